@@ -2,7 +2,16 @@
 import tseslint from 'typescript-eslint'
 
 const sizeRules = {
-  'max-len': ['error', { code: 110, ignoreUrls: true, ignoreStrings: true, ignoreTemplateLiterals: true, ignoreRegExpLiterals: true }],
+  'max-len': [
+    'error',
+    {
+      code: 110,
+      ignoreUrls: true,
+      ignoreStrings: true,
+      ignoreTemplateLiterals: true,
+      ignoreRegExpLiterals: true,
+    },
+  ],
   'max-lines': ['error', { max: 500, skipBlankLines: false, skipComments: false }],
   'max-lines-per-function': ['error', { max: 70, skipBlankLines: true, skipComments: true }],
 }
@@ -26,7 +35,10 @@ export default tseslint.config(
         { selector: 'ExportDefaultDeclaration', message: 'No default exports: name what you export.' },
       ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
       '@typescript-eslint/restrict-template-expressions': 'off',
       '@typescript-eslint/require-await': 'off',
     },
