@@ -1,0 +1,53 @@
+// Readers for decoded CBOR: each gives the typed value or throws FieldError, which the decoder of a format turns
+// into that format's own code. Private to decoders; FieldError never leaves runtime/protocol.
+import type { CborMap, CborValue } from './cbor.js'
+
+export class FieldError extends Error {}
+
+export function asMap(value: CborValue, allowedKeys: readonly number[], requiredCount: number): CborMap {
+  if (!(value instanceof Map)) throw new FieldError('map expected')
+  for (const key of value.keys()) {
+    if (typeof key !== 'number' || !allowedKeys.includes(key)) throw new FieldError(`unknown key ${key}`)
+  }
+  // Keys are listed required first, so that the first `requiredCount` must all be there.
+  for (const key of allowedKeys.slice(0, requiredCount)) {
+    if (!value.has(key)) throw new FieldError(`missing key ${key}`)
+  }
+  return value
+}
+
+export function asArray(value: CborValue | undefined, countMin: number, countMax: number): CborValue[] {
+  if (!Array.isArray(value) || value.length < countMin || value.length > countMax) {
+    throw new FieldError(`array of ${countMin}..${countMax} expected`)
+  }
+  return value
+}
+
+export function asUint(value: CborValue | undefined, max: number = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0 || value > max) {
+    throw new FieldError(`unsigned integer up to ${max} expected`)
+  }
+  return value
+}
+
+export function asBytes(value: CborValue | undefined, lengthMin: number, lengthMax = lengthMin): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length < lengthMin || value.length > lengthMax) {
+    throw new FieldError(`bytes of ${lengthMin}..${lengthMax} expected`)
+  }
+  return value
+}
+
+/** Printable ASCII only: names and codes in formats never carry text that needs normalisation. */
+export function asAscii(value: CborValue | undefined, lengthMin: number, lengthMax: number): string {
+  if (typeof value !== 'string' || value.length < lengthMin || value.length > lengthMax) {
+    throw new FieldError(`text of ${lengthMin}..${lengthMax} expected`)
+  }
+  if (!/^[\x20-\x7e]*$/.test(value)) throw new FieldError('printable ASCII expected')
+  return value
+}
+
+/** Any well-formed Unicode text. */
+export function asText(value: CborValue | undefined, lengthMax: number): string {
+  if (typeof value !== 'string' || value.length > lengthMax) throw new FieldError('text expected')
+  return value
+}
