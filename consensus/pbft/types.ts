@@ -1,9 +1,10 @@
 // The seam of the consensus core: what goes into `step`, what comes out, and what must survive a crash.
 // The driver (consensus/net) and the simulator (consensus/sim) are the two hosts of this seam.
 
-import type { BlockHeader, BlockResult, Certificate } from './protocol-types.js'
+import type { BlockHeader, BlockResult } from '../../runtime/protocol/block.js'
+import type { Certificate, Validator } from '../../runtime/protocol/certificate.js'
 
-export type { BlockHeader, BlockResult, Certificate } from './protocol-types.js'
+export type { BlockHeader, BlockResult, Certificate, Validator }
 
 /** A block as the core sees it: a header it understands and a payload it does not. */
 export interface Block {
@@ -17,13 +18,6 @@ export interface FinalBlock {
   readonly block: Block
   readonly result: BlockResult
   readonly certificate: Certificate
-}
-
-export interface Validator {
-  /** Entity id, 32 bytes. Identity is not the key: the key may rotate, the id stays. */
-  readonly id: Uint8Array
-  /** Ed25519, 32 bytes. */
-  readonly publicKey: Uint8Array
 }
 
 /** The members at one height, in the order that bitmaps and leader rotation use. */
