@@ -94,7 +94,9 @@ export function encodePayload(payload: Payload): Uint8Array {
   return encodeCbor(payload.lanes)
 }
 
-export function decodePayload(bytes: Uint8Array): Result<Payload, 'PAYLOAD_MALFORMED' | 'PAYLOAD_TOO_LARGE'> {
+export function decodePayload(
+  bytes: Uint8Array,
+): Result<Payload, 'PAYLOAD_MALFORMED' | 'PAYLOAD_TOO_LARGE'> {
   if (bytes.length > payloadBytesMax) return refused('PAYLOAD_TOO_LARGE')
   const decoded = decodeCbor(bytes)
   if (!decoded.ok) return refused('PAYLOAD_MALFORMED', decoded.code)

@@ -104,7 +104,8 @@ export interface Validator {
   voteKey: Uint8Array
 }
 
-export type CertificateCode = 'CERTIFICATE_WRONG_SUBJECT' | 'CERTIFICATE_NO_QUORUM' | 'CERTIFICATE_BAD_SIGNATURE'
+export type CertificateCode =
+  'CERTIFICATE_WRONG_SUBJECT' | 'CERTIFICATE_NO_QUORUM' | 'CERTIFICATE_BAD_SIGNATURE'
 export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean
 
 /** Checks a commit certificate against the validator set of its height. The light client uses the same function. */

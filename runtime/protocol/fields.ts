@@ -30,7 +30,11 @@ export function asUint(value: CborValue | undefined, max: number = Number.MAX_SA
   return value
 }
 
-export function asBytes(value: CborValue | undefined, lengthMin: number, lengthMax = lengthMin): Uint8Array {
+export function asBytes(
+  value: CborValue | undefined,
+  lengthMin: number,
+  lengthMax = lengthMin,
+): Uint8Array {
   if (!(value instanceof Uint8Array) || value.length < lengthMin || value.length > lengthMax) {
     throw new FieldError(`bytes of ${lengthMin}..${lengthMax} expected`)
   }

@@ -1,0 +1,223 @@
+// Every code that a person, a peer or a receipt can see: its number (never renamed, never reused), what it means
+// and what to do. Receipts hold the number; screens and tools show the sentence and the code.
+
+export interface ErrorEntry {
+  number: number
+  /** What happened, what was not lost, what to do next. */
+  sentence: string
+}
+
+const entry = (number: number, sentence: string): ErrorEntry => ({ number, sentence })
+
+export const errorTable = {
+  OK: entry(0, 'Done.'),
+
+  // 1..99: the transaction never enters a block.
+  TRANSACTION_MALFORMED: entry(
+    1,
+    'These bytes are not a signed transaction. Nothing was stored. Encode it again by runtime/protocol/README.md.',
+  ),
+  TRANSACTION_TOO_LARGE: entry(
+    2,
+    'The transaction is larger than the protocol allows. Nothing was stored. Send fewer records at once.',
+  ),
+  BUNDLE_MALFORMED: entry(
+    3,
+    'The transaction and its bodies are not packed as a bundle. Nothing was stored. Pack them again and resend.',
+  ),
+  BODY_MISMATCH: entry(
+    4,
+    'A record body is missing or is not the one that was signed. Nothing was stored. Send the signed body beside the transaction.',
+  ),
+  ATTACHMENT_MISMATCH: entry(
+    5,
+    'An attachment is missing or is not the one that was signed. Nothing was stored. Send the signed attachment.',
+  ),
+  WRONG_CHAIN: entry(
+    6,
+    'The transaction is signed for another hospital chain. Nothing was stored. Sign it for this chain.',
+  ),
+  KEY_UNKNOWN: entry(
+    7,
+    'The signing key is not known on this chain. Nothing was stored. Ask an administrator to enrol it.',
+  ),
+  KEY_REVOKED: entry(8, 'The signing key was revoked. Nothing was stored. Sign with a current key.'),
+  SENDER_MISMATCH: entry(
+    9,
+    'The key belongs to another sender than the transaction names. Nothing was stored. Check the sender.',
+  ),
+  SIGNATURE_INVALID: entry(
+    10,
+    'The signature does not fit the transaction: it was altered or signed with another key. Nothing was stored. Sign it again.',
+  ),
+  SEQUENCE_REUSED: entry(
+    11,
+    'This sequence number was already used with this key. The first transaction stands. Use the next sequence.',
+  ),
+  SEQUENCE_TOO_OLD: entry(
+    12,
+    'This sequence number is older than the replay window. Nothing was stored. Use the next sequence.',
+  ),
+  SEQUENCE_JUMP: entry(
+    13,
+    'The sequence number jumps further than allowed. Nothing was stored. Continue from the last used number.',
+  ),
+  EXPIRED: entry(
+    14,
+    'The transaction was valid only until an earlier block time. Nothing was stored. Sign it again.',
+  ),
+  VALID_TOO_LONG: entry(
+    15,
+    'The transaction asks to stay valid for longer than a day. Nothing was stored. Shorten its validity.',
+  ),
+  VALID_UNTIL_MISSING: entry(
+    16,
+    'Only devices may sign without an end of validity. Nothing was stored. Sign it again with one.',
+  ),
+  FUEL_LIMIT_TOO_HIGH: entry(
+    17,
+    'The fuel limit is above the protocol maximum. Nothing was stored. Lower the limit.',
+  ),
+  POOL_FULL: entry(
+    18,
+    'This node holds as many waiting transactions as it may. Nothing was lost at your side; try again in a moment.',
+  ),
+  NODE_SEALED: entry(19, 'This computer is sealed. Nothing was stored. Unlock it with the store password.'),
+  NOT_FINAL_IN_TIME: entry(
+    20,
+    'The network has not agreed yet. The transaction waits and may still become final; ask for its status before you send it again.',
+  ),
+  TRANSACTION_UNKNOWN: entry(
+    21,
+    'No transaction with this id is known here. It may not have arrived yet, or it was refused. Check the id and ask again.',
+  ),
+
+  // 100..199: a failed receipt; the transaction is in a block and did nothing else.
+  APPEND_NOT_GRANTED: entry(
+    100,
+    'The author has no grant to append this record. Nothing was recorded. The receipt names what is missing; ask an administrator for that grant.',
+  ),
+  CALL_NOT_GRANTED: entry(
+    101,
+    'The caller has no grant for this method. Nothing was changed. The receipt names what is missing.',
+  ),
+  PATIENT_UNKNOWN: entry(
+    102,
+    'No admission record exists for this patient. Nothing was recorded. Admit the patient first.',
+  ),
+  PATIENT_EXISTS: entry(
+    103,
+    'This patient subject already has an admission. Nothing was recorded. Link or transfer instead.',
+  ),
+  RECORD_UNKNOWN: entry(
+    104,
+    'The record that is named does not exist. Nothing was recorded. Check its id.',
+  ),
+  CONTRACT_UNKNOWN: entry(
+    105,
+    'No contract has this alias or address. Nothing was changed. Check the name.',
+  ),
+  METHOD_UNKNOWN: entry(
+    106,
+    'The contract has no such method for this use. Nothing was changed. Check its manifest.',
+  ),
+  OUT_OF_FUEL: entry(
+    107,
+    'The work needed more fuel than its limit. It was rolled back; what triggered it stands. Raise the limit or mend the contract.',
+  ),
+  STACK_EXHAUSTED: entry(
+    108,
+    'The contract nested its calls too deeply. It was rolled back; what triggered it stands. The vendor must mend it.',
+  ),
+  TRAPPED: entry(
+    109,
+    'The contract failed. It was rolled back; what triggered it stands. The vendor must mend it.',
+  ),
+  CONTRACT_ABORTED: entry(110, 'The contract refused. It was rolled back; the detail holds its own code.'),
+  DEPTH_EXCEEDED: entry(111, 'Contracts called each other more than eight deep. The call was rolled back.'),
+  FRAMES_EXCEEDED: entry(112, 'One transaction opened more than 64 contract frames. It was rolled back.'),
+  REENTRANCY_DENIED: entry(
+    113,
+    'A contract was called while it was already running. The call was refused.',
+  ),
+  READ_ONLY: entry(114, 'A read-only call tried to write. It was rolled back.'),
+  NOT_IN_MANIFEST: entry(
+    115,
+    'The contract tried to read, emit or call what its approved manifest does not name. It was rolled back.',
+  ),
+  ARGUMENT_INVALID: entry(
+    116,
+    'An argument is outside what the method or host function accepts. It was rolled back.',
+  ),
+  MEMORY_OUT_OF_BOUNDS: entry(
+    117,
+    'The contract handed the host an address outside its memory. It was rolled back.',
+  ),
+  LIMIT_EXCEEDED: entry(118, 'The contract exceeded a limit of the runtime. It was rolled back.'),
+  COMMAND_NOT_ALLOWED: entry(119, 'Only governance commands the kernel. Nothing was changed.'),
+  MODULE_REFUSED: entry(
+    120,
+    'The module is not acceptable. Nothing was deployed. The detail names the offending byte and what to use instead.',
+  ),
+  MANIFEST_REFUSED: entry(
+    121,
+    'The manifest is not acceptable. Nothing was deployed. The detail names the field.',
+  ),
+  ADDRESS_EXISTS: entry(
+    122,
+    'This very version is already deployed. Nothing was changed; use its address.',
+  ),
+  POLICY_FAILED: entry(
+    123,
+    'The policy contract itself failed, so nothing may be appended. Institution keys can replace it.',
+  ),
+  BUDGET_EXHAUSTED: entry(
+    124,
+    'The budget of this rule for this source is used up. The reading stands; the rule runs again when the budget has grown.',
+  ),
+  GENERATION_EXCEEDED: entry(
+    125,
+    'Rules triggered each other too many times. The records stand; this rule was not run again.',
+  ),
+  ERASED: entry(
+    126,
+    'This record was erased. Its header and proof remain; its content is gone everywhere.',
+  ),
+  ENTITY_EXISTS: entry(127, 'This identity already exists. Nothing was changed.'),
+  ENTITY_UNKNOWN: entry(128, 'No such identity. Nothing was changed.'),
+  VALIDATORS_REFUSED: entry(129, 'This change of validators is not acceptable. The set stays as it is.'),
+  EMPTY_RETURN: entry(130, 'The contract gave no answer where one is required.'),
+
+  // 200..299: the local node and its screens.
+  KEYSLOT_REJECTED: entry(
+    200,
+    'The store password is wrong. Nothing was changed. Try again; each failure makes the wait longer.',
+  ),
+  SIGN_IN_REJECTED: entry(201, 'The person or the password is wrong. Nothing was changed. Try again.'),
+  SESSION_REQUIRED: entry(
+    202,
+    'Nobody is signed in. Nothing was changed. Sign in with the second password.',
+  ),
+  READ_NOT_GRANTED: entry(
+    203,
+    'This person has no grant to read this. Nothing was shown. The answer names what is missing.',
+  ),
+  REQUEST_MALFORMED: entry(
+    204,
+    'The request is not as the API describes. Nothing was changed. See host/api/README.md.',
+  ),
+  NOT_FOUND: entry(205, 'There is nothing with this name here.'),
+  ORIGIN_REFUSED: entry(206, 'The request came from another page or host. Nothing was changed.'),
+  INTERNAL: entry(207, 'This node made a mistake. Nothing was half written. The log names the place.'),
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errorTable
+
+export const statusOf = (code: ErrorCode): number => errorTable[code].number
+
+const codesByNumber = new Map<number, ErrorCode>(
+  Object.entries(errorTable).map(([code, { number }]) => [number, code as ErrorCode]),
+)
+
+/** Code of a status number; undefined for a number that this version does not know. */
+export const codeOfStatus = (status: number): ErrorCode | undefined => codesByNumber.get(status)

@@ -1,0 +1,211 @@
+// A manifest: what one version of a contract or page is, reads, emits and listens to. Deterministic CBOR, hashed into
+// the version's address; it is what the hospital approves.
+import { concatBytes, utf8 } from './bytes.js'
+import type { Schema } from './borsh.js'
+import { decodeCbor, encodeCbor, type CborMap, type CborValue } from './cbor.js'
+import { asArray, asAscii, asText, asUint, FieldError } from './fields.js'
+import { hashWithDomain, type Hash } from './hash.js'
+import { aliasLengthMax, manifestBytesMax, methodLengthMax, recordCodeLengthMax } from './limits.js'
+import { ok, refused, type Result } from './result.js'
+
+/** `call`: by signed transaction or contract. `view`: read only. `record`, `timer`: by the kernel. `system`: kernel questions, genesis. */
+export const methodKinds = ['call', 'view', 'record', 'timer', 'system'] as const
+export type MethodKind = (typeof methodKinds)[number]
+
+export interface ManifestMethod {
+  name: string
+  kind: MethodKind
+  /** Fuel bound of one entry. */
+  fuel: number
+  input: Schema
+  output: Schema
+}
+
+/** Record kind and codes; an empty list of codes means every code of that kind. */
+export interface RecordSelector {
+  kind: number
+  codes: string[]
+}
+
+export interface Subscription extends RecordSelector {
+  method: string
+  /** Lower runs first. */
+  priority: number
+}
+
+export interface Manifest {
+  /** `vendor/name`. */
+  alias: string
+  version: string
+  /** `contract`: WebAssembly. `page`: one HTML document. */
+  type: 'contract' | 'page'
+  title: string
+  purpose: string
+  population: string
+  reviewer: string
+  evidence: string[]
+  /** Compiler that reproduces the code, e.g. `assemblyscript 0.28.20`. */
+  compiler: string
+  migrateVersion: number
+  reads: RecordSelector[]
+  emits: RecordSelector[]
+  /** Aliases that it may call. */
+  calls: string[]
+  subscriptions: Subscription[]
+  methods: ManifestMethod[]
+}
+
+export type ManifestCode = 'MANIFEST_MALFORMED'
+
+const textFields = [
+  'alias',
+  'version',
+  'type',
+  'title',
+  'purpose',
+  'population',
+  'reviewer',
+  'compiler',
+] as const
+
+/** CBOR map with the field names as text keys. */
+export function encodeManifest(manifest: Manifest): Uint8Array {
+  const map: CborMap = new Map<string, CborValue>()
+  for (const field of textFields) map.set(field, manifest[field])
+  map.set('migrateVersion', manifest.migrateVersion)
+  map.set('evidence', manifest.evidence)
+  map.set('calls', manifest.calls)
+  map.set('reads', manifest.reads.map(selectorToCbor))
+  map.set('emits', manifest.emits.map(selectorToCbor))
+  map.set(
+    'subscriptions',
+    manifest.subscriptions.map((item) => [item.kind, item.codes, item.method, item.priority]),
+  )
+  map.set(
+    'methods',
+    manifest.methods.map((item) => [
+      item.name,
+      item.kind,
+      item.fuel,
+      schemaToCbor(item.input),
+      schemaToCbor(item.output),
+    ]),
+  )
+  return encodeCbor(map)
+}
+
+const selectorToCbor = (selector: RecordSelector): CborValue => [selector.kind, selector.codes]
+
+export function decodeManifest(bytes: Uint8Array): Result<Manifest, ManifestCode> {
+  if (bytes.length > manifestBytesMax) return refused('MANIFEST_MALFORMED', 'too large')
+  const decoded = decodeCbor(bytes)
+  if (!decoded.ok) return refused('MANIFEST_MALFORMED', decoded.code)
+  try {
+    return ok(manifestFromCbor(decoded.value))
+  } catch (error) {
+    if (error instanceof FieldError) return refused('MANIFEST_MALFORMED', error.message)
+    throw error
+  }
+}
+
+function manifestFromCbor(value: CborValue): Manifest {
+  const fieldCount = textFields.length + 7
+  if (!(value instanceof Map) || value.size !== fieldCount)
+    throw new FieldError(`${fieldCount} fields expected`)
+  const type = value.get('type')
+  if (type !== 'contract' && type !== 'page') throw new FieldError('type: contract or page expected')
+  const alias = asAscii(value.get('alias'), 3, aliasLengthMax)
+  if (!/^[a-z0-9-]+\/[a-z0-9-]+$/.test(alias)) throw new FieldError('alias: vendor/name expected')
+  return {
+    alias,
+    type,
+    version: asAscii(value.get('version'), 1, 32),
+    title: asText(value.get('title'), 200),
+    purpose: asText(value.get('purpose'), 2_000),
+    population: asText(value.get('population'), 1_000),
+    reviewer: asText(value.get('reviewer'), 200),
+    compiler: asAscii(value.get('compiler'), 0, 64),
+    migrateVersion: asUint(value.get('migrateVersion'), 65_535),
+    evidence: asArray(value.get('evidence'), 0, 32).map((item) => asText(item, 500)),
+    calls: asArray(value.get('calls'), 0, 32).map((item) => asAscii(item, 3, aliasLengthMax)),
+    reads: asArray(value.get('reads'), 0, 32).map(selectorFromCbor),
+    emits: asArray(value.get('emits'), 0, 32).map(selectorFromCbor),
+    subscriptions: asArray(value.get('subscriptions'), 0, 64).map(subscriptionFromCbor),
+    methods: asArray(value.get('methods'), 0, 100).map(methodFromCbor),
+  }
+}
+
+function codesFromCbor(value: CborValue): string[] {
+  return asArray(value, 0, 64).map((code) => asAscii(code, 1, recordCodeLengthMax))
+}
+
+function selectorFromCbor(value: CborValue): RecordSelector {
+  const [kind, codes] = asArray(value, 2, 2)
+  return { kind: asUint(kind, 63), codes: codesFromCbor(codes) }
+}
+
+function subscriptionFromCbor(value: CborValue): Subscription {
+  const [kind, codes, method, priority] = asArray(value, 4, 4)
+  return {
+    kind: asUint(kind, 63),
+    codes: codesFromCbor(codes),
+    method: asAscii(method, 1, methodLengthMax),
+    priority: asUint(priority, 65_535),
+  }
+}
+
+function methodFromCbor(value: CborValue): ManifestMethod {
+  const [name, kind, fuel, input, output] = asArray(value, 5, 5)
+  const methodKind = methodKinds.find((known) => known === kind)
+  if (methodKind === undefined) throw new FieldError('method kind')
+  const methodName = asAscii(name, 1, methodLengthMax)
+  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(methodName)) throw new FieldError('method name')
+  return {
+    name: methodName,
+    kind: methodKind,
+    fuel: asUint(fuel),
+    input: schemaFromCbor(input, 0),
+    output: schemaFromCbor(output, 0),
+  }
+}
+
+/** Scalars are text; [0, n] fixed, [1, schema] option, [2, schema] vec, [3, [[name, schema]...]] struct. */
+function schemaToCbor(schema: Schema): CborValue {
+  if (typeof schema === 'string') return schema
+  if ('fixed' in schema) return [0, schema.fixed]
+  if ('option' in schema) return [1, schemaToCbor(schema.option)]
+  if ('vec' in schema) return [2, schemaToCbor(schema.vec)]
+  return [3, schema.struct.map(([name, field]) => [name, schemaToCbor(field)])]
+}
+
+const scalarNames = ['u8', 'u16', 'u32', 'u64', 'i32', 'i64', 'bool', 'string', 'bytes'] as const
+
+function schemaFromCbor(value: CborValue, depth: number): Schema {
+  if (depth > 16) throw new FieldError('schema nested too deep')
+  if (typeof value === 'string') {
+    const scalar = scalarNames.find((known) => known === value)
+    if (scalar === undefined) throw new FieldError('schema type')
+    return scalar
+  }
+  const [tag, content] = asArray(value, 2, 2)
+  if (tag === 0) return { fixed: asUint(content, 65_536) }
+  if (tag === 1) return { option: schemaFromCbor(content, depth + 1) }
+  if (tag === 2) return { vec: schemaFromCbor(content, depth + 1) }
+  if (tag !== 3) throw new FieldError('schema tag')
+  return {
+    struct: asArray(content, 0, 100).map((pair): [string, Schema] => {
+      const [name, field] = asArray(pair, 2, 2)
+      return [asAscii(name, 1, 64), schemaFromCbor(field, depth + 1)]
+    }),
+  }
+}
+
+/** Immutable name of one version: H("wardchain/address/1" ‖ chain ‖ u8 length ‖ alias ‖ manifest hash ‖ code hash). */
+export function contractAddress(
+  hash: Hash,
+  parts: { chainId: Uint8Array; alias: string; manifestHash: Uint8Array; codeHash: Uint8Array },
+): Uint8Array {
+  const alias = utf8(parts.alias)
+  const named = concatBytes(new Uint8Array([alias.length]), alias, parts.manifestHash, parts.codeHash)
+  return hashWithDomain(hash, 'wardchain/address/1', parts.chainId, named)
+}
