@@ -1,0 +1,71 @@
+// State held in memory: for tests, the `ward rule eval` command and the simulator's models. Not durable.
+import { assert } from '../protocol/result.js'
+import { bytesToText, decodeStateKey, encodePartition, encodePointKey } from './state-keys.js'
+import type { IndexReader, OrderedEntry, StateReader, StateWrite, WriteSet } from './store-interface.js'
+
+type Table = Map<string, Map<string, OrderedEntry[]>>
+
+export class MemoryState implements StateReader, IndexReader {
+  readonly #points = new Map<string, Map<string, Uint8Array>>()
+  readonly #ordered: Table = new Map()
+  readonly #index: Table = new Map()
+
+  get(store: string, key: Uint8Array): Uint8Array | undefined {
+    return this.#points.get(store)?.get(bytesToText(encodePointKey(key)))
+  }
+
+  scan(...scan: Parameters<StateReader['scan']>): OrderedEntry[] {
+    return scanTable(this.#ordered, scan)
+  }
+
+  scanIndex(...scan: Parameters<StateReader['scan']>): OrderedEntry[] {
+    return scanTable(this.#index, scan)
+  }
+
+  /** Applies a block's write set. */
+  apply(writes: WriteSet): void {
+    for (const write of writes.state) this.#applyState(write)
+    for (const write of writes.index) applyRow(this.#index, write)
+  }
+
+  #applyState(write: StateWrite): void {
+    if (write.key[0] !== 0) return applyRow(this.#ordered, write)
+    const points = entryOf(this.#points, write.store, () => new Map<string, Uint8Array>())
+    const text = bytesToText(write.key)
+    if (write.value === undefined) points.delete(text)
+    else points.set(text, write.value)
+  }
+}
+
+function scanTable(table: Table, scan: Parameters<StateReader['scan']>): OrderedEntry[] {
+  const [store, tableNumber, partition, from, to, limit, descending = false] = scan
+  const rows = table.get(store)?.get(bytesToText(encodePartition(tableNumber, partition))) ?? []
+  const found = rows.filter((row) => row.order >= from && row.order <= to)
+  if (descending) found.reverse()
+  return found.slice(0, Math.max(0, limit))
+}
+
+function applyRow(table: Table, write: StateWrite): void {
+  const key = decodeStateKey(write.key)
+  assert(key?.kind === 'ordered', 'an ordered row has an ordered key')
+  const groups = entryOf(table, write.store, () => new Map<string, OrderedEntry[]>())
+  const rows = entryOf(groups, bytesToText(encodePartition(key.table, key.partition)), () => [])
+  const at = rows.findIndex(
+    (row) => row.order > key.order || (row.order === key.order && row.sequence >= key.sequence),
+  )
+  const index = at < 0 ? rows.length : at
+  const same =
+    index < rows.length && rows[index].order === key.order && rows[index].sequence === key.sequence
+  const row =
+    write.value === undefined ? [] : [{ order: key.order, sequence: key.sequence, value: write.value }]
+  rows.splice(index, same ? 1 : 0, ...row)
+}
+
+function entryOf<V>(map: Map<string, V>, key: string, make: () => V): V {
+  let value = map.get(key)
+  if (value === undefined) {
+    value = make()
+    map.set(key, value)
+  }
+  return value
+}
