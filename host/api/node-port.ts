@@ -1,0 +1,339 @@
+// What the local API needs of the node. The node implements it; the server in this folder only translates HTTP.
+// Everything in a view is plain JSON: ids are lower-case hex, times and heights numbers, 64-bit Borsh values decimal text.
+import type { ErrorCode } from '../../runtime/protocol/error-codes.js'
+import type { RecordKindName } from '../../runtime/protocol/record.js'
+import type { Result } from '../../runtime/protocol/result.js'
+
+/** A value, or a code of `runtime/protocol/error-codes.ts` with a detail for people (never patient data). */
+export type Outcome<T> = Result<T, ErrorCode>
+
+/** JSON as it travels: what `borsh-json.ts` makes of Borsh values. */
+export type Json = string | number | boolean | null | Json[] | { [name: string]: Json }
+export type JsonObject = { [name: string]: Json }
+
+/** The state that an answer was read from. Every query answer carries it. */
+export interface Pinned {
+  height: number
+  /** ms since 1970. */
+  blockTime: number
+  stateRoot: string
+}
+
+export interface NodeStatus extends Pinned {
+  name: string
+  role: 'validator' | 'observer' | 'gateway'
+  /** False until keys exist in the data folder. */
+  initialised: boolean
+  sealed: boolean
+  /** Set while an unlock runs: a word for people, and 0..100. */
+  progress: { phase: string; percent: number } | null
+  chainId: string
+  chainName: string
+  /** Shown in a loud second colour unless empty: TRAINING, DEMONSTRATION. */
+  environment: string
+  view: number
+  /** Name of the leader of this view; empty when unknown. */
+  leader: string
+  phase: string
+  /** Names of validators whose vote for the current height was seen, and of those whose was not. */
+  voted: string[]
+  missing: string[]
+  peersConnected: number
+  peersKnown: number
+  /** Blocks behind the best certified height heard of. */
+  lag: number
+  version: string
+}
+
+export interface PersonView {
+  entity: string
+  label: string
+  roles: string[]
+}
+
+export interface Session {
+  /** Bearer token, at least 128 random bits as hex or base64url. */
+  token: string
+  person: PersonView
+  /** ms since 1970; the session is dead after it. */
+  expires: number
+}
+
+/** One record to append; `body` is JSON by the schema of its kind, without the field `schema`. */
+export interface ProposedRecord {
+  kind: RecordKindName
+  patient: string
+  code: string
+  /** ms since 1970; absent: now. */
+  effectiveTime?: number
+  body: JsonObject
+  supersedes?: string
+}
+
+/** What someone would like to sign. `args` is JSON by the method's input schema; attachments are base64. */
+export type Proposal =
+  | { type: 'append'; records: ProposedRecord[] }
+  | { type: 'call'; target: string; method: string; args: Json; attachments?: string[] }
+
+export interface SummaryLine {
+  label: string
+  text: string
+}
+
+/** A transaction built but not signed. The shell draws its dialog from this and from nothing that a frame said. */
+export interface Prepared {
+  id: string
+  /** What the signer says by signing, e.g. "I acknowledge", "I order". Never empty. */
+  meaning: string
+  /** Decoded from the transaction bytes, in reading order. See `summary.ts`. */
+  summary: SummaryLine[]
+  /** The patient whom it concerns; null when it concerns none. */
+  patient: PatientView | null
+  /** Payload bytes that will be signed. */
+  bytesHex: string
+  lane: string
+  /** True: `sign` needs the second password again (always so at the first signature after sign-in). */
+  passwordNeeded: boolean
+  /** ms since 1970; a later `sign` is refused with EXPIRED. */
+  expires: number
+}
+
+export interface ReceiptView {
+  transactionId: string
+  /** Block height; 0 while not final. */
+  height: number
+  blockTime: number
+  /** `OK` or the receipt's code; `sentence` belongs to it. */
+  code: ErrorCode
+  sentence: string
+  detail: string
+  fuelUsed: number
+  /** Ids of the records it appended. */
+  records: string[]
+  /** For derived transactions: what caused it, and `alias.method`. */
+  cause?: string
+  target?: string
+  /** Receipts of what it triggered. */
+  derived?: ReceiptView[]
+}
+
+/** tentative: computed here, not agreed yet. final: in a certified block. retracted: no longer holds. */
+export type Finality = 'tentative' | 'final' | 'retracted'
+
+export interface RecordJson {
+  id: string
+  kind: RecordKindName
+  patient: string
+  code: string
+  effectiveTime: number
+  arrivalHeight: number
+  arrivalTime: number
+  /** 1..n per patient. */
+  number: number
+  author: PersonView
+  supersedes: string | null
+  /** By the schema of its kind; null when erased. */
+  body: JsonObject | null
+  finality: Finality
+}
+
+export interface PatientView {
+  patient: string
+  family: string
+  given: string
+  /** yyyymmdd, 0 unknown. */
+  birthDate: number
+  sex: string
+  identifiers: { value: string; authority: string; type: string }[]
+  ward: string
+  room: string
+  bed: string
+  visitNumber: string
+  reason: string
+  /** Words, or empty when not recorded: the banner says "not recorded", never "none". */
+  allergies: string
+  codeStatus: string
+  openAlerts: number
+  /** 0 none, 1 info, 2 urgent, 3 critical. */
+  worstSeverity: number
+}
+
+export interface AlertInputView {
+  code: string
+  label: string
+  /** Decimal text of the integer; the value is value × 10^-scale. */
+  value: string
+  scale: number
+  unit: string
+  text: string
+  effectiveTime: number
+  record: string
+  points: number
+  threshold: string
+  validation: number
+}
+
+export interface AlertResponseView {
+  response: string
+  reason: string
+  author: PersonView
+  time: number
+  height: number
+  finality: Finality
+}
+
+export interface AlertView {
+  id: string
+  patient: string
+  state: 'open' | 'acknowledged' | 'retracted'
+  finality: Finality
+  severity: number
+  rule: string
+  ruleVersion: string
+  ruleAddress: string
+  branch: string
+  summary: string
+  inputs: AlertInputView[]
+  basis: string[]
+  missing: string[]
+  wouldChange: string[]
+  citation: string
+  raisedTime: number
+  height: number
+  /** True when a device value that it rests on was confirmed by nobody. */
+  unvalidated: boolean
+  responses: AlertResponseView[]
+}
+
+export interface OrderEventView {
+  status: string
+  meaning: string
+  reason: string
+  author: PersonView
+  time: number
+  height: number
+  finality: Finality
+}
+
+export interface OrderView {
+  id: string
+  patient: string
+  /** `proposed` until the first event, then the last event's status. */
+  status: string
+  finality: Finality
+  rule: string
+  ruleVersion: string
+  ruleAddress: string
+  alert: string | null
+  orderSet: string
+  item: string
+  display: string
+  category: string
+  position: number
+  detail: string
+  needs: string[]
+  proposedTime: number
+  height: number
+  events: OrderEventView[]
+}
+
+/** A page bundle of the chain with what its manifest asks for. */
+export interface PageView {
+  alias: string
+  version: string
+  address: string
+  title: string
+  html: Uint8Array
+  /** SHA-256 of `html`, as the chain names it. */
+  hash: string
+  reads: { kind: RecordKindName; codes: string[] }[]
+  emits: { kind: RecordKindName; codes: string[] }[]
+  /** Aliases that it may propose calls to. */
+  calls: string[]
+}
+
+/** Who reads for what: read audit needs the application beside the person. */
+export interface ReadVia {
+  /** Alias of the page, or `shell`, `tool`. */
+  application: string
+}
+
+export interface RecordQuery extends ReadVia {
+  patient: string
+  kind: RecordKindName
+  code?: string
+  /** Bounds of effective time, inclusive, ms since 1970. */
+  from?: number
+  to?: number
+  /** 1..500. */
+  limit: number
+  order: 'newest' | 'oldest'
+}
+
+export type ApiEvent =
+  | ({ type: 'block' } & Pinned)
+  | { type: 'status'; status: NodeStatus }
+  | { type: 'record'; record: RecordJson }
+  | { type: 'alert'; alert: AlertView }
+  | { type: 'order'; order: OrderView }
+  | { type: 'patient'; patient: PatientView }
+  | { type: 'page'; alias: string; address: string }
+  /** The session has ended (idle, sign-out, seal). The last event of a session's subscription. */
+  | { type: 'signedOut' }
+
+/**
+ * Everything the API asks of the node. Calls on a sealed node (but `status`, `unlock`, `health`, `metrics`) give
+ * NODE_SEALED. Permission is the node's business: reads answer READ_NOT_GRANTED by `ward/policy` mayRead.
+ */
+export interface NodePort {
+  status(): NodeStatus
+  /** The password's bytes are overwritten by the caller afterwards. KEYSLOT_REJECTED for every failure alike. */
+  unlock(password: Uint8Array): Promise<Outcome<null>>
+  seal(): Promise<void>
+
+  /** Who can sign in here. */
+  people(): Outcome<PersonView[]>
+  /** SIGN_IN_REJECTED for every failure alike; the growing delay is the node's. */
+  signIn(person: string, password: Uint8Array): Promise<Outcome<Session>>
+  /** The live session of a token; does not prolong it. */
+  session(token: string): Session | undefined
+  /** Prolongs the session: its person did something. SESSION_REQUIRED when it has ended. */
+  extend(token: string): Outcome<Session>
+  signOut(token: string): void
+
+  /** Builds without signing. REQUEST_MALFORMED with the path of a field that does not fit its schema. */
+  prepare(session: Session, proposal: Proposal): Promise<Outcome<Prepared>>
+  /** Signs, submits, waits until final or NOT_FINAL_IN_TIME (detail: the transaction id). SIGN_IN_REJECTED, EXPIRED, NOT_FOUND. */
+  sign(session: Session, preparedId: string, password?: Uint8Array): Promise<Outcome<ReceiptView>>
+  /** A bundle signed elsewhere (device, tool); waits like `sign`. */
+  submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>>
+
+  /** Receipt of a transaction: needs no patient permission, for it holds ids and codes only. TRANSACTION_UNKNOWN. */
+  transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>>
+  patients(session: Session, via: ReadVia): Promise<Outcome<Pinned & { patients: PatientView[] }>>
+  records(session: Session, query: RecordQuery): Promise<Outcome<Pinned & { records: RecordJson[] }>>
+  /** All states; newest first. */
+  alerts(
+    session: Session,
+    query: ReadVia & { patient?: string },
+  ): Promise<Outcome<Pinned & { alerts: AlertView[] }>>
+  orders(
+    session: Session,
+    query: ReadVia & { patient?: string },
+  ): Promise<Outcome<Pinned & { orders: OrderView[] }>>
+  /** Names, roles and connection of every node. */
+  peers(): Outcome<Pinned & { peers: { name: string; role: string; connected: boolean; height: number }[] }>
+  /** The active version of a page alias. NOT_FOUND. */
+  page(alias: string): Promise<Outcome<Pinned & { page: PageView }>>
+  /** Aliases of active pages, for the launcher. */
+  pages(): Promise<
+    Outcome<Pinned & { pages: { alias: string; title: string; version: string; address: string }[] }>
+  >
+
+  /** Without a session only `block` and `status`. Patient events are filtered by `mayRead`. Returns the way to stop. */
+  subscribe(session: Session | undefined, listener: (event: ApiEvent) => void): () => void
+
+  /** Prometheus text; without patient data. */
+  metrics(): Promise<string>
+  health(): { healthy: boolean; detail: string }
+}
