@@ -1,0 +1,60 @@
+// The node's cryptography: one SHA-256 and one Ed25519 implementation on every replica (R19, N8).
+import { createHash } from 'node:crypto'
+import * as nodeCrypto from 'node:crypto'
+import sodium from 'sodium-native'
+import type { Hash, VerifySignature } from '../../runtime/protocol/index.js'
+
+type OneShotHash = (algorithm: string, bytes: Uint8Array, encoding: 'buffer') => Buffer
+// crypto.hash exists from Node 20.12 and 21.7 on and is twice as fast as a Hash object for short inputs.
+const oneShot = (nodeCrypto as unknown as { hash?: OneShotHash }).hash
+
+/** SHA-256. */
+export const sha256: Hash = oneShot
+  ? (bytes) => oneShot('sha256', bytes, 'buffer')
+  : (bytes) => createHash('sha256').update(bytes).digest()
+
+/** Ed25519 by libsodium, which refuses small-order keys and non-canonical signatures. Never throws. */
+export const verifySignature: VerifySignature = (publicKey, message, signature) => {
+  if (publicKey.length !== 32 || signature.length !== 64) return false
+  return sodium.crypto_sign_verify_detached(signature, message, publicKey)
+}
+
+/** An Ed25519 key pair; `secretKey` (64 bytes, seed ‖ public key) lives in locked memory. */
+export interface SigningKey {
+  publicKey: Uint8Array
+  secretKey: Buffer
+}
+
+export function generateSigningKey(): SigningKey {
+  const publicKey = new Uint8Array(32)
+  const secretKey = sodium.sodium_malloc(64)
+  sodium.crypto_sign_keypair(publicKey, secretKey)
+  return { publicKey, secretKey }
+}
+
+/** Rebuilds the pair from its 32-byte seed; the seed is the caller's to zero. */
+export function signingKeyFromSeed(seed: Uint8Array): SigningKey {
+  const publicKey = new Uint8Array(32)
+  const secretKey = sodium.sodium_malloc(64)
+  sodium.crypto_sign_seed_keypair(publicKey, secretKey, seed)
+  return { publicKey, secretKey }
+}
+
+export const seedOf = (key: SigningKey): Uint8Array => key.secretKey.subarray(0, 32)
+
+export function signDetached(key: SigningKey, message: Uint8Array): Uint8Array {
+  const signature = new Uint8Array(64)
+  sodium.crypto_sign_detached(signature, message, key.secretKey)
+  return signature
+}
+
+/** Zeroes the secret half. The key cannot sign afterwards. */
+export function destroyKey(key: SigningKey): void {
+  sodium.sodium_memzero(key.secretKey)
+}
+
+export function randomBytes(byteCount: number): Uint8Array {
+  const bytes = new Uint8Array(byteCount)
+  sodium.randombytes_buf(bytes)
+  return bytes
+}
