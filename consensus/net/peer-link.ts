@@ -84,8 +84,10 @@ export class PeerLink {
       ondrain: () => this.#pump(),
     })
     this.#units =
-      this.#channel?.addMessage({ encoding: raw, onmessage: (bytes: Uint8Array) => this.#received(bytes) }) ??
-      null
+      this.#channel?.addMessage({
+        encoding: raw,
+        onmessage: (bytes: Uint8Array) => this.#received(bytes),
+      }) ?? null
     this.#helloTimer = setTimeout(() => {
       if (this.hello === null) this.close('HELLO_TIMEOUT')
     }, helloTimeoutMs)
@@ -95,7 +97,10 @@ export class PeerLink {
     this.#sayHello()
   }
 
-  /** Hello goes out at once: hyperswarm replaces an idle old connection only if bytes have flowed (network.md 6). */
+  /**
+   * Hello goes out at once: hyperswarm replaces an idle old connection only if bytes have flowed
+   * (network.md 6).
+   */
   #sayHello(): void {
     if (this.#channel === null) return this.close('CHANNEL_REFUSED')
     this.#channel.open()

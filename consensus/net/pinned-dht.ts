@@ -1,5 +1,6 @@
 // A private DHT node that dials known peers at their configured addresses (network.md 3).
 
+import { createSocket } from 'node:dgram'
 import HyperDHT, { type ConnectOptions, type NodeAddress } from 'hyperdht'
 import type SecretStream from '@hyperswarm/secret-stream'
 import { NetError } from './errors.js'
@@ -40,7 +41,8 @@ export interface DhtNodeOptions {
 }
 
 /**
- * Starts the DHT node: with a port a persistent bootstrapper (a plain node that reaches nobody at start would
+ * Starts the DHT node: with a port a persistent bootstrapper (a plain node that reaches nobody at start
+ * would
  * stay ephemeral for ever), else an ephemeral one. Throws BAD_OPTIONS or BOOTSTRAP_NOT_CONFIGURED.
  */
 export function createDhtNode(options: DhtNodeOptions): PinnedDHT {
@@ -67,6 +69,21 @@ export function createDhtNode(options: DhtNodeOptions): PinnedDHT {
   }
   dht.book = options.book
   return dht
+}
+
+/** Throws PORT_UNAVAILABLE. Asked first because a DHT node that could not bind cannot be closed either. */
+export async function assertPortFree(host: string, port: number): Promise<void> {
+  const socket = createSocket('udp4')
+  try {
+    await new Promise<void>((resolve, reject) => {
+      socket.once('error', reject)
+      socket.bind({ port, address: host, exclusive: true }, resolve)
+    })
+  } catch (error) {
+    throw new NetError('PORT_UNAVAILABLE', `cannot bind UDP ${host}:${port}`, error)
+  } finally {
+    socket.close()
+  }
 }
 
 function isPort(port: number): boolean {

@@ -32,7 +32,8 @@ export class ReceiveWindow {
     const { queueClass, payload } = unit
     const creditBytes = payload.length + (unit.type === 'first' ? firstHeaderBytes : nextHeaderBytes)
     // The sender may start one unit whenever it is below the window: so the last one may overshoot.
-    if (this.#usedBytes[queueClass] >= this.#window[queueClass]) return { ok: false, code: 'CREDIT_EXCEEDED' }
+    if (this.#usedBytes[queueClass] >= this.#window[queueClass])
+      return { ok: false, code: 'CREDIT_EXCEEDED' }
     this.#usedBytes[queueClass] += creditBytes
     switch (unit.type) {
       case 'whole':

@@ -1,4 +1,5 @@
-// What waits to go to one peer: three byte-bounded queues, cut into chunks, held by the peer's credit. No IO.
+// What waits to go to one peer: three byte-bounded queues, cut into chunks, held by the peer's credit. No
+// IO.
 
 import { chunkBytesMax, messageBytesMax, queueBytesMax, windowBytes } from './limits.js'
 import { encodeFirst, encodeNext, encodeWhole, type QueueClass } from './wire.js'
@@ -32,7 +33,10 @@ export class SendQueue {
     this.#limits = limits
   }
 
-  /** False: empty, longer than a message may be, or the queue of its class is full. The frame is not copied. */
+  /**
+   * False: empty, longer than a message may be, or the queue of its class is full. The frame is not
+   * copied.
+   */
   offer(frame: Uint8Array, queueClass: QueueClass): boolean {
     const lane = this.#lanes[queueClass]
     if (frame.length === 0 || frame.length > messageBytesMax[queueClass]) return false
@@ -51,7 +55,8 @@ export class SendQueue {
     for (const queueClass of classes) {
       const lane = this.#lanes[queueClass]
       if (lane.queuedBytes === 0) continue
-      if (queueClass === 2 && (this.#lanes[0].queuedBytes > 0 || this.#lanes[1].queuedBytes > 0)) return null
+      if (queueClass === 2 && (this.#lanes[0].queuedBytes > 0 || this.#lanes[1].queuedBytes > 0))
+        return null
       const unit = this.#cut(lane, queueClass)
       if (unit !== null) return unit
     }
@@ -59,8 +64,10 @@ export class SendQueue {
   }
 
   #cut(lane: Lane, queueClass: QueueClass): Uint8Array | null {
-    // With nothing outstanding one unit may always go, so that a window smaller than a chunk cannot lock up.
-    if (lane.outstandingBytes > 0 && lane.outstandingBytes >= this.#limits.windowBytes[queueClass]) return null
+    // With nothing outstanding one unit may always go, so that a window smaller than a chunk cannot lock
+    // up.
+    if (lane.outstandingBytes > 0 && lane.outstandingBytes >= this.#limits.windowBytes[queueClass])
+      return null
     const frame = lane.frames[lane.head]
     if (frame === undefined) return null
     const from = lane.sent
@@ -106,7 +113,9 @@ export class SendQueue {
 
   /** Unit bytes that the peer has not given back, all classes. */
   get outstandingBytes(): number {
-    return this.#lanes[0].outstandingBytes + this.#lanes[1].outstandingBytes + this.#lanes[2].outstandingBytes
+    return (
+      this.#lanes[0].outstandingBytes + this.#lanes[1].outstandingBytes + this.#lanes[2].outstandingBytes
+    )
   }
 }
 

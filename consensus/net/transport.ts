@@ -1,12 +1,13 @@
-// The transport: admits, dials and replaces peers, and hands frames to one listener. The seam of network.md 8.
+// The transport: admits, dials and replaces peers, and hands frames to one listener. The seam of
+// network.md 8.
 
 import Hyperswarm from 'hyperswarm'
 import type { KeyPair, NodeAddress } from 'hyperdht'
 import type SecretStream from '@hyperswarm/secret-stream'
 import { NetError } from './errors.js'
-import { dialBackoffsMs, dialJitterMs } from './limits.js'
+import { closePatienceMs, dialBackoffsMs, dialJitterMs } from './limits.js'
 import { PeerLink, type LinkEvents, type LinkOptions } from './peer-link.js'
-import { createDhtNode, peerIdOf, type AddressBook, type PinnedDHT } from './pinned-dht.js'
+import { assertPortFree, createDhtNode, peerIdOf, type AddressBook, type PinnedDHT } from './pinned-dht.js'
 import type { Hello, QueueClass, Role } from './wire.js'
 
 /** Lower-case hex of a node's 32-byte transport key. */
@@ -41,7 +42,10 @@ export interface TransportOptions {
 export interface TransportListener {
   /** Down, then up, when a connection is replaced: frames in flight may be lost. */
   onPeer(peer: PeerId, up: boolean, hello: Hello): void
-  /** `release` gives the peer its credit back: call it when the frame has been dealt with, never forget it. */
+  /**
+   * `release` gives the peer its credit back: call it when the frame has been dealt with, never forget
+   * it.
+   */
   onFrame(from: PeerId, frame: Uint8Array, queueClass: QueueClass, release: () => void): void
   /** There is room again after a `send` that returned false. */
   onWritable(peer: PeerId): void
@@ -86,6 +90,7 @@ export async function createTransport(
   listener: TransportListener,
 ): Promise<Transport> {
   const book: AddressBook = new Map(options.book)
+  if (options.port !== 0) await assertPortFree(options.host, options.port)
   const dht = createDhtNode({ host: options.host, port: options.port, bootstrap: options.bootstrap, book })
   try {
     await dht.bind()
@@ -250,9 +255,10 @@ class SwarmTransport implements Transport {
     for (const link of [...this.#links.values()]) link.close('NODE_CLOSING')
     await new Promise((resolve) => setTimeout(resolve, 20)) // lets the goodbyes leave the socket
     for (const connection of [...this.#swarm.connections]) connection.destroy()
-    // A polite close un-announces at every DHT node and waits seconds for dead ones; leaving needs no permission.
+    // A polite close un-announces at every DHT node and waits seconds for dead ones; leaving needs no
+    // permission.
     const polite = this.#swarm.destroy({ force: true }).catch(() => undefined)
-    const patience = new Promise((resolve) => setTimeout(resolve, 1000).unref())
+    const patience = new Promise((resolve) => setTimeout(resolve, closePatienceMs).unref())
     await Promise.race([polite, patience])
     await this.#swarm.dht.destroy({ force: true }).catch(() => undefined)
   }

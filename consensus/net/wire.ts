@@ -1,4 +1,5 @@
-// What lies inside one protomux message between two nodes: hello, data in whole or in chunks, credit, goodbye.
+// What lies inside one protomux message between two nodes: hello, data in whole or in chunks, credit,
+// goodbye.
 // Encoders and total decoders; nothing here keeps state. Layouts are in README.md, "Units on the wire".
 
 import { chunkBytesMax, reasonBytesMax, unitBytesMax } from './limits.js'

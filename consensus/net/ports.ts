@@ -1,0 +1,225 @@
+// What the driver needs of its host, and what it gives back. The host wires these; tests bring small real
+// ones.
+
+import type {
+  AlarmCode,
+  Block,
+  BlockResult,
+  Detail,
+  Evidence,
+  FinalBlock,
+  HaltCode,
+  SkippedLeaders,
+  Tip,
+  ValidatorSet,
+  Waiting,
+} from '../pbft/types.js'
+import type { PeerId, PeerStatus } from './transport.js'
+
+export type { Block, BlockResult, FinalBlock, SkippedLeaders, Tip, ValidatorSet, Waiting }
+
+// ------------------------------------------------------------------------------------------- safety record
+
+/** Body of a block that the safety record names by hash; content-addressed, so it is written once. */
+export interface StoredBody {
+  /** Block hash, 32 bytes. */
+  readonly hash: Uint8Array
+  readonly bytes: Uint8Array
+}
+
+/** One durable change of the vote store, all or nothing. */
+export interface VoteWrite {
+  /** Replaces the previous record. */
+  readonly record: Uint8Array
+  readonly put: readonly StoredBody[]
+  /** Hashes of bodies that no record needs any more. */
+  readonly drop: readonly Uint8Array[]
+}
+
+export interface VoteStoreContent {
+  /** Null: nothing was ever signed with this key here. */
+  readonly record: Uint8Array | null
+  readonly bodies: readonly StoredBody[]
+  /** False: the store was lost, torn or restored from a backup; the key stays silent for a while (R17). */
+  readonly clean: boolean
+}
+
+/**
+ * One per vote key, exclusively locked by the host (R16). Synchronous: a vote leaves only after `persist`
+ * returned.
+ */
+export interface VoteStore {
+  load(): VoteStoreContent
+  /** Returns when everything is on disk (fsync). Throws when it is not: the driver then stops. */
+  persist(write: VoteWrite): void
+}
+
+// --------------------------------------------------------------------------------------------------- chain
+
+export type ExecuteOutcome =
+  | { readonly ok: true; readonly result: BlockResult; readonly resultHash: Uint8Array }
+  /** The block is invalid; the code is for the log only. */
+  | { readonly ok: false; readonly code: string }
+
+/**
+ * The executor and the store behind it. A rejected promise is an IO failure of this node and stops the
+ * driver.
+ */
+export interface ChainPort {
+  /** The last final block; read once, at start. */
+  tip(): Promise<Tip>
+  /** Members at `tip.height + 1`; read once, at start. */
+  validators(): Promise<ValidatorSet>
+  /** Runs the block on an overlay above the tip. Several candidates of one height may be open at a time. */
+  execute(blockHash: Uint8Array, block: Block): Promise<ExecuteOutcome>
+  /**
+   * Stores block, result, certificate, overlay and `skipped` in one durable transaction, idempotent by
+   * height
+   * (R10), and drops the other overlays. Gives the members of the next height.
+   */
+  commit(
+    blockHash: Uint8Array,
+    resultHash: Uint8Array,
+    final: FinalBlock,
+    skipped: readonly SkippedLeaders[],
+  ): Promise<{ readonly validators: ValidatorSet }>
+  discard(blockHash: Uint8Array): void
+  /**
+   * Final blocks from this height on, ascending, at most `count`, and at most `bytesMax` of payload
+   * unless the
+   * first alone is larger. Fewer or none when the store has no more (or has pruned them).
+   */
+  finalBlocks(fromHeight: number, count: number, bytesMax: number): Promise<readonly FinalBlock[]>
+}
+
+// -------------------------------------------------------------------------------------------- transactions
+
+export interface PayloadRequest {
+  readonly height: number
+  readonly view: number
+  /** Block time, ms since 1970. */
+  readonly time: number
+  /** A block is wanted although nothing waits: due work. */
+  readonly due: boolean
+  readonly emergency: boolean
+  readonly bytesMax: number
+}
+
+/** The mempool. Bundles are opaque here: a signed transaction with its bodies and attachments. */
+export interface TransactionPort {
+  waiting(): Waiting
+  /** Null: nothing to propose after all. `transactionRoots` as in the block header. */
+  buildPayload(
+    request: PayloadRequest,
+  ): Promise<{ readonly payload: Uint8Array; readonly transactionRoots: readonly Uint8Array[] } | null>
+  /**
+   * Bundles that a peer gossiped, unchecked. Answers for each: is it valid and was it unknown? Only those
+   * travel
+   * on. The peer's credit stays used until the promise settles: that is the back-pressure.
+   */
+  receive(bundles: readonly Uint8Array[], from: PeerId): Promise<readonly boolean[]>
+  /** Oldest waiting bundles, for peers that may have missed them; at most `bytesMax` together. */
+  resend(which: 'emergency' | 'all', bytesMax: number): readonly Uint8Array[]
+  /** Keep this block's transactions out of fresh proposals until governance looks at them (R18). */
+  setAside(block: Block): void
+}
+
+// ------------------------------------------------------------------------------------------- small effects
+
+export interface SignaturePort {
+  /** Ed25519 with this node's key, 64 bytes. For a validator it is the vote key. */
+  sign(bytes: Uint8Array): Uint8Array
+  /** The one verifier of all replicas (network.md N8). Must not throw on odd lengths. */
+  verify(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean
+}
+
+export interface Clock {
+  /** Milliseconds since 1970 UTC. */
+  now(): number
+}
+
+/** Structured, without patient data: the driver knows none. */
+export interface Logger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Hooks for Prometheus; names and labels are listed in README.md. */
+export interface Metrics {
+  count(name: string, labels?: Readonly<Record<string, string>>): void
+  observe(name: string, value: number, labels?: Readonly<Record<string, string>>): void
+}
+
+export interface DriverEvents {
+  /**
+   * After the block is durable; `latencyMs` from first sight of the block here (0 for caught-up blocks).
+   */
+  onFinal?(final: FinalBlock, resultHash: Uint8Array, latencyMs: number): void
+  onAlarm?(code: AlarmCode, detail: Detail): void
+  onEvidence?(evidence: Evidence): void
+  /** Divergence or another reason to stop: no vote leaves any more, reads may go on. */
+  onHalt?(code: HaltCode | 'VOTE_STORE' | 'CHAIN_PORT', detail: Detail): void
+  onPeers?(peers: readonly PeerStatus[]): void
+}
+
+export interface DriverPorts {
+  readonly chain: ChainPort
+  readonly transactions: TransactionPort
+  /** Null for an observer or gateway, which never votes. */
+  readonly votes: VoteStore | null
+  readonly signature: SignaturePort
+  /** SHA-256. */
+  readonly hash: (bytes: Uint8Array) => Uint8Array
+  /**
+   * Do the header's transaction roots commit to this payload? May return true and leave it to `execute`.
+   */
+  readonly payloadMatches: (header: Block['header'], payload: Uint8Array) => boolean
+  readonly clock?: Clock
+  readonly logger?: Logger
+  readonly metrics?: Metrics
+  readonly events?: DriverEvents
+}
+
+// -------------------------------------------------------------------------------------------------- status
+
+export interface VoterStatus {
+  /** Hex of the entity id. */
+  readonly entity: string
+  readonly connected: boolean
+  /** Milliseconds since the last valid message, -1: never. */
+  readonly silentMs: number
+}
+
+/** For `ward status`: where this node stands and whom it waits for. */
+export interface DriverStatus {
+  readonly role: 'validator' | 'observer' | 'gateway'
+  /** Last final height. */
+  readonly height: number
+  /** View at `height + 1`. */
+  readonly view: number
+  /** Hex of the leader's entity id at this view; empty when unknown. */
+  readonly leader: string
+  readonly phase:
+    | 'starting'
+    | 'idle'
+    | 'proposed'
+    | 'executing'
+    | 'prepared'
+    | 'view-change'
+    | 'applying'
+    | 'syncing'
+    | 'halted'
+  /**
+   * Entity ids (hex) whose vote of the furthest phase has been seen at `height + 1`, and those without
+   * one.
+   */
+  readonly voted: readonly string[]
+  readonly missing: readonly string[]
+  readonly validators: readonly VoterStatus[]
+  readonly peers: readonly PeerStatus[]
+  /** Blocks behind the best height that any peer claims. */
+  readonly lag: number
+  readonly halted: string | null
+}
