@@ -43,7 +43,7 @@ t.test('picks by lane, first come first served, and bulk cannot fill a block', a
     pool.pick({ transactionsMax: 2, bytesMax: 100 }).map((item) => item.id),
     ['2', '1'],
   )
-  t.same(pool.waiting(12), { normal: true, emergency: true, full: false })
+  t.same(pool.waiting(14), { normal: true, emergency: true, full: false })
   t.equal(pool.oldestReceivedAt(), 100)
 })
 
