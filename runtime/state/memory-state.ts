@@ -1,6 +1,7 @@
 // State held in memory: for tests, the `ward rule eval` command and the simulator's models. Not durable.
 import { assert } from '../protocol/result.js'
 import { bytesToText, decodeStateKey, encodePartition, encodePointKey } from './state-keys.js'
+import type { PageWrite, TreePages } from './tree-interface.js'
 import type { IndexReader, OrderedEntry, StateReader, StateWrite, WriteSet } from './store-interface.js'
 
 type Table = Map<string, Map<string, OrderedEntry[]>>
@@ -68,4 +69,24 @@ function entryOf<V>(map: Map<string, V>, key: string, make: () => V): V {
     map.set(key, value)
   }
   return value
+}
+
+/** Tree pages held in memory. */
+export class MemoryPages implements TreePages {
+  readonly #pages = new Map<string, { id: Uint8Array; page: Uint8Array }>()
+
+  page(id: Uint8Array): Uint8Array | undefined {
+    return this.#pages.get(bytesToText(id))?.page
+  }
+
+  pages(): Iterable<{ id: Uint8Array; page: Uint8Array }> {
+    return [...this.#pages.values()]
+  }
+
+  apply(writes: readonly PageWrite[]): void {
+    for (const { id, page } of writes) {
+      if (page === undefined) this.#pages.delete(bytesToText(id))
+      else this.#pages.set(bytesToText(id), { id, page })
+    }
+  }
 }

@@ -1,0 +1,229 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { bytesToHex, equalBytes } from '../protocol/bytes.js'
+import {
+  applyToTree,
+  compareWrites,
+  encodePointKey,
+  MemoryPages,
+  StateTree,
+  verifyProof,
+  type StateWrite,
+} from './index.js'
+import { naiveStateRoot, sha256, testSalt } from './naive-tree.fixture.js'
+
+type Model = Map<string, Map<string, Uint8Array>>
+
+const keyOf = (number: number): Uint8Array =>
+  encodePointKey(new Uint8Array([number >>> 16, number >>> 8, number]))
+
+function applyToModel(model: Model, writes: readonly StateWrite[]): void {
+  for (const { store, key, value } of writes) {
+    const entries = model.get(store) ?? new Map<string, Uint8Array>()
+    model.set(store, entries)
+    if (value === undefined) entries.delete(bytesToHex(key))
+    else entries.set(bytesToHex(key), value)
+  }
+}
+
+/** Sorted, each key once (the last write wins). */
+function toWriteSet(writes: readonly StateWrite[]): StateWrite[] {
+  const byKey = new Map(writes.map((write) => [write.store + bytesToHex(write.key), write]))
+  return [...byKey.values()].sort(compareWrites)
+}
+
+interface Bed {
+  tree: StateTree
+  pages: MemoryPages
+  model: Model
+}
+
+function createBed(): Bed {
+  const pages = new MemoryPages()
+  return { tree: StateTree.open(pages, sha256, testSalt), pages, model: new Map() }
+}
+
+function applyBatch(bed: Bed, writes: StateWrite[]): void {
+  const update = bed.tree.update(writes)
+  bed.pages.apply(update.pageWrites)
+  bed.tree.accept(update)
+  applyToModel(bed.model, writes)
+}
+
+/** Both kinds of proof for some keys, and no proof for a wrong claim. */
+function proofFailures(bed: Bed, stores: string[], keys: number[]): string[] {
+  const failures: string[] = []
+  const { root } = bed.tree
+  for (const store of stores) {
+    for (const number of keys) {
+      const key = keyOf(number)
+      const value = bed.model.get(store)?.get(bytesToHex(key))
+      const proof = bed.tree.prove(store, key)
+      const claim = { root, leafSalt: testSalt, store, key, value }
+      if (!verifyProof(claim, proof, sha256).ok) failures.push(`true claim refused: ${store} ${number}`)
+      const wrong = value === undefined ? new Uint8Array([1]) : undefined
+      if (verifyProof({ ...claim, value: wrong }, proof, sha256).ok) failures.push(`false claim: ${number}`)
+    }
+  }
+  return failures
+}
+
+const anyWrite = fc.record({
+  store: fc.constantFrom('ward/policy', 'ward/alerts', '$record'),
+  key: fc.nat(120).map(keyOf),
+  value: fc.option(fc.uint8Array({ maxLength: 40 }), { nil: undefined, freq: 3 }),
+})
+
+t.test('random batches give the root of the definition, and proofs of both kinds', async (t) => {
+  const batches = fc.array(fc.array(anyWrite, { maxLength: 150 }).map(toWriteSet), { maxLength: 8 })
+  fc.assert(
+    fc.property(batches, fc.array(fc.nat(140), { maxLength: 10 }), (batches, probes) => {
+      const bed = createBed()
+      for (const batch of batches) {
+        applyBatch(bed, batch)
+        if (!equalBytes(bed.tree.root, naiveStateRoot(bed.model))) return false
+      }
+      const reopened = StateTree.open(bed.pages, sha256, testSalt, { pageCacheBytesMax: 0 })
+      if (!equalBytes(reopened.root, bed.tree.root)) return false
+      const stores = ['ward/policy', '$record', 'ward/absent']
+      return proofFailures({ ...bed, tree: reopened }, stores, probes).length === 0
+    }),
+    { numRuns: 120 },
+  )
+  t.pass('120 runs')
+})
+
+t.test('batch borders and insert-then-delete do not show in the root', async (t) => {
+  fc.assert(
+    fc.property(fc.array(anyWrite, { maxLength: 200 }), fc.nat(200), (writes, cut) => {
+      const together = createBed()
+      applyBatch(together, toWriteSet(writes))
+      const apart = createBed()
+      applyBatch(apart, toWriteSet(writes.slice(0, cut)))
+      applyBatch(apart, toWriteSet(writes.slice(cut)))
+      return equalBytes(together.tree.root, apart.tree.root)
+    }),
+    { numRuns: 100 },
+  )
+  const bed = createBed()
+  const writes = Array.from({ length: 3_000 }, (_, n) => ({ store: 'a/b', key: keyOf(n), value: keyOf(n) }))
+  applyBatch(bed, toWriteSet(writes.slice(0, 100)))
+  const before = bytesToHex(bed.tree.root)
+  applyBatch(bed, toWriteSet(writes.slice(100)))
+  t.not(bytesToHex(bed.tree.root), before)
+  applyBatch(bed, toWriteSet(writes.slice(100).map((write) => ({ ...write, value: undefined }))))
+  t.equal(bytesToHex(bed.tree.root), before)
+  applyBatch(bed, toWriteSet(writes.map((write) => ({ ...write, value: undefined }))))
+  t.equal(bytesToHex(bed.tree.root), '00'.repeat(32), 'an empty state has the empty root')
+  t.equal([...bed.pages.pages()].length, 0, 'no page is left behind')
+})
+
+t.test('a large tree in many pages: proofs, evictions, reopening', async (t) => {
+  const bed = createBed()
+  const writes = Array.from({ length: 5_000 }, (_, n) => ({ store: 's/a', key: keyOf(n), value: keyOf(n) }))
+  applyBatch(bed, toWriteSet(writes))
+  const tight = StateTree.open(bed.pages, sha256, testSalt, { pageCacheBytesMax: 20_000 })
+  t.same(tight.root, naiveStateRoot(bed.model))
+  const probes = Array.from({ length: 120 }, (_, n) => n * 83)
+  t.same(proofFailures({ ...bed, tree: tight }, ['s/a'], probes), [])
+  const small = writes.slice(0, 40).map((write) => ({ ...write, value: new Uint8Array([1, 2]) }))
+  applyBatch({ ...bed, tree: tight }, toWriteSet(small))
+  t.same(tight.root, naiveStateRoot(bed.model))
+  t.equal(tight.leafCount('s/a'), 5_000)
+})
+
+t.test('an update changes nothing until it is accepted', async (t) => {
+  const bed = createBed()
+  applyBatch(bed, [{ store: 's/a', key: keyOf(1), value: keyOf(1) }])
+  const before = bytesToHex(bed.tree.root)
+  const dropped = bed.tree.update([{ store: 's/a', key: keyOf(2), value: keyOf(2) }])
+  t.equal(bytesToHex(bed.tree.root), before)
+  const taken = bed.tree.update([{ store: 's/a', key: keyOf(3), value: keyOf(3) }])
+  t.notSame(dropped.root, taken.root)
+  bed.pages.apply(taken.pageWrites)
+  bed.tree.accept(taken)
+  t.same(bed.tree.root, taken.root)
+  t.throws(() => bed.tree.accept(dropped), { code: 'ASSERTION_FAILED' })
+  t.throws(() => bed.tree.update([...twice(keyOf(9))]), { code: 'ASSERTION_FAILED' })
+})
+
+function twice(key: Uint8Array): StateWrite[] {
+  return [1, 2].map((byte) => ({ store: 's/a', key, value: new Uint8Array([byte]) }))
+}
+
+t.test('an older, missing or doubled page is noticed', async (t) => {
+  const bed = createBed()
+  const writes = Array.from({ length: 200 }, (_, n) => ({ store: 's/a', key: keyOf(n), value: keyOf(n) }))
+  applyBatch(bed, toWriteSet(writes))
+  const old = [...bed.pages.pages()]
+  const tree = StateTree.open(bed.pages, sha256, testSalt, { pageCacheBytesMax: 0 })
+  applyBatch({ ...bed, tree }, [{ store: 's/a', key: keyOf(5), value: new Uint8Array(1) }])
+  const changed = old.find(({ id, page }) => !equalBytes(bed.pages.page(id) ?? page, page))
+  t.ok(changed, 'one page changed')
+  if (changed === undefined) return
+  bed.pages.apply([changed])
+  t.throws(() => tree.prove('s/a', keyOf(5)), { code: 'TREE_PAGE_MISMATCH' })
+  t.notSame(StateTree.open(bed.pages, sha256, testSalt).root, tree.root, 'reopening gives another root')
+  bed.pages.apply([{ id: changed.id, page: undefined }])
+  t.throws(() => tree.prove('s/a', keyOf(5)), { code: 'TREE_PAGE_MISSING' })
+  const root = new Uint8Array([3, ...Buffer.from('s/a'), 0, 0])
+  bed.pages.apply([{ id: root, page: old[0].page }])
+  t.throws(() => StateTree.open(bed.pages, sha256, testSalt), { code: 'TREE_PAGE_MISMATCH' })
+})
+
+t.test('mutated proofs are refused', async (t) => {
+  const bed = createBed()
+  const writes = Array.from({ length: 300 }, (_, n) => ({ store: 's/a', key: keyOf(n), value: keyOf(n) }))
+  applyBatch(bed, toWriteSet(writes))
+  applyBatch(bed, [{ store: 's/b', key: keyOf(1), value: keyOf(1) }])
+  for (const [store, number] of [
+    ['s/a', 7],
+    ['s/a', 100_000],
+    ['s/a', 100_003],
+    ['s/b', 2],
+    ['s/none', 1],
+  ] as const) {
+    const key = keyOf(number)
+    const value = bed.model.get(store)?.get(bytesToHex(key))
+    const claim = { root: bed.tree.root, leafSalt: testSalt, store, key, value }
+    const proof = bed.tree.prove(store, key)
+    t.ok(verifyProof(claim, proof, sha256).ok, `${store} ${number}`)
+    const accepted: number[] = []
+    for (let bit = 0; bit < proof.length * 8; bit += 1) {
+      const mutated = proof.slice()
+      mutated[bit >> 3] ^= 1 << (bit & 7)
+      if (verifyProof(claim, mutated, sha256).ok) accepted.push(bit)
+    }
+    t.same(accepted, [], 'no flipped bit is accepted')
+    t.notOk(verifyProof(claim, proof.slice(0, -1), sha256).ok, 'truncated')
+    t.notOk(verifyProof(claim, new Uint8Array([...proof, 0]), sha256).ok, 'spare byte')
+  }
+})
+
+t.test('any bytes as a proof give a value or a code', async (t) => {
+  const claim = {
+    root: new Uint8Array(32),
+    leafSalt: testSalt,
+    store: 'a/b',
+    key: keyOf(1),
+    value: undefined,
+  }
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (proof) => {
+      const checked = verifyProof(claim, proof, sha256)
+      return checked.ok || checked.code.startsWith('PROOF_')
+    }),
+  )
+  t.ok(
+    verifyProof(claim, StateTree.open(new MemoryPages(), sha256, testSalt).prove('a/b', keyOf(1)), sha256)
+      .ok,
+  )
+})
+
+t.test('applyToTree needs no object', async (t) => {
+  const pages = new MemoryPages()
+  const first = applyToTree(pages, [{ store: 'a/b', key: keyOf(1), value: keyOf(1) }], sha256, testSalt)
+  pages.apply(first.pageWrites)
+  const second = applyToTree(pages, [{ store: 'a/b', key: keyOf(1), value: undefined }], sha256, testSalt)
+  t.same(second.root, new Uint8Array(32))
+})

@@ -1,0 +1,162 @@
+// The tree of one store: forks in memory above pages of at most `pageLeavesMax` leaves. Nodes are
+// immutable and shared, so that computing the next root leaves the present tree as it is: a proposal can
+// be dropped at no cost.
+import { assert } from '../protocol/result.js'
+import { emptyRoot, hashBytes, pathBit, pathBits, type TreeHasher } from './tree-hash.js'
+import {
+  cellBytes,
+  cellOffset,
+  changeBytes,
+  emptyLeafList,
+  mergeChanges,
+  pageLeafCount,
+  pushCell,
+  RangeHasher,
+  sealPage,
+  splitIndex,
+  type Changes,
+  type LeafList,
+} from './tree-page.js'
+
+/** 16 leaves are 1.6 KiB: two pages a disk page, and a tree of 1e6 keys has 9e4 pages to list at unlock. */
+export const pageLeavesMax = 16
+/**
+ * Two pages join when they hold no more than this: far enough from the maximum not to join and split in
+ * turn.
+ */
+export const pageLeavesJoin = 6
+
+export type TreeNode = Fork | Bucket
+
+export class Fork {
+  readonly isFork = true
+  readonly left: TreeNode
+  readonly right: TreeNode
+  readonly leafCount: number
+  readonly hash: Uint8Array
+  constructor(left: TreeNode, right: TreeNode, hash: Uint8Array) {
+    this.left = left
+    this.right = right
+    this.leafCount = left.leafCount + right.leafCount
+    this.hash = hash
+  }
+}
+
+export class Bucket {
+  readonly isFork = false
+  readonly leafCount: number
+  readonly hash: Uint8Array
+  /** Page id as text (one char a byte). */
+  readonly id: string
+  /** Dropped when the page cache is full, loaded again when needed. */
+  page: Uint8Array | undefined
+  constructor(id: string, leafCount: number, hash: Uint8Array, page: Uint8Array | undefined) {
+    this.id = id
+    this.leafCount = leafCount
+    this.hash = hash
+    this.page = page
+  }
+}
+
+export const emptyBucket = new Bucket('', 0, emptyRoot, undefined)
+
+/** What applying changes needs from outside, and where it reports the pages that it made or dropped. */
+export interface SubtreeContext {
+  hasher: TreeHasher
+  load(bucket: Bucket): Uint8Array
+  /** Id of the page at `depth` whose leaves share the first `depth` bits of this path. */
+  pageId(path: Uint8Array, pathOffset: number, depth: number): string
+  made(bucket: Bucket): void
+  dropped(bucket: Bucket): void
+}
+
+export function createFork(left: TreeNode, right: TreeNode, hasher: TreeHasher): Fork {
+  const hash = new Uint8Array(hashBytes)
+  hasher.inner(left.hash, right.hash, hash, 0)
+  return new Fork(left, right, hash)
+}
+
+/** Applies sorted changes to a store's tree. */
+export class SubtreeWriter {
+  readonly #context: SubtreeContext
+  readonly #ranges: RangeHasher
+
+  constructor(context: SubtreeContext) {
+    this.#context = context
+    this.#ranges = new RangeHasher(context.hasher)
+  }
+
+  /** The tree after changes [from, to); `node` lies at `depth` and stays as it is. */
+  apply(node: TreeNode, depth: number, changes: Changes, from: number, to: number): TreeNode {
+    if (from === to) return node
+    if (!node.isFork) return this.#applyToBucket(node, depth, changes, from, to)
+    const middle = firstRight(changes, from, to, depth)
+    const left = this.apply(node.left, depth + 1, changes, from, middle)
+    const right = this.apply(node.right, depth + 1, changes, middle, to)
+    if (left === node.left && right === node.right) return node
+    if (!left.isFork && !right.isFork && left.leafCount + right.leafCount <= pageLeavesJoin) {
+      return this.#join(left, right, depth)
+    }
+    return createFork(left, right, this.#context.hasher)
+  }
+
+  #applyToBucket(bucket: Bucket, depth: number, changes: Changes, from: number, to: number): TreeNode {
+    const page = bucket.leafCount === 0 ? undefined : this.#context.load(bucket)
+    const list = mergeChanges(page, changes, from, to)
+    if (bucket.leafCount > 0) this.#context.dropped(bucket)
+    return this.#build(list, 0, list.count, depth)
+  }
+
+  #join(left: Bucket, right: Bucket, depth: number): TreeNode {
+    const list = emptyLeafList(left.leafCount + right.leafCount)
+    for (const bucket of [left, right]) {
+      if (bucket.leafCount === 0) continue
+      // The first leaf of the right page gets the slot of the fork that disappears.
+      list.dirty[list.count] = 1
+      const page = this.#context.load(bucket)
+      const leafCount = pageLeafCount(page)
+      for (let index = 0; index < leafCount; index += 1) pushCell(list, page, cellOffset(index), cellBytes)
+      this.#context.dropped(bucket)
+    }
+    return this.#build(list, 0, list.count, depth)
+  }
+
+  /** One page when the leaves fit, else forks above pages. */
+  #build(list: LeafList, from: number, to: number, depth: number): TreeNode {
+    if (to === from) return emptyBucket
+    if (to - from > pageLeavesMax) {
+      assert(depth < pathBits, 'more leaves than a path can tell apart')
+      const middle = splitIndex(list, from, to, depth)
+      const left = this.#build(list, from, middle, depth + 1)
+      const right = this.#build(list, middle, to, depth + 1)
+      return createFork(left, right, this.#context.hasher)
+    }
+    const part = to - from === list.count ? list : copyRange(list, from, to)
+    const hash = new Uint8Array(hashBytes)
+    this.#ranges.hash(part, 0, part.count, depth, hash, 0)
+    const id = this.#context.pageId(part.bytes, cellOffset(0), depth)
+    const bucket = new Bucket(id, part.count, hash, sealPage(part, hash))
+    this.#context.made(bucket)
+    return bucket
+  }
+}
+
+function copyRange(list: LeafList, from: number, to: number): LeafList {
+  const part = emptyLeafList(to - from)
+  part.bytes.set(list.bytes.subarray(cellOffset(from), cellOffset(to)), cellOffset(0))
+  part.dirty.set(list.dirty.subarray(from, to))
+  part.count = to - from
+  return part
+}
+
+/** First change of [from, to) that lies on the right side at `depth`. */
+function firstRight(changes: Changes, from: number, to: number, depth: number): number {
+  let low = from
+  let high = to
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (pathBit(changes.cells, middle * changeBytes, depth) === 1) high = middle
+    else low = middle + 1
+  }
+  return low
+}

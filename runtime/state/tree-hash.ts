@@ -1,0 +1,101 @@
+// The four hashes of the state tree, over scratch buffers: the hot path of every block.
+//
+//   path       SHA-256(state key)
+//   valueHash  SHA-256(leaf salt | state key | value)
+//   leaf       SHA-256(0x00 | path | valueHash)
+//   inner      SHA-256(0x01 | left | right); the empty subtree is 32 zero bytes
+import type { Hash } from '../protocol/hash.js'
+
+export const hashBytes = 32
+export const pathBits = 256
+export const emptyRoot: Uint8Array = new Uint8Array(hashBytes)
+
+/** `hash` may hand out the same buffer every time: each result is copied before the next call. */
+export class TreeHasher {
+  readonly #hash: Hash
+  readonly #leafSalt: Uint8Array
+  readonly #leafMessage = new Uint8Array(1 + 2 * hashBytes)
+  readonly #innerMessage = new Uint8Array(1 + 2 * hashBytes)
+  #valueMessage: Uint8Array
+
+  constructor(hash: Hash, leafSalt: Uint8Array) {
+    this.#hash = hash
+    this.#leafSalt = leafSalt.slice()
+    this.#innerMessage[0] = 1
+    this.#valueMessage = new Uint8Array(1_024)
+    this.#valueMessage.set(leafSalt)
+  }
+
+  path(key: Uint8Array, out: Uint8Array, outOffset: number): void {
+    copyHash(this.#hash(key), 0, out, outOffset)
+  }
+
+  valueHash(key: Uint8Array, value: Uint8Array, out: Uint8Array, outOffset: number): void {
+    const saltBytes = this.#leafSalt.length
+    const byteCount = saltBytes + key.length + value.length
+    if (byteCount > this.#valueMessage.length) {
+      this.#valueMessage = new Uint8Array(2 * byteCount)
+      this.#valueMessage.set(this.#leafSalt)
+    }
+    this.#valueMessage.set(key, saltBytes)
+    this.#valueMessage.set(value, saltBytes + key.length)
+    copyHash(this.#hash(this.#valueMessage.subarray(0, byteCount)), 0, out, outOffset)
+  }
+
+  /** `cell` holds path | valueHash from `cellOffset` on. */
+  leaf(cell: Uint8Array, cellOffset: number, out: Uint8Array, outOffset: number): void {
+    const message = this.#leafMessage
+    for (let index = 0; index < 2 * hashBytes; index += 1) message[1 + index] = cell[cellOffset + index]
+    copyHash(this.#hash(message), 0, out, outOffset)
+  }
+
+  inner(left: Uint8Array, right: Uint8Array, out: Uint8Array, outOffset: number): void {
+    const message = this.#innerMessage
+    copyHash(left, 0, message, 1)
+    copyHash(right, 0, message, 1 + hashBytes)
+    copyHash(this.#hash(message), 0, out, outOffset)
+  }
+
+  /** As `inner`, with 0x01 | left | right already laid out by the caller. */
+  innerMessage(message: Uint8Array, out: Uint8Array, outOffset: number): void {
+    copyHash(this.#hash(message), 0, out, outOffset)
+  }
+}
+
+/** A loop beats `set(subarray)` for 32 bytes: no view is made. */
+export function copyHash(from: Uint8Array, fromOffset: number, to: Uint8Array, toOffset: number): void {
+  for (let index = 0; index < hashBytes; index += 1) to[toOffset + index] = from[fromOffset + index]
+}
+
+/** Bit `depth` of the 256-bit path at `offset`; bit 0 is the highest bit of the first byte. */
+export function pathBit(bytes: Uint8Array, offset: number, depth: number): number {
+  return (bytes[offset + (depth >>> 3)] >>> (7 - (depth & 7))) & 1
+}
+
+/** Number of leading bits that two paths share, at most 256. Bits before `from` are known to be equal. */
+export function sharedPathBits(
+  left: Uint8Array,
+  leftOffset: number,
+  right: Uint8Array,
+  rightOffset: number,
+  from: number,
+): number {
+  for (let index = from >>> 3; index < hashBytes; index += 1) {
+    const different = left[leftOffset + index] ^ right[rightOffset + index]
+    if (different !== 0) return index * 8 + Math.clz32(different) - 24
+  }
+  return pathBits
+}
+
+export function comparePaths(
+  left: Uint8Array,
+  leftOffset: number,
+  right: Uint8Array,
+  rightOffset: number,
+): number {
+  for (let index = 0; index < hashBytes; index += 1) {
+    const difference = left[leftOffset + index] - right[rightOffset + index]
+    if (difference !== 0) return difference
+  }
+  return 0
+}
