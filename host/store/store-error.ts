@@ -1,0 +1,31 @@
+// The one error of this room. Every code has a sentence and a next step in README.md.
+
+export type StoreCode =
+  | 'KEYSLOT_REJECTED'
+  | 'KEYSLOT_DAMAGED'
+  | 'KEYSLOT_MISSING'
+  | 'KEYSLOT_LAST'
+  | 'RECORD_ALTERED'
+  | 'RECORD_UNKNOWN_VERSION'
+  | 'STORE_KEY_MISMATCH'
+  | 'STORE_NEWER_VERSION'
+  | 'STORE_LOCKED'
+  | 'STORE_FULL'
+  | 'STORE_WRITE_FAILED'
+  | 'STORE_READ_ONLY'
+  | 'STORE_DAMAGED'
+  | 'STORE_CLOSED'
+  | 'FOREIGN_FILE'
+  | 'SNAPSHOT_EXPIRED'
+  | 'SNAPSHOT_LIMIT'
+  | 'HEIGHT_NOT_NEXT'
+  | 'HEIGHT_PRUNED'
+
+export class StoreError extends Error {
+  readonly code: StoreCode
+  constructor(code: StoreCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause })
+    this.name = 'StoreError'
+    this.code = code
+  }
+}

@@ -1,0 +1,87 @@
+// What passes between the host and the chain store.
+import type { IndexReader, PageWrite, StateReader, TreePages, WriteSet } from '../../runtime/state/index.js'
+import type { Result } from '../../runtime/protocol/result.js'
+
+/** A record body as the store keeps it. `hash` = SHA-256(content); content = salt 16 | body. */
+export interface BodyWrite {
+  hash: Uint8Array
+  content: Uint8Array
+  /** 16 bytes: the body is sealed under this patient's key and goes with it. Undefined: of no patient. */
+  patient?: Uint8Array
+}
+
+export interface AttachmentWrite {
+  /** SHA-256 of the bytes. */
+  hash: Uint8Array
+  bytes: Uint8Array
+}
+
+/** Everything that one final block changes; applied in one synced transaction, whole or not at all. */
+export interface BlockWrite {
+  /** Applied height + 1; 0 is the genesis, the first write of a new store. */
+  height: number
+  header: Uint8Array
+  /** The payload without record bodies and attachments. */
+  payload: Uint8Array
+  result: Uint8Array
+  certificate: Uint8Array
+  /** Encoded receipts, in the order of the receipts root. */
+  receipts: readonly Uint8Array[]
+  bodies: readonly BodyWrite[]
+  attachments: readonly AttachmentWrite[]
+  /** Ids of the transactions, signed and derived, with their receipt's index: for look-up by id. */
+  transactions: readonly { id: Uint8Array; index: number }[]
+  writes: WriteSet
+  pages: readonly PageWrite[]
+  /** State root after this block. */
+  stateRoot: Uint8Array
+  /** Patients whose keys are destroyed with this block. */
+  erasedPatients?: readonly Uint8Array[]
+  /** Small named values of the host (safety watermark, sync progress) that must change with the block. */
+  notes?: readonly { name: string; value: Uint8Array | undefined }[]
+}
+
+export interface StoredBlock {
+  height: number
+  header: Uint8Array
+  payload: Uint8Array
+  result: Uint8Array
+  certificate: Uint8Array
+  receipts: Uint8Array[]
+}
+
+export interface Applied {
+  height: number
+  stateRoot: Uint8Array
+}
+
+export type BodyCode = 'BODY_ABSENT' | 'BODY_ERASED'
+
+/** Reads of one consistent height: the store's newest, or a snapshot's. */
+export interface ChainReader extends StateReader, IndexReader {
+  /** Undefined in a store that has no genesis yet. */
+  applied(): Applied | undefined
+  blockAt(height: number): StoredBlock | undefined
+  bodyByHash(hash: Uint8Array): Result<Uint8Array, BodyCode>
+  attachmentByHash(hash: Uint8Array): Uint8Array | undefined
+  transactionLocation(id: Uint8Array): { height: number; index: number } | undefined
+  note(name: string): Uint8Array | undefined
+}
+
+/** A read pinned to one height. Must be closed; after its age cap every read throws SNAPSHOT_EXPIRED. */
+export interface ChainSnapshot extends ChainReader {
+  readonly height: number
+  close(): void
+}
+
+export interface ChainStoreReads extends ChainReader, TreePages {}
+
+/** One own safety record of the consensus driver; see consensus.md R16. */
+export interface VoteRecord {
+  height: number
+  view: number
+  /** Phase or kind, chosen by the driver: one record for each (height, view, kind). */
+  kind: number
+  /** Opaque bytes of the driver: the vote as it will be sent, a prepared certificate, a kept block body. */
+  bytes: Uint8Array
+}
