@@ -46,7 +46,11 @@ const wants = (when: AcknowledgeWhen | undefined, success: boolean): boolean =>
  * answer gets its refusal as CE, so that no refusal is silent unless both fields say so. A message that is not final
  * in time was not stored: CE, unless its CA has left already.
  */
-export function ackCodesOf(context: AnswerContext, verdict: Verdict, accepted: boolean): readonly AckCode[] {
+export function ackCodesOf(
+  context: AnswerContext,
+  verdict: Verdict,
+  accepted: boolean,
+): readonly AckCode[] {
   if (!isEnhanced(context)) return [original(verdict)]
   const { acceptWhen, applicationWhen } = context
   if (verdict.kind === 'final') {
@@ -90,11 +94,15 @@ export function buildAck(context: AnswerContext, ack: Acknowledgement): Uint8Arr
     timestamp(ack.nowMs),
     '',
     // Before 2.4 there was no structure component, and an event-less ACK has no room for one.
-    (isBefore24(context.version) || context.event === '' ? messageType.slice(0, -1) : messageType).join(d.component),
+    (isBefore24(context.version) || context.event === '' ? messageType.slice(0, -1) : messageType).join(
+      d.component,
+    ),
     text(ack.controlId),
     context.processingId,
     context.version,
   ]
+  // MSH-18: an answer in Latin-1 says so; UTF-8 and ASCII are what a reader assumes anyway.
+  if (context.charset === 'latin-1') fields.push('', '', '', '', '', '8859/1')
   const segments = [fields.join(d.field), msaSegment(context, ack)]
   if (ack.verdict.kind === 'refused') segments.push(errSegment(context, ack.verdict))
   return encodeText(`${segments.join('\r')}\r`, context.charset)
@@ -132,13 +140,23 @@ function errSegment(context: AnswerContext, verdict: Verdict & { kind: 'refused'
   const conditionText = conditionTexts[condition] ?? ''
   const at = verdict.location
   const oldWay = at
-    ? [at.segment, at.sequence ?? 1, at.field ?? '', [condition, text(conditionText), 'HL70357'].join(d.subcomponent)]
+    ? [
+        at.segment,
+        at.sequence ?? 1,
+        at.field ?? '',
+        [condition, text(conditionText), 'HL70357'].join(d.subcomponent),
+      ]
     : []
-  const location = at ? [at.segment, at.sequence ?? 1, at.field, at.repetition ?? (at.field && 1), at.component] : []
+  const location = at
+    ? [at.segment, at.sequence ?? 1, at.field, at.repetition ?? (at.field && 1), at.component]
+    : []
   return [
     'ERR',
     isBefore25(context.version) ? oldWay.join(d.component) : '',
-    location.map((part) => part ?? '').join(d.component).replace(trailing(d.component), ''),
+    location
+      .map((part) => part ?? '')
+      .join(d.component)
+      .replace(trailing(d.component), ''),
     [String(condition), text(conditionText), 'HL70357'].join(d.component),
     'E',
     text(verdict.code),

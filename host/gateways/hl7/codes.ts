@@ -51,6 +51,7 @@ export const hl7Codes = {
   TIME_MISSING: error(101),
   TIME_INVALID: error(102),
   CODE_MISSING: error(101),
+  CODE_CONFLICT: error(103),
   STATUS_MISSING: error(101),
   STATUS_UNKNOWN: error(103),
   VALUE_MISSING: error(101),

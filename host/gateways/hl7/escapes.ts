@@ -68,7 +68,9 @@ function decodeSequence(sequence: string, delimiters: Delimiters, charset: Chars
     case 'N':
       return ''
     default:
-      return /^X(?:[0-9A-Fa-f]{2})+$/.test(sequence) ? decodeHex(sequence.slice(1), charset) : decodeLayout(sequence)
+      return /^X(?:[0-9A-Fa-f]{2})+$/.test(sequence)
+        ? decodeHex(sequence.slice(1), charset)
+        : decodeLayout(sequence)
   }
 }
 
@@ -120,7 +122,9 @@ function escaped(character: string, delimiters: Delimiters): string {
     default: {
       // CR would end the segment, VT and FS the frame.
       const point = character.codePointAt(0) ?? 0
-      return point < 0x20 ? `${escape}X${point.toString(16).toUpperCase().padStart(2, '0')}${escape}` : character
+      return point < 0x20
+        ? `${escape}X${point.toString(16).toUpperCase().padStart(2, '0')}${escape}`
+        : character
     }
   }
 }

@@ -1,7 +1,16 @@
 import fc from 'fast-check'
 import t from 'tap'
 
-import { CR, createFramer, FS, frameBytesMax, frameMessage, headBytesMax, VT, type FrameEvent } from './framer.js'
+import {
+  CR,
+  createFramer,
+  FS,
+  frameBytesMax,
+  frameMessage,
+  headBytesMax,
+  VT,
+  type FrameEvent,
+} from './framer.js'
 
 const ascii = (text: string): Uint8Array => new TextEncoder().encode(text)
 const text = (bytes: Uint8Array): string => new TextDecoder('latin1').decode(bytes)

@@ -88,7 +88,8 @@ function parseDelimiters(
   const [encoding = ''] = line.slice(4).split(field || '|', 1)
   const all = [field, ...encoding]
   // Letters, digits, blanks and control characters would make values look like structure.
-  const usable = all.every((character) => /^[!-/:-@[-`{-~]$/.test(character)) && new Set(all).size === all.length
+  const usable =
+    all.every((character) => /^[!-/:-@[-`{-~]$/.test(character)) && new Set(all).size === all.length
   if (!usable || encoding.length < 4 || encoding.length > 5) {
     return refuse(
       'DELIMITERS_INVALID',
@@ -116,7 +117,10 @@ function parseSegments(text: string, delimiters: Delimiters, charset: Charset): 
   while (lines.lastIndex < text.length) {
     const [, line = '', terminator = ''] = lines.exec(text) ?? []
     if (segments.length >= segmentCountMax) {
-      return refuse('SEGMENTS_TOO_MANY', `A message may hold ${segmentCountMax} segments. Nothing was stored: split it.`)
+      return refuse(
+        'SEGMENTS_TOO_MANY',
+        `A message may hold ${segmentCountMax} segments. Nothing was stored: split it.`,
+      )
     }
     const segment = parseSegment(line, terminator as Segment['terminator'], delimiters, segments.length)
     if ('ok' in segment) return segment
@@ -144,10 +148,14 @@ function parseSegment(
   }
   if (name === 'MSH' && index > 0) {
     // Two messages run together would file one patient's values under the other.
-    return refuse('MSH_REPEATED', 'The frame holds a second MSH segment: two messages run together. Nothing was stored.', {
-      segment: 'MSH',
-      sequence: 2,
-    })
+    return refuse(
+      'MSH_REPEATED',
+      'The frame holds a second MSH segment: two messages run together. Nothing was stored.',
+      {
+        segment: 'MSH',
+        sequence: 2,
+      },
+    )
   }
   if (name === 'MSH') return { name, fields: mshFields(line, delimiters.field), terminator }
   return { name, fields: line.split(delimiters.field), terminator }
@@ -177,13 +185,24 @@ export const decoded = (message: Hl7Message, raw: string): string =>
  * The decoded text of field-component[-subcomponent] in the first repetition; '' when absent. All 1-based. A simple
  * type that a later version made complex keeps its value in the first place, so 1 is the default everywhere.
  */
-export function valueAt(message: Hl7Message, segment: Segment, field: number, component = 1, subcomponent = 1): string {
+export function valueAt(
+  message: Hl7Message,
+  segment: Segment,
+  field: number,
+  component = 1,
+  subcomponent = 1,
+): string {
   const [first = ''] = repetitions(message, segment, field)
   return componentOf(message, first, component, subcomponent)
 }
 
 /** As `valueAt`, for one repetition's raw text. */
-export function componentOf(message: Hl7Message, repetition: string, component: number, subcomponent = 1): string {
+export function componentOf(
+  message: Hl7Message,
+  repetition: string,
+  component: number,
+  subcomponent = 1,
+): string {
   const raw = components(message, repetition)[component - 1] ?? ''
   return decoded(message, subcomponents(message, raw)[subcomponent - 1] ?? '')
 }
