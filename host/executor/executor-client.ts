@@ -1,0 +1,66 @@
+// Main-thread side of the executor: starts the thread, carries requests, turns its death into one error.
+import { Worker } from 'node:worker_threads'
+import { NodeError } from '../node/node-error.js'
+import type { ExecutorCalls, ExecutorMethod, ExecutorReply } from './messages.js'
+
+/** Fixed and large, so that metered stack height always ends a contract long before the native stack does. */
+const stackMiB = 64
+
+interface Waiting {
+  resolve(value: unknown): void
+  reject(error: Error): void
+}
+
+export class ExecutorClient {
+  private readonly worker: Worker
+  private readonly waiting = new Map<number, Waiting>()
+  private nextId = 1
+  private failure: Error | undefined
+  private closing = false
+
+  /** `onFault` is called once when the thread dies by itself: the node must stop voting. */
+  constructor(onFault: (error: Error) => void) {
+    this.worker = new Worker(new URL('./executor-thread.js', import.meta.url), {
+      resourceLimits: { stackSizeMb: stackMiB },
+    })
+    this.worker.on('message', (reply: ExecutorReply) => this.onReply(reply))
+    const fail = (cause: unknown): void => {
+      if (this.failure || this.closing) return
+      this.failure = new NodeError(
+        'EXECUTOR_FAILED',
+        cause instanceof Error ? cause.message : String(cause),
+        cause,
+      )
+      for (const waiting of this.waiting.values()) waiting.reject(this.failure)
+      this.waiting.clear()
+      onFault(this.failure)
+    }
+    this.worker.on('error', fail)
+    this.worker.on('exit', (code) => fail(new Error(`exit ${code}`)))
+  }
+
+  /** Requests are carried out strictly in the order in which they were made. */
+  call<M extends ExecutorMethod>(method: M, argument: ExecutorCalls[M][0]): Promise<ExecutorCalls[M][1]> {
+    if (this.failure) return Promise.reject(this.failure)
+    const id = this.nextId++
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
+      this.worker.postMessage({ id, method, argument })
+    })
+  }
+
+  private onReply(reply: ExecutorReply): void {
+    const waiting = this.waiting.get(reply.id)
+    if (!waiting) return
+    this.waiting.delete(reply.id)
+    if (reply.ok) waiting.resolve(reply.value)
+    else waiting.reject(new NodeError('EXECUTOR_FAILED', `${reply.code}: ${reply.message}`))
+  }
+
+  async close(): Promise<void> {
+    if (this.failure || this.closing) return
+    await this.call('close', null)
+    this.closing = true
+    await this.worker.terminate()
+  }
+}

@@ -1,0 +1,22 @@
+// The executor thread: one request at a time, in order. An exception here is a fault of this node and never becomes a
+// transaction result.
+import { parentPort } from 'node:worker_threads'
+import { ExecutorCore } from './executor-core.js'
+import type { ExecutorReply, ExecutorRequest } from './messages.js'
+
+const port = parentPort
+if (!port) throw new Error('the executor runs as a thread of the daemon')
+
+const core = new ExecutorCore()
+
+port.on('message', (request: ExecutorRequest) => {
+  let reply: ExecutorReply
+  try {
+    reply = { id: request.id, ok: true, value: core.handle(request.method, request.argument) }
+  } catch (error) {
+    const code = (error as { code?: unknown }).code
+    const message = error instanceof Error ? error.message : String(error)
+    reply = { id: request.id, ok: false, code: typeof code === 'string' ? code : 'EXECUTOR_FAULT', message }
+  }
+  port.postMessage(reply)
+})

@@ -1,0 +1,168 @@
+// The executor seam: what the main thread may ask of the thread that runs contracts and owns the chain store.
+// Everything is plain data that structured cloning carries; the main thread never reads state itself.
+import type { ErrorCode, GenesisNode, Lane, Manifest } from '../../runtime/protocol/index.js'
+import type { Block, FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
+import type { ExecuteOutcome } from '../../consensus/net/ports.js'
+
+export interface OpenRequest {
+  folder: string
+  /** Store data key, 32 bytes; the executor copies it into locked memory and the caller zeroes its copy. */
+  dataKey: Uint8Array
+  /** Needed once: founds the chain store. */
+  genesis: Uint8Array | null
+}
+
+export interface PersonEntry {
+  entity: Uint8Array
+  publicKey: Uint8Array
+  label: string
+  kind: number
+  roles: string[]
+  keystore: Uint8Array
+}
+
+export interface OpenReply {
+  chainId: Uint8Array
+  chainName: string
+  nodes: GenesisNode[]
+  entities: PersonEntry[]
+  tip: Tip
+  nextValidators: ValidatorSet
+}
+
+export type AdmitReply =
+  | { ok: true; id: string; lane: Lane; slot: string; sender: string; sequence: number }
+  | { ok: false; id: string; code: ErrorCode; detail: string }
+
+export interface BuildRequest {
+  bundles: Uint8Array[]
+  height: number
+  time: number
+}
+
+export interface BuildReply {
+  payload: Uint8Array
+  transactionRoots: Uint8Array[]
+  count: number
+  /** Bundles that the parent state no longer admits, by id: they leave the pool. */
+  dropped: { id: string; code: ErrorCode }[]
+}
+
+/** One receipt as the main thread needs it. */
+export interface ReceiptEntry {
+  id: string
+  status: number
+  fuelUsed: number
+  detail: string
+  records: string[]
+  cause: string
+  target: string
+  height: number
+  blockTime: number
+}
+
+/** A ledger record with its body; field for field `recordView`. */
+export interface LedgerEntry {
+  id: Uint8Array
+  kind: number
+  patient: Uint8Array
+  code: string
+  effectiveTime: number
+  arrivalHeight: number
+  arrivalTime: number
+  number: number
+  author: Uint8Array
+  supersedes: Uint8Array | null
+  body: Uint8Array | null
+}
+
+export interface CommitReply {
+  validators: ValidatorSet
+  height: number
+  blockTime: number
+  stateRoot: Uint8Array
+  receipts: ReceiptEntry[]
+  records: LedgerEntry[]
+  /** Aliases whose active version changed in this block. */
+  switched: string[]
+}
+
+export interface Pin {
+  height: number
+  blockTime: number
+  stateRoot: Uint8Array
+}
+
+export interface RecordsQuery {
+  /** Absent: every patient, by arrival. */
+  patient: Uint8Array | null
+  kind: number
+  code: string
+  from: number
+  to: number
+  limit: number
+  newest: boolean
+}
+
+export interface ViewQuery {
+  /** Alias or 32-byte address. */
+  target: string | Uint8Array
+  method: string
+  args: Uint8Array
+  caller: Uint8Array
+}
+
+export interface ContractReply {
+  address: Uint8Array
+  manifest: Manifest
+  /** The bytes, for pages only. */
+  page: Uint8Array | null
+  codeHash: Uint8Array
+}
+
+/** Method name -> [arguments, answer]. */
+export interface ExecutorCalls {
+  open: [OpenRequest, OpenReply]
+  admit: [{ bundles: Uint8Array[]; now: number }, AdmitReply[]]
+  build: [BuildRequest, BuildReply]
+  execute: [{ blockHash: Uint8Array; block: Block }, ExecuteOutcome]
+  commit: [
+    {
+      blockHash: Uint8Array
+      resultHash: Uint8Array
+      final: FinalBlock
+      skipped: readonly SkippedLeaders[]
+    },
+    CommitReply,
+  ]
+  discard: [{ blockHash: Uint8Array }, null]
+  finalBlocks: [{ fromHeight: number; count: number; bytesMax: number }, FinalBlock[]]
+  pin: [null, Pin]
+  records: [RecordsQuery, { pin: Pin; records: LedgerEntry[] }]
+  record: [{ id: Uint8Array }, { pin: Pin; record: LedgerEntry | null }]
+  receipt: [{ id: Uint8Array }, { pin: Pin; receipts: ReceiptEntry[] }]
+  view: [
+    ViewQuery,
+    { pin: Pin; ok: boolean; code: string; detail: string; returned: Uint8Array; fuelUsed: number },
+  ]
+  contract: [{ target: string | Uint8Array }, ContractReply | null]
+  contracts: [null, { alias: string; version: string; type: string; title: string; address: Uint8Array }[]]
+  /** Highest sequence used with a key and stream; -1 when none. */
+  sequence: [{ keyId: Uint8Array; stream: number }, number]
+  get: [{ table: string; key: Uint8Array }, Uint8Array | null]
+  put: [{ table: string; key: Uint8Array; value: Uint8Array }, null]
+  close: [null, null]
+}
+
+export type ExecutorMethod = keyof ExecutorCalls
+
+export interface ExecutorRequest {
+  id: number
+  method: ExecutorMethod
+  argument: unknown
+}
+
+export type ExecutorReply =
+  | { id: number; ok: true; value: unknown }
+  /** A fault of this node, never a transaction result. */
+  | { id: number; ok: false; code: string; message: string }

@@ -1,0 +1,65 @@
+// `node.json`: what a node must know before it is unlocked. No secrets, no names of people or patients.
+import { readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { NodeError } from './node-error.js'
+
+export interface SourceConfig {
+  /** Name of the attached source, e.g. `monitor-3`; its key and grants belong to it alone. */
+  name: string
+  /** Loopback or LAN address and TCP port on which this source may connect. */
+  host: string
+  port: number
+  /** HL7 message types it may send. */
+  accepts: ('ADT' | 'ORU')[]
+}
+
+export interface NodeConfig {
+  name: string
+  role: 'validator' | 'observer' | 'gateway'
+  /** Loopback port of the local API. */
+  apiPort: number
+  /** IPv4 literal and UDP port of the transport; port 0: any (observers, gateways). */
+  host: string
+  port: number
+  sources: SourceConfig[]
+  /** Shown loudly on every screen unless empty: TRAINING, DEMONSTRATION. */
+  environment: string
+}
+
+export const nodeFiles = (folder: string) => ({
+  config: path.join(folder, 'node.json'),
+  card: path.join(folder, 'card.json'),
+  keyslots: path.join(folder, 'keyslots'),
+  identity: path.join(folder, 'identity.sealed'),
+  genesis: path.join(folder, 'genesis.cbor'),
+  chain: path.join(folder, 'chain'),
+  votes: path.join(folder, 'votes'),
+})
+
+export function writeNodeConfig(folder: string, config: NodeConfig): void {
+  writeFileSync(nodeFiles(folder).config, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
+}
+
+/** Throws NodeError CONFIG_MISSING or CONFIG_MALFORMED. */
+export function readNodeConfig(folder: string): NodeConfig {
+  let parsed: Partial<NodeConfig>
+  try {
+    parsed = JSON.parse(readFileSync(nodeFiles(folder).config, 'utf8')) as Partial<NodeConfig>
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    throw new NodeError(missing ? 'CONFIG_MISSING' : 'CONFIG_MALFORMED', folder, error)
+  }
+  const roles = ['validator', 'observer', 'gateway']
+  const whole = (value: unknown): boolean =>
+    Number.isInteger(value) && Number(value) >= 0 && Number(value) < 65_536
+  if (
+    typeof parsed.name !== 'string' ||
+    !roles.includes(String(parsed.role)) ||
+    !whole(parsed.apiPort) ||
+    !whole(parsed.port) ||
+    typeof parsed.host !== 'string'
+  ) {
+    throw new NodeError('CONFIG_MALFORMED', folder)
+  }
+  return { environment: '', sources: [], ...parsed } as NodeConfig
+}

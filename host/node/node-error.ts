@@ -1,0 +1,30 @@
+// One error class for what goes wrong around a node's folder and life cycle. Codes and next steps: host/README.md.
+
+export const nodeErrorSentences = {
+  CONFIG_MISSING: 'There is no node in this folder. Make one with `ward init node --dir <folder>`.',
+  CONFIG_MALFORMED:
+    'node.json cannot be used. Nothing was changed. Correct it by host/README.md or make the node anew.',
+  FOLDER_NOT_EMPTY: 'This folder already holds a node. Nothing was changed. Choose an empty folder.',
+  CARD_MALFORMED: 'This card cannot be used. Make it again with `ward init node` or `ward init person`.',
+  GENESIS_MISSING:
+    'This node does not know its network yet. Put genesis.cbor into its folder (`ward init network --install`).',
+  GENESIS_MALFORMED: 'genesis.cbor cannot be used. Get it again from the founder and compare the chain id.',
+  IDENTITY_UNKNOWN:
+    'This node is not part of the network that genesis.cbor founds. Check that the card was included.',
+  PASSWORD_EMPTY: 'An empty password protects nothing. Nothing was created.',
+  NETWORK_INVALID: 'These cards do not make a network. Nothing was written.',
+  EXECUTOR_FAILED:
+    'The executor stopped. Nothing was half written. Restart the node; if it repeats, run it with --log debug.',
+} as const
+
+export type NodeErrorCode = keyof typeof nodeErrorSentences
+
+export class NodeError extends Error {
+  constructor(
+    readonly code: NodeErrorCode,
+    readonly detail = '',
+    cause?: unknown,
+  ) {
+    super(`${nodeErrorSentences[code]}${detail === '' ? '' : ` (${detail})`}`, { cause })
+  }
+}

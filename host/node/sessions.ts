@@ -1,0 +1,118 @@
+// Signed-in persons. A person's key lives in locked memory from sign-in to lock and never leaves this process.
+import { bytesToHex, ok, refused, type Result } from '../../runtime/protocol/index.js'
+import { destroyKey, randomBytes, type SigningKey } from '../keys/crypto.js'
+import { openPersonKeystore } from '../keys/person-keystore.js'
+import type { PersonEntry } from '../executor/messages.js'
+
+export interface PersonSession {
+  token: string
+  entity: Uint8Array
+  label: string
+  roles: string[]
+  key: SigningKey
+  expires: number
+  /** The first signature after sign-in asks for the password again (21 CFR Part 11). */
+  hasSigned: boolean
+}
+
+/** Idle time after which a session ends; the shell warns a minute before. */
+const idleMsMax = 15 * 60_000
+/** One kiosk serves a few people at a time; a flood of sign-ins must not fill locked memory. */
+const sessionCountMax = 64
+const delayMsMax = 30_000
+
+export class Sessions {
+  private readonly sessions = new Map<string, PersonSession>()
+  private readonly failures = new Map<string, { count: number; until: number }>()
+
+  constructor(
+    private readonly now: () => number,
+    private readonly onEnd: (token: string) => void,
+  ) {}
+
+  /** SIGN_IN_REJECTED for an unknown person, a wrong password and a throttled attempt alike. */
+  async signIn(
+    person: PersonEntry | undefined,
+    password: Uint8Array,
+  ): Promise<Result<PersonSession, 'SIGN_IN_REJECTED'>> {
+    const name = person ? bytesToHex(person.entity) : ''
+    const failure = this.failures.get(name)
+    if (!person || (failure && failure.until > this.now())) return refused('SIGN_IN_REJECTED')
+    const opened = await openPersonKeystore(person.keystore, person.publicKey, password)
+    if (!opened.ok) {
+      this.noteFailure(name)
+      return refused('SIGN_IN_REJECTED')
+    }
+    this.failures.delete(name)
+    if (this.sessions.size >= sessionCountMax) this.endOldest()
+    const session: PersonSession = {
+      token: bytesToHex(randomBytes(32)),
+      entity: person.entity,
+      label: person.label,
+      roles: person.roles,
+      key: opened.value,
+      expires: this.now() + idleMsMax,
+      hasSigned: false,
+    }
+    this.sessions.set(session.token, session)
+    return ok(session)
+  }
+
+  /** Checks the password again for a signature. The session's own key stays in use. */
+  async confirm(person: PersonEntry | undefined, password: Uint8Array): Promise<boolean> {
+    const name = person ? bytesToHex(person.entity) : ''
+    const failure = this.failures.get(name)
+    if (!person || (failure && failure.until > this.now())) return false
+    const opened = await openPersonKeystore(person.keystore, person.publicKey, password)
+    if (!opened.ok) {
+      this.noteFailure(name)
+      return false
+    }
+    destroyKey(opened.value)
+    return true
+  }
+
+  /** The first two slips cost nothing; then the wait doubles from half a second to half a minute. */
+  private noteFailure(name: string): void {
+    const count = (this.failures.get(name)?.count ?? 0) + 1
+    const delayMs = count < 3 ? 0 : Math.min(delayMsMax, 500 * 2 ** (count - 3))
+    this.failures.set(name, { count, until: this.now() + delayMs })
+  }
+
+  find(token: string): PersonSession | undefined {
+    const session = this.sessions.get(token)
+    if (session && session.expires <= this.now()) {
+      this.end(token)
+      return undefined
+    }
+    return session
+  }
+
+  extend(token: string): PersonSession | undefined {
+    const session = this.find(token)
+    if (session) session.expires = this.now() + idleMsMax
+    return session
+  }
+
+  end(token: string): void {
+    const session = this.sessions.get(token)
+    if (!session) return
+    destroyKey(session.key)
+    this.sessions.delete(token)
+    this.onEnd(token)
+  }
+
+  /** Ends every session whose idle time is over. Called now and then, so that keys do not linger. */
+  sweep(): void {
+    for (const token of [...this.sessions.keys()]) this.find(token)
+  }
+
+  endAll(): void {
+    for (const token of [...this.sessions.keys()]) this.end(token)
+  }
+
+  private endOldest(): void {
+    const oldest = [...this.sessions.values()].sort((left, right) => left.expires - right.expires)[0]
+    if (oldest) this.end(oldest.token)
+  }
+}
