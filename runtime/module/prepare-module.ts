@@ -1,0 +1,109 @@
+// The pipeline of a deployment: limits, read, policy, type-check, policy on the code, rewrite, price.
+
+import { checkCode } from './check-code.js'
+import { checkPolicy, type ModulePolicy } from './check-policy.js'
+import type { FuelSchedule } from './fuel-schedule.js'
+import { instrument, mutableGlobals } from './instrument.js'
+import { readModule } from './read-module.js'
+import type { ModuleResult } from './refusal.js'
+import { validateModule } from './validate-module.js'
+import { EXTERNAL_FUNCTION, isFloat, type WasmModule } from './wasm-types.js'
+
+export interface PreparedModule {
+  /** What the engine compiles. */
+  readonly instrumented: Uint8Array
+  /** Fuel for deploying, known before the engine sees the module. */
+  readonly deployPrice: number
+  /** Fuel for every frame that runs the module, on a reused instance too. */
+  readonly instancePrice: number
+  /** Exported functions `() -> ()`: the methods, `_initialize` among them. */
+  readonly methods: readonly string[]
+  readonly memoryPagesInitial: number
+  /** The forced maximum. */
+  readonly memoryPagesMax: number
+  readonly dataBytes: number
+  /** Names under which the guest's mutable globals are exported for a reset. */
+  readonly globalExports: readonly string[]
+  /**
+   * Whether an instance can be reset by writing memory and globals. Not so with a mutable float global: JavaScript
+   * does not keep the bits of every NaN.
+   */
+  readonly isResettable: boolean
+}
+
+/** Takes a deployed module through the whole pipeline. Total: any bytes give a prepared module or a refusal. */
+export function prepareModule(
+  bytes: Uint8Array,
+  policy: ModulePolicy,
+  schedule: FuelSchedule,
+): ModuleResult<PreparedModule> {
+  const { limits } = policy
+  if (bytes.length > limits.moduleBytesMax) {
+    const detail = `Bytes of the module: ${bytes.length}, and at most ${limits.moduleBytesMax} are allowed.`
+    return { ok: false, code: 'LIMIT_MODULE_BYTES', offset: limits.moduleBytesMax, detail }
+  }
+  const read = readModule(bytes)
+  if (!read.ok) return read
+  const module = read.value
+  const admitted = checkPolicy(module, policy)
+  if (!admitted.ok) return admitted
+  const validated = validateModule(module)
+  if (!validated.ok) return validated
+  const facts = validated.value
+  const checked = checkCode(module, facts, limits)
+  if (!checked.ok) return checked
+  const instrumented = instrument(module, facts, { schedule, memoryPagesMax: limits.memoryPagesMax })
+  if (instrumented.length > limits.instrumentedBytesMax) {
+    const detail = `The metered module has ${instrumented.length} bytes, and at most ${limits.instrumentedBytesMax} are allowed.`
+    return { ok: false, code: 'LIMIT_INSTRUMENTED_BYTES', offset: 0, detail }
+  }
+  const localCount = facts.reduce((sum, one) => sum + one.localCount, 0)
+  return { ok: true, value: describe(module, instrumented, limits.memoryPagesMax, schedule, localCount) }
+}
+
+function describe(
+  module: WasmModule,
+  instrumented: Uint8Array,
+  pagesMax: number,
+  schedule: FuelSchedule,
+  localCount: number,
+): PreparedModule {
+  const memory = module.memories[0]!.limits
+  const dataBytes = module.data.reduce((sum, segment) => sum + segment.bytes, 0)
+  const mutable = mutableGlobals(module)
+  return {
+    instrumented,
+    deployPrice: deployPrice(module, schedule, localCount),
+    instancePrice:
+      schedule.instance +
+      schedule.instancePage * memory.minimum +
+      schedule.instanceGlobal * module.globals.length +
+      Math.ceil(dataBytes / schedule.instanceDataBytesPerFuel),
+    methods: findMethods(module),
+    memoryPagesInitial: memory.minimum,
+    memoryPagesMax: Math.min(memory.maximum ?? pagesMax, pagesMax),
+    dataBytes,
+    globalExports: mutable.map((index) => `__g${index}`),
+    isResettable: mutable.every((index) => !isFloat(module.globals[index]!.value)),
+  }
+}
+
+function deployPrice(module: WasmModule, schedule: FuelSchedule, localCount: number): number {
+  return (
+    schedule.deploy +
+    schedule.deployByte * module.bytes.length +
+    schedule.deployFunction * module.functions.length +
+    schedule.deployLocal * localCount +
+    schedule.deploySegment * (module.data.length + module.elements.length)
+  )
+}
+
+function findMethods(module: WasmModule): string[] {
+  const names: string[] = []
+  for (const item of module.exports) {
+    if (item.kind !== EXTERNAL_FUNCTION) continue
+    const type = module.types[module.functions[item.index]!]!
+    if (type.parameters.length === 0 && type.results.length === 0) names.push(item.name)
+  }
+  return names
+}
