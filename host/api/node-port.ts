@@ -282,7 +282,7 @@ export type ApiEvent =
   | { type: 'signedOut' }
 
 /**
- * Everything the API asks of the node. Calls on a sealed node (but `status`, `unlock`, `health`, `metrics`) give
+ * Everything the API asks of the node. Calls on a sealed node but `status` and `unlock` give
  * NODE_SEALED. Permission is the node's business: reads answer READ_NOT_GRANTED by `ward/policy` mayRead.
  */
 export interface NodePort {

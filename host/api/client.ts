@@ -1,0 +1,172 @@
+// A small client of the local API for the `ward` command, the story and tests. It holds a bearer token and nothing else.
+import { WebSocket } from 'ws'
+import { bytesToHex } from '../../runtime/protocol/bytes.js'
+import { errorTable, type ErrorCode } from '../../runtime/protocol/error-codes.js'
+import { ok, refused } from '../../runtime/protocol/result.js'
+import type {
+  AlertView,
+  ApiEvent,
+  NodeStatus,
+  OrderView,
+  Outcome,
+  PatientView,
+  PersonView,
+  Pinned,
+  Prepared,
+  Proposal,
+  ReceiptView,
+  RecordJson,
+  Session,
+} from './node-port.js'
+
+export type SealedStatus = Pick<
+  NodeStatus,
+  'name' | 'role' | 'initialised' | 'sealed' | 'progress' | 'environment' | 'version'
+>
+
+export interface ApiClient {
+  /** Full when unsealed; of a sealed node only the fields of `SealedStatus` are there. */
+  status(): Promise<Outcome<SealedStatus & Partial<NodeStatus>>>
+  /** Password bytes are sent as they are; the caller clears them. */
+  unlock(password: Uint8Array): Promise<Outcome<unknown>>
+  seal(): Promise<Outcome<unknown>>
+  people(): Promise<Outcome<PersonView[]>>
+  /** Keeps the token for all later calls. */
+  signIn(person: string | Uint8Array, password: Uint8Array): Promise<Outcome<Session>>
+  signOut(): Promise<Outcome<unknown>>
+  prepare(proposal: Proposal): Promise<Outcome<Prepared>>
+  sign(prepared: string, password?: Uint8Array): Promise<Outcome<ReceiptView>>
+  /** `prepare`, then `sign`. */
+  propose(proposal: Proposal, password?: Uint8Array): Promise<Outcome<ReceiptView>>
+  submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>>
+  transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>>
+  patients(): Promise<Outcome<Pinned & { patients: PatientView[] }>>
+  records(query: {
+    patient: string
+    kind: RecordJson['kind']
+    code?: string
+    limit?: number
+  }): Promise<Outcome<Pinned & { records: RecordJson[] }>>
+  alerts(patient?: string): Promise<Outcome<Pinned & { alerts: AlertView[] }>>
+  orders(patient?: string): Promise<Outcome<Pinned & { orders: OrderView[] }>>
+  /** Any GET route as JSON. */
+  get<T>(path: string): Promise<Outcome<T>>
+  /** Events until `stop`; `onEnd` hears the code, if any, with which the server ended it. */
+  subscribe(onEvent: (event: ApiEvent) => void, onEnd?: (code: string) => void): Promise<() => void>
+}
+
+export class ApiUnreachable extends Error {
+  readonly code = 'API_UNREACHABLE'
+}
+
+/** `url`: as `startApi` returns it. Throws ApiUnreachable from any call when nothing answers there. */
+export function createApiClient(url: string): ApiClient {
+  const connection: Connection = { url, token: undefined }
+  const get = <T>(path: string) => request<T>(connection, 'GET', path)
+  const post = <T>(path: string, content?: Uint8Array | object) =>
+    request<T>(connection, 'POST', path, content)
+  const client: ApiClient = {
+    status: () => get('/v1/status'),
+    unlock: (password) => post('/v1/unlock', password),
+    seal: () => post('/v1/seal'),
+    people: async () =>
+      mapOutcome(await get<{ people: PersonView[] }>('/v1/people'), (body) => body.people),
+    signIn: async (person, password) => {
+      const id = typeof person === 'string' ? person : bytesToHex(person)
+      const session = await post<Session>(`/v1/sign-in/${id}`, password)
+      if (session.ok) connection.token = session.value.token
+      return session
+    },
+    signOut: async () => {
+      const outcome = await post('/v1/sign-out')
+      connection.token = undefined
+      return outcome
+    },
+    prepare: (proposal) => post('/v1/prepare', proposal),
+    sign: async (prepared, password) => receiptOf(await post(`/v1/sign/${prepared}`, password)),
+    propose: async (proposal, password) => {
+      const prepared = await client.prepare(proposal)
+      return prepared.ok ? client.sign(prepared.value.id, password) : prepared
+    },
+    submitSigned: async (bundle) => receiptOf(await post('/v1/transactions', bundle)),
+    transaction: (id) => get(`/v1/transactions/${id}`),
+    patients: () => get('/v1/patients'),
+    records: (query) => {
+      const parameters = new URLSearchParams({ patient: query.patient, kind: query.kind })
+      if (query.code !== undefined) parameters.set('code', query.code)
+      if (query.limit !== undefined) parameters.set('limit', query.limit.toString())
+      return get(`/v1/records?${parameters.toString()}`)
+    },
+    alerts: (patient) => get(patient === undefined ? '/v1/alerts' : `/v1/alerts?patient=${patient}`),
+    orders: (patient) => get(patient === undefined ? '/v1/orders' : `/v1/orders?patient=${patient}`),
+    get,
+    subscribe: (onEvent, onEnd) => subscribe(connection, onEvent, onEnd),
+  }
+  return client
+}
+
+interface Connection {
+  url: string
+  token: string | undefined
+}
+
+async function request<T>(
+  connection: Connection,
+  method: 'GET' | 'POST',
+  path: string,
+  content?: Uint8Array | object,
+): Promise<Outcome<T>> {
+  const headers: Record<string, string> = {}
+  if (connection.token !== undefined) headers.authorization = `Bearer ${connection.token}`
+  let body: Uint8Array | string | undefined
+  if (content instanceof Uint8Array) {
+    headers['content-type'] = 'application/octet-stream'
+    body = content
+  } else if (content !== undefined) {
+    headers['content-type'] = 'application/json'
+    body = JSON.stringify(content)
+  }
+  let response: Response
+  try {
+    response = await fetch(connection.url + path, { method, headers, body })
+  } catch (error) {
+    throw new ApiUnreachable(`Nothing answers at ${connection.url}.`, { cause: error })
+  }
+  const answer = (await response.json()) as T & { code?: ErrorCode; detail?: string }
+  // 202 is NOT_FINAL_IN_TIME: accepted, but not what was asked for.
+  if (response.status === 200) return ok(answer)
+  if (answer.code !== undefined && answer.code in errorTable) return refused(answer.code, answer.detail)
+  return refused('INTERNAL', `status ${response.status}`)
+}
+
+function receiptOf(outcome: Outcome<{ receipt: ReceiptView }>): Outcome<ReceiptView> {
+  return mapOutcome(outcome, (body) => body.receipt)
+}
+
+function mapOutcome<A, B>(outcome: Outcome<A>, map: (value: A) => B): Outcome<B> {
+  return outcome.ok ? ok(map(outcome.value)) : outcome
+}
+
+/** Resolves once the server has said `ready`: nothing that happens afterwards is missed. */
+function subscribe(
+  connection: Connection,
+  onEvent: (event: ApiEvent) => void,
+  onEnd: ((code: string) => void) | undefined,
+): Promise<() => void> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(`${connection.url.replace(/^http/, 'ws')}/v1/subscribe`)
+    socket.on('open', () => socket.send(JSON.stringify({ token: connection.token })))
+    socket.on('error', (error) =>
+      reject(new ApiUnreachable(`No subscription at ${connection.url}.`, { cause: error })),
+    )
+    socket.on('close', (_code, reason) => onEnd?.(reason.toString('utf8')))
+    socket.on('message', (content: Buffer) => {
+      const event = JSON.parse(content.toString('utf8')) as ApiEvent | Greeting
+      if (event.type === 'ready') resolve(() => socket.close())
+      else if (event.type === 'refused') reject(new ApiUnreachable(event.code))
+      else onEvent(event)
+    })
+  })
+}
+
+type Greeting = { type: 'ready' } | { type: 'refused'; code: ErrorCode }

@@ -1,0 +1,264 @@
+// The routes under /v1: each one asks the node one question and says its outcome in HTTP. README.md documents them.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { ok, refused } from '../../runtime/protocol/result.js'
+import { bearerToken } from './guard.js'
+import { httpStatusOf, refusalBody } from './http-status.js'
+import type {
+  NodePort,
+  Outcome,
+  Proposal,
+  ReadVia,
+  ReceiptView,
+  RecordQuery,
+  Session,
+} from './node-port.js'
+import type { PageCache } from './page-cache.js'
+import {
+  bundleRequestBytesMax,
+  pageQuerySchema,
+  passwordBytesMax,
+  personParams,
+  preparedParams,
+  proposalBytesMax,
+  proposalSchema,
+  readQuerySchema,
+  recordLimitMax,
+  recordQuerySchema,
+  transactionParams,
+} from './request-schemas.js'
+
+export interface RouteContext {
+  node: NodePort
+  pages: PageCache
+  /** After the node was sealed through the API: drops frames and subscriptions. */
+  onSealed(): void
+  /** Prometheus lines about the API itself. */
+  ownMetrics(): string
+}
+
+export function addRoutes(app: FastifyInstance, context: RouteContext): void {
+  addNodeRoutes(app, context)
+  addSessionRoutes(app, context)
+  addSigningRoutes(app, context)
+  addReadRoutes(app, context)
+}
+
+/** Says an outcome. Success is the value itself, a refusal `{code, sentence, detail?}`. */
+export function answer<T extends object | null>(reply: FastifyReply, outcome: Outcome<T>): FastifyReply {
+  if (outcome.ok) return reply.send(outcome.value ?? { code: 'OK' })
+  return reply.status(httpStatusOf(outcome.code)).send(refusalBody(outcome.code, outcome.detail))
+}
+
+/** A failed receipt is final and did nothing: told as a refusal that carries its receipt. */
+function answerReceipt(reply: FastifyReply, outcome: Outcome<ReceiptView>): FastifyReply {
+  if (!outcome.ok) return answer(reply, outcome)
+  const receipt = outcome.value
+  if (receipt.code === 'OK') return reply.send({ code: 'OK', receipt })
+  return reply
+    .status(httpStatusOf(receipt.code))
+    .send({ ...refusalBody(receipt.code, receipt.detail), receipt })
+}
+
+function sessionOf(request: FastifyRequest, node: NodePort): Outcome<Session> {
+  const token = bearerToken(request.headers)
+  const session = token === undefined ? undefined : node.session(token)
+  return session === undefined ? refused('SESSION_REQUIRED') : ok(session)
+}
+
+const passwordRoute = { bodyLimit: passwordBytesMax }
+
+/** Runs with the password's bytes and overwrites them, whatever happens. */
+async function withPassword<T>(
+  request: FastifyRequest,
+  use: (password: Uint8Array) => Promise<Outcome<T>>,
+): Promise<Outcome<T>> {
+  if (!(request.body instanceof Uint8Array) || request.body.length === 0) {
+    return refused('REQUEST_MALFORMED', 'the password as application/octet-stream expected')
+  }
+  const password = request.body
+  try {
+    return await use(password)
+  } finally {
+    password.fill(0)
+  }
+}
+
+function addNodeRoutes(app: FastifyInstance, { node, onSealed, ownMetrics }: RouteContext): void {
+  app.get('/v1/status', { config: { whenSealed: true } }, async (_request, reply) => {
+    const status = node.status()
+    if (!status.sealed) return reply.send(status)
+    // A sealed node says what a passer-by may know.
+    const { name, role, initialised, sealed, progress, environment, version } = status
+    return reply.send({ name, role, initialised, sealed, progress, environment, version })
+  })
+  app.post('/v1/unlock', { ...passwordRoute, config: { whenSealed: true } }, async (request, reply) =>
+    answer(reply, await withPassword(request, (password) => node.unlock(password))),
+  )
+  app.post('/v1/seal', async (request, reply) => {
+    const session = sessionOf(request, node)
+    if (!session.ok) return answer(reply, session)
+    await node.seal()
+    onSealed()
+    return answer(reply, ok(null))
+  })
+  app.get('/v1/peers', async (_request, reply) => answer(reply, node.peers()))
+  app.get('/v1/health', async (_request, reply) => {
+    const health = node.health()
+    return reply.status(health.healthy ? 200 : 503).send(health)
+  })
+  app.get('/metrics', async (_request, reply) =>
+    reply.type('text/plain; version=0.0.4; charset=utf-8').send((await node.metrics()) + ownMetrics()),
+  )
+}
+
+function addSessionRoutes(app: FastifyInstance, { node }: RouteContext): void {
+  app.get('/v1/people', async (_request, reply) => {
+    const people = node.people()
+    return answer(reply, people.ok ? ok({ people: people.value }) : people)
+  })
+  app.post<{ Params: { person: string } }>(
+    '/v1/sign-in/:person',
+    { ...passwordRoute, schema: { params: personParams } },
+    async (request, reply) =>
+      answer(
+        reply,
+        await withPassword(request, (password) => node.signIn(request.params.person, password)),
+      ),
+  )
+  app.get('/v1/session', async (request, reply) => answer(reply, withoutToken(sessionOf(request, node))))
+  app.post('/v1/session/extend', async (request, reply) => {
+    const session = sessionOf(request, node)
+    return answer(reply, withoutToken(session.ok ? node.extend(session.value.token) : session))
+  })
+  app.post('/v1/sign-out', async (request, reply) => {
+    const session = sessionOf(request, node)
+    if (session.ok) node.signOut(session.value.token)
+    return answer(reply, session.ok ? ok(null) : session)
+  })
+}
+
+/** The token goes out once, at sign-in. */
+function withoutToken(session: Outcome<Session>): Outcome<Omit<Session, 'token'>> {
+  if (!session.ok) return session
+  return ok({ person: session.value.person, expires: session.value.expires })
+}
+
+function addSigningRoutes(app: FastifyInstance, { node }: RouteContext): void {
+  app.post<{ Body: Proposal }>(
+    '/v1/prepare',
+    { bodyLimit: proposalBytesMax, schema: { body: proposalSchema } },
+    async (request, reply) => {
+      const session = sessionOf(request, node)
+      return answer(reply, session.ok ? await node.prepare(session.value, request.body) : session)
+    },
+  )
+  app.post<{ Params: { prepared: string } }>(
+    '/v1/sign/:prepared',
+    { ...passwordRoute, schema: { params: preparedParams } },
+    async (request, reply) => {
+      const session = sessionOf(request, node)
+      if (!session.ok) return answer(reply, session)
+      const { prepared } = request.params
+      const isEmpty = !(request.body instanceof Uint8Array) || request.body.length === 0
+      if (isEmpty) return answerReceipt(reply, await node.sign(session.value, prepared))
+      return answerReceipt(
+        reply,
+        await withPassword(request, (password) => node.sign(session.value, prepared, password)),
+      )
+    },
+  )
+  app.post('/v1/transactions', { bodyLimit: bundleRequestBytesMax }, async (request, reply) => {
+    if (!(request.body instanceof Uint8Array)) {
+      return answer(reply, refused('REQUEST_MALFORMED', 'a bundle as application/octet-stream expected'))
+    }
+    return answerReceipt(reply, await node.submitSigned(request.body))
+  })
+  app.get<{ Params: { id: string } }>(
+    '/v1/transactions/:id',
+    { schema: { params: transactionParams } },
+    async (request, reply) => answer(reply, await node.transaction(request.params.id)),
+  )
+}
+
+type ReadQuery = { patient?: string; application?: string }
+type RawRecordQuery = Omit<RecordQuery, 'from' | 'to' | 'limit' | 'application'> & {
+  application?: string
+  from?: string
+  to?: string
+  limit?: string
+}
+
+function addReadRoutes(app: FastifyInstance, { node, pages }: RouteContext): void {
+  const read = { schema: { querystring: readQuerySchema } }
+  app.get<{ Querystring: ReadQuery }>('/v1/patients', read, async (request, reply) => {
+    const session = sessionOf(request, node)
+    return answer(reply, session.ok ? await node.patients(session.value, viaOf(request.query)) : session)
+  })
+  app.get<{ Querystring: ReadQuery }>('/v1/alerts', read, async (request, reply) => {
+    const session = sessionOf(request, node)
+    return answer(reply, session.ok ? await node.alerts(session.value, scopeOf(request.query)) : session)
+  })
+  app.get<{ Querystring: ReadQuery }>('/v1/orders', read, async (request, reply) => {
+    const session = sessionOf(request, node)
+    return answer(reply, session.ok ? await node.orders(session.value, scopeOf(request.query)) : session)
+  })
+  app.get<{ Querystring: RawRecordQuery }>(
+    '/v1/records',
+    { schema: { querystring: recordQuerySchema } },
+    async (request, reply) => {
+      const session = sessionOf(request, node)
+      if (!session.ok) return answer(reply, session)
+      const query = recordQueryOf(request.query)
+      return answer(reply, query.ok ? await node.records(session.value, query.value) : query)
+    },
+  )
+  app.get('/v1/pages', async (request, reply) => {
+    const session = sessionOf(request, node)
+    return answer(reply, session.ok ? await node.pages() : session)
+  })
+  app.get<{ Querystring: { alias: string } }>(
+    '/v1/page',
+    { schema: { querystring: pageQuerySchema } },
+    async (request, reply) => {
+      const session = sessionOf(request, node)
+      if (!session.ok) return answer(reply, session)
+      const outcome = await node.page(request.query.alias)
+      if (!outcome.ok) return answer(reply, outcome)
+      const { page, ...pinned } = outcome.value
+      if (!pages.keep(page.hash, page.html)) {
+        return answer(reply, refused('INTERNAL', 'the page is not the one that the chain names'))
+      }
+      // The bytes go along, so that the shell itself can compare them with the chain's hash before it frames them.
+      const { html, ...described } = page
+      return reply.send({
+        ...pinned,
+        page: { ...described, htmlBase64: Buffer.from(html).toString('base64') },
+      })
+    },
+  )
+}
+
+const viaOf = (query: ReadQuery): ReadVia => ({ application: query.application ?? 'tool' })
+
+function scopeOf(query: ReadQuery): ReadVia & { patient?: string } {
+  const via = viaOf(query)
+  return query.patient === undefined ? via : { ...via, patient: query.patient }
+}
+
+function recordQueryOf(raw: RawRecordQuery): Outcome<RecordQuery> {
+  const limit = Number(raw.limit ?? 100)
+  if (limit < 1 || limit > recordLimitMax) {
+    return refused('REQUEST_MALFORMED', `limit: 1..${recordLimitMax} expected`)
+  }
+  const query: RecordQuery = {
+    patient: raw.patient,
+    kind: raw.kind,
+    order: raw.order ?? 'newest',
+    limit,
+    ...viaOf(raw),
+  }
+  if (raw.code !== undefined) query.code = raw.code
+  if (raw.from !== undefined) query.from = Number(raw.from)
+  if (raw.to !== undefined) query.to = Number(raw.to)
+  return ok(query)
+}

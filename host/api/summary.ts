@@ -1,0 +1,201 @@
+// What a transaction says, in words for the person who is about to sign it: decoded from the bytes that the signature
+// will cover and from the bodies that those bytes commit to, never from what a frame asked for.
+import {
+  bytesToHex,
+  decodeSignedTransaction,
+  encodeSignedTransaction,
+  laneNames,
+  laneOfCall,
+  laneOfRecord,
+  recordBodySchemas,
+  type AppendAction,
+  type CallAction,
+  type Hash,
+  type RecordBody,
+  type Schema,
+  type Transaction,
+} from '../../runtime/protocol/index.js'
+import { bodyHash, type RecordHeader } from '../../runtime/protocol/record.js'
+import { equalBytes } from '../../runtime/protocol/bytes.js'
+import { ok, refused, type Result } from '../../runtime/protocol/result.js'
+import { decodeToJson } from './borsh-json.js'
+import type { Json, JsonObject, RecordJson, SummaryLine } from './node-port.js'
+import { isJsonObject, recordKindNameOf } from './views.js'
+
+export interface SummaryContext {
+  hash: Hash
+  /** Input schema of a method of the contract that will run; undefined when there is none. */
+  methodInput(target: string, method: string): Schema | undefined
+  /** A record that the transaction names, if the signer may see it. */
+  record(id: string): RecordJson | undefined
+}
+
+export interface TransactionSummary {
+  meaning: string
+  lines: SummaryLine[]
+  /** Hex subjects that it concerns: of its records, or of the records that its arguments name. */
+  patients: string[]
+  lane: string
+}
+
+export type SummaryCode = 'TRANSACTION_MALFORMED' | 'BODY_MISMATCH' | 'METHOD_UNKNOWN' | 'ARGUMENT_INVALID'
+
+/** What `bodies` say must be what `payload` commits to: a mismatch is refused here, before anyone can sign it. */
+export function summarise(
+  payload: Uint8Array,
+  bodies: readonly RecordBody[],
+  context: SummaryContext,
+): Result<TransactionSummary, SummaryCode> {
+  // The strict decoder reads whole COSE messages; an empty signature in front of it changes nothing that it reads here.
+  const decoded = decodeSignedTransaction(
+    encodeSignedTransaction(payload, new Uint8Array(64)),
+    context.hash,
+  )
+  if (!decoded.ok) return refused('TRANSACTION_MALFORMED', decoded.detail)
+  const { transaction } = decoded.value
+  return transaction.action.type === 'append'
+    ? summariseAppend(transaction.action, bodies, context)
+    : summariseCall(transaction, transaction.action, context)
+}
+
+function summariseAppend(
+  action: AppendAction,
+  bodies: readonly RecordBody[],
+  context: SummaryContext,
+): Result<TransactionSummary, SummaryCode> {
+  const lines: SummaryLine[] = []
+  const patients = new Set<string>()
+  let laneNumber = 0
+  let meaning = ''
+  for (const [index, header] of action.records.entries()) {
+    const body = bodies.at(index)
+    if (body === undefined || !equalBytes(bodyHash(context.hash, body), header.bodyHash)) {
+      return refused('BODY_MISMATCH', `record ${index}`)
+    }
+    const schema = recordBodySchemas.get(header.kind)
+    const content = schema === undefined ? undefined : decodeToJson(schema, body.content)
+    if (content !== undefined && !content.ok) return refused('BODY_MISMATCH', `record ${index}`)
+    const fields = isJsonObject(content?.value) ? content.value : {}
+    lines.push(...recordLines(header, fields, context))
+    patients.add(bytesToHex(header.patient))
+    laneNumber = Math.max(laneNumber, laneOfRecord(header.kind))
+    meaning ||= meaningOf(recordKindNameOf(header.kind) ?? 'record', fields)
+  }
+  return ok({ meaning, lines, patients: [...patients], lane: laneNames[laneNumber] })
+}
+
+function recordLines(header: RecordHeader, body: JsonObject, context: SummaryContext): SummaryLine[] {
+  const lines: SummaryLine[] = [
+    {
+      label: 'Record',
+      text: `${wordsOf(recordKindNameOf(header.kind) ?? `kind ${header.kind}`)} ${header.code}`.trim(),
+    },
+  ]
+  if (header.supersedes) {
+    lines.push({ label: 'Answers', text: describeRecord(bytesToHex(header.supersedes), context) })
+  }
+  for (const [name, value] of Object.entries(body)) {
+    if (name !== 'schema' && !isEmpty(value)) {
+      lines.push({ label: wordsOf(name), text: describeValue(value, context) })
+    }
+  }
+  return lines
+}
+
+function summariseCall(
+  transaction: Transaction,
+  action: CallAction,
+  context: SummaryContext,
+): Result<TransactionSummary, SummaryCode> {
+  const schema = context.methodInput(action.target, action.method)
+  if (schema === undefined) return refused('METHOD_UNKNOWN', `${action.target}.${action.method}`)
+  const args = decodeToJson(schema, action.args)
+  if (!args.ok) return refused('ARGUMENT_INVALID', args.detail)
+  const lines: SummaryLine[] = [{ label: 'Action', text: `${wordsOf(action.method)} (${action.target})` }]
+  const patients = new Set<string>()
+  const fields = isJsonObject(args.value) ? args.value : { argument: args.value }
+  for (const [name, value] of Object.entries(fields)) {
+    if (!isEmpty(value)) lines.push({ label: wordsOf(name), text: describeValue(value, context) })
+    const subject = patientOf(name, value, context)
+    if (subject !== undefined) patients.add(subject)
+  }
+  if (action.attachments.length > 0) {
+    lines.push({ label: 'Attachments', text: action.attachments.map(bytesToHex).join(', ') })
+  }
+  if (transaction.fuelLimit > 0) {
+    lines.push({ label: 'Fuel limit', text: transaction.fuelLimit.toString() })
+  }
+  return ok({
+    meaning: meaningOf(`${action.target}.${action.method}`, fields),
+    lines,
+    patients: [...patients],
+    lane: laneNames[laneOfCall(action.target)],
+  })
+}
+
+/** What the signer says by signing; part of the dialog and, for orders, of the record (21 CFR Part 11). */
+function meaningOf(subject: string, fields: JsonObject): string {
+  if (typeof fields.meaning === 'string' && fields.meaning !== '') return fields.meaning
+  const response = typeof fields.response === 'string' ? fields.response : ''
+  switch (subject) {
+    case 'alertResponse':
+    case 'ward/alerts.acknowledge':
+      return response === '' || response === 'acknowledged' ? 'I acknowledge' : `I answer: ${response}`
+    case 'ward/alerts.respond':
+      return `I answer: ${response}`
+    case 'orderEvent':
+      return `I sign: ${typeof fields.status === 'string' ? fields.status : 'order'}`
+    case 'ward/orders.sign':
+      return 'I order'
+    case 'ward/orders.decline':
+      return 'I decline'
+    case 'finding':
+      return 'I found this'
+    case 'observation':
+      return 'I observed this'
+    case 'admission':
+      return 'I admit this patient'
+    default:
+      return 'I sign'
+  }
+}
+
+const idPattern = /^[0-9a-f]{64}$/
+
+function describeValue(value: Json, context: SummaryContext): string {
+  if (typeof value === 'string') return idPattern.test(value) ? describeRecord(value, context) : value
+  if (Array.isArray(value)) return value.map((item) => describeValue(item, context)).join(', ')
+  if (isJsonObject(value)) {
+    return Object.entries(value)
+      .filter(([, part]) => !isEmpty(part))
+      .map(([name, part]) => `${wordsOf(name)}: ${describeValue(part, context)}`)
+      .join('; ')
+  }
+  return String(value)
+}
+
+/** Words of a record that an id names, else the id itself: never a guess. */
+function describeRecord(id: string, context: SummaryContext): string {
+  const record = context.record(id)
+  const body = record?.body
+  if (record === undefined || body === null || body === undefined) return id
+  const parts = [body.summary, body.display, body.detail].filter(
+    (part): part is string => typeof part === 'string' && part !== '',
+  )
+  return parts.length > 0 ? parts.join(' — ') : `${wordsOf(record.kind)} ${record.code}`
+}
+
+function patientOf(name: string, value: Json, context: SummaryContext): string | undefined {
+  if (typeof value !== 'string') return undefined
+  if (name === 'patient') return value
+  return idPattern.test(value) ? context.record(value)?.patient : undefined
+}
+
+const isEmpty = (value: Json): boolean =>
+  value === null || value === '' || (Array.isArray(value) && value.length === 0)
+
+/** `wouldChange` → `Would change`. */
+function wordsOf(name: string): string {
+  const spaced = name.replace(/([a-z0-9])([A-Z])/g, '$1 $2').toLowerCase()
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1)
+}
