@@ -13,6 +13,13 @@ export interface Block {
   readonly payload: Uint8Array
 }
 
+/** A block as proposed: with the parent's certificate that its header names, so that any leader can re-propose it. */
+export interface ProposedBlock {
+  readonly block: Block
+  /** Null when the parent is genesis. */
+  readonly parentCertificate: Certificate | null
+}
+
 /** A block with everything that makes it final: what catch-up, observers and the store exchange. */
 export interface FinalBlock {
   readonly block: Block
@@ -78,6 +85,7 @@ export interface BodyMessage {
   readonly type: 'body'
   readonly epoch: number
   readonly block: Block
+  readonly parentCertificate: Certificate | null
 }
 /** Asks for final blocks. Answered by the host from its store, never by the core. */
 export interface BlockRequestMessage {
@@ -112,9 +120,9 @@ export interface SafetyRecord {
   readonly viewChange: ViewChangeMessage | null
   /** The lock (R7): the highest prepared certificate and the body of its block. */
   readonly prepared: Certificate | null
-  readonly preparedBlock: Block | null
-  /** Body of the block voted on in `view`, when it is not `preparedBlock`. */
-  readonly votedBlock: Block | null
+  readonly preparedBlock: ProposedBlock | null
+  /** Body of the block voted on in `view`, when neither `proposal` nor `preparedBlock` has it. */
+  readonly votedBlock: ProposedBlock | null
 }
 
 /** Leaders that the header of `height` shows as skipped (R3). */
@@ -125,6 +133,8 @@ export interface SkippedLeaders {
 
 /** The last final block as the store knows it. Genesis has height 0, no certificate and its own hash as blockHash. */
 export interface Tip {
+  /** Of the header; genesis: the epoch the chain began with. */
+  readonly epoch: number
   readonly height: number
   readonly blockHash: Uint8Array
   readonly resultHash: Uint8Array
