@@ -1,0 +1,80 @@
+// Files that survive a crash whole: temporary file, fsync, rename, fsync of the folder.
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { randomBytes } from './sodium.js'
+import { engineError } from './engine-error.js'
+
+/** Replaces a file. With `overwriteOld` the old file's bytes are overwritten in place after the rename. */
+export function replaceFile(
+  path: string,
+  bytes: Uint8Array,
+  options: { overwriteOld?: boolean } = {},
+): void {
+  const temporary = `${path}.new`
+  try {
+    const old = options.overwriteOld === true && existsSync(path) ? openSync(path, 'r+') : undefined
+    writeSynced(temporary, bytes)
+    renameSync(temporary, path)
+    syncFolder(dirname(path))
+    if (old !== undefined) {
+      overwriteDescriptor(old)
+      closeSync(old)
+    }
+  } catch (error) {
+    throw engineError(error, `writing ${path}`)
+  }
+}
+
+function writeSynced(path: string, bytes: Uint8Array): void {
+  const file = openSync(path, 'w', 0o600)
+  try {
+    writeSync(file, bytes)
+    fsyncSync(file)
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Makes a rename or an unlink in this folder durable. */
+export function syncFolder(folder: string): void {
+  const handle = openSync(folder, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}
+
+/**
+ * Overwrites a file's bytes with random ones where they lie, synced. Best effort on flash and
+ * copy-on-write.
+ */
+export function overwriteDescriptor(file: number): number {
+  const byteCount = fstatSync(file).size
+  const chunkBytes = 2 ** 20
+  for (let offset = 0; offset < byteCount; offset += chunkBytes) {
+    const length = Math.min(chunkBytes, byteCount - offset)
+    writeSync(file, randomBytes(length), 0, length, offset)
+  }
+  fsyncSync(file)
+  return byteCount
+}
+
+/** The whole file, or undefined when there is none. */
+export function readFileIfAny(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw engineError(error, `reading ${path}`)
+  }
+}

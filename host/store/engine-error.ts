@@ -1,0 +1,24 @@
+// One place that turns what the engine and the operating system say into a code.
+import { StoreError, type StoreCode } from './store-error.js'
+
+/**
+ * LMDB's own words and numbers, and errno names; lmdb-js gives a message and sometimes a number as `code`.
+ */
+const patterns: readonly [RegExp, StoreCode][] = [
+  [/ENOSPC|No space left|Disk quota|MDB_MAP_FULL|EDQUOT/i, 'STORE_FULL'],
+  [/EROFS|EACCES|EPERM|Read-only|Permission denied/i, 'STORE_READ_ONLY'],
+  [/MDB_INVALID|not an LMDB file|MDB_VERSION_MISMATCH/i, 'FOREIGN_FILE'],
+  [/MDB_CORRUPTED|MDB_PAGE_NOTFOUND|MDB_PANIC|MDB_CURSOR_FULL|MDB_BAD_TXN/i, 'STORE_DAMAGED'],
+  [/closed/i, 'STORE_CLOSED'],
+]
+
+/** Keeps a StoreError as it is. `doing` says what was tried, without any content. */
+export function engineError(error: unknown, doing: string): StoreError {
+  if (error instanceof StoreError) return error
+  const shown =
+    error instanceof Error
+      ? `${(error as NodeJS.ErrnoException).code ?? ''} ${error.message}`
+      : String(error)
+  const code = patterns.find(([pattern]) => pattern.test(shown))?.[1] ?? 'STORE_WRITE_FAILED'
+  return new StoreError(code, `${doing}: ${code}`, error)
+}

@@ -1,0 +1,210 @@
+// One LMDB environment in which every value is a sealed record. The engine sees opaque keys and ciphertext
+// only.
+import { existsSync, mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { open, type RootDatabase } from 'lmdb'
+import type { DataKey, KeySpace } from './data-key.js'
+import { engineError } from './engine-error.js'
+import { RecordSealer } from './record-seal.js'
+import { StoreError } from './store-error.js'
+import { StoreLock } from './store-lock.js'
+import { isPadded, table, type TableId } from './tables.js'
+
+export const formatVersion = 1
+const labelKey = Buffer.from([table.label])
+
+/** An LMDB read transaction; every read takes one or uses the engine's own newest. */
+export interface ReadTransaction {
+  done(): void
+}
+
+/** The parts of lmdb-js that its types leave out. */
+type Engine = Omit<
+  RootDatabase<Buffer, Buffer>,
+  'getBinaryFast' | 'putSync' | 'removeSync' | 'useReadTransaction'
+> & {
+  getBinaryFast(key: Uint8Array, options?: { transaction: ReadTransaction }): Buffer | undefined
+  /** Byte count of the value that was read last: the buffer handed out may be a longer, shared one. */
+  lastSize: number
+  putSync(key: Uint8Array, value: Uint8Array): boolean
+  removeSync(key: Uint8Array): boolean
+  useReadTransaction(): ReadTransaction
+}
+
+export interface EnvironmentOptions {
+  folder: string
+  /** `chain` or `votes`: file name and key space. */
+  space: KeySpace & ('chain' | 'votes')
+  tables: readonly TableId[]
+  dataKey: DataKey
+}
+
+export class SealedEnvironment {
+  readonly path: string
+  readonly #engine: Engine
+  readonly #lock: StoreLock
+  readonly #sealers: (RecordSealer | undefined)[] = []
+  readonly #dataKey: DataKey
+  readonly isNew: boolean
+  #isClosed = false
+
+  /**
+   * Opens or creates `<folder>/<space>.lmdb`. Throws FOREIGN_FILE, STORE_NEWER_VERSION, STORE_LOCKED and
+   * IO codes.
+   */
+  constructor({ folder, space, tables, dataKey }: EnvironmentOptions) {
+    this.path = join(folder, `${space}.lmdb`)
+    this.#dataKey = dataKey
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    this.#lock = StoreLock.take(join(folder, `${space}.owner`))
+    try {
+      this.isNew = !existsSync(this.path) || statSync(this.path).size === 0
+      this.#engine = openEngine(this.path)
+      this.#checkLabel()
+    } catch (error) {
+      this.#lock.release()
+      throw engineError(error, `opening ${this.path}`)
+    }
+    for (const id of tables) {
+      this.#sealers[id] = new RecordSealer(dataKey, space, id, { padded: isPadded(id) })
+    }
+  }
+
+  sealer(id: TableId): RecordSealer {
+    const sealer = this.#sealers[id]
+    if (sealer === undefined || this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
+    return sealer
+  }
+
+  /** Runs `work` in one transaction that is on disk when this returns; a throw leaves nothing of it. */
+  write(work: () => void): void {
+    if (this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
+    try {
+      // A block body that returns nothing: a returned promise would change how lmdb-js treats the
+      // transaction.
+      this.#engine.transactionSync(() => {
+        work()
+      })
+    } catch (error) {
+      throw engineError(error, `writing ${this.path}`)
+    }
+  }
+
+  /** Inside `write` only: outside it would be visible before it is on disk. */
+  put(id: TableId, storedKey: Uint8Array, trueKey: Uint8Array, value: Uint8Array): void {
+    this.#engine.putSync(storedKey, this.sealer(id).seal(storedKey, trueKey, value))
+  }
+
+  /** Inside `write` only. */
+  remove(storedKey: Uint8Array): void {
+    this.#engine.removeSync(storedKey)
+  }
+
+  get(
+    id: TableId,
+    storedKey: Uint8Array,
+    trueKey: Uint8Array,
+    transaction?: ReadTransaction,
+  ): Uint8Array | undefined {
+    const record = this.getRecord(storedKey, transaction)
+    return record === undefined ? undefined : this.sealer(id).open(storedKey, trueKey, record)
+  }
+
+  /** The sealed bytes; valid until the next read. */
+  getRecord(storedKey: Uint8Array, transaction?: ReadTransaction): Uint8Array | undefined {
+    if (this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
+    try {
+      const shared = this.#engine.getBinaryFast(storedKey, transaction && { transaction })
+      return shared === undefined ? undefined : shared.subarray(0, this.#engine.lastSize)
+    } catch (error) {
+      throw engineError(error, `reading ${this.path}`)
+    }
+  }
+
+  /** Sealed records with start <= key < end, or backwards from the largest key below `end` to `start`. */
+  *range(
+    start: Uint8Array,
+    end: Uint8Array,
+    options: { limit?: number; descending?: boolean; transaction?: ReadTransaction } = {},
+  ): Generator<{ storedKey: Buffer; record: Buffer }> {
+    if (this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
+    const descending = options.descending === true
+    const first = Buffer.from(descending ? end : start)
+    const last = Buffer.from(descending ? start : end)
+    try {
+      const found = this.#engine.getRange({
+        start: first,
+        end: last,
+        reverse: descending,
+        limit: options.limit,
+        // lmdb-js types know only its own transaction class.
+        transaction: options.transaction as never,
+      })
+      for (const { key, value } of found) yield { storedKey: key, record: value }
+    } catch (error) {
+      throw engineError(error, `reading ${this.path}`)
+    }
+  }
+
+  /** Pins the newest state. The caller calls `done`. */
+  beginRead(): ReadTransaction {
+    if (this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
+    return this.#engine.useReadTransaction()
+  }
+
+  /**
+   * A consistent copy while the node runs: ciphertext, like the original. Never for the votes environment.
+   */
+  async backup(path: string, compact: boolean): Promise<void> {
+    try {
+      await this.#engine.backup(path, compact)
+    } catch (error) {
+      throw engineError(error, `copying ${this.path}`)
+    }
+  }
+
+  get fileBytes(): number {
+    return statSync(this.path).size
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    for (const sealer of this.#sealers) sealer?.close()
+    try {
+      await this.#engine.close()
+    } finally {
+      this.#lock.release()
+    }
+  }
+
+  #checkLabel(): void {
+    const label = this.#engine.getBinary(labelKey)
+    if (label === undefined) {
+      if (!this.isNew) throw new StoreError('FOREIGN_FILE', `${this.path} is not a wardchain store`)
+      const fresh = Buffer.concat([new Uint8Array([formatVersion]), this.#dataKey.storeId])
+      this.#engine.transactionSync(() => {
+        this.#engine.putSync(labelKey, fresh)
+      })
+      return
+    }
+    if (label[0] > formatVersion) {
+      throw new StoreError('STORE_NEWER_VERSION', `${this.path} was written by a newer version`)
+    }
+    if (label[0] !== formatVersion || Buffer.compare(label.subarray(1), this.#dataKey.storeId) !== 0) {
+      throw new StoreError('FOREIGN_FILE', `${this.path} belongs to another store`)
+    }
+  }
+}
+
+function openEngine(path: string): Engine {
+  return open<Buffer, Buffer>({
+    path,
+    noSubdir: true,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    cache: false,
+    // A commit returns after fdatasync: an acknowledged block is on disk (store.md section 6).
+    overlappingSync: false,
+  }) as unknown as Engine
+}

@@ -1,0 +1,62 @@
+// Small files of the node beside the environments (identity, settings, patient wrapping key): sealed like
+// records.
+//
+//   file   magic "WARDFILE" | version u8 = 1 | storeId 16 | sealed record (stored key = the file's base
+// name)
+import { basename } from 'node:path'
+import type { DataKey } from './data-key.js'
+import { readFileIfAny, replaceFile } from './durable-file.js'
+import { RecordSealer } from './record-seal.js'
+import { StoreError } from './store-error.js'
+
+const magic = Buffer.from('WARDFILE', 'latin1')
+const fileVersion = 1
+/** Table number of all files in the `config` key space; the name inside tells them apart. */
+const fileTable = 64
+export const fileNameBytesMax = 60
+
+/**
+ * Writes durably (temporary file, fsync, rename, fsync of the folder) and overwrites the old bytes in
+ * place.
+ */
+export function writeSealedFile(path: string, dataKey: DataKey, content: Uint8Array): void {
+  const name = nameOf(path)
+  const sealer = new RecordSealer(dataKey, 'config', fileTable)
+  try {
+    const record = sealer.seal(name, name, content)
+    const file = Buffer.concat([magic, new Uint8Array([fileVersion]), dataKey.storeId, record])
+    replaceFile(path, file, { overwriteOld: true })
+  } finally {
+    sealer.close()
+  }
+}
+
+/** The content, or undefined when there is no file. Throws FOREIGN_FILE, RECORD_ALTERED and the like. */
+export function readSealedFile(path: string, dataKey: DataKey): Uint8Array | undefined {
+  const file = readFileIfAny(path)
+  if (file === undefined) return undefined
+  const headBytes = magic.length + 1 + dataKey.storeId.length
+  if (file.length < headBytes || magic.compare(file, 0, magic.length) !== 0) {
+    throw new StoreError('FOREIGN_FILE', `${path} is not a sealed file`)
+  }
+  if (file[magic.length] > fileVersion) {
+    throw new StoreError('STORE_NEWER_VERSION', `${path} was written by a newer version`)
+  }
+  if (Buffer.compare(file.subarray(magic.length + 1, headBytes), dataKey.storeId) !== 0) {
+    throw new StoreError('FOREIGN_FILE', `${path} belongs to another store`)
+  }
+  const sealer = new RecordSealer(dataKey, 'config', fileTable)
+  try {
+    const name = nameOf(path)
+    return sealer.open(name, name, file.subarray(headBytes))
+  } finally {
+    sealer.close()
+  }
+}
+
+/** The name is authenticated: two files of one node cannot be swapped. */
+function nameOf(path: string): Buffer {
+  const name = Buffer.from(basename(path), 'utf8')
+  if (name.length > fileNameBytesMax) throw new RangeError('the name of a sealed file has at most 60 bytes')
+  return name
+}

@@ -1,0 +1,66 @@
+// The tables of the two environments and their stored keys. On disk a table is a number; names stay here.
+//
+//   point          table u8 | PRF16(true key)
+//   ordered        table u8 | u64 BE
+//   prefix + order table u8 | PRF16(prefix) | order u64 BE | sequence u32 BE
+//
+// A number is never reused for another meaning.
+export const table = {
+  /**
+   * Clear: format version u8 | storeId 16. The one record that is not sealed; it says only whose file this
+   * is.
+   */
+  label: 0,
+  /** Point: applied height and root, id of the patient wrapping key, format marks. */
+  meta: 1,
+  statePoint: 2,
+  stateOrdered: 3,
+  index: 4,
+  treePage: 5,
+  /** Ordered by height: header and payload. */
+  block: 6,
+  /** Ordered by height: result and certificate. */
+  outcome: 7,
+  /** Ordered by height: receipts. */
+  receipts: 8,
+  body: 9,
+  patientKey: 10,
+  attachment: 11,
+  transaction: 12,
+  note: 13,
+  /** Votes environment. */
+  voteRecord: 32,
+  voteBody: 33,
+  voteToken: 34,
+} as const
+
+export type TableName = keyof typeof table
+export type TableId = (typeof table)[TableName]
+
+/** Tables whose records are hashes only: their length tells nothing and padding would cost a third. */
+const unpadded: ReadonlySet<number> = new Set([table.treePage])
+
+export const isPadded = (id: number): boolean => !unpadded.has(id)
+
+export const chainTables: readonly TableId[] = [
+  table.meta,
+  table.statePoint,
+  table.stateOrdered,
+  table.index,
+  table.treePage,
+  table.block,
+  table.outcome,
+  table.receipts,
+  table.body,
+  table.patientKey,
+  table.attachment,
+  table.transaction,
+  table.note,
+]
+
+export const votesTables: readonly TableId[] = [table.voteRecord, table.voteBody, table.voteToken]
+
+export function tableName(id: number): TableName | 'unknown' {
+  for (const [name, number] of Object.entries(table)) if (number === id) return name as TableName
+  return 'unknown'
+}
