@@ -91,6 +91,42 @@ const floatCompare = 'eq ne lt gt le ge'.split(' ')
 const floatUnary = 'abs neg ceil floor trunc nearest sqrt'.split(' ')
 const floatBinary = 'add sub mul div min max copysign'.split(' ')
 
+type ConversionRow = readonly [name: string, operand: ValueType, result: ValueType, float: number]
+
+/** 0xa7 to 0xc4. */
+const conversionRows: readonly ConversionRow[] = [
+  ['i32.wrap_i64', I64, I32, FLOAT_NONE],
+  ['i32.trunc_f32_s', F32, I32, FLOAT_BLIND],
+  ['i32.trunc_f32_u', F32, I32, FLOAT_BLIND],
+  ['i32.trunc_f64_s', F64, I32, FLOAT_BLIND],
+  ['i32.trunc_f64_u', F64, I32, FLOAT_BLIND],
+  ['i64.extend_i32_s', I32, I64, FLOAT_NONE],
+  ['i64.extend_i32_u', I32, I64, FLOAT_NONE],
+  ['i64.trunc_f32_s', F32, I64, FLOAT_BLIND],
+  ['i64.trunc_f32_u', F32, I64, FLOAT_BLIND],
+  ['i64.trunc_f64_s', F64, I64, FLOAT_BLIND],
+  ['i64.trunc_f64_u', F64, I64, FLOAT_BLIND],
+  ['f32.convert_i32_s', I32, F32, FLOAT_NONE],
+  ['f32.convert_i32_u', I32, F32, FLOAT_NONE],
+  ['f32.convert_i64_s', I64, F32, FLOAT_NONE],
+  ['f32.convert_i64_u', I64, F32, FLOAT_NONE],
+  ['f32.demote_f64', F64, F32, FLOAT_ARITHMETIC],
+  ['f64.convert_i32_s', I32, F64, FLOAT_NONE],
+  ['f64.convert_i32_u', I32, F64, FLOAT_NONE],
+  ['f64.convert_i64_s', I64, F64, FLOAT_NONE],
+  ['f64.convert_i64_u', I64, F64, FLOAT_NONE],
+  ['f64.promote_f32', F32, F64, FLOAT_ARITHMETIC],
+  ['i32.reinterpret_f32', F32, I32, FLOAT_SHOWN],
+  ['i64.reinterpret_f64', F64, I64, FLOAT_SHOWN],
+  ['f32.reinterpret_i32', I32, F32, FLOAT_NONE],
+  ['f64.reinterpret_i64', I64, F64, FLOAT_NONE],
+  ['i32.extend8_s', I32, I32, FLOAT_NONE],
+  ['i32.extend16_s', I32, I32, FLOAT_NONE],
+  ['i64.extend8_s', I64, I64, FLOAT_NONE],
+  ['i64.extend16_s', I64, I64, FLOAT_NONE],
+  ['i64.extend32_s', I64, I64, FLOAT_NONE],
+]
+
 /** Numeric instructions by opcode, 0x45 to 0xc4. */
 export const numericOpcodes: readonly (NumericOpcode | undefined)[] = buildNumericOpcodes()
 
@@ -163,42 +199,6 @@ function buildNumericOpcodes(): (NumericOpcode | undefined)[] {
   table.push(...conversions(conversionRows))
   return table
 }
-
-type ConversionRow = readonly [name: string, operand: ValueType, result: ValueType, float: number]
-
-/** 0xa7 to 0xc4. */
-const conversionRows: readonly ConversionRow[] = [
-  ['i32.wrap_i64', I64, I32, FLOAT_NONE],
-  ['i32.trunc_f32_s', F32, I32, FLOAT_BLIND],
-  ['i32.trunc_f32_u', F32, I32, FLOAT_BLIND],
-  ['i32.trunc_f64_s', F64, I32, FLOAT_BLIND],
-  ['i32.trunc_f64_u', F64, I32, FLOAT_BLIND],
-  ['i64.extend_i32_s', I32, I64, FLOAT_NONE],
-  ['i64.extend_i32_u', I32, I64, FLOAT_NONE],
-  ['i64.trunc_f32_s', F32, I64, FLOAT_BLIND],
-  ['i64.trunc_f32_u', F32, I64, FLOAT_BLIND],
-  ['i64.trunc_f64_s', F64, I64, FLOAT_BLIND],
-  ['i64.trunc_f64_u', F64, I64, FLOAT_BLIND],
-  ['f32.convert_i32_s', I32, F32, FLOAT_NONE],
-  ['f32.convert_i32_u', I32, F32, FLOAT_NONE],
-  ['f32.convert_i64_s', I64, F32, FLOAT_NONE],
-  ['f32.convert_i64_u', I64, F32, FLOAT_NONE],
-  ['f32.demote_f64', F64, F32, FLOAT_ARITHMETIC],
-  ['f64.convert_i32_s', I32, F64, FLOAT_NONE],
-  ['f64.convert_i32_u', I32, F64, FLOAT_NONE],
-  ['f64.convert_i64_s', I64, F64, FLOAT_NONE],
-  ['f64.convert_i64_u', I64, F64, FLOAT_NONE],
-  ['f64.promote_f32', F32, F64, FLOAT_ARITHMETIC],
-  ['i32.reinterpret_f32', F32, I32, FLOAT_SHOWN],
-  ['i64.reinterpret_f64', F64, I64, FLOAT_SHOWN],
-  ['f32.reinterpret_i32', I32, F32, FLOAT_NONE],
-  ['f64.reinterpret_i64', I64, F64, FLOAT_NONE],
-  ['i32.extend8_s', I32, I32, FLOAT_NONE],
-  ['i32.extend16_s', I32, I32, FLOAT_NONE],
-  ['i64.extend8_s', I64, I64, FLOAT_NONE],
-  ['i64.extend16_s', I64, I64, FLOAT_NONE],
-  ['i64.extend32_s', I64, I64, FLOAT_NONE],
-]
 
 function conversions(rows: readonly ConversionRow[]): NumericOpcode[] {
   return rows.map(([name, operand, result, float]) => {

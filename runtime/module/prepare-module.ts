@@ -101,7 +101,8 @@ function deployPrice(module: WasmModule, schedule: FuelSchedule, localCount: num
 function findMethods(module: WasmModule): string[] {
   const names: string[] = []
   for (const item of module.exports) {
-    if (item.kind !== EXTERNAL_FUNCTION) continue
+    // A host function that is exported again is no method.
+    if (item.kind !== EXTERNAL_FUNCTION || item.index < module.functionsImported) continue
     const type = module.types[module.functions[item.index]!]!
     if (type.parameters.length === 0 && type.results.length === 0) names.push(item.name)
   }
