@@ -55,3 +55,8 @@ export function asText(value: CborValue | undefined, lengthMax: number): string 
   if (typeof value !== 'string' || value.length > lengthMax) throw new FieldError('text expected')
   return value
 }
+
+/** A list of byte strings of any length. */
+export function asArrayOfBytes(value: CborValue | undefined): Uint8Array[] {
+  return asArray(value, 0, Number.MAX_SAFE_INTEGER).map((item) => asBytes(item, 0, Number.MAX_SAFE_INTEGER))
+}

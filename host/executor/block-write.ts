@@ -1,0 +1,118 @@
+// From an executed, certified block to the one transaction that makes it durable.
+import {
+  concatBytes,
+  encodeCbor,
+  encodeReceipt,
+  encodeResult,
+  utf8ToText,
+  type Payload,
+  type Validator,
+} from '../../runtime/protocol/index.js'
+import type { ExecutedBlock, GenesisOutcome, LedgerRecord } from '../../runtime/execution/index.js'
+import { encodeRow, store as tables, validatorRow } from '../../runtime/execution/kernel-tables.js'
+import { decodeStateKey, type WriteSet } from '../../runtime/state/index.js'
+import type { SkippedLeaders } from '../../consensus/pbft/types.js'
+import type { AttachmentWrite, BlockWrite, BodyWrite } from '../store/store-types.js'
+import { detachPayload } from './stored-payload.js'
+
+export const genesisNote = 'genesis'
+/** CBOR [alias...]. */
+export const aliasesNoteName = 'aliases'
+/** The set that signed the tip: one block behind the set in the state. */
+export const validatorsNote = 'validators'
+/** CBOR [[height, [entity...]]...]: leaders that recent headers show as skipped (R3). */
+export const skippedNote = 'skipped'
+
+export interface FinalParts {
+  height: number
+  header: Uint8Array
+  payload: Payload
+  result: Uint8Array
+  certificate: Uint8Array
+  executed: ExecutedBlock
+  skipped: readonly SkippedLeaders[]
+  /** The set whose certificate this is. */
+  signedBy: readonly Validator[]
+  /** Aliases known before this block. */
+  aliases: readonly string[]
+}
+
+export function buildBlockWrite(parts: FinalParts): BlockWrite {
+  const { executed } = parts
+  const detached = detachPayload(parts.payload)
+  const deployed: AttachmentWrite[] = executed.attachments.map(({ hash, content }) => ({
+    hash,
+    bytes: content,
+  }))
+  const skipped = encodeCbor(parts.skipped.map(({ height, ids }) => [height, [...ids]]))
+  return {
+    height: parts.height,
+    header: parts.header,
+    payload: detached.stored,
+    result: parts.result,
+    certificate: parts.certificate,
+    receipts: executed.receipts,
+    bodies: [...detached.bodies, ...executed.records.filter((record) => record.derived).map(derivedBody)],
+    attachments: uniqueByHash([...detached.attachments, ...deployed]),
+    transactions: transactionIndex(executed),
+    writes: executed.writeSet,
+    pages: executed.tree.pageWrites,
+    stateRoot: executed.result.stateRoot,
+    notes: [
+      { name: skippedNote, value: skipped },
+      { name: validatorsNote, value: encodeRow(validatorRow, parts.signedBy) },
+      aliasesNote(parts.aliases, executed.writeSet),
+    ],
+  }
+}
+
+/** Height 0: no header, no payload, no certificate; the document itself is kept as a note. */
+export function genesisBlockWrite(genesis: Uint8Array, outcome: GenesisOutcome): BlockWrite {
+  const none = new Uint8Array(0)
+  return {
+    height: 0,
+    header: none,
+    payload: none,
+    result: encodeResult(outcome.result),
+    certificate: none,
+    receipts: outcome.receiptsDecoded.map(encodeReceipt),
+    bodies: [],
+    attachments: uniqueByHash(outcome.attachments.map(({ hash, content }) => ({ hash, bytes: content }))),
+    transactions: transactionIndex(outcome),
+    writes: outcome.writeSet,
+    pages: outcome.tree.pageWrites,
+    stateRoot: outcome.result.stateRoot,
+    notes: [{ name: genesisNote, value: genesis }, aliasesNote([], outcome.writeSet)],
+  }
+}
+
+/** Aliases whose row in the state this block wrote. */
+export function changedAliases(writes: WriteSet): string[] {
+  return writes.state.flatMap((write) => {
+    const key = write.store === tables.alias ? decodeStateKey(write.key) : undefined
+    return key?.kind === 'point' ? [utf8ToText(key.key)] : []
+  })
+}
+
+/** The state is read by key only, so the list of all aliases is kept beside it. */
+function aliasesNote(before: readonly string[], writes: WriteSet): { name: string; value: Uint8Array } {
+  const all = [...new Set([...before, ...changedAliases(writes)])].sort()
+  return { name: aliasesNoteName, value: encodeCbor(all) }
+}
+
+const derivedBody = (record: LedgerRecord): BodyWrite => ({
+  hash: record.header.bodyHash,
+  content: concatBytes(record.body.salt, record.body.content),
+  patient: record.header.patient,
+})
+
+function transactionIndex(executed: {
+  receiptsDecoded: { transactionId: Uint8Array }[]
+}): BlockWrite['transactions'] {
+  return executed.receiptsDecoded.map((receipt, index) => ({ id: receipt.transactionId, index }))
+}
+
+function uniqueByHash(attachments: AttachmentWrite[]): AttachmentWrite[] {
+  const byHash = new Map(attachments.map((attachment) => [attachment.hash.join(), attachment]))
+  return [...byHash.values()]
+}

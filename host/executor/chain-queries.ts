@@ -1,0 +1,205 @@
+// Answers pinned to the last final height: records with their bodies, receipts, contracts, views, blocks for peers.
+import {
+  bytesToHex,
+  concatBytes,
+  decodeCbor,
+  codeOfStatus,
+  decodeCertificate,
+  decodeHeader,
+  decodeManifest,
+  decodeReceipt,
+  decodeResult,
+  utf8,
+} from '../../runtime/protocol/index.js'
+import { callView, type ModuleCache } from '../../runtime/execution/index.js'
+import {
+  aliasRow,
+  codeRow,
+  codeTimePartition,
+  decodeRow,
+  kindTimePartition,
+  recordIndex,
+  store as tables,
+  type AliasRow,
+  type CodeRow,
+} from '../../runtime/execution/kernel-tables.js'
+import type { FinalBlock, Tip } from '../../consensus/pbft/types.js'
+import { sha256, verifySignature } from '../keys/crypto.js'
+import type { ChainStore } from '../store/index.js'
+import { aliasesNoteName } from './block-write.js'
+import type { ChainState } from './chain-state.js'
+import type {
+  ContractReply,
+  ExecutorCalls,
+  LedgerEntry,
+  Pin,
+  ReceiptEntry,
+  RecordsQuery,
+  ViewQuery,
+} from './messages.js'
+import { receiptEntries } from './reply-views.js'
+import { attachPayload } from './stored-payload.js'
+
+const ports = { hash: sha256, verify: verifySignature }
+const recordLimitMax = 500
+
+export class ChainQueries {
+  constructor(
+    private readonly store: ChainStore,
+    private readonly state: ChainState,
+    private readonly cache: ModuleCache,
+    private readonly tip: () => Tip,
+  ) {}
+
+  pin(): Pin {
+    const tip = this.tip()
+    return { height: tip.height, blockTime: tip.time, stateRoot: tip.result.stateRoot }
+  }
+
+  /** By patient: kind, optional code, effective time. Without a patient: kind by arrival height. */
+  records(query: RecordsQuery): { pin: Pin; records: LedgerEntry[] } {
+    const limit = Math.min(query.limit, recordLimitMax)
+    const [table, partition] = indexOf(query)
+    const from = BigInt(Math.max(0, query.from))
+    const to = BigInt(query.to)
+    const rows = this.store.scanIndex(tables.record, table, partition, from, to, limit, query.newest)
+    const records = rows.flatMap((row) => this.entry(row.value) ?? [])
+    return { pin: this.pin(), records }
+  }
+
+  record(id: Uint8Array): { pin: Pin; record: LedgerEntry | null } {
+    return { pin: this.pin(), record: this.entry(id) ?? null }
+  }
+
+  private entry(id: Uint8Array): LedgerEntry | undefined {
+    const row = this.state.recordRow(id)
+    if (!row) return undefined
+    const body = this.state.bodyOf(id)
+    return {
+      id,
+      kind: row.header.kind,
+      patient: row.header.patient,
+      code: row.header.code,
+      effectiveTime: row.header.effectiveTime,
+      arrivalHeight: row.height,
+      arrivalTime: row.time,
+      number: row.number,
+      author: row.author,
+      supersedes: row.header.supersedes ?? null,
+      body: body === undefined || body === 'erased' ? null : body.content,
+    }
+  }
+
+  /** The receipt of a transaction, followed by those of what it triggered in the same block. */
+  receipt(id: Uint8Array): { pin: Pin; receipts: ReceiptEntry[] } {
+    const place = this.store.transactionLocation(id)
+    const block = place && this.store.blockAt(place.height)
+    if (!place || !block) return { pin: this.pin(), receipts: [] }
+    const header = place.height === 0 ? undefined : decodeHeader(block.header)
+    const time = header?.ok ? header.value.time : 0
+    const receipts = block.receipts.slice(place.index).flatMap((bytes) => {
+      const receipt = decodeReceipt(bytes)
+      return receipt.ok ? [receipt.value] : []
+    })
+    const causes = new Set([bytesToHex(id)])
+    const related = receipts.filter((receipt, index) => {
+      const caused = receipt.cause !== undefined && causes.has(bytesToHex(receipt.cause))
+      if (caused) causes.add(bytesToHex(receipt.transactionId))
+      return index === 0 || caused
+    })
+    return { pin: this.pin(), receipts: receiptEntries(related, place.height, time) }
+  }
+
+  view(query: ViewQuery): ExecutorCalls['view'][1] {
+    const tip = this.tip()
+    const target = typeof query.target === 'string' ? { alias: query.target } : { address: query.target }
+    const call = { ...target, method: query.method, args: query.args, caller: query.caller }
+    const at = { height: tip.height, time: tip.time }
+    const answer = callView(this.state, call, at, this.cache, ports)
+    const none = new Uint8Array(0)
+    if (!answer.ok) {
+      return {
+        pin: this.pin(),
+        ok: false,
+        code: answer.code,
+        detail: answer.detail ?? '',
+        returned: none,
+        fuelUsed: 0,
+      }
+    }
+    const { returned, fuelUsed } = answer.value
+    return { pin: this.pin(), ok: true, code: codeOfStatus(0) ?? 'OK', detail: '', returned, fuelUsed }
+  }
+
+  contract(target: string | Uint8Array): ContractReply | null {
+    const address = typeof target === 'string' ? this.activeAddress(target) : target
+    const row = address && this.store.get(tables.code, address)
+    if (!address || !row) return null
+    const code = decodeRow<CodeRow>(codeRow, row)
+    const manifestBytes = this.store.attachmentByHash(code.manifest)
+    const manifest = manifestBytes && decodeManifest(manifestBytes)
+    if (!manifest?.ok) return null
+    const page = manifest.value.type === 'page' ? (this.store.attachmentByHash(code.code) ?? null) : null
+    return { address, manifest: manifest.value, page, codeHash: code.code }
+  }
+
+  private activeAddress(alias: string): Uint8Array | undefined {
+    const row = this.store.get(tables.alias, utf8(alias))
+    return row && decodeRow<AliasRow>(aliasRow, row).active
+  }
+
+  contracts(): ExecutorCalls['contracts'][1] {
+    return this.aliases().flatMap((alias) => {
+      const reply = this.contract(alias)
+      if (!reply) return []
+      const { version, type, title } = reply.manifest
+      return [{ alias, version, type, title, address: reply.address }]
+    })
+  }
+
+  aliases(): string[] {
+    const note = this.store.note(aliasesNoteName)
+    const decoded = note && decodeCbor(note)
+    return decoded?.ok && Array.isArray(decoded.value) ? (decoded.value as string[]) : []
+  }
+
+  sequence(keyId: Uint8Array, stream: number): number {
+    const row = this.store.get(tables.sequence, concatBytes(keyId, new Uint8Array([stream])))
+    return row ? Number(new DataView(row.buffer, row.byteOffset).getBigUint64(0)) : -1
+  }
+
+  finalBlocks(fromHeight: number, count: number, bytesMax: number): FinalBlock[] {
+    const blocks: FinalBlock[] = []
+    let bytes = 0
+    const source = {
+      body: (hash: Uint8Array) => {
+        const body = this.store.bodyByHash(hash)
+        return body.ok ? body.value : undefined
+      },
+      attachment: (hash: Uint8Array) => this.store.attachmentByHash(hash),
+    }
+    for (let height = Math.max(1, fromHeight); blocks.length < count; height += 1) {
+      const stored = this.store.blockAt(height)
+      if (!stored) break
+      const payload = attachPayload(stored.payload, source)
+      const header = decodeHeader(stored.header)
+      const result = decodeResult(stored.result)
+      const certificate = decodeCertificate(stored.certificate)
+      if (!payload || !header.ok || !result.ok || !certificate.ok) break
+      bytes += payload.length
+      if (blocks.length > 0 && bytes > bytesMax) break
+      blocks.push({
+        block: { header: header.value, payload },
+        result: result.value,
+        certificate: certificate.value,
+      })
+    }
+    return blocks
+  }
+}
+
+function indexOf(query: RecordsQuery): [table: number, partition: Uint8Array] {
+  if (!query.patient) return [recordIndex.kindArrival, new Uint8Array([query.kind])]
+  if (query.code === '') return [recordIndex.kindTime, kindTimePartition(query.patient, query.kind)]
+  return [recordIndex.codeTime, codeTimePartition(query.patient, query.kind, utf8(query.code))]
+}

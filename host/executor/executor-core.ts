@@ -1,0 +1,302 @@
+// What runs inside the executor thread: the chain store, the state tree and block execution behind one `handle`.
+// Synchronous from end to end: a request is answered before the next one begins.
+import {
+  bytesToHex,
+  chainIdOf,
+  decodeBundle,
+  decodePayload,
+  encodeCertificate,
+  encodeHeader,
+  encodeResult,
+  resultHash as resultHashOf,
+  type Bundle,
+} from '../../runtime/protocol/index.js'
+import {
+  checkTransaction,
+  createModuleCache,
+  executeBlock,
+  executeGenesis,
+  type ExecutedBlock,
+  type ModuleCache,
+} from '../../runtime/execution/index.js'
+import { Overlay, StateTree } from '../../runtime/state/index.js'
+import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
+import { sha256, verifySignature } from '../keys/crypto.js'
+import { openChainStore, type ChainStore } from '../store/index.js'
+import { buildBlockWrite, changedAliases, genesisBlockWrite, genesisNote } from './block-write.js'
+import { BundleCache } from './bundle-cache.js'
+import { ChainState } from './chain-state.js'
+import { ChainQueries } from './chain-queries.js'
+import { readTip } from './chain-tip.js'
+import { validatorSet } from './validator-set.js'
+import type {
+  AdmitReply,
+  BuildReply,
+  BuildRequest,
+  CommitReply,
+  ExecutorCalls,
+  ExecutorMethod,
+  OpenReply,
+  OpenRequest,
+} from './messages.js'
+import { buildPayload } from './payload-builder.js'
+import { receiptEntries, ledgerEntry } from './reply-views.js'
+
+const ports = { hash: sha256, verify: verifySignature }
+
+/** A block that was executed and may still become final. */
+interface Candidate {
+  block: FinalBlock['block']
+  executed: ExecutedBlock
+}
+
+/** Several proposals of one height may be open at a time; more means that someone makes us work for nothing. */
+const candidateCountMax = 8
+
+type Handlers = { [M in ExecutorMethod]: (argument: ExecutorCalls[M][0]) => ExecutorCalls[M][1] }
+
+export class ExecutorCore {
+  private store!: ChainStore
+  private tree!: StateTree
+  private state!: ChainState
+  private queries!: ChainQueries
+  private cache!: ModuleCache
+  private chainId!: Uint8Array
+  private tip!: Tip
+  private nextValidators!: ValidatorSet
+  private readonly candidates = new Map<string, Candidate>()
+  private readonly bundles = new BundleCache()
+
+  handle(method: ExecutorMethod, argument: unknown): unknown {
+    const handler = this.handlers[method] as (argument: unknown) => unknown
+    return handler(argument)
+  }
+
+  private readonly handlers: Handlers = {
+    open: (request) => this.open(request),
+    admit: ({ bundles, now }) => bundles.map((bytes) => this.admit(bytes, now)),
+    build: (request) => this.build(request),
+    execute: ({ blockHash, block }) => this.execute(blockHash, block),
+    commit: (request) => this.commit(request),
+    discard: ({ blockHash }) => {
+      this.candidates.delete(bytesToHex(blockHash))
+      return null
+    },
+    finalBlocks: ({ fromHeight, count, bytesMax }) => this.queries.finalBlocks(fromHeight, count, bytesMax),
+    pin: () => this.queries.pin(),
+    records: (query) => this.queries.records(query),
+    record: ({ id }) => this.queries.record(id),
+    receipt: ({ id }) => this.queries.receipt(id),
+    view: (query) => this.queries.view(query),
+    contract: ({ target }) => this.queries.contract(target),
+    contracts: () => this.queries.contracts(),
+    sequence: ({ keyId, stream }) => this.queries.sequence(keyId, stream),
+    get: ({ table, key }) => this.store.note(noteName(table, key)) ?? null,
+    put: ({ table, key, value }) => {
+      this.store.putNote(noteName(table, key), value)
+      return null
+    },
+    close: () => {
+      this.store.close()
+      return null
+    },
+  }
+
+  private open(request: OpenRequest): OpenReply {
+    this.store = openChainStore(request.folder, request.dataKey)
+    const genesisBytes = this.store.note(genesisNote) ?? request.genesis ?? undefined
+    if (!genesisBytes)
+      throw Object.assign(new Error('this node has no genesis'), { code: 'GENESIS_MISSING' })
+    this.chainId = chainIdOf(sha256, genesisBytes)
+    this.cache = createModuleCache(ports)
+    if (!this.store.applied()) this.found(genesisBytes)
+    const { genesis, tip, nextValidators, leafSalt } = readTip(this.store, genesisBytes)
+    this.tip = tip
+    this.nextValidators = nextValidators
+    this.tree = StateTree.open(this.store, sha256, leafSalt)
+    this.checkRoot()
+    this.state = new ChainState(this.store, this.tree)
+    this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.tip)
+    return {
+      chainId: this.chainId,
+      chainName: genesis.name,
+      nodes: genesis.nodes,
+      entities: genesis.entities,
+      tip,
+      nextValidators,
+    }
+  }
+
+  /** Height 0: executes the founding calls and stores what they made. */
+  private found(genesisBytes: Uint8Array): void {
+    const overlay = new Overlay(this.store)
+    const founded = executeGenesis(genesisBytes, overlay, this.cache, ports)
+    if (!founded.ok) {
+      throw Object.assign(new Error(`${founded.code}: ${founded.detail ?? ''}`), {
+        code: 'GENESIS_MALFORMED',
+      })
+    }
+    this.store.applyBlock(genesisBlockWrite(genesisBytes, founded.value))
+  }
+
+  /** The tree that the store holds must have the root that the last certificate vouches for. */
+  private checkRoot(): void {
+    const certified = this.tip.result.stateRoot
+    if (bytesToHex(this.tree.root) === bytesToHex(certified)) return
+    const message = `height ${this.tip.height}: the stored state does not have the certified root`
+    throw Object.assign(new Error(message), { code: 'STORE_DAMAGED' })
+  }
+
+  /** Everything that header and parent state decide; the signature is checked here, once. */
+  private admit(bytes: Uint8Array, now: number): AdmitReply {
+    const decoded = decodeBundle(bytes, sha256)
+    if (!decoded.ok) return { ok: false, id: '', code: decoded.code, detail: decoded.detail ?? '' }
+    const bundle = decoded.value
+    const id = bytesToHex(bundle.signed.id)
+    const at = {
+      chainId: this.chainId,
+      height: this.tip.height + 1,
+      time: Math.max(now, this.tip.time + 1),
+    }
+    // The very same bytes, signature included: an id alone says nothing about another signature under it.
+    const known = this.bundles.find(bytes) !== undefined
+    const admission = checkTransaction(this.state, bundle, at, ports, { verifySignature: !known })
+    if (!admission.ok) return { ok: false, id, code: admission.code, detail: admission.detail ?? '' }
+    this.bundles.keep(bytes, bundle)
+    const { keyId, stream, sequence, lane } = admission.value
+    const slot = `${bytesToHex(keyId)}:${stream}:${sequence}`
+    const sender = bytesToHex(bundle.signed.transaction.sender)
+    return { ok: true, id, lane, slot, sender, sequence }
+  }
+
+  private build(request: BuildRequest): BuildReply {
+    const at = { chainId: this.chainId, height: request.height, time: request.time }
+    const decode = (bytes: Uint8Array): Bundle | undefined => this.decode(bytes)
+    return buildPayload(request.bundles, decode, (bundle) =>
+      checkTransaction(this.state, bundle, at, ports, { verifySignature: false }),
+    )
+  }
+
+  private decode(bytes: Uint8Array): Bundle | undefined {
+    const kept = this.bundles.find(bytes)
+    if (kept) return kept
+    const decoded = decodeBundle(bytes, sha256)
+    return decoded.ok ? decoded.value : undefined
+  }
+
+  private execute(blockHash: Uint8Array, block: FinalBlock['block']): ExecutorCalls['execute'][1] {
+    const key = bytesToHex(blockHash)
+    const kept = this.candidates.get(key)
+    const executed = kept?.executed ?? this.run(block)
+    if (!executed.ok) return { ok: false, code: executed.code }
+    if (!kept) {
+      if (this.candidates.size >= candidateCountMax) this.dropOldestCandidate()
+      this.candidates.set(key, { block, executed })
+    }
+    return { ok: true, result: executed.result, resultHash: hashOfResult(executed) }
+  }
+
+  private run(block: FinalBlock['block']): ReturnType<typeof executeBlock> {
+    const payload = decodePayload(block.payload)
+    if (!payload.ok) return { ok: false, code: payload.code }
+    // Only bundles whose exact bytes were checked here count: a leader may put another signature under a known id.
+    const checked = new Map<Uint8Array, Bundle>()
+    const checkedIds = new Set<string>()
+    for (const bytes of payload.value.lanes.flat()) {
+      const bundle = this.bundles.find(bytes)
+      if (!bundle) continue
+      checked.set(bytes, bundle)
+      checkedIds.add(bytesToHex(bundle.signed.id))
+    }
+    return executeBlock({ header: block.header, payload: payload.value }, this.state, this.cache, ports, {
+      signaturesChecked: (id) => checkedIds.has(id),
+      decodedBundle: (bytes) => checked.get(bytes),
+    })
+  }
+
+  private dropOldestCandidate(): void {
+    const oldest = this.candidates.keys().next()
+    if (!oldest.done) this.candidates.delete(oldest.value)
+  }
+
+  /** Idempotent by height (R10): one store transaction holds the block and everything it changed. */
+  private commit(request: ExecutorCalls['commit'][0]): CommitReply {
+    const { blockHash, final, skipped } = request
+    const { header } = final.block
+    if (header.height <= this.tip.height) return this.commitReply([], [], [])
+    const kept = this.candidates.get(bytesToHex(blockHash))
+    const executed = kept?.executed ?? this.run(final.block)
+    if (!executed.ok) throw new Error(`a certified block does not execute here: ${executed.code}`)
+    if (bytesToHex(hashOfResult(executed)) !== bytesToHex(request.resultHash)) {
+      throw Object.assign(new Error('a certified block gives another result here'), {
+        code: 'RESULT_DIVERGENCE',
+      })
+    }
+    const payload = decodePayload(final.block.payload)
+    if (!payload.ok) throw new Error(`a certified block has no payload: ${payload.code}`)
+    const write = buildBlockWrite({
+      header: encodeHeader(header),
+      height: header.height,
+      payload: payload.value,
+      result: encodeResult(executed.result),
+      certificate: encodeCertificate(final.certificate),
+      executed,
+      skipped,
+      signedBy: this.nextValidators.members,
+      aliases: this.queries.aliases(),
+    })
+    this.store.applyBlock(write)
+    this.tree.accept(executed.tree)
+    this.candidates.clear()
+    this.bundles.forget(executed.transactionIds.map(bytesToHex))
+    this.advance(blockHash, request.resultHash, final, skipped, executed)
+    const receipts = receiptEntries(executed.receiptsDecoded, header.height, header.time)
+    const switched = changedAliases(executed.writeSet)
+    return this.commitReply(receipts, executed.records.map(ledgerEntry), switched)
+  }
+
+  private advance(
+    blockHash: Uint8Array,
+    resultHash: Uint8Array,
+    final: FinalBlock,
+    skipped: readonly SkippedLeaders[],
+    executed: ExecutedBlock,
+  ): void {
+    const { header } = final.block
+    this.tip = {
+      epoch: header.epoch,
+      height: header.height,
+      blockHash,
+      resultHash,
+      result: executed.result,
+      time: header.time,
+      proposer: header.proposer,
+      certificate: final.certificate,
+      validators: this.nextValidators,
+      skipped,
+    }
+    this.nextValidators = validatorSet(executed.validators)
+  }
+
+  private commitReply(
+    receipts: CommitReply['receipts'],
+    records: CommitReply['records'],
+    switched: string[],
+  ): CommitReply {
+    return {
+      validators: this.nextValidators,
+      height: this.tip.height,
+      blockTime: this.tip.time,
+      stateRoot: this.tip.result.stateRoot,
+      receipts,
+      records,
+      switched,
+    }
+  }
+}
+
+const noteName = (table: string, key: Uint8Array): string => `${table}:${bytesToHex(key)}`
+
+function hashOfResult(executed: ExecutedBlock): Uint8Array {
+  return resultHashOf(sha256, encodeResult(executed.result))
+}

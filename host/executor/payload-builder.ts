@@ -1,0 +1,52 @@
+// From candidates to a payload that every validator will accept: each is admitted again by the parent state, and no key's
+// sequence occurs twice.
+import {
+  bytesToHex,
+  encodePayload,
+  laneCount,
+  transactionRoots,
+  type Bundle,
+  type ErrorCode,
+  type Result,
+} from '../../runtime/protocol/index.js'
+import type { Admission } from '../../runtime/execution/index.js'
+import { sha256 } from '../keys/crypto.js'
+import type { BuildReply } from './messages.js'
+
+export function buildPayload(
+  candidates: readonly Uint8Array[],
+  decode: (bytes: Uint8Array) => Bundle | undefined,
+  admit: (bundle: Bundle) => Result<Admission, ErrorCode>,
+): BuildReply {
+  const lanes: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
+  const signed: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
+  const slots = new Set<string>()
+  const dropped: BuildReply['dropped'] = []
+  let count = 0
+  for (const bytes of candidates) {
+    const bundle = decode(bytes)
+    if (!bundle) continue
+    const id = bytesToHex(bundle.signed.id)
+    const admission = admit(bundle)
+    if (!admission.ok) {
+      dropped.push({ id, code: admission.code })
+      continue
+    }
+    const { keyId, stream, sequence, lane } = admission.value
+    const slot = `${bytesToHex(keyId)}:${stream}:${sequence}`
+    if (slots.has(slot)) {
+      dropped.push({ id, code: 'SEQUENCE_REUSED' })
+      continue
+    }
+    slots.add(slot)
+    lanes[lane].push(bytes)
+    signed[lane].push(bundle.signed.bytes)
+    count += 1
+  }
+  return {
+    payload: encodePayload({ lanes }),
+    transactionRoots: transactionRoots(sha256, signed),
+    count,
+    dropped,
+  }
+}
