@@ -4,10 +4,11 @@ import { checkCode } from './check-code.js'
 import { checkPolicy, type ModulePolicy } from './check-policy.js'
 import type { FuelSchedule } from './fuel-schedule.js'
 import { instrument, mutableGlobals } from './instrument.js'
+import { GLOBAL_EXPORT_PREFIX } from './instrumented-names.js'
 import { readModule } from './read-module.js'
 import type { ModuleResult } from './refusal.js'
 import { validateModule } from './validate-module.js'
-import { EXTERNAL_FUNCTION, isFloat, type WasmModule } from './wasm-types.js'
+import { EXTERNAL_FUNCTION, type WasmModule } from './wasm-types.js'
 
 export interface PreparedModule {
   /** What the engine compiles. */
@@ -22,13 +23,11 @@ export interface PreparedModule {
   /** The forced maximum. */
   readonly memoryPagesMax: number
   readonly dataBytes: number
-  /** Names under which the guest's mutable globals are exported for a reset. */
-  readonly globalExports: readonly string[]
   /**
-   * Whether an instance can be reset by writing memory and globals. Not so with a mutable float global: JavaScript
-   * does not keep the bits of every NaN.
+   * Names under which the guest's mutable globals are exported, so that an instance can be reset by writing memory
+   * and globals. Not so when a float global holds a NaN at the snapshot: JavaScript does not keep its bits.
    */
-  readonly isResettable: boolean
+  readonly globalExports: readonly string[]
 }
 
 /** Takes a deployed module through the whole pipeline. Total: any bytes give a prepared module or a refusal. */
@@ -70,7 +69,6 @@ function describe(
 ): PreparedModule {
   const memory = module.memories[0]!.limits
   const dataBytes = module.data.reduce((sum, segment) => sum + segment.bytes, 0)
-  const mutable = mutableGlobals(module)
   return {
     instrumented,
     deployPrice: deployPrice(module, schedule, localCount),
@@ -83,8 +81,7 @@ function describe(
     memoryPagesInitial: memory.minimum,
     memoryPagesMax: Math.min(memory.maximum ?? pagesMax, pagesMax),
     dataBytes,
-    globalExports: mutable.map((index) => `__g${index}`),
-    isResettable: mutable.every((index) => !isFloat(module.globals[index]!.value)),
+    globalExports: mutableGlobals(module).map((index) => `${GLOBAL_EXPORT_PREFIX}${index}`),
   }
 }
 
