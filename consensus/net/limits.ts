@@ -1,5 +1,7 @@
 // Every bound of the transport and the driver: value, unit, reason. Tests stand on both sides of each edge.
 
+import { messageBytesMax as coreMessageBytesMax } from '../pbft/index.js'
+
 /** Version of the units in wire.ts and of the driver's messages; peers with another version are refused. */
 export const protocolVersion = 1
 
@@ -11,11 +13,15 @@ export const chunkBytesMax = 64 * 1024
 /** Nothing larger is looked at, whatever its type (network.md 5: rejected before allocation). */
 export const unitBytesMax = 1024 * 1024
 
-/** Whole message after reassembly, by queue class: votes, proposals and pushes, catch-up chunks. */
+/**
+ * Whole message after reassembly, by queue class: votes, proposals and pushes, catch-up. The largest
+ * message of
+ * consensus/pbft is a full payload with its justification; a transactions frame is smaller.
+ */
 export const messageBytesMax: readonly [number, number, number] = [
   1024 * 1024,
-  16 * 1024 * 1024,
-  1024 * 1024,
+  coreMessageBytesMax + 64,
+  coreMessageBytesMax + 64,
 ]
 
 /**
@@ -60,3 +66,31 @@ export const dialBackoffsMs: readonly number[] = [200, 400, 800, 1500]
 export const dialJitterMs = 100
 /** How long a close waits for other nodes before it just leaves. */
 export const closePatienceMs = 300
+
+/** Bundles in one transactions frame, and the bytes after which a new frame is begun. */
+export const bundlesPerFrameMax = 1024
+export const transactionsFrameBytes = 256 * 1024
+/** Bundles shown to a peer that comes up, or that could not take them before. */
+export const resendBytesMax = 512 * 1024
+/** One answer to a block request, unless a single block is larger. */
+export const blocksAnswerBytesMax = 512 * 1024
+export const blocksAnswerCountMax = 32
+/** Time the driver's loop works before it lets sockets and timers have their turn, milliseconds. */
+export const loopSliceMs = 8
+/** Commit latencies and loop lags are reported to the core this often, milliseconds. */
+export const measureMs = 2000
+/**
+ * An observer leaves an upstream that stays behind another source for so long, milliseconds (consensus.md
+ * 5).
+ */
+export const upstreamLagMs = 1000
+/** How often a follower looks at its upstreams, milliseconds. */
+export const upstreamCheckMs = 250
+/** Peers that one node pushes whole blocks to (consensus.md 10). */
+export const subscribersMax = 32
+/** Measured latencies above this are not believed: five times this is the longest adaptive view timeout. */
+export const measuredMsMax = 400
+/** A block source that has not answered by then is passed over, milliseconds. */
+export const catchUpPatienceMs = 500
+/** A follower passes a member's heartbeat on at most this often, milliseconds. */
+export const relayHeartbeatMs = 100

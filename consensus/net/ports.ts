@@ -152,6 +152,9 @@ export interface Metrics {
   observe(name: string, value: number, labels?: Readonly<Record<string, string>>): void
 }
 
+/** The core's own reasons, a vote store or chain port that failed, or a broken invariant of ours. */
+export type HaltReason = HaltCode | 'VOTE_STORE' | 'CHAIN_PORT' | 'ASSERTION_FAILED'
+
 export interface DriverEvents {
   /**
    * After the block is durable; `latencyMs` from first sight of the block here (0 for caught-up blocks).
@@ -160,7 +163,7 @@ export interface DriverEvents {
   onAlarm?(code: AlarmCode, detail: Detail): void
   onEvidence?(evidence: Evidence): void
   /** Divergence or another reason to stop: no vote leaves any more, reads may go on. */
-  onHalt?(code: HaltCode | 'VOTE_STORE' | 'CHAIN_PORT', detail: Detail): void
+  onHalt?(code: HaltReason, detail: Detail): void
   onPeers?(peers: readonly PeerStatus[]): void
 }
 

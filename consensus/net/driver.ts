@@ -1,0 +1,153 @@
+// The driver: transport, pool, executor and store around the pure core. One for validators, observers and
+// gateways;
+// who is not in the validator set follows by certificates (R27) with the very same core and commit path
+// (R10).
+
+import type { CoreConfig } from '../pbft/index.js'
+import { coreDefaults } from '../pbft/index.js'
+import { CoreRunner } from './core-runner.js'
+import { upstreamCheckMs } from './limits.js'
+import { NetworkSide } from './network-side.js'
+import type { DriverPorts, DriverStatus } from './ports.js'
+import { statusOf } from './status.js'
+import {
+  createTransport,
+  type OwnHello,
+  type PeerId,
+  type Transport,
+  type TransportOptions,
+} from './transport.js'
+import type { Role } from './wire.js'
+
+export interface DriverOptions {
+  readonly role: Role
+  /** 32 bytes each. */
+  readonly chainId: Uint8Array
+  readonly epoch: number
+  /** Entity id of this node; a validator's is in the validator set. */
+  readonly nodeId: Uint8Array
+  /** Public key to `SignaturePort.sign`; for a validator its vote key. */
+  readonly nodeKey: Uint8Array
+  readonly version: number
+  readonly appVersion: number
+  /** Everything of the transport that the driver does not know itself. */
+  readonly network: Omit<TransportOptions, 'hello' | 'sign' | 'verify'>
+  /** Timers and bounds that differ from `coreDefaults`. */
+  readonly timers?: Partial<Omit<CoreConfig, 'chainId' | 'epoch' | 'self' | 'version' | 'appVersion'>>
+}
+
+export interface Driver {
+  readonly transport: Transport
+  status(): DriverStatus
+  /**
+   * The pool's level changed: something waits now, an emergency does, or nothing more. Cheap; call it
+   * freely.
+   */
+  transactionsWaiting(): void
+  /** A transaction outlived its time although blocks were made: the leader leaves it out (R20). */
+  transactionOverdue(): void
+  /** Bundles that were submitted at this node and passed its pool: tells all validators and subscribers. */
+  gossip(bundles: readonly Uint8Array[]): void
+  /** Governance changed the members or observers that may connect, and whom to dial. */
+  setPeers(peers: {
+    readonly allowed: readonly PeerId[]
+    readonly dial: readonly PeerId[]
+    readonly book?: TransportOptions['book']
+  }): void
+  /** Leaves the network and waits for calls into executor and store that are still open. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a node. Resolves when the socket is bound and the core has had its first event; peers come later.
+ * Throws NetError (see errors.ts) and whatever `chain.tip`, `chain.validators` and `votes.load` reject
+ * with.
+ */
+export async function createDriver(options: DriverOptions, ports: DriverPorts): Promise<Driver> {
+  const network = new NetworkSide(options, ports)
+  const runner = await CoreRunner.start(coreConfigOf(options), ports, network)
+  network.attachRunner(runner)
+  let transport: Transport
+  try {
+    transport = await createTransport(transportOptionsOf(options, ports, runner), network)
+  } catch (error) {
+    await runner.close()
+    throw error
+  }
+  network.attachTransport(transport)
+  const upkeep = setInterval(() => network.upkeep(), upstreamCheckMs)
+  upkeep.unref()
+  return driverOf(options, { network, runner, transport, upkeep })
+}
+
+interface Parts {
+  readonly network: NetworkSide
+  readonly runner: CoreRunner
+  readonly transport: Transport
+  readonly upkeep: NodeJS.Timeout
+}
+
+function driverOf(options: DriverOptions, parts: Parts): Driver {
+  const { network, runner, transport, upkeep } = parts
+  return {
+    transport,
+    status: () =>
+      statusOf({
+        role: options.role,
+        core: runner.core,
+        peers: network.peers,
+        links: transport.peers(),
+        now: runner.clock.now(),
+        halted: runner.halted?.code ?? null,
+      }),
+    transactionsWaiting: () => network.poolChanged(),
+    transactionOverdue: () => runner.push({ type: 'transactionOverdue', now: runner.clock.now() }),
+    gossip: (bundles) => network.submitted(bundles),
+    setPeers: ({ allowed, dial, book }) => {
+      network.setDial(dial)
+      transport.dial(dial, book)
+      transport.allow(allowed)
+    },
+    close: async () => {
+      clearInterval(upkeep)
+      // Consensus first: nothing may be signed for a network that this node is leaving.
+      const stopped = runner.close()
+      await transport.close()
+      await stopped
+    },
+  }
+}
+
+/**
+ * A node that only follows: observer workstation, gateway, backup. The same driver without a vote store.
+ */
+export function createFollower(
+  options: Omit<DriverOptions, 'role'> & { readonly role?: 'observer' | 'gateway' },
+  ports: Omit<DriverPorts, 'votes'>,
+): Promise<Driver> {
+  return createDriver({ role: 'observer', ...options }, { ...ports, votes: null })
+}
+
+function coreConfigOf(options: DriverOptions): CoreConfig {
+  const { chainId, epoch, nodeId, version, appVersion } = options
+  return { ...coreDefaults, ...options.timers, chainId, epoch, self: nodeId, version, appVersion }
+}
+
+function transportOptionsOf(
+  options: DriverOptions,
+  ports: DriverPorts,
+  runner: CoreRunner,
+): TransportOptions {
+  const { chainId, epoch, nodeId, nodeKey, role } = options
+  const hello = (): OwnHello => {
+    const { height, blockHash } = runner.core.tip
+    return { chainId, epoch, nodeId, nodeKey, role, tipHeight: height, tipHash: blockHash }
+  }
+  const { signature } = ports
+  return {
+    ...options.network,
+    hello,
+    sign: (bytes) => signature.sign(bytes),
+    verify: (publicKey, bytes, signed) => signature.verify(publicKey, bytes, signed),
+  }
+}

@@ -1,0 +1,424 @@
+// Between the transport and the core: frames in and out, who gets what, gossip, block answers and
+// subscriptions.
+
+import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
+import { decodeMessage, encodeMessage, memberIndex, signingBytes } from '../pbft/index.js'
+import type {
+  BlockRequestMessage,
+  CoreEvent,
+  CoreMessage,
+  SignedMessage,
+  WireMessage,
+} from '../pbft/index.js'
+import { CatchUp, type BlockSource } from './catch-up.js'
+import type { CoreRunner, RunnerEffects } from './core-runner.js'
+import type { DriverOptions } from './driver.js'
+import {
+  decodeFrame,
+  encodeConsensusFrame,
+  encodeSubscribeFrame,
+  encodeTipFrame,
+  type Frame,
+  type Subscription,
+} from './frames.js'
+import { Gossip, packBundles } from './gossip.js'
+import { Inbox, type InboxItem } from './inbox.js'
+import {
+  blocksAnswerBytesMax,
+  blocksAnswerCountMax,
+  relayHeartbeatMs,
+  resendBytesMax,
+  subscribersMax,
+} from './limits.js'
+import { PeerTable, type PeerEntry } from './peer-table.js'
+import type { DriverPorts, FinalBlock, ValidatorSet } from './ports.js'
+import type { PeerId, Transport, TransportListener } from './transport.js'
+import { UpstreamChoice } from './upstream.js'
+import type { Hello, QueueClass } from './wire.js'
+
+const nothing: Subscription = { blocks: false, transactions: false }
+const everything: Subscription = { blocks: true, transactions: true }
+
+/** Votes before bulk (network.md 5): which queue a message travels in. */
+function queueClassOf(message: WireMessage): QueueClass {
+  switch (message.type) {
+    case 'prepare':
+    case 'commit':
+    case 'viewChange':
+    case 'heartbeat':
+    case 'bodyRequest':
+    case 'blockRequest':
+      return 0
+    case 'proposal':
+    case 'body':
+      return 1
+    case 'blocks':
+      return 2
+  }
+}
+
+export class NetworkSide implements RunnerEffects, TransportListener {
+  readonly peers = new PeerTable({ hash: new Uint8Array(32), members: [] })
+  readonly #options: DriverOptions
+  readonly #ports: DriverPorts
+  readonly #inbox = new Inbox()
+  readonly #gossip: Gossip
+  readonly #upstream: UpstreamChoice
+  #runner: CoreRunner | null = null
+  #transport: Transport | null = null
+  #poolChangePending = false
+  readonly #catchUp = new CatchUp<PeerEntry>()
+  #dial: readonly PeerId[]
+  /** When a member's heartbeat was last passed on, by sender. */
+  readonly #relayedAt = new Map<string, number>()
+
+  constructor(options: DriverOptions, ports: DriverPorts) {
+    this.#options = options
+    this.#ports = ports
+    this.#dial = options.network.dial
+    this.#upstream = new UpstreamChoice(bytesToHex(options.network.keyPair.publicKey))
+    this.#gossip = new Gossip({
+      peers: () =>
+        this.peers.all().map((entry) => ({
+          peer: entry.peer,
+          isUpstream: this.#isUpstream(entry),
+          isSubscriber: entry.subscription.transactions,
+        })),
+      send: (to, frame) => void this.#transport?.send(to, frame, 1),
+    })
+  }
+
+  attachRunner(runner: CoreRunner): void {
+    this.#runner = runner
+  }
+
+  setDial(dial: readonly PeerId[]): void {
+    this.#dial = dial
+  }
+
+  attachTransport(transport: Transport): void {
+    this.#transport = transport
+  }
+
+  /**
+   * Whom transactions are told and blocks are taken from: members, and for a follower the relays that it
+   * dials.
+   */
+  #isUpstream(entry: PeerEntry): boolean {
+    return entry.isMember || this.#dial.includes(entry.peer)
+  }
+
+  get #isMember(): boolean {
+    return (this.#runner?.core.selfIndex ?? -1) >= 0
+  }
+
+  // ------------------------------------------------------------------------------------ from the transport
+
+  onPeer(peer: PeerId, up: boolean, hello: Hello): void {
+    if (up) this.#onUp(this.peers.up(peer, hello))
+    else this.peers.down(peer)
+    this.upkeep()
+    this.#ports.logger?.info({ peer, up, role: hello.role, tip: hello.tipHeight }, 'peer')
+    this.#ports.events?.onPeers?.(this.#transport?.peers() ?? [])
+  }
+
+  #onUp(entry: PeerEntry): void {
+    // It may have been away while transactions went round: show it the oldest ones (R20).
+    if (this.#isUpstream(entry)) this.#resend(entry.peer, 'all')
+  }
+
+  onFrame(from: PeerId, frame: Uint8Array, queueClass: QueueClass, release: () => void): void {
+    this.#inbox.put({ from, frame, release }, queueClass)
+    this.#runner?.wake()
+  }
+
+  onWritable(peer: PeerId): void {
+    const entry = this.peers.get(peer)
+    // Gossip that found no room was dropped; the oldest waiting transactions are shown again.
+    if (entry !== undefined && this.#isUpstream(entry)) this.#resend(peer, 'all')
+  }
+
+  onClosed(peer: PeerId, reason: string): void {
+    this.#ports.metrics?.count('link_closed', { reason })
+    this.#ports.logger?.info({ peer, reason }, 'connection closed')
+  }
+
+  // ---------------------------------------------------------------------------------------- frames, events
+
+  nextEvent(): CoreEvent | null | 'idle' {
+    const item = this.#inbox.take()
+    if (item === null) return 'idle'
+    const decoded = decodeFrame(item.frame)
+    const entry = this.peers.get(item.from)
+    if (entry !== undefined && decoded.ok) return this.#onFrameOf(entry, decoded.frame, item)
+    if (!decoded.ok) this.#misbehaved(item, decoded.code)
+    item.release()
+    return null
+  }
+
+  /** An honest peer of our version never sends this: the connection ends, the code says why. */
+  #misbehaved(item: InboxItem, code: string): void {
+    this.#ports.metrics?.count('bad_frame', { code })
+    this.#transport?.disconnect(item.from, code)
+    item.release()
+  }
+
+  #onFrameOf(entry: PeerEntry, frame: Frame, item: InboxItem): CoreEvent | null {
+    switch (frame.kind) {
+      case 'transactions':
+        // Releases the credit itself, when the pool has dealt with them.
+        this.#onTransactions(entry, frame.bundles, item.release)
+        return null
+      case 'subscribe':
+        this.#onSubscribe(entry, frame.subscription)
+        break
+      case 'tip':
+        this.#claimed(entry, frame.height)
+        break
+      case 'consensus': {
+        const event = this.#onConsensus(entry, frame.body, item)
+        item.release()
+        return event
+      }
+    }
+    item.release()
+    return null
+  }
+
+  #onConsensus(entry: PeerEntry, body: Uint8Array, item: InboxItem): CoreEvent | null {
+    const decoded = decodeMessage(body, this.#options.chainId)
+    if (!decoded.ok) {
+      this.#misbehaved(item, decoded.code)
+      return null
+    }
+    const message = decoded.value
+    const now = this.#runner?.clock.now() ?? 0
+    this.#ports.metrics?.count('message', { type: message.type })
+    switch (message.type) {
+      case 'blockRequest':
+        this.#serveBlocks(entry, message)
+        return null
+      case 'blocks': {
+        const heights = message.blocks.map(({ block }) => block.header.height)
+        this.#catchUp.received(heights)
+        this.#claimed(entry, Math.max(0, ...heights))
+        return { type: 'blocksReceived', now, from: entry.coreId, blocks: message.blocks }
+      }
+      case 'bodyRequest':
+      case 'body':
+        return { type: 'message', now, from: entry.coreId, message }
+      default:
+        if (!this.#isSigned(message)) {
+          this.#ports.metrics?.count('bad_signature', { type: message.type })
+          return null
+        }
+        this.#onSigned(entry, message, item)
+        return { type: 'message', now, from: entry.coreId, message }
+    }
+  }
+
+  /** Unverified votes never reach the core (network.md 8); strangers' are not even checked. */
+  #isSigned(message: SignedMessage): boolean {
+    const runner = this.#runner
+    if (runner === null) return false
+    const { core } = runner
+    const member = core.validators.members[memberIndex(core, message.sender)]
+    if (member === undefined) return false
+    const bytes = signingBytes(message, this.#options.chainId, this.#ports.hash)
+    return this.#ports.signature.verify(member.voteKey, bytes, message.signature)
+  }
+
+  #onSigned(entry: PeerEntry, message: SignedMessage, item: InboxItem): void {
+    const isHeartbeat = message.type === 'heartbeat'
+    if (entry.isMember && equalBytes(entry.coreId, message.sender)) {
+      this.#claimed(entry, isHeartbeat ? message.height : message.height - 1)
+    }
+    if (isHeartbeat && !this.#isMember) this.#relay(entry, bytesToHex(message.sender), item.frame)
+  }
+
+  /** A follower passes members' heartbeats on to its own subscribers: freshness for the second level. */
+  #relay(from: PeerEntry, sender: string, frame: Uint8Array): void {
+    const now = performance.now()
+    if (now - (this.#relayedAt.get(sender) ?? -Infinity) < relayHeartbeatMs) return
+    this.#relayedAt.set(sender, now)
+    for (const subscriber of this.peers.subscribers('blocks')) {
+      if (subscriber !== from) this.#transport?.send(subscriber.peer, frame, 0)
+    }
+  }
+
+  #claimed(entry: PeerEntry, height: number): void {
+    if (height <= entry.tipHeight) return
+    entry.tipHeight = height
+    this.#fetchBlocks()
+  }
+
+  // ------------------------------------------------------------------------------------------ transactions
+
+  #onTransactions(entry: PeerEntry, bundles: readonly Uint8Array[], release: () => void): void {
+    const fromUpstream = this.#isUpstream(entry)
+    this.#ports.transactions
+      .receive(bundles, entry.peer)
+      .then((fresh) => {
+        const accepted = bundles.filter((_, index) => fresh[index] === true)
+        this.#ports.metrics?.observe('gossip_accepted', accepted.length)
+        if (accepted.length === 0) return
+        this.#gossip.add(accepted, entry.peer, fromUpstream)
+        this.poolChanged()
+      })
+      .catch((error: unknown) => {
+        this.#ports.logger?.error({ error: String(error) }, 'the pool could not take gossip')
+      })
+      .finally(release)
+  }
+
+  submitted(bundles: readonly Uint8Array[]): void {
+    this.#gossip.add(bundles, null, false)
+  }
+
+  /** Told to the core once a turn, however many transactions came. */
+  poolChanged(): void {
+    if (this.#poolChangePending) return
+    this.#poolChangePending = true
+    setImmediate(() => {
+      this.#poolChangePending = false
+      const runner = this.#runner
+      const waiting = this.#ports.transactions.waiting()
+      runner?.push({ type: 'transactionsWaiting', now: runner.clock.now(), waiting })
+    })
+  }
+
+  #resend(to: PeerId, which: 'emergency' | 'all'): void {
+    const bundles = this.#ports.transactions.resend(which, resendBytesMax)
+    for (const frame of packBundles(bundles)) this.#transport?.send(to, frame, 1)
+  }
+
+  resendEmergency(): void {
+    for (const entry of this.peers.members()) this.#resend(entry.peer, 'emergency')
+  }
+
+  // -------------------------------------------------------------------------------------- from the runner
+
+  send(to: Uint8Array | null, message: CoreMessage): void {
+    const queueClass = queueClassOf(message)
+    const frame = encodeConsensusFrame(encodeMessage(message, this.#options.chainId))
+    if (to !== null) {
+      const entry = this.peers.byCoreId(to)
+      if (entry !== undefined) this.#transport?.send(entry.peer, frame, queueClass)
+      return
+    }
+    // Everybody hears heartbeats: observers learn from them that nothing is withheld.
+    const receivers = message.type === 'heartbeat' ? this.peers.all() : this.peers.members()
+    for (const entry of receivers) this.#transport?.send(entry.peer, frame, queueClass)
+  }
+
+  requestBlocks(to: Uint8Array, fromHeight: number, count: number): void {
+    // A follower hears of validators that it is not connected to: its upstream, or anybody ahead, has the
+    // block too.
+    const named = this.peers.byCoreId(to)
+    const entry = named ?? this.#blockSources().find((source) => source.tipHeight >= fromHeight)?.peer
+    if (entry !== undefined) this.#ask(entry, fromHeight, count)
+  }
+
+  #ask(entry: PeerEntry, fromHeight: number, count: number): void {
+    const { epoch, chainId } = this.#options
+    const message: BlockRequestMessage = { type: 'blockRequest', epoch, fromHeight, count }
+    this.#transport?.send(entry.peer, encodeConsensusFrame(encodeMessage(message, chainId)), 0)
+  }
+
+  /** Own upstream first, then whoever is known; subscribers last, for they are behind by nature. */
+  #blockSources(): BlockSource<PeerEntry>[] {
+    const rank = (entry: PeerEntry) => {
+      if (entry.peer === this.#upstream.current) return 0
+      return this.#isUpstream(entry) ? 1 : 2
+    }
+    const entries = [...this.peers.all()].sort((left, right) => rank(left) - rank(right))
+    return entries.map((entry) => ({ peer: entry, tipHeight: entry.tipHeight }))
+  }
+
+  #fetchBlocks(): void {
+    const runner = this.#runner
+    if (runner === null || runner.halted !== null) return
+    const wish = this.#catchUp.next(this.#blockSources(), runner.core.tip.height, performance.now())
+    if (wish !== null) this.#ask(wish.peer, wish.fromHeight, wish.count)
+  }
+
+  sendBlocks(to: Uint8Array, fromHeight: number): void {
+    const entry = this.peers.byCoreId(to)
+    if (entry === undefined) return
+    const { epoch } = this.#options
+    this.#serveBlocks(entry, { type: 'blockRequest', epoch, fromHeight, count: blocksAnswerCountMax })
+  }
+
+  /**
+   * One answer at a time and peer; a peer that wants more asks again (R27: it checks everything itself).
+   */
+  #serveBlocks(entry: PeerEntry, request: BlockRequestMessage): void {
+    if (entry.isServed || request.count === 0) return
+    entry.isServed = true
+    const count = Math.min(request.count, blocksAnswerCountMax)
+    this.#ports.chain
+      .finalBlocks(request.fromHeight, count, blocksAnswerBytesMax)
+      .then((blocks) => {
+        if (blocks.length === 0) return
+        this.#transport?.send(entry.peer, this.#blocksFrame(blocks), 2)
+        this.#ports.metrics?.count('blocks_served')
+      })
+      .catch((error: unknown) => {
+        this.#ports.logger?.error({ error: String(error) }, 'final blocks could not be read')
+      })
+      .finally(() => {
+        entry.isServed = false
+      })
+  }
+
+  #blocksFrame(blocks: readonly FinalBlock[]): Uint8Array {
+    const { epoch, chainId } = this.#options
+    return encodeConsensusFrame(encodeMessage({ type: 'blocks', epoch, blocks }, chainId))
+  }
+
+  finalized(final: FinalBlock, resultHash: Uint8Array, latencyMs: number): void {
+    const { height } = final.block.header
+    const subscribers = this.peers.subscribers('blocks')
+    if (subscribers.length > 0) {
+      const frame = this.#blocksFrame([final])
+      for (const entry of subscribers) this.#transport?.send(entry.peer, frame, 1)
+    }
+    // The others hear at least how far the chain is: that shows when their own upstream withholds blocks.
+    const tip = encodeTipFrame(height, final.certificate.blockHash)
+    for (const entry of this.peers.all()) {
+      if (!entry.isMember && !entry.subscription.blocks) this.#transport?.send(entry.peer, tip, 0)
+    }
+    this.#fetchBlocks()
+    this.#ports.events?.onFinal?.(final, resultHash, latencyMs)
+  }
+
+  validatorsChanged(validators: ValidatorSet): void {
+    this.peers.setValidators(validators)
+  }
+
+  // -------------------------------------------------------------------------------------------
+  // subscription
+
+  #onSubscribe(entry: PeerEntry, subscription: Subscription): void {
+    const isFull = this.peers.subscribers('blocks').length >= subscribersMax
+    // Beyond the fan-out bound a follower gets tips only, falls behind, and turns to another upstream.
+    entry.subscription = isFull && !entry.subscription.blocks ? nothing : subscription
+    // What it missed between its last block and this subscription, it asks for when it sees the next one.
+  }
+
+  /** Followers: keep one full upstream. Called when peers change, and regularly. */
+  upkeep(): void {
+    const runner = this.#runner
+    this.#fetchBlocks()
+    if (runner === null || this.#isMember) return
+    const sources = this.peers.all().filter((entry) => this.#isUpstream(entry))
+    const candidates = sources.map(({ peer, tipHeight }) => ({ peer, tipHeight }))
+    const before = this.#upstream.current
+    const now = runner.clock.now()
+    const chosen = this.#upstream.choose(candidates, runner.core.tip.height, now)
+    if (chosen === before) return
+    if (before !== null) this.#transport?.send(before, encodeSubscribeFrame(nothing), 0)
+    if (chosen !== null) this.#transport?.send(chosen, encodeSubscribeFrame(everything), 0)
+    this.#ports.logger?.info({ upstream: chosen, before }, 'upstream')
+  }
+}

@@ -1,0 +1,103 @@
+// Who is connected, and by which id the core knows them: members by entity, everybody else by transport
+// key.
+
+import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
+import type { ValidatorSet } from '../pbft/types.js'
+import type { Subscription } from './frames.js'
+import type { PeerId } from './transport.js'
+import type { Hello } from './wire.js'
+
+export interface PeerEntry {
+  readonly peer: PeerId
+  readonly hello: Hello
+  /** Address in the core's actions, 32 bytes. */
+  coreId: Uint8Array
+  /** Member of the present validator set, by id and vote key. */
+  isMember: boolean
+  subscription: Subscription
+  /** Best height that it claims; nobody has checked it. */
+  tipHeight: number
+  /**
+   * A block request of this peer is being served: further ones wait for their turn by being asked again.
+   */
+  isServed: boolean
+}
+
+const nothing: Subscription = { blocks: false, transactions: false }
+
+/** Plain bookkeeping; sends nothing. */
+export class PeerTable {
+  readonly #entries = new Map<PeerId, PeerEntry>()
+  #byCoreId = new Map<string, PeerEntry>()
+  #validators: ValidatorSet
+
+  constructor(validators: ValidatorSet) {
+    this.#validators = validators
+  }
+
+  up(peer: PeerId, hello: Hello): PeerEntry {
+    const entry: PeerEntry = {
+      peer,
+      hello,
+      coreId: new Uint8Array(0),
+      isMember: false,
+      subscription: nothing,
+      tipHeight: hello.tipHeight,
+      isServed: false,
+    }
+    this.#entries.set(peer, entry)
+    this.#index()
+    return entry
+  }
+
+  down(peer: PeerId): void {
+    this.#entries.delete(peer)
+    this.#index()
+  }
+
+  /** The set of the next height: members may have come, gone or changed their keys. */
+  setValidators(validators: ValidatorSet): void {
+    if (equalBytes(validators.hash, this.#validators.hash)) return
+    this.#validators = validators
+    this.#index()
+  }
+
+  #index(): void {
+    this.#byCoreId = new Map()
+    for (const entry of this.#entries.values()) {
+      const { nodeId, nodeKey } = entry.hello
+      entry.isMember = this.#validators.members.some(
+        (member) => equalBytes(member.entity, nodeId) && equalBytes(member.voteKey, nodeKey),
+      )
+      // Who merely claims a member's id without its key is addressed by what the transport has proved.
+      entry.coreId = entry.isMember ? nodeId : new Uint8Array(Buffer.from(entry.peer, 'hex'))
+      this.#byCoreId.set(bytesToHex(entry.coreId), entry)
+    }
+  }
+
+  get(peer: PeerId): PeerEntry | undefined {
+    return this.#entries.get(peer)
+  }
+
+  byCoreId(id: Uint8Array): PeerEntry | undefined {
+    return this.#byCoreId.get(bytesToHex(id))
+  }
+
+  all(): readonly PeerEntry[] {
+    return [...this.#entries.values()]
+  }
+
+  members(): readonly PeerEntry[] {
+    return this.all().filter((entry) => entry.isMember)
+  }
+
+  /** Peers that asked for blocks, or for transactions. */
+  subscribers(what: keyof Subscription): readonly PeerEntry[] {
+    return this.all().filter((entry) => entry.subscription[what])
+  }
+
+  /** The best height that any connected peer claims. */
+  claimedHeight(): number {
+    return this.all().reduce((best, entry) => Math.max(best, entry.tipHeight), 0)
+  }
+}
