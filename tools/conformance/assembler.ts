@@ -38,7 +38,8 @@ export async function createAssembler(): Promise<Assembler> {
 function assembleOnce(api: Awaited<ReturnType<typeof wabt>>, text: Uint8Array): Uint8Array | undefined {
   let parsed: ReturnType<typeof api.parseWat> | undefined
   try {
-    parsed = api.parseWat('module.wat', text, features)
+    // A plain array: the assembler reads beyond the end of a Buffer that is a view.
+    parsed = api.parseWat('module.wat', Uint8Array.from(text), features)
     return parsed.toBinary({}).buffer
   } catch {
     return undefined

@@ -338,7 +338,7 @@ function checkRefused(run: Run, form: WastList): string | undefined {
     const binary = moduleBinary(run, form)
     if (binary === undefined || loadBinary(binary).ok) {
       throw new WastSkip(
-        'text format: malformed texts are refused by an assembler, the runtime reads binaries only',
+        'refused feature: text format (malformed texts; the runtime reads binaries only)',
       )
     }
     return undefined
