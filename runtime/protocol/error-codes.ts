@@ -188,6 +188,19 @@ export const errorTable = {
   VALIDATORS_REFUSED: entry(129, 'This change of validators is not acceptable. The set stays as it is.'),
   EMPTY_RETURN: entry(130, 'The contract gave no answer where one is required.'),
 
+  RULE_QUARANTINED: entry(
+    131,
+    'This rule failed for several sources and patients and is quarantined. The reading stands; the rule was not run. Governance can lift the quarantine.',
+  ),
+  TABLE_FROZEN: entry(
+    132,
+    'The contract tried to write a table that belongs to another layout of its store. It was rolled back; write a new table and migrate.',
+  ),
+  LAYOUT_REFUSED: entry(
+    133,
+    'The version that should become active has an older layout than the active one. Nothing was switched; ship a forward migration.',
+  ),
+
   // 200..299: the local node and its screens.
   KEYSLOT_REJECTED: entry(
     200,

@@ -254,8 +254,12 @@ export const kernelCommandTag = {
   addKey: 4,
   revokeKey: 5,
   setValidators: 6,
+  liftQuarantine: 7,
+  erasePatient: 8,
 } as const
 export const kernelCommandSchemas: ReadonlyMap<number, Schema> = new Map<number, Schema>([
+  [kernelCommandTag.liftQuarantine, { struct: [['alias', 'string']] }],
+  [kernelCommandTag.erasePatient, { struct: [['patient', patient]] }],
   [
     kernelCommandTag.deploy,
     {
