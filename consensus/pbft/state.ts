@@ -20,6 +20,7 @@ import type {
   ProposalMessage,
   ProposedBlock,
   SafetyRecord,
+  SignedMessage,
   TimerId,
   Tip,
   ValidatorSet,
@@ -326,4 +327,14 @@ export function ensureExecution(state: CoreState, candidate: Candidate): void {
   if (candidate.execution !== 'none') return
   candidate.execution = 'running'
   emit(state, { type: 'execute', blockHash: candidate.hash, block: candidate.block })
+}
+
+/**
+ * The key that must have signed this message, or null when its sender is no member this replica knows: then the host
+ * drops it. Hosts check signatures before the core sees a message.
+ */
+export function senderKey(state: CoreState, message: SignedMessage): Uint8Array | null {
+  const set = message.height < state.height && message.type !== 'heartbeat' ? state.tip.validators : state.validators
+  const member = set.members.find((candidate) => equalBytes(candidate.entity, message.sender))
+  return member === undefined ? null : member.voteKey
 }

@@ -1,0 +1,152 @@
+// Drivers with the real core over the real transport on loopback.
+
+import t, { type Test } from 'tap'
+import { rmSync } from 'node:fs'
+import { bytesToHex } from '../../runtime/protocol/bytes.js'
+import { newBundle, startReplica, type ReplicaParts, type TestReplica } from './chain.fixture.js'
+import { identity, testNetwork, until, type TestNetwork } from './network.fixture.js'
+
+async function startValidators(count: number, parts: ReplicaParts = {}) {
+  const network = await testNetwork(count)
+  const replicas = await Promise.all(network.validators.map((own) => startReplica(network, own, parts)))
+  await until(
+    () => replicas.every((replica) => replica.driver.status().peers.length === count - 1),
+    10000,
+    'mesh',
+  )
+  return { network, replicas }
+}
+
+async function stop(replicas: readonly TestReplica[]): Promise<void> {
+  await Promise.all(replicas.map((replica) => replica.driver.close()))
+  for (const { votes } of replicas)
+    if (votes !== null) rmSync(votes.folder, { recursive: true, force: true })
+}
+
+function heights(replicas: readonly TestReplica[]): number[] {
+  return replicas.map((replica) => replica.chain.finals.length)
+}
+
+/** One history: equal blocks and results at every height that both have. */
+function assertAgreement(t: Test, replicas: readonly TestReplica[]): void {
+  const pairs = replicas.map(({ chain }) =>
+    chain.finals.map(
+      ({ certificate }) => bytesToHex(certificate.blockHash) + bytesToHex(certificate.resultHash),
+    ),
+  )
+  const longest = pairs.reduce((left, right) => (right.length > left.length ? right : left))
+  for (const own of pairs) t.same(own, longest.slice(0, own.length))
+}
+
+async function runBlocks(replicas: readonly TestReplica[], to: number, limitMs: number): Promise<void> {
+  const start = performance.now()
+  let turn = 0
+  while (replicas.some((replica) => replica.chain.finals.length < to)) {
+    if (performance.now() - start > limitMs)
+      throw new Error(`heights ${heights(replicas).join()} below ${to}`)
+    turn += 1
+    replicas[turn % replicas.length].submit(newBundle())
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}
+
+/** The process is gone: nothing is said any more, to nobody. */
+async function kill(replica: TestReplica): Promise<void> {
+  await replica.driver.close()
+}
+
+function leaderOf(network: TestNetwork, replicas: readonly TestReplica[]): TestReplica {
+  const { leader } = replicas[0].driver.status()
+  const found = replicas.find((replica) => bytesToHex(replica.identity.nodeId) === leader)
+  if (found === undefined) throw new Error(`no leader among ${network.validators.length}`)
+  return found
+}
+
+t.test('four nodes agree on 20 blocks, votes are on disk before they leave', async (t) => {
+  const { replicas } = await startValidators(4)
+  await runBlocks(replicas, 20, 15000)
+  assertAgreement(t, replicas)
+  for (const { votes, halts, chain } of replicas) {
+    t.same(halts, [])
+    t.ok((votes?.writes ?? 0) >= 2 * 20, 'PREPARE and COMMIT of each block were persisted')
+    t.equal(new Set(chain.bundles).size, chain.bundles.length, 'no transaction twice')
+  }
+  const status = replicas[0].driver.status()
+  t.equal(status.role, 'validator')
+  t.ok(status.height >= 20)
+  t.equal(status.validators.length, 4)
+  t.ok(status.validators.every((validator) => validator.connected))
+  await stop(replicas)
+})
+
+t.test('a dead leader is replaced; restarted from its vote store it catches up', async (t) => {
+  const { network, replicas } = await startValidators(4)
+  await runBlocks(replicas, 3, 10000)
+  const dead = leaderOf(network, replicas)
+  const alive = replicas.filter((replica) => replica !== dead)
+  await kill(dead)
+  const height = Math.max(...heights(alive))
+  const start = performance.now()
+  alive[0].submit(newBundle())
+  await until(() => alive.every((replica) => replica.chain.finals.length > height), 10000, 'next block')
+  t.comment(`leader-failover ${Math.round(performance.now() - start)} ms`)
+  await runBlocks(alive, height + 40, 15000)
+  const { chain, pool, votes } = dead
+  const back = await startReplica(network, dead.identity, { chain, pool, votes })
+  const target = Math.max(...heights(alive))
+  const tookMs = await until(() => chain.finals.length >= target, 10000, 'caught up')
+  t.comment(`caught up in ${Math.round(tookMs)} ms`)
+  const all = [...alive, back]
+  await runBlocks(all, target + 5, 10000)
+  assertAgreement(t, all)
+  for (const replica of all) t.same(replica.halts, [])
+  await stop(all)
+})
+
+t.test('an observer follows by certificates and hears transactions before they are final', async (t) => {
+  const { network, replicas } = await startValidators(4)
+  await runBlocks(replicas, 5, 10000)
+  const own = identity(50)
+  for (const replica of replicas) {
+    const others = network.validators.filter((other) => other !== replica.identity).map(({ peer }) => peer)
+    replica.driver.setPeers({ allowed: [...others, own.peer], dial: others })
+  }
+  const dial = network.validators.slice(0, 2).map(({ peer }) => peer)
+  const observer = await startReplica(network, own, { role: 'observer', network: { dial, allowed: dial } })
+  await until(() => observer.chain.finals.length >= 5, 10000, 'the observer caught up')
+  await runBlocks([...replicas, observer], 25, 10000)
+  assertAgreement(t, [...replicas, observer])
+  t.equal(observer.chain.executions >= 25, true, 'it executes every block itself')
+  const bundle = newBundle()
+  observer.submit(bundle)
+  const key = bytesToHex(bundle)
+  await until(
+    () => replicas.every(({ chain }) => chain.bundles.includes(key)),
+    5000,
+    'submitted at an observer',
+  )
+  const early = newBundle()
+  replicas[3].submit(early)
+  await until(() => observer.pool.known.has(bytesToHex(early)), 2000, 'gossip to the observer')
+
+  const upstream = replicas.find((replica) =>
+    replica.driver.status().peers.some(({ role }) => role === 'observer'),
+  )
+  t.ok(upstream)
+  await kill(replicas[0])
+  const alive = replicas.slice(1)
+  await runBlocks([...alive, observer], observer.chain.finals.length + 10, 15000)
+  assertAgreement(t, [...alive, observer])
+  await stop([...alive, observer])
+})
+
+t.test('a replica that computes another result stops, says so, and the others go on', async (t) => {
+  const { replicas } = await startValidators(4)
+  await runBlocks(replicas, 2, 10000)
+  replicas[3].chain.fault = true
+  await runBlocks(replicas.slice(0, 3), 10, 15000)
+  await until(() => replicas[3].halts.includes('RESULT_DIVERGENCE'), 5000, 'halt')
+  t.equal(replicas[3].driver.status().phase, 'halted')
+  assertAgreement(t, replicas)
+  await stop(replicas)
+})

@@ -1,0 +1,162 @@
+// The simulated application: a hash chain over transactions, with due work and membership changes at H+2.
+// Nothing here is shared with the core; the checker replays blocks with it.
+
+import type { BlockHeader, BlockResult } from '../../runtime/protocol/block.js'
+import { encodeResult, resultHash } from '../../runtime/protocol/block.js'
+import { bytesToHex, concatBytes, equalBytes, u64Bytes } from '../../runtime/protocol/bytes.js'
+import type { Validator } from '../../runtime/protocol/certificate.js'
+import type { ValidatorSet } from '../pbft/types.js'
+import { entityOf, fakeHash, keyOf } from './fake-crypto.js'
+
+export const transactionKinds = {
+  plain: 0,
+  emergency: 1,
+  /** Asks for a block `argument` x 100 ms later. */
+  timer: 2,
+  /** Leaves work over: the next block is due at once. */
+  carry: 3,
+  addMember: 4,
+  removeMember: 5,
+  rotateKey: 6,
+} as const
+
+/** 8 bytes: kind u8, argument u8, zero u16, id u32 BE. */
+export interface SimTransaction {
+  readonly id: number
+  readonly kind: number
+  readonly argument: number
+}
+
+export function encodeTransactions(transactions: readonly SimTransaction[]): Uint8Array {
+  const bytes = new Uint8Array(transactions.length * 8)
+  const view = new DataView(bytes.buffer)
+  transactions.forEach((transaction, index) => {
+    view.setUint8(index * 8, transaction.kind)
+    view.setUint8(index * 8 + 1, transaction.argument)
+    view.setUint32(index * 8 + 4, transaction.id)
+  })
+  return bytes
+}
+
+export function decodeTransactions(payload: Uint8Array): SimTransaction[] | null {
+  if (payload.length % 8 !== 0) return null
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length)
+  const transactions: SimTransaction[] = []
+  for (let offset = 0; offset < payload.length; offset += 8) {
+    const kind = view.getUint8(offset)
+    if (kind > transactionKinds.rotateKey) return null
+    transactions.push({ kind, argument: view.getUint8(offset + 1), id: view.getUint32(offset + 4) })
+  }
+  return transactions
+}
+
+/** All state after a block. `next` is the set of the following height, `afterNext` the one after it. */
+export interface AppState {
+  readonly height: number
+  readonly root: Uint8Array
+  readonly next: readonly SimMember[]
+  readonly afterNext: readonly SimMember[]
+  readonly dueTime: number
+  readonly executed: ReadonlySet<number>
+}
+
+export interface SimMember {
+  readonly index: number
+  readonly rotation: number
+}
+
+export function genesisState(memberCount: number): AppState {
+  const members = Array.from({ length: memberCount }, (_, index) => ({ index, rotation: 0 }))
+  return {
+    height: 0,
+    root: fakeHash(new Uint8Array([memberCount])),
+    next: members,
+    afterNext: members,
+    dueTime: 0,
+    executed: new Set(),
+  }
+}
+
+export function validatorSetOf(members: readonly SimMember[]): ValidatorSet {
+  const validators: Validator[] = members.map(({ index, rotation }) => ({
+    entity: entityOf(index),
+    voteKey: keyOf(index, rotation),
+  }))
+  const parts = validators.flatMap((member) => [member.entity, member.voteKey])
+  return { hash: fakeHash(concatBytes(...parts)), members: validators }
+}
+
+export interface Outcome {
+  readonly state: AppState
+  readonly result: BlockResult
+  readonly resultHash: Uint8Array
+}
+
+/** Executes a block above `before`; null when it is invalid. */
+export function executeBlock(before: AppState, header: BlockHeader, payload: Uint8Array): Outcome | null {
+  if (!payloadMatches(header, payload)) return null
+  const transactions = decodeTransactions(payload)
+  if (transactions === null) return null
+  const isDue = before.dueTime !== 0 && before.dueTime <= header.time
+  // No empty blocks but for due work; and changes of members act two heights later, so blocks may be needed (R25).
+  if (transactions.length === 0 && !isDue) return null
+  const executed = new Set(before.executed)
+  let dueTime = isDue ? 0 : before.dueTime
+  let afterNext = before.afterNext
+  for (const transaction of transactions) {
+    if (executed.has(transaction.id)) return null
+    executed.add(transaction.id)
+    if (transaction.kind === transactionKinds.timer) {
+      const due = header.time + transaction.argument * 100
+      dueTime = dueTime === 0 ? due : Math.min(dueTime, due)
+    }
+    if (transaction.kind === transactionKinds.carry) dueTime = header.time
+    // S13, one change in flight: refused changes are failed receipts, not invalid blocks.
+    if (afterNext === before.afterNext && equalMembers(before.next, before.afterNext)) {
+      afterNext = changedMembers(afterNext, transaction)
+    }
+  }
+  const root = fakeHash(concatBytes(before.root, payload, u64Bytes(header.time)))
+  const state = { height: header.height, root, next: before.afterNext, afterNext, dueTime, executed }
+  const result = {
+    stateRoot: root,
+    receiptsRoot: fakeHash(payload),
+    nextValidatorsHash: validatorSetOf(state.next).hash,
+    fuelUsed: transactions.length,
+    nextDueTime: dueTime,
+  }
+  return { state, result, resultHash: resultHash(fakeHash, encodeResult(result)) }
+}
+
+const equalMembers = (left: readonly SimMember[], right: readonly SimMember[]) =>
+  left.length === right.length && left.every((member, at) => member === right[at])
+
+function changedMembers(members: readonly SimMember[], change: SimTransaction): readonly SimMember[] {
+  const position = members.findIndex((member) => member.index === change.argument)
+  switch (change.kind) {
+    case transactionKinds.addMember:
+      return position >= 0 ? members : [...members, { index: change.argument, rotation: 0 }]
+    case transactionKinds.removeMember:
+      // 4 members tolerate one fault; fewer tolerate none: refused.
+      if (position < 0 || members.length <= 4) return members
+      return members.filter((_, at) => at !== position)
+    case transactionKinds.rotateKey:
+      if (position < 0) return members
+      return members.map((member, at) =>
+        at === position ? { ...member, rotation: member.rotation + 1 } : member,
+      )
+    default:
+      return members
+  }
+}
+
+export function rootsOf(payload: Uint8Array): Uint8Array[] {
+  const empty = new Uint8Array(32)
+  return [empty, empty, payload.length === 0 ? empty : fakeHash(payload), empty, empty]
+}
+
+export function payloadMatches(header: BlockHeader, payload: Uint8Array): boolean {
+  return rootsOf(payload).every((root, at) => equalBytes(root, header.transactionRoots[at]))
+}
+
+export const transactionKey = (hash: Uint8Array): string => bytesToHex(hash)

@@ -1,0 +1,283 @@
+// The invariants S1-S17, checked after every event by code that shares no rule with the core: its own quorum, its own
+// signature bytes for votes, its own replay.
+
+import { bytesToHex, concatBytes, equalBytes, u32Bytes, u64Bytes, utf8 } from '../../runtime/protocol/bytes.js'
+import { blockHash, encodeHeader } from '../../runtime/protocol/block.js'
+import type { Action, Certificate, CoreMessage, Evidence, SignedMessage, ViewChangeMessage } from '../pbft/types.js'
+import {
+  decodeTransactions,
+  executeBlock,
+  genesisState,
+  validatorSetOf,
+  type Outcome,
+  type SimTransaction,
+} from './app.js'
+import { fakeHash, fakeVerify, short } from './fake-crypto.js'
+import { simChainId } from './node.js'
+import { SimFailure, type SimNode, type World } from './world.js'
+
+type Finalize = Extract<Action, { type: 'finalize' }>
+
+interface Agreed {
+  readonly blockHash: string
+  readonly resultHash: string
+  readonly outcome: Outcome
+}
+
+export interface Checker {
+  /** S1, S9: what the first correct node finalized at each height; index 0 is height 1. */
+  readonly chain: Agreed[]
+  /** S5: entity/epoch/height/view/phase → what was signed there. */
+  readonly signed: Map<string, string>
+  /** S6: slot → the pair and view of its last COMMIT. */
+  readonly locks: Map<number, { height: number; view: number; blockHash: string; resultHash: string }>
+  /** S8: slot → the highest (height, view) that it signed in. */
+  readonly progress: Map<number, { height: number; view: number }>
+  /** S2: slot/block → result that this node's executor gave. */
+  readonly executions: Map<string, string>
+  readonly onExecuted: (node: SimNode, key: string, outcome: Outcome | null) => void
+  readonly onEvidence: (world: World, evidence: Evidence) => void
+  /** What a leader proposes of what waits: attacks narrow it. */
+  selectTransactions: (
+    world: World,
+    node: SimNode,
+    waiting: readonly SimTransaction[],
+  ) => readonly SimTransaction[]
+}
+
+export function createChecker(): Checker {
+  const executions = new Map<string, string>()
+  return {
+    chain: [],
+    signed: new Map(),
+    locks: new Map(),
+    progress: new Map(),
+    executions,
+    onExecuted: (node, key, outcome) => {
+      if (outcome !== null) executions.set(`${node.slot}/${key}`, bytesToHex(outcome.resultHash))
+    },
+    onEvidence: checkEvidence,
+    selectTransactions: (_world, _node, waiting) => waiting,
+  }
+}
+
+/** The checker's own arithmetic: the smallest q for which two quorums share more than f members. */
+export function independentQuorum(memberCount: number): number {
+  const faults = Math.floor((memberCount - 1) / 3)
+  let quorum = 1
+  while (2 * quorum - memberCount <= faults) quorum += 1
+  return quorum
+}
+
+function fail(invariant: string, node: SimNode, detail: string): never {
+  throw new SimFailure(invariant, `node ${node.slot}: ${detail}`)
+}
+
+// --------------------------------------------------------------------------------------------- sending
+
+export function onSend(world: World, node: SimNode, message: CoreMessage): void {
+  if (!node.isCorrect || !('signature' in message) || !equalBytes(message.sender, node.entity)) return
+  if (message.type === 'heartbeat') return
+  checkSignedOnce(world, node, message)
+  checkPersisted(node, message)
+  checkProgress(world, node, message)
+  if (message.type === 'prepare' || message.type === 'commit') {
+    const result = world.checker.executions.get(`${node.slot}/${bytesToHex(message.blockHash)}`)
+    if (result !== bytesToHex(message.resultHash)) fail('S2', node, `${message.type} without the own execution`)
+  }
+  if (message.type === 'prepare') checkLock(world, node, message)
+  if (message.type === 'commit') {
+    const { height, view } = message
+    const pair = { blockHash: bytesToHex(message.blockHash), resultHash: bytesToHex(message.resultHash) }
+    world.checker.locks.set(node.slot, { height, view, ...pair })
+  }
+}
+
+function contentOf(message: SignedMessage): string {
+  switch (message.type) {
+    case 'proposal':
+      return bytesToHex(blockHash(fakeHash, encodeHeader(message.block.header)))
+    case 'viewChange':
+      return bytesToHex(message.signature)
+    default:
+      return bytesToHex(message.blockHash) + bytesToHex(message.resultHash)
+  }
+}
+
+// S5: across crashes and restores, one value for one (epoch, height, view, phase).
+function checkSignedOnce(world: World, node: SimNode, message: SignedMessage): void {
+  const key = `${node.index}/${message.epoch}/${message.height}/${message.view}/${message.type}`
+  const content = contentOf(message)
+  const known = world.checker.signed.get(key)
+  if (known === undefined) world.checker.signed.set(key, content)
+  else if (known !== content) fail('S5', node, `signed two values for ${key}`)
+}
+
+// S7: what leaves is in the synced record.
+function checkPersisted(node: SimNode, message: SignedMessage): void {
+  const { record } = node.disk
+  if (record === null || record.height !== message.height) fail('S7', node, `${message.type} before any record`)
+  const slots = [record.proposal, record.prepare, record.commit, record.viewChange]
+  const isThere = slots.some((kept) => kept !== null && equalBytes(kept.signature, message.signature))
+  if (!isThere) fail('S7', node, `${message.type} ${message.height}/${message.view} is not on disk`)
+  if (message.type !== 'prepare' && message.type !== 'commit') return
+  const bodies = [record.votedBlock, record.preparedBlock, record.proposal]
+  const hasBody = bodies.some(
+    (kept) =>
+      kept !== null && equalBytes(blockHash(fakeHash, encodeHeader(kept.block.header)), message.blockHash),
+  )
+  if (!hasBody) fail('S7', node, `body of ${short(message.blockHash)} is not on disk with the vote`)
+  if (message.type === 'commit' && record.prepared === null) fail('S7', node, 'COMMIT without the lock on disk')
+}
+
+// S8: (height, view) never goes back, whatever was restored.
+function checkProgress(world: World, node: SimNode, message: SignedMessage): void {
+  const { height, view } = message
+  const last = world.checker.progress.get(node.slot)
+  if (last !== undefined && (height < last.height || (height === last.height && view < last.view))) {
+    fail('S8', node, `${message.type} at ${height}/${view} after ${last.height}/${last.view}`)
+  }
+  world.checker.progress.set(node.slot, { height, view })
+}
+
+/**
+ * S6: after COMMIT at v, a PREPARE for another pair at v' > v needs a justification of v' whose highest prepared
+ * certificate is of view >= v for that block; or, as in PBFT, q view changes none of which shows any lock, which
+ * proves that the earlier pair was not decided.
+ */
+function checkLock(world: World, node: SimNode, message: Extract<SignedMessage, { blockHash: Uint8Array }>): void {
+  const lock = world.checker.locks.get(node.slot)
+  if (lock === undefined || lock.height !== message.height || message.view <= lock.view) return
+  const isSame =
+    lock.blockHash === bytesToHex(message.blockHash) && lock.resultHash === bytesToHex(message.resultHash)
+  if (isSame) return
+  const core = node.core!
+  const justification: readonly ViewChangeMessage[] = core.proposal?.justification ?? core.justification
+  const senders = new Set(justification.map((item) => bytesToHex(item.sender)))
+  if (senders.size < independentQuorum(core.validators.members.length)) fail('S6', node, 'no quorum behind the view')
+  let highest: Certificate | null = null
+  for (const { prepared } of justification) {
+    if (prepared !== null && (highest === null || prepared.view > highest.view)) highest = prepared
+  }
+  if (highest === null) return
+  const isForced = equalBytes(highest.blockHash, message.blockHash) && highest.view >= lock.view
+  if (!isForced) fail('S6', node, `PREPARE at ${message.view} against the lock of view ${lock.view}`)
+}
+
+// -------------------------------------------------------------------------------------------- finality
+
+export function onFinalized(world: World, node: SimNode, action: Finalize): void {
+  if (!node.isCorrect) return
+  const { chain } = world.checker
+  const { block, certificate } = action.final
+  const { height } = block.header
+  const known = chain[height - 1]
+  const pair = { blockHash: bytesToHex(action.blockHash), resultHash: bytesToHex(action.resultHash) }
+  checkCertificate(world, node, certificate)
+  if (known !== undefined) {
+    if (known.blockHash !== pair.blockHash) fail('S1', node, `another block at height ${height}`)
+    if (known.resultHash !== pair.resultHash) fail('S1', node, `another result at height ${height}`)
+    return
+  }
+  if (height !== chain.length + 1) fail('S3', node, `height ${height} after ${chain.length}`)
+  const before = chain.at(-1)
+  if (before !== undefined && bytesToHex(block.header.parentHash) !== before.blockHash) {
+    fail('S3', node, `height ${height} does not follow its parent`)
+  }
+  if (before !== undefined && bytesToHex(block.header.parentResultHash) !== before.resultHash) {
+    fail('S3', node, `height ${height} names another parent result`)
+  }
+  // S9, S10: an independent replay from genesis gives the same result; a repeated transaction is invalid there.
+  const outcome = executeBlock(before?.outcome.state ?? genesisOf(world), block.header, block.payload)
+  if (outcome === null) fail('S2', node, `height ${height} is invalid`)
+  if (bytesToHex(outcome.resultHash) !== pair.resultHash) fail('S9', node, `replay of ${height} differs`)
+  chain.push({ ...pair, outcome })
+  for (const transaction of decodeTransactions(block.payload) ?? []) {
+    world.acknowledged.set(transaction.id, world.now)
+  }
+}
+
+const genesisOf = (world: World) => genesisState(world.options.validators)
+
+// S4: q distinct members of that height signed the same subject; the bytes are composed here, not by the core.
+function checkCertificate(world: World, node: SimNode, certificate: Certificate): void {
+  const before = world.checker.chain[certificate.height - 2]?.outcome.state ?? genesisOf(world)
+  const { members } = validatorSetOf(before.next)
+  const distinct = new Set(certificate.signers)
+  if (distinct.size !== certificate.signers.length) fail('S4', node, 'a signer twice in a certificate')
+  if (distinct.size < independentQuorum(members.length)) {
+    fail('S4', node, `certificate of ${distinct.size} of ${members.length} at height ${certificate.height}`)
+  }
+  const bytes = concatBytes(
+    utf8('wardchain/commit/1'),
+    simChainId,
+    u32Bytes(0),
+    u64Bytes(certificate.height),
+    u32Bytes(certificate.view),
+    certificate.blockHash,
+    certificate.resultHash,
+  )
+  certificate.signers.forEach((signer, at) => {
+    const member = members.at(signer)
+    if (member === undefined || !fakeVerify(member.voteKey, bytes, certificate.signatures[at])) {
+      fail('S4', node, `bad signature in the certificate of height ${certificate.height}`)
+    }
+  })
+}
+
+// ------------------------------------------------------------------------------------------- other hooks
+
+export function onPersisted(_world: World, node: SimNode): void {
+  const { record } = node.disk
+  if (record?.prepared != null && record.preparedBlock === null) fail('S7', node, 'a lock without its body')
+}
+
+export function onStarted(world: World, node: SimNode): void {
+  if (!node.isCorrect) return
+  // S8: the committed prefix never goes back.
+  for (const stored of node.disk.blocks) {
+    const { height } = stored.final.block.header
+    const agreed = world.checker.chain[height - 1]
+    if (agreed !== undefined && agreed.blockHash !== bytesToHex(stored.final.certificate.blockHash)) {
+      fail('S8', node, `stored height ${height} changed`)
+    }
+  }
+}
+
+/** After every step: members follow from the chain (S13), and buffers are bounded (S17). */
+export function onStepped(world: World, node: SimNode): void {
+  const { core } = node
+  if (core === null || !node.isCorrect || core.phase !== 'running') return
+  const agreed = world.checker.chain[core.tip.height - 1]
+  if (agreed !== undefined && !equalBytes(validatorSetOf(agreed.outcome.state.next).hash, core.validators.hash)) {
+    fail('S13', node, `members of height ${core.height} are not the chain's`)
+  }
+  const memberCount = core.validators.members.length
+  const votes = [...core.prepares.values(), ...core.commits.values()].reduce((sum, log) => sum + log.size, 0)
+  const bounds: [string, number, number][] = [
+    ['votes', votes, memberCount * 16],
+    ['view changes', core.viewChanges.size, memberCount],
+    ['future messages', core.future.size, 31 * 5],
+    ['candidates', core.candidates.size, 8],
+    ['sync blocks', core.sync.blocks.size, 33],
+    ['claims', core.sync.claims.size, 64],
+    ['reports', core.reported.size, 512],
+    ['peers heard', core.lastHeard.size, 64],
+    ['peers helped', core.helpedAt.size, 64],
+    ['certificates', core.verifiedCertificates.size, 256],
+  ]
+  for (const [what, count, max] of bounds) {
+    if (count > max) fail('S17', node, `${count} ${what}, at most ${max}`)
+  }
+}
+
+// S16: no correct node is ever framed; evidence is two valid signatures of one Byzantine key.
+function checkEvidence(world: World, { first, second }: Evidence): void {
+  const accused = world.nodes.find((node) => equalBytes(node.entity, first.sender))
+  if (accused === undefined || !equalBytes(first.sender, second.sender)) {
+    throw new SimFailure('S16', 'evidence against nobody')
+  }
+  if (accused.isCorrect) {
+    throw new SimFailure('S16', `node ${accused.slot} is framed: ${first.type} ${first.height}/${first.view}`)
+  }
+}

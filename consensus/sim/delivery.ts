@@ -1,0 +1,36 @@
+// From one node's send to other nodes' events: links, copies, reconnects, and what a Byzantine sender makes of it.
+
+import type { WireMessage } from '../pbft/types.js'
+import { linkOf, transmit } from './network.js'
+import { receive, throughCodec } from './node.js'
+import { after, type SimNode, type World } from './world.js'
+
+/** Hands the message to each target; a Byzantine sender's attack may change, drop or add messages. */
+export function distribute(
+  world: World,
+  from: SimNode,
+  targets: readonly SimNode[],
+  message: WireMessage,
+): void {
+  const attack = world.attacks.get(from.slot)
+  for (const target of targets) {
+    if (attack === undefined || !world.isFaulty) carry(world, from, target, message)
+    else for (const altered of attack(world, from, target, message)) carry(world, from, target, altered)
+  }
+}
+
+/** One message over one link. */
+export function carry(world: World, from: SimNode, to: SimNode, message: WireMessage): void {
+  world.messagesSent += 1
+  const link = linkOf(from.slot, to.slot)
+  const incarnation = world.network.incarnation.get(link) ?? 0
+  const sent = throughCodec(world, message)
+  for (const delay of transmit(world.network, from.slot, to.slot)) {
+    after(world, delay, () => {
+      // F6: lost with the connection that carried it.
+      if ((world.network.incarnation.get(link) ?? 0) !== incarnation) return
+      if (world.onCarried !== null) world.onCarried(from, to, sent)
+      receive(world, to, from, sent)
+    })
+  }
+}

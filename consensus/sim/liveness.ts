@@ -1,0 +1,100 @@
+// Liveness mode: heal a quorum core, stop new faults, then require progress (L1-L8).
+
+import { heal } from './network.js'
+import { startNode } from './node.js'
+import { independentQuorum } from './checker.js'
+import { transactionKinds } from './app.js'
+import { register, submit } from './schedule.js'
+import { after, SimFailure, trace, type SimNode, type World } from './world.js'
+
+/** Simulated milliseconds in which a healed core must have finalized everything it was given. */
+export const recoveryMsMax = 60_000
+/** Quiet time in which an idle network must stay idle (L6). */
+const quietMs = 4_000
+
+/** Stops every fault and starts what is down. */
+export function healWorld(world: World): void {
+  world.isFaulty = false
+  world.network.isFaulty = false
+  heal(world.network)
+  trace(world, () => '=== healed')
+  for (const node of world.nodes) {
+    node.diskFails = false
+    node.stalledUntil = 0
+    node.clockOffsetMs = 0
+    node.clockDrift = 0
+    after(world, world.random.between(0, 500), () => startNode(world, node))
+  }
+  // L2 asks for one more emergency, given when the core is whole again.
+  after(world, 3_000, () => submit(world, register(world, transactionKinds.emergency, 0), world.nodes))
+}
+
+export function correctNodes(world: World): SimNode[] {
+  return world.nodes.filter((node) => node.isCorrect && node.divergesAt === 0)
+}
+
+/** L1, L3, L4, L5: everything sent is final on every correct node, all at one tip, nobody between views. */
+export function isRecovered(world: World): boolean {
+  const nodes = correctNodes(world)
+  const height = Math.max(...nodes.map((node) => node.app.height))
+  for (const node of nodes) {
+    if (node.core === null || node.app.height !== height || !node.core.started || node.core.applying) return false
+    for (const id of world.sent.keys()) if (!node.app.executed.has(id)) return false
+  }
+  return true
+}
+
+/** L8: a network whose healthy members are no quorum owes no progress, only safety. */
+export function canRecover(world: World): boolean {
+  const members = correctNodes(world).map((node) => node.app)
+  const last = members.reduce((best, app) => (app.height > best.height ? app : best))
+  const healthy = last.next.filter((member) =>
+    world.nodes.some(
+      (node) => node.index === member.index && node.isCorrect && node.halted === '' && node.divergesAt === 0,
+    ),
+  )
+  return healthy.length >= independentQuorum(last.next.length)
+}
+
+export function describeStuck(world: World): string {
+  const lines = correctNodes(world).map((node) => {
+    const { core } = node
+    if (core === null) return `n${node.slot} down ${node.halted}`
+    const missing = [...world.sent.keys()].filter((id) => !node.app.executed.has(id)).length
+    const mode = core.started ? 'started' : 'changing'
+    const extra = `${core.ballot === '' ? '' : ' ballot'}${core.decided === null ? '' : ' decided'}`
+    return `n${node.slot} tip ${core.tip.height} view ${core.view} ${mode}${extra} missing ${missing}`
+  })
+  return lines.join('; ')
+}
+
+interface Quiet {
+  readonly height: number
+  readonly views: number
+  readonly messages: number
+}
+
+const measure = (world: World): Quiet => ({
+  height: world.checker.chain.length,
+  views: correctNodes(world).reduce((sum, node) => sum + (node.core?.view ?? 0), 0),
+  messages: world.messagesSent,
+})
+
+/** L6: with nothing to do, no blocks, no view changes and a bounded message rate. */
+export function checkQuiet(world: World, run: (untilMs: number) => void): void {
+  // Due work may still be on its way; idle begins when none is left.
+  const nothingDue = () => correctNodes(world).every((node) => node.app.dueTime === 0)
+  for (let round = 0; round < 40 && !nothingDue(); round += 1) run(world.now + 500)
+  run(world.now + 1_000)
+  const before = measure(world)
+  run(world.now + quietMs)
+  const then = measure(world)
+  // A silent Byzantine leader is replaced once while idle; with all nodes healthy nothing may move.
+  const areAllHealthy = world.nodes.every((node) => node.isCorrect && node.halted === '')
+  if (then.height !== before.height) throw new SimFailure('L6', 'a block without work')
+  if (areAllHealthy && then.views !== before.views) throw new SimFailure('L6', 'a view change without a reason')
+  const nodes = world.nodes.length
+  const rate = (then.messages - before.messages) / (quietMs / 1_000)
+  const rateMax = nodes * nodes * 8
+  if (rate > rateMax) throw new SimFailure('L6', `${rate} idle messages per second, at most ${rateMax}`)
+}

@@ -1,0 +1,221 @@
+// When faults strike: every switch that is on gets its own recurring cause.
+
+import { fired, isOn, type FaultId } from './faults.js'
+import { cut, heal, reconnect } from './network.js'
+import { carry } from './delivery.js'
+import { crashNode, deliver, startNode, waitingOf } from './node.js'
+import type { WireMessage } from '../pbft/types.js'
+import { transactionKinds, type SimTransaction } from './app.js'
+import { after, clockOf, trace, type SimNode, type World } from './world.js'
+
+/** Runs `strike` again and again while faults last, if the switch is on. */
+function recurring(world: World, id: FaultId, meanMs: number, strike: () => void): void {
+  if (!isOn(world.plan, id)) return
+  const next = () =>
+    after(world, world.random.exponential(meanMs), () => {
+      if (!world.isFaulty) return
+      strike()
+      next()
+    })
+  next()
+}
+
+export function scheduleFaults(world: World): void {
+  const { random, plan } = world
+  const slots = world.nodes.map((node) => node.slot)
+  recurring(world, 'F2', 4_000, () => partition(world, slots))
+  recurring(world, 'F3', 8_000, () => {
+    fired(plan, 'F3')
+    world.network.slow.set(random.pick(slots), random.between(500, 2_000))
+    after(world, random.between(500, 3_000), () => world.network.slow.clear())
+  })
+  recurring(world, 'F4', 6_000, () => {
+    // One side believes in the connection: everything it sends is lost until it notices.
+    fired(plan, 'F4')
+    cut(world.network, [random.pick(slots)], [random.pick(slots)], true)
+    after(world, random.between(1_000, 4_000), () => heal(world.network))
+  })
+  recurring(world, 'F6', 1_500, () => {
+    fired(plan, 'F6')
+    reconnect(world.network, random.pick(slots), random.pick(slots))
+  })
+  recurring(world, 'F13', 5_000, () => {
+    fired(plan, 'F13')
+    bounce(world, random.pick(world.nodes), random.exponential(2_000))
+  })
+  recurring(world, 'F19', 12_000, () => {
+    fired(plan, 'F19')
+    for (const node of world.nodes) bounce(world, node, random.between(100, 1_500))
+  })
+  recurring(world, 'F14', 9_000, () => {
+    fired(plan, 'F14')
+    random.pick(world.nodes).diskFails = true
+  })
+  recurring(world, 'F16', 15_000, () => {
+    fired(plan, 'F16')
+    random.pick(world.nodes).diskFails = true
+  })
+  scheduleClocks(world)
+  scheduleReplay(world)
+}
+
+function bounce(world: World, node: SimNode, downMs: number): void {
+  crashNode(world, node)
+  after(world, downMs, () => startNode(world, node))
+}
+
+function partition(world: World, slots: readonly number[]): void {
+  const { random, network } = world
+  fired(world.plan, 'F2')
+  heal(network)
+  const mixed = random.shuffle(slots)
+  const size = random.between(1, mixed.length - 1)
+  const [left, right] = [mixed.slice(0, size), mixed.slice(size)]
+  switch (random.below(4)) {
+    case 0:
+      cut(network, left, right, false)
+      break
+    case 1:
+      cut(network, left, right, true)
+      break
+    case 2: {
+      // Bridge: two halves that only one node joins.
+      const [, ...rest] = mixed
+      const half = Math.floor(rest.length / 2)
+      cut(network, rest.slice(0, half), rest.slice(half), false)
+      break
+    }
+    default:
+      // Swizzle: links clogged one by one, freed together.
+      for (let count = 0; count < slots.length; count += 1) {
+        cut(network, [random.pick(slots)], [random.pick(slots)], true)
+      }
+  }
+  trace(world, () => `partition ${[...network.blocked].join(' ')}`)
+  const length = random.chance(0.3) ? random.between(50, 300) : random.between(300, 6_000)
+  after(world, length, () => heal(network))
+}
+
+function scheduleClocks(world: World): void {
+  const { random, plan } = world
+  recurring(world, 'F10', 4_000, () => {
+    fired(plan, 'F10')
+    const node = random.pick(world.nodes)
+    node.clockOffsetMs = random.between(-700, 700)
+    node.clockDrift = (random.next() - 0.5) * 0.02
+  })
+  recurring(world, 'F11', 5_000, () => {
+    fired(plan, 'F11')
+    random.pick(world.nodes).stalledUntil = world.now + random.between(100, 3_000)
+  })
+  recurring(world, 'F12', 12_000, () => {
+    fired(plan, 'F12')
+    random.pick(world.nodes).stalledUntil = world.now + random.between(4_000, 10_000)
+  })
+}
+
+/** F7, F8, F28: old messages come again, late, changed in epoch, or to somebody else. */
+function scheduleReplay(world: World): void {
+  const { random, plan } = world
+  const isRecording = (['F7', 'F28'] as const).some((id) => isOn(plan, id))
+  if (!isRecording) return
+  const seen: { from: SimNode; message: WireMessage }[] = []
+  world.onCarried = (from, _to, message) => {
+    if (!random.chance(0.05)) return
+    if (seen.length >= 200) seen[random.below(200)] = { from, message }
+    else seen.push({ from, message })
+  }
+  const replay = (id: FaultId, wanted: (message: WireMessage) => boolean) => () => {
+    const candidates = seen.filter(({ message }) => wanted(message))
+    if (candidates.length === 0) return
+    fired(plan, id)
+    const { from, message } = random.pick(candidates)
+    const altered = id === 'F7' && random.chance(0.3) ? { ...message, epoch: message.epoch + 1 } : message
+    carry(world, from, random.pick(world.nodes), altered)
+  }
+  recurring(world, 'F7', 150, replay('F7', () => true))
+  const isLate = (message: WireMessage) => message.type === 'viewChange' || message.type === 'proposal'
+  recurring(world, 'F28', 300, replay('F28', isLate))
+}
+
+// ---------------------------------------------------------------------------------------------- clients
+
+/** Clients: a trickle, a burst, or saturation; to all nodes, some or one; repeated until final (F40). */
+export function scheduleClients(world: World): void {
+  const { random } = world
+  const meanMs = random.pick([40, 150, 600, 2_000])
+  const next = () =>
+    after(world, random.exponential(isOn(world.plan, 'F39') ? meanMs / 4 : meanMs), () => {
+      if (!world.isFaulty) return
+      submit(world, newTransaction(world), reachOf(world))
+      next()
+    })
+  next()
+  // A client that got no answer sends again, to everybody.
+  const retry = () =>
+    after(world, 1_500, () => {
+      for (const { transaction, at } of world.sent.values()) {
+        if (!world.acknowledged.has(transaction.id) && world.now - at > 1_000) {
+          submit(world, transaction, world.nodes)
+        }
+      }
+      retry()
+    })
+  retry()
+  scheduleMembership(world)
+}
+
+function reachOf(world: World): readonly SimNode[] {
+  const { random } = world
+  if (!isOn(world.plan, 'F40') || random.chance(0.5)) return world.nodes
+  fired(world.plan, 'F40')
+  return random.chance(0.5) ? [random.pick(world.nodes)] : world.nodes.filter(() => random.chance(0.6))
+}
+
+function newTransaction(world: World): SimTransaction {
+  const { random } = world
+  const roll = random.next()
+  if (isOn(world.plan, 'F39') && roll < 0.1) fired(world.plan, 'F39')
+  if (roll < 0.1) return register(world, transactionKinds.emergency, 0)
+  if (roll < 0.13) return register(world, transactionKinds.timer, random.between(2, 40))
+  if (roll < 0.15) return register(world, transactionKinds.carry, 0)
+  return register(world, transactionKinds.plain, 0)
+}
+
+export function register(world: World, kind: number, argument: number): SimTransaction {
+  const transaction = { id: world.nextTransactionId, kind, argument }
+  world.nextTransactionId += 1
+  world.sent.set(transaction.id, { transaction, at: world.now })
+  return transaction
+}
+
+/** F32, F33: members come and go, and keys rotate, in whatever phase the others are. */
+function scheduleMembership(world: World): void {
+  recurring(world, 'F32', 6_000, () => {
+    const { random } = world
+    fired(world.plan, 'F32')
+    const kind = random.pick([
+      transactionKinds.addMember,
+      transactionKinds.removeMember,
+      transactionKinds.rotateKey,
+    ])
+    const members = world.nodes.filter((node) => node.isCorrect)
+    if (kind === transactionKinds.addMember && isOn(world.plan, 'F33')) fired(world.plan, 'F33')
+    submit(world, register(world, kind, random.pick(members).index), world.nodes)
+  })
+}
+
+export function submit(world: World, transaction: SimTransaction, targets: readonly SimNode[]): void {
+  for (const node of targets) {
+    if (node.core === null || node.app.executed.has(transaction.id) || node.pool.has(transaction.id)) continue
+    after(world, world.random.exponential(2), () => {
+      if (node.core === null || node.app.executed.has(transaction.id) || node.pool.has(transaction.id)) return
+      node.pool.set(transaction.id, transaction)
+      deliver(world, node, {
+        type: 'transactionsWaiting',
+        now: clockOf(world, node),
+        waiting: waitingOf(node),
+      })
+    })
+  }
+}

@@ -1,0 +1,110 @@
+// One simulated facility: nodes, links, disks, clocks and clients, driven by one queue and one seed.
+
+import type { CoreState } from '../pbft/state.js'
+import type { Action, CoreEvent, TimerId, WireMessage } from '../pbft/types.js'
+import type { AppState, Outcome, SimTransaction } from './app.js'
+import type { Checker } from './checker.js'
+import type { Disk } from './disk.js'
+import type { FaultPlan } from './faults.js'
+import type { Network } from './network.js'
+import { push, type EventQueue } from './queue.js'
+import type { Random } from './random.js'
+
+/** 2026-01-01 in milliseconds: where simulated clocks start. */
+export const clockOrigin = 1_767_225_600_000
+
+export interface SimOptions {
+  readonly seed: number
+  readonly validators: number
+  readonly observers: number
+  /** Simulated time with faults, milliseconds. */
+  readonly faultMs: number
+  readonly only: readonly string[]
+  readonly without: readonly string[]
+  readonly byzantine: boolean
+  readonly twins: boolean
+  /** Called with every step for a trace; never changes the run. */
+  readonly trace: ((line: string) => void) | null
+}
+
+export interface SimNode {
+  /** Position in `world.nodes`. */
+  readonly slot: number
+  /** Which entity it is: twins share one. */
+  readonly index: number
+  readonly entity: Uint8Array
+  readonly disk: Disk
+  /** False for nodes that may do anything: no invariant is asked of them. */
+  isCorrect: boolean
+  /** F37: gives other results for transactions divisible by this; 0 never. */
+  divergesAt: number
+  core: CoreState | null
+  /** Raised at every start and crash; callbacks of an older life do nothing. */
+  life: number
+  inbox: CoreEvent[]
+  actions: Action[]
+  busy: boolean
+  stalledUntil: number
+  overlays: Map<string, Outcome | null>
+  timers: Map<TimerId, number>
+  pool: Map<number, SimTransaction>
+  clockOffsetMs: number
+  clockDrift: number
+  halted: string
+  app: AppState
+  /** True once an fsync failed or the disk is full: it stops as soon as it writes. */
+  diskFails: boolean
+}
+
+export interface World {
+  readonly options: SimOptions
+  readonly random: Random
+  readonly queue: EventQueue
+  readonly plan: FaultPlan
+  readonly network: Network
+  readonly nodes: SimNode[]
+  readonly checker: Checker
+  /** Simulated milliseconds since the start. */
+  now: number
+  /** Events carried out: the length of the failing prefix. */
+  eventCount: number
+  /** False once faults have stopped and liveness is asked for. */
+  isFaulty: boolean
+  nextTransactionId: number
+  /** Every transaction a client sent, and when. */
+  readonly sent: Map<number, { readonly transaction: SimTransaction; readonly at: number }>
+  /** Final on at least one correct node: acknowledged. */
+  readonly acknowledged: Map<number, number>
+  messagesSent: number
+  /** Byzantine senders by slot. */
+  readonly attacks: Map<number, Attack>
+  /** Sees what arrives: for replay attacks. */
+  onCarried: ((from: SimNode, to: SimNode, message: WireMessage) => void) | null
+}
+
+/** What a Byzantine node sends to one target instead of a message. */
+export type Attack = (world: World, from: SimNode, to: SimNode, message: WireMessage) => readonly WireMessage[]
+
+export function after(world: World, delayMs: number, run: () => void): void {
+  push(world.queue, world.now + Math.max(0, delayMs), run)
+}
+
+/** The node's own clock. */
+export function clockOf(world: World, node: SimNode): number {
+  return Math.floor(clockOrigin + world.now * (1 + node.clockDrift) + node.clockOffsetMs)
+}
+
+export function trace(world: World, line: () => string): void {
+  if (world.options.trace !== null) world.options.trace(`${world.now.toFixed(1).padStart(9)} ${line()}`)
+}
+
+/** A broken invariant: ends the run. Thrown by the checker only, caught by `runSeed` only. */
+export class SimFailure extends Error {
+  readonly code = 'INVARIANT_BROKEN'
+  constructor(
+    readonly invariant: string,
+    readonly detail: string,
+  ) {
+    super(`${invariant}: ${detail}`)
+  }
+}
