@@ -19,7 +19,8 @@ export class DataKey {
 
   constructor(storeId: Uint8Array, base: Secret, epochs: Map<number, Secret>) {
     if (storeId.length !== storeIdBytes) throw new RangeError('store id has 16 bytes')
-    this.storeId = storeId.slice()
+    // A Buffer's `slice` would be a view of the caller's bytes.
+    this.storeId = new Uint8Array(storeId)
     this.#base = base.shield()
     this.#epochs = epochs
     for (const secret of epochs.values()) secret.shield()

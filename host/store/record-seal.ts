@@ -38,7 +38,7 @@ export class RecordSealer {
   readonly #keys = new Map<number, Secret>()
   readonly #indexKey: Secret
   readonly #associated: Buffer
-  #plain = Buffer.alloc(4_096)
+  #plain = new Uint8Array(4_096)
   readonly #nonces = Buffer.alloc(noncesPerDraw * nonceBytes)
   #nonceAt = noncesPerDraw
 
@@ -63,8 +63,7 @@ export class RecordSealer {
     const byteCount = plainHeadBytes + trueKey.length + value.length
     const padded = this.#padded ? sizeClass(byteCount) : byteCount
     const plain = this.#plainOf(padded)
-    plain.writeUInt16BE(trueKey.length, 0)
-    plain.writeUInt32BE(value.length, 2)
+    writeHead(plain, trueKey.length, value.length)
     plain.set(trueKey, plainHeadBytes)
     plain.set(value, plainHeadBytes + trueKey.length)
     plain.fill(0, byteCount, padded)
@@ -86,29 +85,19 @@ export class RecordSealer {
   /** The value under the true key; throws RECORD_ALTERED, RECORD_UNKNOWN_VERSION or STORE_KEY_MISMATCH. */
   open(storedKey: Uint8Array, trueKey: Uint8Array, record: Uint8Array): Uint8Array {
     const plain = this.#decrypt(storedKey, record)
-    const keyLength = plain.readUInt16BE(0)
-    const value = this.#valueOf(plain, keyLength, storedKey)
-    const isSame =
-      keyLength === trueKey.length &&
-      plain.compare(trueKey, 0, keyLength, plainHeadBytes, plainHeadBytes + keyLength) === 0
-    if (!isSame) {
-      throw new StoreError(
-        'STORE_KEY_MISMATCH',
-        `${this.#where(storedKey)} holds another key than the one asked for`,
-      )
+    if (!isUnderKey(plain, trueKey)) {
+      const where = this.#where(storedKey)
+      throw new StoreError('STORE_KEY_MISMATCH', `${where} holds another key than the one asked for`)
     }
-    return value
+    return this.#valueOf(plain, trueKey.length, storedKey)
   }
 
   /** For listing: the true key and the value. */
   openEntry(storedKey: Uint8Array, record: Uint8Array): { trueKey: Uint8Array; value: Uint8Array } {
     const plain = this.#decrypt(storedKey, record)
-    const keyLength = plain.readUInt16BE(0)
+    const keyLength = plain[0] * 256 + plain[1]
     const value = this.#valueOf(plain, keyLength, storedKey)
-    return {
-      trueKey: Uint8Array.prototype.slice.call(plain, plainHeadBytes, plainHeadBytes + keyLength),
-      value,
-    }
+    return { trueKey: plain.slice(plainHeadBytes, plainHeadBytes + keyLength), value }
   }
 
   /** The key epoch that a record was sealed under. */
@@ -124,7 +113,7 @@ export class RecordSealer {
   }
 
   /** Plaintext in the scratch buffer, valid until the next call. */
-  #decrypt(storedKey: Uint8Array, record: Uint8Array): Buffer {
+  #decrypt(storedKey: Uint8Array, record: Uint8Array): Uint8Array {
     if (record.length < headBytes + plainHeadBytes + tagBytes) {
       throw new StoreError('RECORD_ALTERED', `${this.#where(storedKey)} is too short`)
     }
@@ -148,12 +137,12 @@ export class RecordSealer {
   }
 
   /** Copies the value out of the scratch buffer. */
-  #valueOf(plain: Buffer, keyLength: number, storedKey: Uint8Array): Uint8Array {
+  #valueOf(plain: Uint8Array, keyLength: number, storedKey: Uint8Array): Uint8Array {
     const start = plainHeadBytes + keyLength
-    const end = start + plain.readUInt32BE(2)
+    const end = start + plain[2] * 0x1000000 + ((plain[3] << 16) | (plain[4] << 8) | plain[5])
     if (end > plain.length)
       throw new StoreError('RECORD_ALTERED', `${this.#where(storedKey)} has a bad length`)
-    return Uint8Array.prototype.slice.call(plain, start, end)
+    return plain.slice(start, end)
   }
 
   #associate(storedKey: Uint8Array): Buffer {
@@ -184,10 +173,10 @@ export class RecordSealer {
     return key
   }
 
-  #plainOf(byteCount: number): Buffer {
+  #plainOf(byteCount: number): Uint8Array {
     if (byteCount > this.#plain.length) {
       sodium.sodium_memzero(this.#plain)
-      this.#plain = Buffer.alloc(sizeClass(byteCount))
+      this.#plain = new Uint8Array(sizeClass(byteCount))
     }
     return this.#plain.subarray(0, byteCount)
   }
@@ -196,4 +185,21 @@ export class RecordSealer {
   #where(storedKey: Uint8Array): string {
     return `record ${Buffer.from(storedKey).toString('hex')} of table ${this.#table} in ${this.#space}`
   }
+}
+
+function writeHead(plain: Uint8Array, keyLength: number, valueLength: number): void {
+  plain[0] = keyLength >>> 8
+  plain[1] = keyLength
+  plain[2] = valueLength >>> 24
+  plain[3] = valueLength >>> 16
+  plain[4] = valueLength >>> 8
+  plain[5] = valueLength
+}
+
+function isUnderKey(plain: Uint8Array, trueKey: Uint8Array): boolean {
+  if (plain[0] * 256 + plain[1] !== trueKey.length) return false
+  for (let index = 0; index < trueKey.length; index += 1) {
+    if (plain[plainHeadBytes + index] !== trueKey[index]) return false
+  }
+  return true
 }

@@ -181,7 +181,9 @@ export class SealedEnvironment {
   #checkLabel(): void {
     const label = this.#engine.getBinary(labelKey)
     if (label === undefined) {
-      if (!this.isNew) throw new StoreError('FOREIGN_FILE', `${this.path} is not a wardchain store`)
+      // Founding may have been cut short before this first record; anything else in the file is not ours.
+      const isEmpty = [...this.#engine.getKeys({ limit: 1 })].length === 0
+      if (!isEmpty) throw new StoreError('FOREIGN_FILE', `${this.path} is not a wardchain store`)
       const fresh = Buffer.concat([new Uint8Array([formatVersion]), this.#dataKey.storeId])
       this.#engine.transactionSync(() => {
         this.#engine.putSync(labelKey, fresh)

@@ -75,13 +75,3 @@ export interface ChainSnapshot extends ChainReader {
 }
 
 export interface ChainStoreReads extends ChainReader, TreePages {}
-
-/** One own safety record of the consensus driver; see consensus.md R16. */
-export interface VoteRecord {
-  height: number
-  view: number
-  /** Phase or kind, chosen by the driver: one record for each (height, view, kind). */
-  kind: number
-  /** Opaque bytes of the driver: the vote as it will be sent, a prepared certificate, a kept block body. */
-  bytes: Uint8Array
-}

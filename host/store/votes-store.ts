@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StoredBody, VoteStore, VoteStoreContent, VoteWrite } from '../../consensus/net/ports.js'
-import type { DataKey } from './data-key.js'
+import { DataKey } from './data-key.js'
 import { SealedEnvironment } from './sealed-environment.js'
 import { readSealedFile, writeSealedFile } from './sealed-file.js'
 import { randomBytes } from './sodium.js'
@@ -23,10 +23,12 @@ export interface VotesStoreOptions {
 
 export class VotesStore implements VoteStore {
   readonly #environment: SealedEnvironment
+  readonly #ownKey: DataKey | undefined
   readonly #clean: boolean
 
-  private constructor(environment: SealedEnvironment, clean: boolean) {
+  private constructor(environment: SealedEnvironment, ownKey: DataKey | undefined, clean: boolean) {
     this.#environment = environment
+    this.#ownKey = ownKey
     this.#clean = clean
   }
 
@@ -35,7 +37,9 @@ export class VotesStore implements VoteStore {
    * beside it; an environment that was put back from a copy of an earlier start does not know the file's
    * token.
    */
-  static open(folder: string, dataKey: DataKey, options: VotesStoreOptions = {}): VotesStore {
+  static open(folder: string, key: DataKey | Uint8Array, options: VotesStoreOptions = {}): VotesStore {
+    const ownKey = key instanceof DataKey ? undefined : DataKey.fromBytes(key)
+    const dataKey = ownKey ?? (key as DataKey)
     const environment = new SealedEnvironment({ folder, space: 'votes', tables: votesTables, dataKey })
     try {
       const tokenPath = join(folder, 'votes.token')
@@ -48,9 +52,10 @@ export class VotesStore implements VoteStore {
       )
       const clean = isFounding || isOneOf(remembered, held)
       renewToken(environment, tokenPath, dataKey, remembered)
-      return new VotesStore(environment, clean)
+      return new VotesStore(environment, ownKey, clean)
     } catch (error) {
       void environment.close()
+      ownKey?.close()
       throw error
     }
   }
@@ -90,12 +95,17 @@ export class VotesStore implements VoteStore {
   }
 
   async close(): Promise<void> {
+    this.#ownKey?.close()
     await this.#environment.close()
   }
 }
 
 /** Opens the votes environment of a node; see `VotesStore.open`. */
-export function openVotesStore(folder: string, dataKey: DataKey, options?: VotesStoreOptions): VotesStore {
+export function openVotesStore(
+  folder: string,
+  dataKey: DataKey | Uint8Array,
+  options?: VotesStoreOptions,
+): VotesStore {
   return VotesStore.open(folder, dataKey, options)
 }
 

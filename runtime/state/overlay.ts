@@ -83,7 +83,7 @@ export class Overlay implements StateReader, IndexReader {
 
   /** Key and value are copied: a guest may reuse its memory at once. */
   set(store: string, key: Uint8Array, value: Uint8Array): void {
-    this.#write(this.#state, store, pointPrefix, encodePointKey(key), value.slice())
+    this.#write(this.#state, store, pointPrefix, encodePointKey(key), new Uint8Array(value))
   }
 
   /** Removing an absent key is allowed and changes nothing. */
@@ -157,7 +157,7 @@ export class Overlay implements StateReader, IndexReader {
     const sequence = last.length === 0 ? 0 : last[0].sequence + 1
     assert(sequence <= sequenceMax, 'sequence overflow')
     const prefix = encodePartition(tableNumber, partition)
-    this.#write(table, store, prefix, joinOrderedKey(prefix, order, sequence), value.slice())
+    this.#write(table, store, prefix, joinOrderedKey(prefix, order, sequence), new Uint8Array(value))
     return sequence
   }
 

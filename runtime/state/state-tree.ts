@@ -12,11 +12,19 @@ import {
   type SubtreeContext,
   type TreeNode,
 } from './subtree.js'
-import { comparePaths, copyHash, emptyRoot, hashBytes, TreeHasher } from './tree-hash.js'
+import { comparePaths, copyHash, emptyRoot, hashBytes, pathBit, TreeHasher } from './tree-hash.js'
 import type { PageWrite, TreePages, TreeUpdate } from './tree-interface.js'
 import { PageCache } from './page-cache.js'
 import { pageId, pageIdBytes, parsePageId } from './page-id.js'
-import { changeBytes, isPage, pageHash, pageLeafCount, type Changes } from './tree-page.js'
+import {
+  cellOffset,
+  changeBytes,
+  findLeaf,
+  isPage,
+  pageHash,
+  pageLeafCount,
+  type Changes,
+} from './tree-page.js'
 import { proveStore, type ProofSource } from './tree-proof.js'
 
 /** The pages in the store do not fit together: the store was altered, or is not of this chain. */
@@ -49,6 +57,7 @@ export class StateTree {
   readonly #pages: TreePages
   readonly #hasher: TreeHasher
   readonly #cache: PageCache
+  readonly #scratch = new Uint8Array(2 * hashBytes)
   #roots: Roots
 
   private constructor(pages: TreePages, hasher: TreeHasher, cache: PageCache, roots: Roots) {
@@ -144,6 +153,21 @@ export class StateTree {
   /** Proof that `key` (an encoded state key) has its value in the present tree, or that it is absent. */
   prove(store: string, key: Uint8Array): Uint8Array {
     return proveStore(this.#proofSource(), store, key)
+  }
+
+  /** Does the present tree say that this key has exactly this value (or, for undefined, none)? */
+  agrees(store: string, key: Uint8Array, value: Uint8Array | undefined): boolean {
+    const cell = this.#scratch
+    this.#hasher.path(key, cell, 0)
+    let node = this.#roots.stores.get(store) ?? emptyBucket
+    for (let depth = 0; node.isFork; depth += 1)
+      node = pathBit(cell, 0, depth) === 1 ? node.right : node.left
+    if (node.leafCount === 0) return value === undefined
+    const page = this.#load(node)
+    const index = findLeaf(page, cell)
+    if (value === undefined || index < 0) return value === undefined && index < 0
+    this.#hasher.valueHash(key, value, cell, hashBytes)
+    return comparePaths(page, cellOffset(index) + hashBytes, cell, hashBytes) === 0
   }
 
   #proofSource(): ProofSource {
@@ -271,7 +295,12 @@ function listBuckets(pages: TreePages, cache: PageCache): Map<string, FoundBucke
   for (const { id, page } of pages.pages()) {
     const parsed = parsePageId(id)
     if (parsed === undefined || !isPage(page)) throw new TreeError('TREE_PAGE_MISMATCH', 'not a tree page')
-    const bucket = new Bucket(bytesToText(id), pageLeafCount(page), pageHash(page).slice(), undefined)
+    const bucket = new Bucket(
+      bytesToText(id),
+      pageLeafCount(page),
+      new Uint8Array(pageHash(page)),
+      undefined,
+    )
     if (cache.hasRoom(page.length)) {
       bucket.page = page
       cache.keep(bucket)

@@ -20,7 +20,7 @@ export class TreeHasher {
 
   constructor(hash: Hash, leafSalt: Uint8Array) {
     this.#hash = hash
-    this.#leafSalt = leafSalt.slice()
+    this.#leafSalt = new Uint8Array(leafSalt)
     this.#innerMessage[0] = 1
     this.#valueMessage = new Uint8Array(1_024)
     this.#valueMessage.set(leafSalt)

@@ -112,6 +112,20 @@ export function mergeChanges(
   return list
 }
 
+/** Index of the leaf with this path, or -1. */
+export function findLeaf(page: Uint8Array, path: Uint8Array): number {
+  let low = 0
+  let high = pageLeafCount(page)
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const order = comparePaths(page, cellOffset(middle), path, 0)
+    if (order === 0) return middle
+    if (order < 0) low = middle + 1
+    else high = middle
+  }
+  return -1
+}
+
 /** First leaf of [from, to) whose path has bit `depth` set; `to` when there is none. */
 export function splitIndex(list: LeafList, from: number, to: number, depth: number): number {
   let low = from

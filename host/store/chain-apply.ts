@@ -1,0 +1,139 @@
+// Writing a block: the body of the one transaction that makes it part of the chain on this node.
+import { appliedKey, bodyErased, bodyOfPatient, bodyPlain, type ChainReads } from './chain-reads.js'
+import {
+  heightStoredKey,
+  heightTrueKey,
+  orderedStoredKey,
+  pointStoredKey,
+  stateTrueKey,
+} from './chain-keys.js'
+import { encodeParts } from './parts.js'
+import type { PatientKeys } from './patient-keys.js'
+import type { SealedEnvironment } from './sealed-environment.js'
+import { StoreError } from './store-error.js'
+import type { BlockWrite, BodyWrite } from './store-types.js'
+import { table, type TableId } from './tables.js'
+
+export const wrappingIdKey = Buffer.from('patient-wrapping', 'latin1')
+/** A patient key record without content: the patient was erased. */
+const erased = new Uint8Array(0)
+
+export class BlockApplier {
+  readonly #environment: SealedEnvironment
+  readonly #reads: ChainReads
+  readonly #patientKeys: PatientKeys
+
+  constructor(environment: SealedEnvironment, reads: ChainReads, patientKeys: PatientKeys) {
+    this.#environment = environment
+    this.#reads = reads
+    this.#patientKeys = patientKeys
+  }
+
+  /**
+   * One durable transaction. Throws before it starts when the height is not the next, or with an IO code.
+   */
+  apply(block: BlockWrite): void {
+    const expected = (this.#reads.applied()?.height ?? -1) + 1
+    if (block.height !== expected) {
+      throw new StoreError('HEIGHT_NOT_NEXT', `block ${block.height} was given, ${expected} is next`)
+    }
+    const erasedPatients = block.erasedPatients ?? []
+    const nextWrapping = erasedPatients.length > 0 ? this.#patientKeys.beginErasure() : undefined
+    try {
+      this.#environment.write(() => {
+        this.#writeBlock(block)
+        if (nextWrapping !== undefined) this.#erasePatients(erasedPatients, nextWrapping)
+      })
+    } catch (error) {
+      if (nextWrapping !== undefined) this.#patientKeys.cancelErasure(nextWrapping)
+      throw error
+    }
+    if (nextWrapping !== undefined) this.#patientKeys.completeErasure(nextWrapping)
+  }
+
+  /** Inside a write transaction. */
+  putPoint(id: TableId, trueKey: Uint8Array, value: Uint8Array | undefined): void {
+    const stored = pointStoredKey(id, this.#environment.sealer(id), trueKey)
+    if (value === undefined) this.#environment.remove(stored)
+    else this.#environment.put(id, stored, trueKey, value)
+  }
+
+  #writeBlock(block: BlockWrite): void {
+    this.#putAtHeight(table.block, block.height, [block.header, block.payload])
+    this.#putAtHeight(table.outcome, block.height, [block.result, block.certificate])
+    this.#putAtHeight(table.receipts, block.height, block.receipts)
+    for (const body of block.bodies) this.#putBody(body)
+    for (const { hash, bytes } of block.attachments) this.putPoint(table.attachment, hash, bytes)
+    for (const { id, index } of block.transactions) {
+      const location = Buffer.alloc(12)
+      location.writeBigUInt64BE(BigInt(block.height))
+      location.writeUInt32BE(index, 8)
+      this.putPoint(table.transaction, id, location)
+    }
+    for (const { store, key, value } of block.writes.state) {
+      const trueKey = stateTrueKey(store, key)
+      if (key[0] === 0) this.putPoint(table.statePoint, trueKey, value)
+      else this.#putOrdered(table.stateOrdered, trueKey, value)
+    }
+    for (const { store, key, value } of block.writes.index) {
+      this.#putOrdered(table.index, stateTrueKey(store, key), value)
+    }
+    for (const { id, page } of block.pages) this.putPoint(table.treePage, id, page)
+    for (const { name, value } of block.notes ?? [])
+      this.putPoint(table.note, Buffer.from(name, 'utf8'), value)
+    const applied = Buffer.alloc(40)
+    applied.writeBigUInt64BE(BigInt(block.height))
+    applied.set(block.stateRoot, 8)
+    this.putPoint(table.meta, appliedKey, applied)
+  }
+
+  #putAtHeight(id: TableId, height: number, parts: readonly Uint8Array[]): void {
+    const stored = heightStoredKey(id, height)
+    this.#environment.put(id, stored, heightTrueKey(height), encodeParts(parts))
+  }
+
+  #putOrdered(id: TableId, trueKey: Uint8Array, value: Uint8Array | undefined): void {
+    const stored = orderedStoredKey(id, this.#environment.sealer(id), trueKey)
+    if (value === undefined) this.#environment.remove(stored)
+    else this.#environment.put(id, stored, trueKey, value)
+  }
+
+  #putBody({ hash, content, patient }: BodyWrite): void {
+    if (patient === undefined) {
+      this.putPoint(table.body, hash, Buffer.concat([new Uint8Array([bodyPlain]), content]))
+      return
+    }
+    let wrapped = this.#reads.point(table.patientKey, patient)
+    if (wrapped === undefined) {
+      wrapped = this.#patientKeys.createWrapped(patient)
+      this.putPoint(table.patientKey, patient, wrapped)
+    }
+    if (wrapped.length === 0) {
+      // The patient was erased before: nothing of a late body is kept.
+      this.putPoint(table.body, hash, new Uint8Array([bodyErased]))
+      return
+    }
+    const sealed = this.#patientKeys.sealBody(patient, wrapped, hash, content)
+    this.putPoint(table.body, hash, Buffer.concat([new Uint8Array([bodyOfPatient]), patient, sealed]))
+  }
+
+  /** Every other patient's key goes under the next wrapping key; the present one will be destroyed. */
+  #erasePatients(patients: readonly Uint8Array[], nextWrapping: number): void {
+    for (const patient of patients) this.putPoint(table.patientKey, patient, erased)
+    const sealer = this.#environment.sealer(table.patientKey)
+    const rewrapped: { patient: Uint8Array; wrapped: Uint8Array }[] = []
+    const start = Buffer.from([table.patientKey])
+    for (const { storedKey, record } of this.#environment.range(
+      start,
+      Buffer.from([table.patientKey + 1]),
+    )) {
+      const { trueKey, value } = sealer.openEntry(storedKey, record)
+      if (value.length === 0) continue
+      rewrapped.push({ patient: trueKey, wrapped: this.#patientKeys.rewrap(trueKey, value, nextWrapping) })
+    }
+    for (const { patient, wrapped } of rewrapped) this.putPoint(table.patientKey, patient, wrapped)
+    const id = Buffer.alloc(4)
+    id.writeUInt32BE(nextWrapping)
+    this.putPoint(table.meta, wrappingIdKey, id)
+  }
+}

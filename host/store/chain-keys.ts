@@ -1,0 +1,64 @@
+// Stored keys of the chain environment, built from true keys.
+import { encodePartition } from '../../runtime/state/index.js'
+import type { RecordSealer } from './record-seal.js'
+import { table, type TableId } from './tables.js'
+
+const prfBytes = 16
+
+/** table | PRF16(true key) */
+export function pointStoredKey(id: TableId, sealer: RecordSealer, trueKey: Uint8Array): Buffer {
+  const stored = Buffer.alloc(1 + prfBytes)
+  stored[0] = id
+  sealer.hideKey(trueKey, stored.subarray(1))
+  return stored
+}
+
+/** table | height u64 BE. The true key is the height's eight bytes. */
+export function heightStoredKey(id: TableId, height: number): Buffer {
+  const stored = Buffer.alloc(9)
+  stored[0] = id
+  stored.writeBigUInt64BE(BigInt(height), 1)
+  return stored
+}
+
+export const heightTrueKey = (height: number): Buffer => heightStoredKey(table.block, height).subarray(1)
+
+/** Store name and encoded state key as one true key: name length u8 | name | key. */
+export function stateTrueKey(store: string, key: Uint8Array): Buffer {
+  const trueKey = Buffer.allocUnsafe(1 + store.length + key.length)
+  trueKey[0] = store.length
+  trueKey.write(store, 1, 'latin1')
+  trueKey.set(key, 1 + store.length)
+  return trueKey
+}
+
+/** How many bytes of an ordered key are (order, sequence). */
+export const orderedTailBytes = 12
+
+/**
+ * table | PRF16(store, table, partition) | order u64 BE | sequence u32 BE, from the encoded ordered key.
+ */
+export function orderedStoredKey(id: TableId, sealer: RecordSealer, trueKey: Uint8Array): Buffer {
+  const stored = Buffer.alloc(1 + prfBytes + orderedTailBytes)
+  stored[0] = id
+  const prefixEnd = trueKey.length - orderedTailBytes
+  sealer.hideKey(trueKey.subarray(0, prefixEnd), stored.subarray(1, 1 + prfBytes))
+  stored.set(trueKey.subarray(prefixEnd), 1 + prfBytes)
+  return stored
+}
+
+/** Start and end of a scan over one partition. Shorter keys sort first, so `start` needs no sequence. */
+export function scanRange(
+  id: TableId,
+  sealer: RecordSealer,
+  scan: { store: string; table: number; partition: Uint8Array; from: bigint; to: bigint },
+): { start: Buffer; end: Buffer; trueKeyBytes: number } {
+  const prefix = stateTrueKey(scan.store, encodePartition(scan.table, scan.partition))
+  const start = Buffer.alloc(1 + prfBytes + 8)
+  start[0] = id
+  sealer.hideKey(prefix, start.subarray(1, 1 + prfBytes))
+  const end = Buffer.concat([start, new Uint8Array([255, 255, 255, 255, 0])])
+  start.writeBigUInt64BE(scan.from, 1 + prfBytes)
+  end.writeBigUInt64BE(scan.to, 1 + prfBytes)
+  return { start, end, trueKeyBytes: prefix.length + orderedTailBytes }
+}

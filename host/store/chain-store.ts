@@ -1,0 +1,219 @@
+// The chain store: one sealed LMDB environment with blocks, bodies, state, indexes and tree pages. It
+// belongs to one thread (the executor); other threads get what they need by message.
+import { join } from 'node:path'
+import type { OrderedEntry, StateTree } from '../../runtime/state/index.js'
+import { encodePointKey } from '../../runtime/state/index.js'
+import type { Result } from '../../runtime/protocol/result.js'
+import { BlockApplier, wrappingIdKey } from './chain-apply.js'
+import { ChainReads } from './chain-reads.js'
+import { DataKey } from './data-key.js'
+import { PatientKeys } from './patient-keys.js'
+import { SealedEnvironment } from './sealed-environment.js'
+import { SnapshotPool, type SnapshotOptions } from './snapshot-pool.js'
+import { StoreError } from './store-error.js'
+import type {
+  Applied,
+  BlockWrite,
+  BodyCode,
+  ChainSnapshot,
+  ChainStoreReads,
+  StoredBlock,
+} from './store-types.js'
+import { chainTables, table } from './tables.js'
+
+export interface ChainStoreOptions {
+  snapshots?: SnapshotOptions
+}
+
+export class ChainStore implements ChainStoreReads {
+  readonly #environment: SealedEnvironment
+  readonly #ownKey: DataKey | undefined
+  readonly #patientKeys: PatientKeys
+  readonly #reads: ChainReads
+  readonly #applier: BlockApplier
+  readonly #snapshots: SnapshotPool
+  #tree: StateTree | undefined
+
+  private constructor(
+    environment: SealedEnvironment,
+    patientKeys: PatientKeys,
+    ownKey: DataKey | undefined,
+    options: ChainStoreOptions,
+  ) {
+    this.#environment = environment
+    this.#patientKeys = patientKeys
+    this.#ownKey = ownKey
+    this.#reads = new ChainReads(environment, () => patientKeys)
+    this.#applier = new BlockApplier(environment, this.#reads, patientKeys)
+    this.#snapshots = new SnapshotPool(environment, () => patientKeys, options.snapshots ?? {})
+  }
+
+  /**
+   * Opens `<folder>/chain.lmdb`, or founds it. `dataKey` as bytes (`DataKey.toBytes`) is for a worker
+   * thread: the bytes are copied to locked memory and zeroed. Throws StoreError: STORE_LOCKED,
+   * FOREIGN_FILE, STORE_NEWER_VERSION, RECORD_ALTERED, STORE_DAMAGED.
+   */
+  static open(folder: string, dataKey: DataKey | Uint8Array, options: ChainStoreOptions = {}): ChainStore {
+    const ownKey = dataKey instanceof DataKey ? undefined : DataKey.fromBytes(dataKey)
+    const key = ownKey ?? (dataKey as DataKey)
+    const environment = new SealedEnvironment({ folder, space: 'chain', tables: chainTables, dataKey: key })
+    try {
+      const patientKeys = openPatientKeys(environment, join(folder, 'patients.key'), key)
+      return new ChainStore(environment, patientKeys, ownKey, options)
+    } catch (error) {
+      void environment.close()
+      ownKey?.close()
+      throw error
+    }
+  }
+
+  /**
+   * From now on every value read by `get` is compared with the tree: an older record that was put back, or
+   * a record that was cut out, is RECORD_ALTERED and never taken as truth.
+   */
+  checkReadsWith(tree: StateTree): void {
+    this.#tree = tree
+  }
+
+  get(store: string, key: Uint8Array): Uint8Array | undefined {
+    const value = this.#reads.get(store, key)
+    if (this.#tree !== undefined && !this.#tree.agrees(store, encodePointKey(key), value)) {
+      throw new StoreError(
+        'RECORD_ALTERED',
+        `a value of store ${store} is not the one that the root commits to`,
+      )
+    }
+    return value
+  }
+
+  scan(
+    store: string,
+    tableNumber: number,
+    partition: Uint8Array,
+    from: bigint,
+    to: bigint,
+    limit: number,
+    descending?: boolean,
+  ): OrderedEntry[] {
+    return this.#reads.scan(store, tableNumber, partition, from, to, limit, descending)
+  }
+
+  scanIndex(
+    store: string,
+    tableNumber: number,
+    partition: Uint8Array,
+    from: bigint,
+    to: bigint,
+    limit: number,
+    descending?: boolean,
+  ): OrderedEntry[] {
+    return this.#reads.scanIndex(store, tableNumber, partition, from, to, limit, descending)
+  }
+
+  page(id: Uint8Array): Uint8Array | undefined {
+    return this.#reads.point(table.treePage, id)
+  }
+
+  *pages(): Generator<{ id: Uint8Array; page: Uint8Array }> {
+    const sealer = this.#environment.sealer(table.treePage)
+    const start = Buffer.from([table.treePage])
+    for (const { storedKey, record } of this.#environment.range(start, Buffer.from([table.treePage + 1]))) {
+      const { trueKey, value } = sealer.openEntry(storedKey, record)
+      yield { id: trueKey, page: value }
+    }
+  }
+
+  applied(): Applied | undefined {
+    return this.#reads.applied()
+  }
+
+  blockAt(height: number): StoredBlock | undefined {
+    return this.#reads.blockAt(height)
+  }
+
+  bodyByHash(hash: Uint8Array): Result<Uint8Array, BodyCode> {
+    return this.#reads.bodyByHash(hash)
+  }
+
+  attachmentByHash(hash: Uint8Array): Uint8Array | undefined {
+    return this.#reads.attachmentByHash(hash)
+  }
+
+  transactionLocation(id: Uint8Array): { height: number; index: number } | undefined {
+    return this.#reads.transactionLocation(id)
+  }
+
+  note(name: string): Uint8Array | undefined {
+    return this.#reads.note(name)
+  }
+
+  /** Writes one note in a durable transaction of its own; undefined removes it. */
+  putNote(name: string, value: Uint8Array | undefined): void {
+    this.#environment.write(() => {
+      this.#applier.putPoint(table.note, Buffer.from(name, 'utf8'), value)
+    })
+  }
+
+  /** Applies the next block in one transaction that is on disk when this returns, or not at all. */
+  applyBlock(block: BlockWrite): void {
+    this.#applier.apply(block)
+  }
+
+  /**
+   * A read pinned to the present height: it sees nothing of later blocks. SNAPSHOT_LIMIT when too many are
+   * open.
+   */
+  snapshotReader(): ChainSnapshot {
+    return this.#snapshots.take()
+  }
+
+  get openSnapshots(): number {
+    return this.#snapshots.count
+  }
+
+  get fileBytes(): number {
+    return this.#environment.fileBytes
+  }
+
+  /** The environment below, for verification and backup in this room. */
+  get environment(): SealedEnvironment {
+    return this.#environment
+  }
+
+  /** Zeroes the sub-keys, ends snapshots and closes the file. The caller's DataKey stays open. */
+  async close(): Promise<void> {
+    this.#snapshots.close()
+    this.#patientKeys.close()
+    this.#ownKey?.close()
+    await this.#environment.close()
+  }
+}
+
+/** Opens or founds the chain store of a node; see `ChainStore.open`. */
+export function openChainStore(
+  folder: string,
+  dataKey: DataKey | Uint8Array,
+  options?: ChainStoreOptions,
+): ChainStore {
+  return ChainStore.open(folder, dataKey, options)
+}
+
+function openPatientKeys(environment: SealedEnvironment, path: string, dataKey: DataKey): PatientKeys {
+  const reads = new ChainReads(environment, () => {
+    throw new StoreError('STORE_DAMAGED', 'no patient keys yet')
+  })
+  const id = reads.point(table.meta, wrappingIdKey)
+  if (id !== undefined) return PatientKeys.open(path, dataKey, Buffer.from(id).readUInt32BE(0))
+  if (reads.applied() !== undefined) {
+    throw new StoreError('STORE_DAMAGED', 'the mark of the patient wrapping key is missing')
+  }
+  // A new store, or one whose founding was cut short before its first block.
+  const keys = PatientKeys.create(path, dataKey)
+  const applier = new BlockApplier(environment, reads, keys)
+  const first = Buffer.alloc(4)
+  first.writeUInt32BE(keys.current)
+  environment.write(() => {
+    applier.putPoint(table.meta, wrappingIdKey, first)
+  })
+  return keys
+}
