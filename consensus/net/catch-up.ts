@@ -1,4 +1,5 @@
-// Asks peers for final blocks while this node is behind. The core verifies whatever comes (R27) and asks by itself
+// Asks peers for final blocks while this node is behind. The core verifies whatever comes (R27) and asks
+// by itself
 // too, after its timers; this keeps its window filled, so that catching up is not one request a timer.
 
 import { blocksAnswerCountMax, catchUpPatienceMs } from './limits.js'
@@ -32,7 +33,8 @@ export class CatchUp<P> {
   }
 
   /**
-   * What to ask for now, or null. `sources` in order of preference, `now` in milliseconds. Call after every final
+   * What to ask for now, or null. `sources` in order of preference, `now` in milliseconds. Call after
+   * every final
    * block, on every new claim, and regularly.
    */
   next(sources: readonly BlockSource<P>[], tipHeight: number, now: number): BlockWish<P> | null {

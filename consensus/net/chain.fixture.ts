@@ -1,4 +1,5 @@
-// A small real chain for driver tests: a hash chain as state, a pool of opaque bundles, a vote store with fsync.
+// A small real chain for driver tests: a hash chain as state, a pool of opaque bundles, a vote store with
+// fsync.
 
 import { createHash } from 'node:crypto'
 import {
@@ -46,7 +47,10 @@ export function validatorSet(network: TestNetwork): ValidatorSet {
   return { hash: validatorsHash(sha256, members), members }
 }
 
-/** State root of height h = H(root of h-1 ‖ payload). Keeps all final blocks in memory: it outlives a driver. */
+/**
+ * State root of height h = H(root of h-1 ‖ payload). Keeps all final blocks in memory: it outlives a
+ * driver.
+ */
 export class TestChain implements ChainPort {
   readonly finals: FinalBlock[] = []
   readonly bundles: string[] = []
