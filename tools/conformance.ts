@@ -1,6 +1,7 @@
-// `npm run conformance -- <folder> [--json] [--failures <n>]`: runs every `.wast` script of a folder through reader,
-// validator, instrumenter and call path, policy off, and compares raw and metered results with the script, bit for bit.
-// The last line is `{"files","modules","assertions","passed","failed","skipped":{reason:count}}`; exit 0 without failures.
+// `npm run conformance -- <folder> [--json] [--failures <n>]`: runs every `.wast` script of a folder
+// through reader, validator, instrumenter and call path, policy off, and compares raw and metered results
+// with the script, bit for bit. The last line is
+// `{"files","modules","assertions","passed","failed","skipped":{reason:count}}`; exit 0 without failures.
 
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, relative } from 'node:path'

@@ -1,4 +1,5 @@
-// A cursor over a module's bytes: integers in LEB128, names in UTF-8 (WebAssembly 2.0, sections 5.2.2 and 5.2.4).
+// A cursor over a module's bytes: integers in LEB128, names in UTF-8 (WebAssembly 2.0, sections 5.2.2 and
+// 5.2.4).
 
 import { refuse } from './refusal.js'
 
@@ -15,7 +16,7 @@ export function createByteReader(bytes: Uint8Array, position = 0, end = bytes.le
 
 export function readByte(reader: ByteReader): number {
   if (reader.position >= reader.end) refuseEnd(reader)
-  return reader.bytes[reader.position++]!
+  return reader.bytes[reader.position++]
 }
 
 function refuseEnd(reader: ByteReader): never {
@@ -99,11 +100,14 @@ export function readName(reader: ByteReader): string {
   return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
 }
 
-/** Well-formed UTF-8 by the table of Unicode 15, section 3.9: no overlong form, surrogate or value over 10FFFF. */
+/**
+ * Well-formed UTF-8 by the table of Unicode 15, section 3.9: no overlong form, surrogate or value over
+ * 10FFFF.
+ */
 export function isUtf8(bytes: Uint8Array): boolean {
   let index = 0
   while (index < bytes.length) {
-    const lead = bytes[index++]!
+    const lead = bytes[index++]
     if (lead < 0x80) continue
     const tail =
       lead >= 0xc2 && lead < 0xe0
@@ -114,11 +118,11 @@ export function isUtf8(bytes: Uint8Array): boolean {
             ? 3
             : 0
     if (tail === 0 || index + tail > bytes.length) return false
-    const second = bytes[index]!
+    const second = bytes[index]
     const lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
     const highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
     if (second < lowest || second > highest) return false
-    for (let step = 1; step < tail; step++) if ((bytes[index + step]! & 0xc0) !== 0x80) return false
+    for (let step = 1; step < tail; step++) if ((bytes[index + step] & 0xc0) !== 0x80) return false
     index += tail
   }
   return true

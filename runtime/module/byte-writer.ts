@@ -1,5 +1,5 @@
-// A growing byte buffer with the encodings of the binary format. Integers are written in their shortest form, so the
-// output depends on the input alone.
+// A growing byte buffer with the encodings of the binary format. Integers are written in their shortest
+// form, so the output depends on the input alone.
 
 export interface ByteWriter {
   bytes: Uint8Array

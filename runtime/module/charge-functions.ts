@@ -76,9 +76,9 @@ function writeFuelLess(out: ByteWriter, context: ChargeContext, writeAmount: () 
 }
 
 /**
- * Grows the memory by `delta` pages. Beyond the maximum the answer is -1 as specified and only the base is paid;
- * below it each page is paid first, and a refusal by the host sets the fault flag and traps: it must never look
- * like a result.
+ * Grows the memory by `delta` pages. Beyond the maximum the answer is -1 as specified and only the base is
+ * paid; below it each page is paid first, and a refusal by the host sets the fault flag and traps: it must
+ * never look like a result.
  */
 function writeGrow(out: ByteWriter, context: ChargeContext): void {
   const { schedule, memoryPagesMax } = context

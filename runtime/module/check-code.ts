@@ -7,14 +7,16 @@ import { refuse, settle, type ModuleResult } from './refusal.js'
 import type { FunctionFacts } from './validate-function.js'
 import type { WasmModule } from './wasm-types.js'
 
-/** Checks nesting, branch tables, locals against control nodes, and the opcode allow-list of every function. */
+/**
+ * Checks nesting, branch tables, locals against control nodes, and the opcode allow-list of every function.
+ */
 export function checkCode(
   module: WasmModule,
   facts: readonly FunctionFacts[],
   limits: ModuleLimits,
 ): ModuleResult<undefined> {
   return settle(() => {
-    facts.forEach((one, index) => checkFunction(one, module.bodies[index]!.start, limits))
+    facts.forEach((one, index) => checkFunction(one, module.bodies[index].start, limits))
     return undefined
   })
 }

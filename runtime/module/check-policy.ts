@@ -1,5 +1,6 @@
-// What a contract may look like beyond being valid: static limits, imports, exports, segments. This part needs no
-// type-checking and runs before it, so that no later pass meets more than the limits allow. Linear in the module.
+// What a contract may look like beyond being valid: static limits, imports, exports, segments. This part
+// needs no type-checking and runs before it, so that no later pass meets more than the limits allow. Linear
+// in the module.
 
 import { importHint } from './import-hints.js'
 import { isReservedName, MEMORY_EXPORT } from './instrumented-names.js'
@@ -28,7 +29,9 @@ export interface ModulePolicy {
   readonly limits: ModuleLimits
 }
 
-/** Checks everything that the decoded sections show. What only the bodies show is checked by `checkCode`. */
+/**
+ * Checks everything that the decoded sections show. What only the bodies show is checked by `checkCode`.
+ */
 export function checkPolicy(module: WasmModule, policy: ModulePolicy): ModuleResult<undefined> {
   return settle(() => {
     checkCounts(module, policy.limits)
@@ -76,7 +79,7 @@ function checkCounts(module: WasmModule, limits: ModuleLimits): void {
 
 function checkTypes(module: WasmModule, limits: ModuleLimits): void {
   module.types.forEach((type, index) => {
-    const offset = module.typeOffsets[index]!
+    const offset = module.typeOffsets[index]
     requireWithin(type.parameters.length, limits.parametersMax, 'LIMIT_PARAMETERS', offset, 'Parameters')
     requireWithin(type.results.length, limits.resultsMax, 'LIMIT_RESULTS', offset, 'Results')
     if ([...type.parameters, ...type.results].some(isReference)) {
@@ -136,7 +139,6 @@ function checkImport(module: WasmModule, item: ModuleImport, policy: ModulePolic
 }
 
 function checkName(name: string, offset: number, limits: ModuleLimits): void {
-  // eslint-disable-next-line no-control-regex -- exactly the ASCII range is meant
   if (!/^[\x00-\x7f]*$/.test(name))
     refuse('NAME_NOT_ASCII', offset, 'Names of imports and exports must be ASCII.')
   requireWithin(name.length, limits.nameBytesMax, 'LIMIT_NAME_BYTES', offset, 'Bytes of a name')
@@ -265,7 +267,7 @@ function checkLocals(module: WasmModule, limits: ModuleLimits): void {
       start,
       'Bytes of a function body',
     )
-    const typeIndex = module.functions[module.functionsImported + index]!
+    const typeIndex = module.functions[module.functionsImported + index]
     let count = requireType(module, typeIndex, start).parameters.length
     for (const group of body.locals) {
       count += group.count

@@ -1,11 +1,13 @@
-// Splits a function body into basic blocks and prices them. The analysis gives a list of edits; rewrite-function.ts
-// carries them out. Definition (runtime reference, section 3.1): fuel used at any exit = the prices of the blocks that
-// were entered + run-time charges. A block ends at every branch, branch target, call and length-priced instruction,
-// and its last instruction belongs to it. What cannot be reached is dropped.
+// Splits a function body into basic blocks and prices them. The analysis gives a list of edits;
+// rewrite-function.ts carries them out. Definition (runtime reference, section 3.1): fuel used at any exit
+// = the prices of the blocks that were entered + run-time charges. A block ends at every branch, branch
+// target, call and length-priced instruction, and its last instruction belongs to it. What cannot be
+// reached is dropped.
 //
-// The fuel counter lives in a local; the global is brought up to date (*settled*) and checked at the head of each block
-// that may trap, call, return or that heads a loop. Between settled points nothing can observe the global, so this
-// is exact at every exit, and an exhausted slice is found before anything that could have been observed.
+// The fuel counter lives in a local; the global is brought up to date (*settled*) and checked at the head
+// of each block that may trap, call, return or that heads a loop. Between settled points nothing can
+// observe the global, so this is exact at every exit, and an exhausted slice is found before anything that
+// could have been observed.
 
 import { createByteReader, readByte, readS33, readU32, skipBytes, type ByteReader } from './byte-reader.js'
 import type { FuelSchedule } from './fuel-schedule.js'
@@ -148,7 +150,7 @@ function visitInstruction(splitter: Splitter): void {
 
 /** Passes over a LEB128 of any width: the validator has read it. */
 function skipInteger(reader: ByteReader): void {
-  while (reader.bytes[reader.position++]! >= 0x80);
+  while (reader.bytes[reader.position++] >= 0x80);
 }
 
 function skipImmediate(reader: ByteReader, opcode: number): void {
@@ -199,7 +201,7 @@ function visitControl(splitter: Splitter, opcode: number, at: number): void {
       skipInteger(reader)
       return endByCall(splitter, schedule.call)
     case op.OP_CALL_INDIRECT: {
-      const type = splitter.module.types[readU32(reader)]!
+      const type = splitter.module.types[readU32(reader)]
       skipInteger(reader)
       return endByCall(
         splitter,
@@ -250,11 +252,12 @@ function visitEnd(splitter: Splitter): void {
 
 function targetLabel(splitter: Splitter, depth: number): void {
   const index = splitter.frames.length - 1 - depth
-  const frame = splitter.frames[index]!
+  const frame = splitter.frames[index]
   // A branch out of the function is an exit.
   if (index === 0) splitter.block.isSettling = true
   frame.isTargeted = true
-  // A branch table may settle its block at a later label; then this is true for nothing, which does no harm.
+  // A branch table may settle its block at a later label; then this is true for nothing, which does no
+  // harm.
   if (isBehindAfter(splitter.block)) frame.isBehind = true
 }
 

@@ -1,5 +1,5 @@
-// The price of everything a module does by itself. Prices are consensus: a changed number is a new schedule version,
-// and old blocks replay under the schedule of their time.
+// The price of everything a module does by itself. Prices are consensus: a changed number is a new schedule
+// version, and old blocks replay under the schedule of their time.
 
 /** Part of every module-cache key, with INSTRUMENTER_VERSION. */
 export const SCHEDULE_VERSION = 1
@@ -8,14 +8,17 @@ export const SCHEDULE_VERSION = 1
 export const INSTRUMENTER_VERSION = 1
 
 /**
- * Prices in fuel. One fuel is one plain instruction, about 1 ns on the stated minimum machine in V8's slower tier.
- * Host functions are priced in `runtime/execution`.
+ * Prices in fuel. One fuel is one plain instruction, about 1 ns on the stated minimum machine in V8's
+ * slower tier. Host functions are priced in `runtime/execution`.
  */
 export interface FuelSchedule {
   readonly version: number
   /** Constants, locals, globals, integer arithmetic, compares, conversions, `drop`, `select`. */
   readonly plain: number
-  /** `block`, `end`, `else`, `nop`: the compilers emit no machine code for them (Stylus: 0.01 of a plain one). */
+  /**
+   * `block`, `end`, `else`, `nop`: the compilers emit no machine code for them (Stylus: 0.01 of a plain
+   * one).
+   */
   readonly structure: number
   readonly memoryAccess: number
   /** Integer division and remainder, float division, square root. */
@@ -28,7 +31,10 @@ export interface FuelSchedule {
   readonly call: number
   readonly callIndirect: number
   readonly callIndirectArgument: number
-  /** Each local (parameters counted) above `localsFree` costs one, charged on entry: the frame must be cleared. */
+  /**
+   * Each local (parameters counted) above `localsFree` costs one, charged on entry: the frame must be
+   * cleared.
+   */
   readonly localsFree: number
   readonly memoryGrow: number
   readonly memoryGrowPage: number
@@ -50,7 +56,10 @@ export interface FuelSchedule {
   readonly deploySegment: number
 }
 
-/** Version 1: the start prices of the runtime reference, section 5, before calibration on the minimum machine. */
+/**
+ * Version 1: the start prices of the runtime reference, section 5, before calibration on the minimum
+ * machine.
+ */
 export const fuelScheduleV1: FuelSchedule = {
   version: SCHEDULE_VERSION,
   plain: 1,

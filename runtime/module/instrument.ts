@@ -1,5 +1,6 @@
-// Rewrites a valid module into one that meters itself. Append-only: types, functions, globals and exports of ours come
-// behind the guest's, so that no guest index moves; every other section is copied byte for byte.
+// Rewrites a valid module into one that meters itself. Append-only: types, functions, globals and exports
+// of ours come behind the guest's, so that no guest index moves; every other section is copied byte for
+// byte.
 
 import {
   createByteWriter,
@@ -36,7 +37,9 @@ export interface InstrumentOptions {
   readonly schedule: FuelSchedule
   /** Forced as the maximum of the module's own memory, pages of 64 KiB. */
   readonly memoryPagesMax: number
-  /** Fuel and stack bytes that the meters hold before the host sets them; only a start function needs any. */
+  /**
+   * Fuel and stack bytes that the meters hold before the host sets them; only a start function needs any.
+   */
   readonly fuelInitial?: number
   readonly stackInitial?: number
   /** False only in benches that tell the costs apart. */
@@ -57,8 +60,9 @@ interface Instrumenter {
 }
 
 /**
- * Instruments a module that `validateModule` passed. Pure: the same module, facts and options give the same bytes.
- * The result exports `__fuel`, `__stack`, `__fault` and the guest's mutable globals (see instrumented-names.ts).
+ * Instruments a module that `validateModule` passed. Pure: the same module, facts and options give the same
+ * bytes. The result exports `__fuel`, `__stack`, `__fault` and the guest's mutable globals (see
+ * instrumented-names.ts).
  */
 export function instrument(
   module: WasmModule,
@@ -97,7 +101,7 @@ function createInstrumenter(
     chargeFunction: (kind) => module.functions.length + indexOrAppend(chargeKinds, kind),
     blockType: (results) => {
       if (results.length === 0) return -64
-      if (results.length === 1) return results[0]! - 0x80
+      if (results.length === 1) return results[0] - 0x80
       return module.types.length + indexOrAppend(blockTypes, results)
     },
   }
@@ -208,7 +212,7 @@ function memoryContents(instrumenter: Instrumenter): ByteWriter | undefined {
 }
 
 function memoryMaximum(module: WasmModule, options: InstrumentOptions): number {
-  const limits = module.memories[0]!.limits
+  const limits = module.memories[0].limits
   const forced = Math.min(limits.maximum ?? options.memoryPagesMax, options.memoryPagesMax)
   return Math.max(forced, limits.minimum)
 }
@@ -259,14 +263,14 @@ function writeCode(instrumenter: Instrumenter): void {
   const bodies = createByteWriter(module.bytes.length * 2)
   const scratch = createByteWriter(4096)
   module.bodies.forEach((body, index) => {
-    const functionFacts = facts[index]!
+    const functionFacts = facts[index]
     scratch.length = 0
     rewriteFunction(scratch, {
       bytes: module.bytes,
       body,
       facts: functionFacts,
       edits: splitIntoBlocks(module, body, functionFacts, options.schedule),
-      results: module.types[module.functions[module.functionsImported + index]!]!.results,
+      results: module.types[module.functions[module.functionsImported + index]].results,
       appended,
       isNanCanonical: options.isNanCanonical ?? true,
     })

@@ -1,5 +1,5 @@
-// Static limits of an admitted module (runtime reference, section 4). All apply to the raw module unless said.
-// V8's own limits are about 500 times too loose to keep compile bombs away from a node.
+// Static limits of an admitted module (runtime reference, section 4). All apply to the raw module unless
+// said. V8's own limits are about 500 times too loose to keep compile bombs away from a node.
 
 export interface ModuleLimits {
   /** Bytes of the raw module: parse, instrument, disk. */
@@ -14,7 +14,10 @@ export interface ModuleLimits {
   /** Locals times control nodes of one function: bounds phi nodes. */
   readonly localsControlMax: number
   readonly parametersMax: number
-  /** Parameters over all function types and all functions (CWA-2023-004: one huge signature, many functions). */
+  /**
+   * Parameters over all function types and all functions (CWA-2023-004: one huge signature, many
+   * functions).
+   */
   readonly parametersTotalMax: number
   readonly resultsMax: number
   /** Nested control instructions in one function. */
@@ -69,13 +72,19 @@ export const moduleLimits: ModuleLimits = {
   customBytesMax: 64 * 1024,
 }
 
-/** Bytes of metered stack height that a transaction may use over all its frames (runtime reference, section 8). */
+/**
+ * Bytes of metered stack height that a transaction may use over all its frames (runtime reference, section
+ * 8).
+ */
 export const STACK_BYTES_MAX = 512 * 1024
 
 /** Locals that the validator expands for one function; V8 takes no more either. */
 export const LOCALS_EXPANDED_MAX = 50_000
 
-/** Entries of all vectors that the reader accepts from one section: bounds allocation before any policy runs. */
+/**
+ * Entries of all vectors that the reader accepts from one section: bounds allocation before any policy
+ * runs.
+ */
 export const VECTOR_ITEMS_MAX = 1_000_000
 
 /** Only custom sections whose names begin so survive the instrumenter. */

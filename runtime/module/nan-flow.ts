@@ -1,10 +1,12 @@
-// Which float results need their NaN made canonical. V8's tiers choose different NaN bits for the same arithmetic
-// (runtime reference, hazard 1), so a NaN of arithmetic may not reach anything that shows its bits: memory, a call,
-// a global, a branch, `reinterpret`, `copysign`'s sign. Other arithmetic and comparisons do not show them.
+// Which float results need their NaN made canonical. V8's tiers choose different NaN bits for the same
+// arithmetic (runtime reference, hazard 1), so a NaN of arithmetic may not reach anything that shows its
+// bits: memory, a call, a global, a branch, `reinterpret`, `copysign`'s sign. Other arithmetic and
+// comparisons do not show them.
 //
-// Every operand on the validator's stack carries its origin: the arithmetic instruction, or the `local.get`, whose
-// value it is. When something that shows bits takes the operand, its origin is marked. A float local is either *clean*
-// (what flows into it is made canonical) or *raw* (its marked reads are), whichever is cheaper by loop depth.
+// Every operand on the validator's stack carries its origin: the arithmetic instruction, or the
+// `local.get`, whose value it is. When something that shows bits takes the operand, its origin is marked. A
+// float local is either *clean* (what flows into it is made canonical) or *raw* (its marked reads are),
+// whichever is cheaper by loop depth.
 
 import { F64 } from './wasm-types.js'
 
@@ -70,9 +72,9 @@ export function resolveNanPoints(flow: NanFlow): NanPoint[] {
   for (const { origin, local } of flow.flows) if (!isRaw.has(local)) shown[origin] = true
   const points: NanPoint[] = []
   for (let origin = 0; origin < flow.at.length; origin++) {
-    const local = flow.local[origin]!
+    const local = flow.local[origin]
     const isDirty = local < 0 || isRaw.has(local)
-    if (isDirty && shown[origin]) points.push({ at: flow.at[origin]!, isDouble: flow.type[origin] === F64 })
+    if (isDirty && shown[origin]) points.push({ at: flow.at[origin], isDouble: flow.type[origin] === F64 })
   }
   return points
 }
@@ -86,9 +88,9 @@ function chooseRawLocals(flow: NanFlow): Set<number> {
     if (!flow.shown[origin]) writeCost.set(local, (writeCost.get(local) ?? 0) + weight)
   }
   for (let origin = 0; origin < flow.at.length; origin++) {
-    const local = flow.local[origin]!
+    const local = flow.local[origin]
     if (local < 0 || !flow.shown[origin]) continue
-    readCost.set(local, (readCost.get(local) ?? 0) + flow.weight[origin]!)
+    readCost.set(local, (readCost.get(local) ?? 0) + flow.weight[origin])
   }
   const isRaw = new Set<number>()
   for (const [local, cost] of writeCost) if ((readCost.get(local) ?? 0) < cost) isRaw.add(local)

@@ -1,5 +1,6 @@
-// The opcodes of WebAssembly 2.0 without vectors: what follows each, what it takes and leaves, what it is priced as.
-// Everything that is not in these tables is refused, which closes SIMD, atomics, tail calls, exceptions and GC.
+// The opcodes of WebAssembly 2.0 without vectors: what follows each, what it takes and leaves, what it is
+// priced as. Everything that is not in these tables is refused, which closes SIMD, atomics, tail calls,
+// exceptions and GC.
 
 import { F32, F64, I32, I64, type ValueType } from './wasm-types.js'
 

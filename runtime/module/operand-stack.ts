@@ -1,5 +1,5 @@
-// The validator's operand and control stacks (WebAssembly 2.0, appendix 7.3, the specification's own algorithm),
-// kept iterative: nesting costs memory of ours, never native stack.
+// The validator's operand and control stacks (WebAssembly 2.0, appendix 7.3, the specification's own
+// algorithm), kept iterative: nesting costs memory of ours, never native stack.
 
 import type { ByteReader } from './byte-reader.js'
 import { ORIGIN_CLEAN, showOrigin, type NanFlow } from './nan-flow.js'
@@ -65,14 +65,14 @@ typeBytes[0x7d] = 4
 
 /** Bytes that a value of the type counts for in a frame. */
 export function valueBytes(type: number): number {
-  return typeBytes[type]!
+  return typeBytes[type]
 }
 
 export function push(state: FunctionState, type: number, origin = ORIGIN_CLEAN): void {
   if (state.height === state.operands.length) growOperands(state)
   state.operands[state.height] = type
   state.origins[state.height++] = origin
-  state.bytes += typeBytes[type]!
+  state.bytes += typeBytes[type]
   if (state.bytes > state.facts.operandBytesMax) state.facts.operandBytesMax = state.bytes
 }
 
@@ -92,8 +92,8 @@ export function popAny(state: FunctionState): number {
     state.origins[state.height] = ORIGIN_CLEAN
     return ANY_TYPE
   }
-  const type = state.operands[--state.height]!
-  state.bytes -= typeBytes[type]!
+  const type = state.operands[--state.height]
+  state.bytes -= typeBytes[type]
   return type
 }
 
@@ -103,7 +103,7 @@ export function popHidden(state: FunctionState, expected: number): number {
   if (type !== expected && type !== ANY_TYPE && expected !== ANY_TYPE) {
     refuseOperand(state, typeName(expected), typeName(type))
   }
-  return state.origins[state.height]!
+  return state.origins[state.height]
 }
 
 /** Takes an operand of the type for a use that shows a NaN's bits. */
@@ -113,7 +113,7 @@ export function pop(state: FunctionState, expected: number): void {
 }
 
 export function popAll(state: FunctionState, types: readonly ValueType[]): void {
-  for (let index = types.length - 1; index >= 0; index--) pop(state, types[index]!)
+  for (let index = types.length - 1; index >= 0; index--) pop(state, types[index])
 }
 
 export function pushAll(state: FunctionState, types: readonly ValueType[]): void {
@@ -159,6 +159,6 @@ export function labelTypes(frame: ControlFrame): readonly ValueType[] {
 
 /** What follows is never reached: operands become whatever is asked for. */
 export function setUnreachable(state: FunctionState): void {
-  while (state.height > state.frame.height) state.bytes -= typeBytes[state.operands[--state.height]!]!
+  while (state.height > state.frame.height) state.bytes -= typeBytes[state.operands[--state.height]]
   state.frame.isUnreachable = true
 }

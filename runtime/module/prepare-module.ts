@@ -24,13 +24,16 @@ export interface PreparedModule {
   readonly memoryPagesMax: number
   readonly dataBytes: number
   /**
-   * Names under which the guest's mutable globals are exported, so that an instance can be reset by writing memory
-   * and globals. Not so when a float global holds a NaN at the snapshot: JavaScript does not keep its bits.
+   * Names under which the guest's mutable globals are exported, so that an instance can be reset by writing
+   * memory and globals. Not so when a float global holds a NaN at the snapshot: JavaScript does not keep
+   * its bits.
    */
   readonly globalExports: readonly string[]
 }
 
-/** Takes a deployed module through the whole pipeline. Total: any bytes give a prepared module or a refusal. */
+/**
+ * Takes a deployed module through the whole pipeline. Total: any bytes give a prepared module or a refusal.
+ */
 export function prepareModule(
   bytes: Uint8Array,
   policy: ModulePolicy,
@@ -67,7 +70,7 @@ function describe(
   schedule: FuelSchedule,
   localCount: number,
 ): PreparedModule {
-  const memory = module.memories[0]!.limits
+  const memory = module.memories[0].limits
   const dataBytes = module.data.reduce((sum, segment) => sum + segment.bytes, 0)
   return {
     instrumented,
@@ -100,7 +103,7 @@ function findMethods(module: WasmModule): string[] {
   for (const item of module.exports) {
     // A host function that is exported again is no method.
     if (item.kind !== EXTERNAL_FUNCTION || item.index < module.functionsImported) continue
-    const type = module.types[module.functions[item.index]!]!
+    const type = module.types[module.functions[item.index]]
     if (type.parameters.length === 0 && type.results.length === 0) names.push(item.name)
   }
   return names

@@ -1,4 +1,5 @@
-// Constant expressions: initial values of globals, offsets and items of segments (WebAssembly 2.0, section 3.3.8.5).
+// Constant expressions: initial values of globals, offsets and items of segments (WebAssembly 2.0, section
+// 3.3.8.5).
 
 import { readByte, readS32, readU32, skipBytes, skipS64, type ByteReader } from './byte-reader.js'
 import { readReferenceType } from './read-value-type.js'

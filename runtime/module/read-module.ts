@@ -1,5 +1,5 @@
-// Reads the binary format into a WasmModule (WebAssembly 2.0, section 5.5): magic, then sections in their order.
-// Function bodies are only delimited here; the validator decodes their instructions.
+// Reads the binary format into a WasmModule (WebAssembly 2.0, section 5.5): magic, then sections in their
+// order. Function bodies are only delimited here; the validator decodes their instructions.
 
 import { createByteReader, readByte, readName, readU32, skipBytes, type ByteReader } from './byte-reader.js'
 import {
@@ -87,8 +87,8 @@ const sectionReaders: readonly (SectionReader | undefined)[] = [
 ]
 
 /**
- * Decodes a binary module. Total: any bytes give a module or a refusal with the offset of the byte at fault.
- * The result holds offsets into `bytes`, which must not change afterwards.
+ * Decodes a binary module. Total: any bytes give a module or a refusal with the offset of the byte at
+ * fault. The result holds offsets into `bytes`, which must not change afterwards.
  */
 export function readModule(bytes: Uint8Array): ModuleResult<WasmModule> {
   return settle(() => {

@@ -1,4 +1,5 @@
-// Sections 1 to 8 of the binary format: types, imports, functions, tables, memories, globals, exports, start.
+// Sections 1 to 8 of the binary format: types, imports, functions, tables, memories, globals, exports,
+// start.
 
 import { readByte, readName, readU32, type ByteReader } from './byte-reader.js'
 import { readConstantExpression } from './read-constant-expression.js'

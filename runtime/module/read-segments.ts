@@ -18,7 +18,10 @@ export function readElements(reader: ByteReader, draft: ModuleDraft): void {
   for (let left = readCount(reader); left > 0; left--) draft.elements.push(readElementSegment(reader))
 }
 
-/** Flags: bit 0 passive or declarative, bit 1 explicit table or declarative, bit 2 expressions instead of indices. */
+/**
+ * Flags: bit 0 passive or declarative, bit 1 explicit table or declarative, bit 2 expressions instead of
+ * indices.
+ */
 function readElementSegment(reader: ByteReader): ElementSegment {
   const offset = reader.position
   const flags = readU32(reader)

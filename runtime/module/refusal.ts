@@ -81,7 +81,9 @@ export type ModuleRefusalCode =
   | 'LIMIT_MEMORY_PAGES'
   | 'LIMIT_CUSTOM_BYTES'
 
-/** A refusal: a stable code, the offset of the offending byte in the module, and a sentence for its vendor. */
+/**
+ * A refusal: a stable code, the offset of the offending byte in the module, and a sentence for its vendor.
+ */
 export interface ModuleRefusal {
   readonly ok: false
   readonly code: ModuleRefusalCode
@@ -93,8 +95,8 @@ export interface ModuleRefusal {
 export type ModuleResult<T> = { readonly ok: true; readonly value: T } | ModuleRefusal
 
 /**
- * Carries a refusal out of the depth of the reader and the validator to the public function that returns it as a
- * value. It never leaves this room: a result type on every LEB128 byte would triple the code.
+ * Carries a refusal out of the depth of the reader and the validator to the public function that returns it
+ * as a value. It never leaves this room: a result type on every LEB128 byte would triple the code.
  */
 class RefusalSignal extends Error {
   constructor(

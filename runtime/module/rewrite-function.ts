@@ -1,5 +1,6 @@
-// Carries out the edits of one function body: copies the guest's instructions and inserts charges, the stack meter
-// and the canonical NaN between them. Nothing of the guest's is renumbered: locals, labels and indices stay.
+// Carries out the edits of one function body: copies the guest's instructions and inserts charges, the
+// stack meter and the canonical NaN between them. Nothing of the guest's is renumbered: locals, labels and
+// indices stay.
 
 import { writeByte, writeBytes, writeRange, writeSigned, writeU32, type ByteWriter } from './byte-writer.js'
 import {
@@ -28,10 +29,15 @@ const EMPTY = 0x40
 const canonicalNan32 = [0x00, 0x00, 0xc0, 0x7f]
 const canonicalNan64 = [0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0xf8, 0x7f]
 
-/** A leaf with a frame up to this many bytes is not metered: one such frame at most lies above any other. */
+/**
+ * A leaf with a frame up to this many bytes is not metered: one such frame at most lies above any other.
+ */
 export const LEAF_FRAME_BYTES_MAX = 512
 
-/** What every frame costs besides its locals and operands: return address, frame pointer, instance, spill slots. */
+/**
+ * What every frame costs besides its locals and operands: return address, frame pointer, instance, spill
+ * slots.
+ */
 export const FRAME_BYTES_FIXED = 64
 
 /** Indices of what the instrumenter appends to the module. */
@@ -73,7 +79,7 @@ export function rewriteFunction(out: ByteWriter, rewrite: FunctionRewrite): void
   const slots = writeLocals(out, rewrite)
   const frame = frameBytes(facts)
   // The entry charge comes first, then the stack check: the order that tells the two traps apart.
-  writeCharge(out, edits[0]!, slots, appended)
+  writeCharge(out, edits[0], slots, appended)
   if (frame > 0) {
     writeStackEntry(out, frame, appended.stackGlobal)
     writeByte(out, op.OP_BLOCK)
@@ -115,8 +121,8 @@ function writeEdited(
   let pointIndex = 0
   const copyTo = (end: number): void => {
     // A NaN point lies behind its instruction, hence before an edit at the same offset.
-    for (; pointIndex < points.length && points[pointIndex]!.at <= end; pointIndex++) {
-      const point = points[pointIndex]!
+    for (; pointIndex < points.length && points[pointIndex].at <= end; pointIndex++) {
+      const point = points[pointIndex]
       writeRange(out, bytes, position, point.at)
       position = point.at
       writeCanonical(out, point.isDouble, slots)
@@ -125,11 +131,11 @@ function writeEdited(
     position = end
   }
   for (let index = 1; index < edits.length; index++) {
-    const edit = edits[index]!
+    const edit = edits[index]
     copyTo(edit.at)
     if (!writeEdit(out, edit, rewrite, slots, isWrapped)) continue
     position = edit.until
-    while (pointIndex < points.length && points[pointIndex]!.at <= position) pointIndex++
+    while (pointIndex < points.length && points[pointIndex].at <= position) pointIndex++
   }
   copyTo(body.end)
 }
@@ -166,8 +172,8 @@ function writeEdit(
 }
 
 /**
- * `fuel -= price`, and when settling: store it, and trap below zero. The trap follows the store, so that the host
- * finds a negative global and knows the trap by it.
+ * `fuel -= price`, and when settling: store it, and trap below zero. The trap follows the store, so that
+ * the host finds a negative global and knows the trap by it.
  */
 function writeCharge(out: ByteWriter, edit: Edit, slots: LocalSlots, appended: AppendedIndices): void {
   const { price, isReloading, isSettling } = edit

@@ -42,7 +42,7 @@ export function validateControl(state: FunctionState, opcode: number): void {
     case op.OP_BR_TABLE:
       return validateBranchTable(state)
     case op.OP_RETURN:
-      popAll(state, state.frames[0]!.endTypes)
+      popAll(state, state.frames[0].endTypes)
       return setUnreachable(state)
     case op.OP_CALL:
       return validateCall(state)
@@ -173,7 +173,10 @@ function validateBranchTable(state: FunctionState): void {
   setUnreachable(state)
 }
 
-/** Checks that the operands fit a label, and leaves them as they are: another label may want other types of them. */
+/**
+ * Checks that the operands fit a label, and leaves them as they are: another label may want other types of
+ * them.
+ */
 function checkTop(state: FunctionState, types: readonly ValueType[]): void {
   const { height, bytes } = state
   const operands = state.operands.slice(Math.max(state.frame.height, height - types.length), height)

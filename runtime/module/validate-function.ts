@@ -1,4 +1,5 @@
-// Type-checks one function body, instruction by instruction, and gathers what policy and rewriter need to know.
+// Type-checks one function body, instruction by instruction, and gathers what policy and rewriter need to
+// know.
 
 import { createByteReader, readByte, readU32, skipBytes, skipS64, readS32 } from './byte-reader.js'
 import { LOCALS_EXPANDED_MAX } from './module-limits.js'
@@ -182,7 +183,7 @@ function validateGlobal(state: FunctionState, opcode: number): void {
 }
 
 function validateAccess(state: FunctionState, opcode: number): void {
-  const instruction = op.memoryOpcodes[opcode - op.OP_LOAD_FIRST]!
+  const instruction = op.memoryOpcodes[opcode - op.OP_LOAD_FIRST]
   requireMemory(state)
   const alignLog2 = readU32(state.reader)
   readU32(state.reader)
@@ -246,9 +247,9 @@ function validateParametric(state: FunctionState, opcode: number): void {
   if (opcode === op.OP_SELECT_TYPED) return validateReference(state, opcode)
   pop(state, I32)
   const second = popAny(state)
-  showOrigin(state.flow, state.origins[state.height]!)
+  showOrigin(state.flow, state.origins[state.height])
   const first = popAny(state)
-  showOrigin(state.flow, state.origins[state.height]!)
+  showOrigin(state.flow, state.origins[state.height])
   if (isReference(first) || isReference(second)) {
     refuse('TYPE_MISMATCH', state.opcodeOffset, 'A select without a type takes numbers only.')
   }

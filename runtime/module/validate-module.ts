@@ -1,4 +1,5 @@
-// Validates a decoded module (WebAssembly 2.0, section 3.4): indices, limits, initial values, exports, then every body.
+// Validates a decoded module (WebAssembly 2.0, section 3.4): indices, limits, initial values, exports, then
+// every body.
 
 import {
   CONSTANT_F32,
@@ -34,8 +35,9 @@ import {
 const PAGES_MAX = 65_536
 
 /**
- * Type-checks a module completely. Our validator decides what is valid; that the engine agrees is checked by the host,
- * and a disagreement is a node fault. Returns facts on every defined function, in order, for policy and rewriter.
+ * Type-checks a module completely. Our validator decides what is valid; that the engine agrees is checked
+ * by the host, and a disagreement is a node fault. Returns facts on every defined function, in order, for
+ * policy and rewriter.
  */
 export function validateModule(module: WasmModule): ModuleResult<readonly FunctionFacts[]> {
   return settle(() => {
@@ -51,7 +53,7 @@ export function validateModule(module: WasmModule): ModuleResult<readonly Functi
     validateElements(context)
     validateData(context)
     return module.bodies.map((body, index) =>
-      validateFunction(context, context.functionTypes[module.functionsImported + index]!, body),
+      validateFunction(context, context.functionTypes[module.functionsImported + index], body),
     )
   })
 }
@@ -69,7 +71,10 @@ function sectionOffset(module: WasmModule): number {
   return module.sections.find((section) => section.id === 3 || section.id === 2)?.start ?? 8
 }
 
-/** Functions that appear outside bodies (exports, element segments, initial values) may be named by `ref.func`. */
+/**
+ * Functions that appear outside bodies (exports, element segments, initial values) may be named by
+ * `ref.func`.
+ */
 function findReferenced(module: WasmModule): Uint8Array {
   const isReferenced = new Uint8Array(module.functions.length)
   for (const item of module.exports) if (item.kind === EXTERNAL_FUNCTION) isReferenced[item.index] = 1
@@ -89,7 +94,7 @@ function validateTables(module: WasmModule): void {
 
 function validateMemories(module: WasmModule): void {
   if (module.memories.length > 1) {
-    refuse('MULTIPLE_MEMORIES', module.memories[1]!.offset, 'A module has at most one memory.')
+    refuse('MULTIPLE_MEMORIES', module.memories[1].offset, 'A module has at most one memory.')
   }
   for (const memory of module.memories) validateLimits(memory.limits, PAGES_MAX, memory.offset)
 }
@@ -140,7 +145,7 @@ function constantType(context: ModuleContext, instruction: ConstantInstruction):
     case CONSTANT_GLOBAL_GET: {
       // Only imported globals are known when initial values are computed.
       requireIndex(immediate, context.module.globalsImported, 'UNKNOWN_GLOBAL', offset)
-      const global = context.module.globals[immediate]!
+      const global = context.module.globals[immediate]
       if (global.mutable)
         refuse('CONSTANT_EXPRESSION', offset, 'An initial value may not read a mutable global.')
       return global.value

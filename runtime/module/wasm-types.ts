@@ -38,7 +38,9 @@ export interface GlobalType {
   readonly mutable: boolean
 }
 
-/** One instruction of a constant expression; `immediate` is an index, or the bits of a constant up to 32. */
+/**
+ * One instruction of a constant expression; `immediate` is an index, or the bits of a constant up to 32.
+ */
 export interface ConstantInstruction {
   readonly opcode: number
   readonly immediate: number

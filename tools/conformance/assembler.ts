@@ -1,4 +1,5 @@
-// Text modules to bytes, with the `wabt` package. It assembles without validating: that is our validator's work.
+// Text modules to bytes, with the `wabt` package. It assembles without validating: that is our validator's
+// work.
 
 import wabt from 'wabt'
 
@@ -9,7 +10,9 @@ export interface Assembler {
   assembleStrictly(text: Uint8Array): Uint8Array | undefined
 }
 
-/** Features whose text forms the assembler should read, so that our validator gets to refuse them by name. */
+/**
+ * Features whose text forms the assembler should read, so that our validator gets to refuse them by name.
+ */
 const features = {
   multi_value: true,
   mutable_globals: true,

@@ -1,5 +1,5 @@
-// Splits a `.wast` script into its forms. Positions are byte offsets, so that module texts go to the assembler
-// untouched.
+// Splits a `.wast` script into its forms. Positions are byte offsets, so that module texts go to the
+// assembler untouched.
 
 export interface WastList {
   readonly kind: 'list'
@@ -29,8 +29,8 @@ export function parseWast(bytes: Uint8Array): WastList[] {
   const open: WastList[] = [root]
   let position = 0
   while (position < text.length) {
-    const char = text[position]!
-    const parent = open[open.length - 1]!
+    const char = text[position]
+    const parent = open[open.length - 1]
     if (text.startsWith(';;', position)) position = skipLine(text, position)
     else if (text.startsWith('(;', position)) position = skipComment(text, position)
     else if (char === '(') {
@@ -73,7 +73,7 @@ function skipComment(text: string, position: number): number {
 
 function readAtom(text: string, position: number, parent: WastList): number {
   let end = position
-  while (end < text.length && !/[\s()";]/.test(text[end]!)) end++
+  while (end < text.length && !/[\s()";]/.test(text[end])) end++
   parent.items.push({ kind: 'atom', text: text.slice(position, end), start: position })
   return Math.max(end, position + 1)
 }
@@ -89,7 +89,7 @@ function readString(text: string, position: number, parent: WastList): number {
       bytes.push(text.charCodeAt(at++))
       continue
     }
-    const escape = text[at + 1]!
+    const escape = text[at + 1]
     const simple = simpleEscapes[escape]
     if (simple !== undefined) {
       bytes.push(simple)

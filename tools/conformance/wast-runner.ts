@@ -1,4 +1,5 @@
-// Runs the commands of one `.wast` script in two worlds, raw and instrumented, and compares both with the script.
+// Runs the commands of one `.wast` script in two worlds, raw and instrumented, and compares both with the
+// script.
 
 import {
   readModule,
@@ -115,7 +116,7 @@ function addSkip(run: Run, reason: string, isAssertion: boolean): void {
 
 /** Runs a command; returns what is wrong, if anything. */
 function runForm(run: Run, form: WastList, head: string): string | undefined {
-  const second = form.items[1]!
+  const second = form.items[1]
   switch (head) {
     case 'module':
       return runModule(run, form)
@@ -180,7 +181,9 @@ function loadBinary(binary: Uint8Array): LoadedModule {
   return facts.ok ? { ok: true, value: { module: read.value, facts: facts.value } } : facts
 }
 
-/** A refusal of a feature that we leave out on purpose; anything else would be a mistake of the validator. */
+/**
+ * A refusal of a feature that we leave out on purpose; anything else would be a mistake of the validator.
+ */
 function featureReason(refusal: ModuleRefusal): string | undefined {
   if (refusal.code !== 'OPCODE_FORBIDDEN' && refusal.code !== 'TYPE_FORBIDDEN') return undefined
   const family = /belongs to (.+), which/.exec(refusal.detail)?.[1]
@@ -337,9 +340,7 @@ function checkRefused(run: Run, form: WastList): string | undefined {
   if (isQuoted(form)) {
     const binary = moduleBinary(run, form)
     if (binary === undefined || loadBinary(binary).ok) {
-      throw new WastSkip(
-        'refused feature: text format (malformed texts; the runtime reads binaries only)',
-      )
+      throw new WastSkip('refused feature: text format (malformed texts; the runtime reads binaries only)')
     }
     return undefined
   }

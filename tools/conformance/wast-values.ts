@@ -1,4 +1,5 @@
-// Constants of a `.wast` script as bits. Decimal and hexadecimal floats are rounded exactly, with integers only.
+// Constants of a `.wast` script as bits. Decimal and hexadecimal floats are rounded exactly, with integers
+// only.
 
 import { atomText, headOf, type WastForm } from './wast-forms.js'
 
@@ -110,7 +111,8 @@ function roundRational(numerator: bigint, denominator: bigint, format: FloatForm
     exponent++
   }
   if (exponent > exponentMax) return BigInt(exponentMax * 2 + 1) * hidden
-  // A subnormal has the smallest exponent and no hidden bit; adding carries a rounded-up one into the exponent.
+  // A subnormal has the smallest exponent and no hidden bit; adding carries a rounded-up one into the
+  // exponent.
   if (significand < hidden) return significand
   return BigInt(exponent + exponentMax) * hidden + (significand - hidden)
 }

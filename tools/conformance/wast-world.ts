@@ -124,7 +124,7 @@ export function invoke(
 export function readGlobal(world: World, instance: WorldInstance, name: string): CallOutcome {
   return settleCall(world, [], () => {
     const item = instance.module.exports.find((one) => one.name === name && one.kind === EXTERNAL_GLOBAL)
-    const type = instance.module.globals[item!.index]!
+    const type = instance.module.globals[item!.index]
     const global = instance.exports[name]
     if (isFloat(type.value)) return [shimGlobal(type.value, type.mutable, global)()]
     return [(global as WebAssembly.Global).value]
@@ -135,7 +135,7 @@ function shimOf(instance: WorldInstance, name: string): (...values: unknown[]) =
   let shim = instance.shims.get(name)
   if (shim === undefined) {
     const item = instance.module.exports.find((one) => one.name === name && one.kind === EXTERNAL_FUNCTION)
-    const type = instance.module.types[instance.module.functions[item!.index]!]!
+    const type = instance.module.types[instance.module.functions[item!.index]]
     shim = shimFunction(type, instance.exports[name] as (...values: unknown[]) => unknown)
     instance.shims.set(name, shim)
   }
