@@ -50,12 +50,15 @@ const bufferBytesInitial = 4096
 /**
  * Creates the framer of one connection.
  * @param bytesMax cap on one message; one byte more gives FRAME_TOO_LARGE and closes the framer.
+ * @param counts may be shared by the connections of one port.
  */
-export function createFramer(bytesMax: number = frameBytesMax): Framer {
+export function createFramer(
+  bytesMax: number = frameBytesMax,
+  counts: FramerCounts = { noiseBytes: 0, emptyFrames: 0 },
+): Framer {
   let state: State = 'outside'
   let buffer = new Uint8Array(Math.min(bufferBytesInitial, bytesMax))
   let length = 0
-  const counts: FramerCounts = { noiseBytes: 0, emptyFrames: 0 }
 
   const discard = (code: DiscardCode): FrameEvent => {
     const head = buffer.slice(0, Math.min(length, headBytesMax))

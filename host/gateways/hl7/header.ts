@@ -107,14 +107,10 @@ function withoutCharset(line: string): string {
 }
 
 /**
- * Reads and checks MSH. Errors: CONTROL_ID_MISSING, CONTROL_ID_TOO_LONG, MESSAGE_TYPE_MISSING, VERSION_UNSUPPORTED,
- * PROCESSING_ID_UNSUPPORTED. The message type is judged later, against what the source may send.
- * @param processingIds MSH-11 values that this source may send (P production, T training, D debugging).
+ * Reads and checks MSH. Errors: CONTROL_ID_MISSING, CONTROL_ID_TOO_LONG, MESSAGE_TYPE_MISSING, VERSION_UNSUPPORTED.
+ * Message type and processing id are judged later, against what the source may send.
  */
-export function readHeader(
-  message: Hl7Message,
-  processingIds: readonly string[],
-): { ok: true; header: Header } | Hl7Refusal {
+export function readHeader(message: Hl7Message): { ok: true; header: Header } | Hl7Refusal {
   const msh = message.segments[0]
   if (msh === undefined) return refuse('MSH_MISSING', 'The message has no MSH segment. Nothing was stored.')
   const at = (field: number) => ({ segment: 'MSH', sequence: 1, field })
@@ -140,13 +136,6 @@ export function readHeader(
       'VERSION_UNSUPPORTED',
       `MSH-12 is ${quoted(version)}; this gateway reads HL7 versions 2.3 to 2.8. Nothing was stored.`,
       at(12),
-    )
-  }
-  if (!processingIds.includes(processingId)) {
-    return refuse(
-      'PROCESSING_ID_UNSUPPORTED',
-      `MSH-11 is ${quoted(processingId)}; this source may send ${processingIds.join(', ')}. Nothing was stored.`,
-      at(11),
     )
   }
   const first = (field: number): string => componentOf(message, msh.fields[field] ?? '', 1)

@@ -26,6 +26,9 @@ import { vitalOfLoinc, vitalOfMdc, type VitalSign } from './vital-codes.js'
 /** Most OBX segments of one message: the largest sample has 155. */
 export const observationCountMax = 500
 
+/** Longest observation code, as records allow it (runtime/protocol/limits.ts, recordCodeLengthMax). */
+export const codeLengthMax = 64
+
 const statuses: readonly string[] = ['C', 'D', 'F', 'I', 'N', 'O', 'P', 'R', 'S', 'U', 'W', 'X']
 
 /**
@@ -152,6 +155,9 @@ function observationCode(message: Hl7Message, obx: Segment, at: Hl7Location): Co
     triples[0]
   if (best === undefined)
     return refuse('CODE_MISSING', 'OBX-3 names no observation. Nothing was stored.', location)
+  if (best.code.length > codeLengthMax) {
+    return refuse('VALUE_TOO_LONG', `OBX-3 is longer than ${codeLengthMax} characters. Nothing was stored.`, location)
+  }
   const meant = new Set(triples.flatMap(({ vital }) => (vital === undefined ? [] : [vital.code])))
   if (meant.size > 1) {
     return refuse(
