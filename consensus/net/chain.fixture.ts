@@ -8,8 +8,10 @@ import {
   fsyncSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   writeSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -188,32 +190,36 @@ export class TestPool implements TransactionPort {
   setAside(): void {}
 }
 
-/** One file, replaced by an atomic rename after fsync. Counts writes. */
+/**
+ * One file for the record, replaced by an atomic rename after fsync, and one for each body. Counts
+ * writes.
+ */
 export function fileVoteStore(folder = mkdtempSync(join(tmpdir(), 'wardchain-votes-'))) {
-  const path = join(folder, 'votes')
-  let bodies = new Map<string, string>()
+  const path = (name: string) => join(folder, name)
+  const replace = (name: string, bytes: Uint8Array) => {
+    const file = openSync(path(`${name}.new`), 'w')
+    writeSync(file, bytes)
+    fsyncSync(file)
+    closeSync(file)
+    renameSync(path(`${name}.new`), path(name))
+  }
   const store: VoteStore & { folder: string; writes: number } = {
     folder,
     writes: 0,
     load() {
-      if (!existsSync(path)) return { record: null, bodies: [], clean: true }
-      const file = JSON.parse(readFileSync(path, 'utf8')) as { record: string; bodies: [string, string][] }
-      bodies = new Map(file.bodies)
-      const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'hex'))
-      return {
-        record: bytes(file.record),
-        bodies: file.bodies.map(([hash, body]) => ({ hash: bytes(hash), bytes: bytes(body) })),
-        clean: true,
-      }
+      const names = readdirSync(folder).filter((name) => name.startsWith('body-') && !name.endsWith('.new'))
+      const bodies = names.map((name) => ({
+        hash: new Uint8Array(Buffer.from(name.slice(5), 'hex')),
+        bytes: new Uint8Array(readFileSync(path(name))),
+      }))
+      const record = existsSync(path('record')) ? new Uint8Array(readFileSync(path('record'))) : null
+      return { record, bodies, clean: true }
     },
     persist({ record, put, drop }) {
-      for (const { hash, bytes } of put) bodies.set(bytesToHex(hash), bytesToHex(bytes))
-      for (const hash of drop) bodies.delete(bytesToHex(hash))
-      const file = openSync(`${path}.new`, 'w')
-      writeSync(file, JSON.stringify({ record: bytesToHex(record), bodies: [...bodies] }))
-      fsyncSync(file)
-      closeSync(file)
-      renameSync(`${path}.new`, path)
+      // Bodies first: a record never names one that is not there.
+      for (const { hash, bytes } of put) replace(`body-${bytesToHex(hash)}`, bytes)
+      replace('record', record)
+      for (const hash of drop) rmSync(path(`body-${bytesToHex(hash)}`), { force: true })
       store.writes += 1
     },
   }
@@ -252,7 +258,7 @@ export async function startReplica(
   const chain = parts.chain ?? new TestChain(validatorSet(network), network.chainId)
   const pool = parts.pool ?? new TestPool()
   const votes = parts.votes !== undefined ? parts.votes : role === 'validator' ? fileVoteStore() : null
-  const { hello: _hello, sign: _sign, verify: _verify, ...transport } = testOptions(network, identity, role)
+  const transport = testOptions(network, identity, role)
   const replica: Omit<TestReplica, 'driver'> & { driver?: Driver } = {
     identity,
     chain,
