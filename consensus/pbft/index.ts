@@ -1,7 +1,15 @@
 // Front door of the core. Everything else in this folder is private to it and to the simulator.
 
 export { coreDefaults } from './config.js'
-export { certificateHash, createCore, isLeader, leaderIndex, memberIndex, senderKey, type CoreState } from './state.js'
+export {
+  certificateHash,
+  createCore,
+  isLeader,
+  leaderIndex,
+  memberIndex,
+  senderKey,
+  type CoreState,
+} from './state.js'
 export { faultsTolerated, quorumOf } from '../../runtime/protocol/certificate.js'
 export {
   blocksPerMessageMax,

@@ -334,7 +334,8 @@ export function ensureExecution(state: CoreState, candidate: Candidate): void {
  * drops it. Hosts check signatures before the core sees a message.
  */
 export function senderKey(state: CoreState, message: SignedMessage): Uint8Array | null {
-  const set = message.height < state.height && message.type !== 'heartbeat' ? state.tip.validators : state.validators
+  const set =
+    message.height < state.height && message.type !== 'heartbeat' ? state.tip.validators : state.validators
   const member = set.members.find((candidate) => equalBytes(candidate.entity, message.sender))
   return member === undefined ? null : member.voteKey
 }

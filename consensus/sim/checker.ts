@@ -1,9 +1,23 @@
 // The invariants S1-S17, checked after every event by code that shares no rule with the core: its own quorum, its own
 // signature bytes for votes, its own replay.
 
-import { bytesToHex, concatBytes, equalBytes, u32Bytes, u64Bytes, utf8 } from '../../runtime/protocol/bytes.js'
+import {
+  bytesToHex,
+  concatBytes,
+  equalBytes,
+  u32Bytes,
+  u64Bytes,
+  utf8,
+} from '../../runtime/protocol/bytes.js'
 import { blockHash, encodeHeader } from '../../runtime/protocol/block.js'
-import type { Action, Certificate, CoreMessage, Evidence, SignedMessage, ViewChangeMessage } from '../pbft/types.js'
+import type {
+  Action,
+  Certificate,
+  CoreMessage,
+  Evidence,
+  SignedMessage,
+  ViewChangeMessage,
+} from '../pbft/types.js'
 import {
   decodeTransactions,
   executeBlock,
@@ -83,7 +97,8 @@ export function onSend(world: World, node: SimNode, message: CoreMessage): void 
   checkProgress(world, node, message)
   if (message.type === 'prepare' || message.type === 'commit') {
     const result = world.checker.executions.get(`${node.slot}/${bytesToHex(message.blockHash)}`)
-    if (result !== bytesToHex(message.resultHash)) fail('S2', node, `${message.type} without the own execution`)
+    if (result !== bytesToHex(message.resultHash))
+      fail('S2', node, `${message.type} without the own execution`)
   }
   if (message.type === 'prepare') checkLock(world, node, message)
   if (message.type === 'commit') {
@@ -116,7 +131,8 @@ function checkSignedOnce(world: World, node: SimNode, message: SignedMessage): v
 // S7: what leaves is in the synced record.
 function checkPersisted(node: SimNode, message: SignedMessage): void {
   const { record } = node.disk
-  if (record === null || record.height !== message.height) fail('S7', node, `${message.type} before any record`)
+  if (record === null || record.height !== message.height)
+    fail('S7', node, `${message.type} before any record`)
   const slots = [record.proposal, record.prepare, record.commit, record.viewChange]
   const isThere = slots.some((kept) => kept !== null && equalBytes(kept.signature, message.signature))
   if (!isThere) fail('S7', node, `${message.type} ${message.height}/${message.view} is not on disk`)
@@ -127,7 +143,8 @@ function checkPersisted(node: SimNode, message: SignedMessage): void {
       kept !== null && equalBytes(blockHash(fakeHash, encodeHeader(kept.block.header)), message.blockHash),
   )
   if (!hasBody) fail('S7', node, `body of ${short(message.blockHash)} is not on disk with the vote`)
-  if (message.type === 'commit' && record.prepared === null) fail('S7', node, 'COMMIT without the lock on disk')
+  if (message.type === 'commit' && record.prepared === null)
+    fail('S7', node, 'COMMIT without the lock on disk')
 }
 
 // S8: (height, view) never goes back, whatever was restored.
@@ -145,7 +162,11 @@ function checkProgress(world: World, node: SimNode, message: SignedMessage): voi
  * certificate is of view >= v for that block; or, as in PBFT, q view changes none of which shows any lock, which
  * proves that the earlier pair was not decided.
  */
-function checkLock(world: World, node: SimNode, message: Extract<SignedMessage, { blockHash: Uint8Array }>): void {
+function checkLock(
+  world: World,
+  node: SimNode,
+  message: Extract<SignedMessage, { blockHash: Uint8Array }>,
+): void {
   const lock = world.checker.locks.get(node.slot)
   if (lock === undefined || lock.height !== message.height || message.view <= lock.view) return
   const isSame =
@@ -154,7 +175,8 @@ function checkLock(world: World, node: SimNode, message: Extract<SignedMessage, 
   const core = node.core!
   const justification: readonly ViewChangeMessage[] = core.proposal?.justification ?? core.justification
   const senders = new Set(justification.map((item) => bytesToHex(item.sender)))
-  if (senders.size < independentQuorum(core.validators.members.length)) fail('S6', node, 'no quorum behind the view')
+  if (senders.size < independentQuorum(core.validators.members.length))
+    fail('S6', node, 'no quorum behind the view')
   let highest: Certificate | null = null
   for (const { prepared } of justification) {
     if (prepared !== null && (highest === null || prepared.view > highest.view)) highest = prepared
@@ -249,11 +271,17 @@ export function onStepped(world: World, node: SimNode): void {
   const { core } = node
   if (core === null || !node.isCorrect || core.phase !== 'running') return
   const agreed = world.checker.chain[core.tip.height - 1]
-  if (agreed !== undefined && !equalBytes(validatorSetOf(agreed.outcome.state.next).hash, core.validators.hash)) {
+  if (
+    agreed !== undefined &&
+    !equalBytes(validatorSetOf(agreed.outcome.state.next).hash, core.validators.hash)
+  ) {
     fail('S13', node, `members of height ${core.height} are not the chain's`)
   }
   const memberCount = core.validators.members.length
-  const votes = [...core.prepares.values(), ...core.commits.values()].reduce((sum, log) => sum + log.size, 0)
+  const votes = [...core.prepares.values(), ...core.commits.values()].reduce(
+    (sum, log) => sum + log.size,
+    0,
+  )
   const bounds: [string, number, number][] = [
     ['votes', votes, memberCount * 16],
     ['view changes', core.viewChanges.size, memberCount],
@@ -278,6 +306,9 @@ function checkEvidence(world: World, { first, second }: Evidence): void {
     throw new SimFailure('S16', 'evidence against nobody')
   }
   if (accused.isCorrect) {
-    throw new SimFailure('S16', `node ${accused.slot} is framed: ${first.type} ${first.height}/${first.view}`)
+    throw new SimFailure(
+      'S16',
+      `node ${accused.slot} is framed: ${first.type} ${first.height}/${first.view}`,
+    )
   }
 }

@@ -45,7 +45,8 @@ export function fakeVerify(publicKey: Uint8Array, bytes: Uint8Array, signature: 
 
 /** Entity id and key number `rotation` of the simulated node `index`. */
 export const entityOf = (index: number): Uint8Array => fakeHash(utf8(`entity ${index}`))
-export const keyOf = (index: number, rotation: number): Uint8Array => fakeHash(utf8(`key ${index} ${rotation}`))
+export const keyOf = (index: number, rotation: number): Uint8Array =>
+  fakeHash(utf8(`key ${index} ${rotation}`))
 
 /** Four hex digits: enough to tell blocks and nodes apart in a trace. */
 export const short = (bytes: Uint8Array): string => bytesToHex(bytes.subarray(0, 2))

@@ -69,7 +69,11 @@ export interface FaultPlan {
 /** Each seed gets its own mixture; `only` and `without` narrow it. */
 export function planFaults(
   random: Random,
-  options: { readonly only: readonly FaultId[]; readonly without: readonly FaultId[]; readonly byzantine: boolean },
+  options: {
+    readonly only: readonly FaultId[]
+    readonly without: readonly FaultId[]
+    readonly byzantine: boolean
+  },
 ): FaultPlan {
   const enabled = new Set<FaultId>()
   for (const id of faultIds) {

@@ -38,7 +38,8 @@ export function isRecovered(world: World): boolean {
   const nodes = correctNodes(world)
   const height = Math.max(...nodes.map((node) => node.app.height))
   for (const node of nodes) {
-    if (node.core === null || node.app.height !== height || !node.core.started || node.core.applying) return false
+    if (node.core === null || node.app.height !== height || !node.core.started || node.core.applying)
+      return false
     for (const id of world.sent.keys()) if (!node.app.executed.has(id)) return false
   }
   return true
@@ -50,7 +51,8 @@ export function canRecover(world: World): boolean {
   const last = members.reduce((best, app) => (app.height > best.height ? app : best))
   const healthy = last.next.filter((member) =>
     world.nodes.some(
-      (node) => node.index === member.index && node.isCorrect && node.halted === '' && node.divergesAt === 0,
+      (node) =>
+        node.index === member.index && node.isCorrect && node.halted === '' && node.divergesAt === 0,
     ),
   )
   return healthy.length >= independentQuorum(last.next.length)
@@ -92,7 +94,8 @@ export function checkQuiet(world: World, run: (untilMs: number) => void): void {
   // A silent Byzantine leader is replaced once while idle; with all nodes healthy nothing may move.
   const areAllHealthy = world.nodes.every((node) => node.isCorrect && node.halted === '')
   if (then.height !== before.height) throw new SimFailure('L6', 'a block without work')
-  if (areAllHealthy && then.views !== before.views) throw new SimFailure('L6', 'a view change without a reason')
+  if (areAllHealthy && then.views !== before.views)
+    throw new SimFailure('L6', 'a view change without a reason')
   const nodes = world.nodes.length
   const rate = (then.messages - before.messages) / (quietMs / 1_000)
   const rateMax = nodes * nodes * 8

@@ -56,7 +56,12 @@ export function transmit(network: Network, from: number, to: number): number[] {
 }
 
 /** Blocks every link between the two groups, in one direction or both. */
-export function cut(network: Network, left: readonly number[], right: readonly number[], oneWay: boolean): void {
+export function cut(
+  network: Network,
+  left: readonly number[],
+  right: readonly number[],
+  oneWay: boolean,
+): void {
   for (const from of left) {
     for (const to of right) {
       if (from === to) continue

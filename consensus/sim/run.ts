@@ -85,7 +85,11 @@ export function runSeed(options: SimOptions): Verdict {
     return verdictOf(world, '', '')
   } catch (error) {
     if (error instanceof SimFailure) return verdictOf(world, error.invariant, error.detail)
-    return verdictOf(world, 'ASSERT', error instanceof Error ? (error.stack ?? error.message) : String(error))
+    return verdictOf(
+      world,
+      'ASSERT',
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+    )
   }
 }
 
@@ -106,7 +110,8 @@ function runUntil(world: World, untilMs: number): void {
     pop(world.queue)
     world.now = next.at
     next.run()
-    if (world.eventCount > eventsMax) throw new SimFailure('L3', 'too many events: something runs in circles')
+    if (world.eventCount > eventsMax)
+      throw new SimFailure('L3', 'too many events: something runs in circles')
   }
   world.now = untilMs
 }
@@ -124,7 +129,9 @@ function recover(world: World): void {
 }
 
 function verdictOf(world: World, invariant: string, detail: string): Verdict {
-  const halted = world.nodes.filter((node) => node.halted !== '').map((node) => `${node.slot}:${node.halted}`)
+  const halted = world.nodes
+    .filter((node) => node.halted !== '')
+    .map((node) => `${node.slot}:${node.halted}`)
   const lame = world.nodes.filter((node) => node.isCorrect && node.divergesAt === 0 && node.halted !== '')
   const isFalseHalt = invariant === '' && lame.length > 0
   return {

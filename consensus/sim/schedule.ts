@@ -133,7 +133,12 @@ function scheduleReplay(world: World): void {
     const altered = id === 'F7' && random.chance(0.3) ? { ...message, epoch: message.epoch + 1 } : message
     carry(world, from, random.pick(world.nodes), altered)
   }
-  recurring(world, 'F7', 150, replay('F7', () => true))
+  recurring(
+    world,
+    'F7',
+    150,
+    replay('F7', () => true),
+  )
   const isLate = (message: WireMessage) => message.type === 'viewChange' || message.type === 'proposal'
   recurring(world, 'F28', 300, replay('F28', isLate))
 }
@@ -207,9 +212,11 @@ function scheduleMembership(world: World): void {
 
 export function submit(world: World, transaction: SimTransaction, targets: readonly SimNode[]): void {
   for (const node of targets) {
-    if (node.core === null || node.app.executed.has(transaction.id) || node.pool.has(transaction.id)) continue
+    if (node.core === null || node.app.executed.has(transaction.id) || node.pool.has(transaction.id))
+      continue
     after(world, world.random.exponential(2), () => {
-      if (node.core === null || node.app.executed.has(transaction.id) || node.pool.has(transaction.id)) return
+      if (node.core === null || node.app.executed.has(transaction.id) || node.pool.has(transaction.id))
+        return
       node.pool.set(transaction.id, transaction)
       deliver(world, node, {
         type: 'transactionsWaiting',

@@ -83,7 +83,12 @@ export interface World {
 }
 
 /** What a Byzantine node sends to one target instead of a message. */
-export type Attack = (world: World, from: SimNode, to: SimNode, message: WireMessage) => readonly WireMessage[]
+export type Attack = (
+  world: World,
+  from: SimNode,
+  to: SimNode,
+  message: WireMessage,
+) => readonly WireMessage[]
 
 export function after(world: World, delayMs: number, run: () => void): void {
   push(world.queue, world.now + Math.max(0, delayMs), run)
