@@ -96,10 +96,12 @@ export class ExecutorCore {
       this.store.putNote(noteName(table, key), value)
       return null
     },
-    close: () => {
-      this.store.close()
-      return null
-    },
+    close: () => null,
+  }
+
+  /** After the last answer: closes the store and zeroes its keys. */
+  async close(): Promise<void> {
+    await this.store.close()
   }
 
   private open(request: OpenRequest): OpenReply {
@@ -115,6 +117,7 @@ export class ExecutorCore {
     this.nextValidators = nextValidators
     this.tree = StateTree.open(this.store, sha256, leafSalt)
     this.checkRoot()
+    this.store.checkReadsWith(this.tree)
     this.state = new ChainState(this.store, this.tree)
     this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.tip)
     return {

@@ -10,13 +10,17 @@ if (!port) throw new Error('the executor runs as a thread of the daemon')
 const core = new ExecutorCore()
 
 port.on('message', (request: ExecutorRequest) => {
-  let reply: ExecutorReply
+  const reply = answer(request)
+  if (request.method !== 'close') return port.postMessage(reply)
+  void core.close().finally(() => port.postMessage(reply))
+})
+
+function answer(request: ExecutorRequest): ExecutorReply {
   try {
-    reply = { id: request.id, ok: true, value: core.handle(request.method, request.argument) }
+    return { id: request.id, ok: true, value: core.handle(request.method, request.argument) }
   } catch (error) {
     const code = (error as { code?: unknown }).code
     const message = error instanceof Error ? error.message : String(error)
-    reply = { id: request.id, ok: false, code: typeof code === 'string' ? code : 'EXECUTOR_FAULT', message }
+    return { id: request.id, ok: false, code: typeof code === 'string' ? code : 'EXECUTOR_FAULT', message }
   }
-  port.postMessage(reply)
-})
+}

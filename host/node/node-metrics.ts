@@ -1,0 +1,80 @@
+// Prometheus metrics of a node. Names are API; none carries patient data.
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import type { CommitReply } from '../executor/messages.js'
+import type { RunningNode } from './running-node.js'
+
+export class NodeMetrics {
+  private readonly registry = new Registry()
+  private readonly height = new Gauge({
+    name: 'wardchain_height',
+    help: 'Last final height',
+    registers: [this.registry],
+  })
+  private readonly view = new Gauge({
+    name: 'wardchain_view',
+    help: 'View at the next height',
+    registers: [this.registry],
+  })
+  private readonly lag = new Gauge({
+    name: 'wardchain_lag_blocks',
+    help: 'Blocks behind the best peer',
+    registers: [this.registry],
+  })
+  private readonly peers = new Gauge({
+    name: 'wardchain_peers_connected',
+    help: 'Open connections',
+    registers: [this.registry],
+  })
+  private readonly waiting = new Gauge({
+    name: 'wardchain_pool_transactions',
+    help: 'Transactions that wait',
+    registers: [this.registry],
+  })
+  private readonly missing = new Gauge({
+    name: 'wardchain_votes_missing',
+    help: 'Validators whose vote of the present phase was not seen',
+    registers: [this.registry],
+  })
+  private readonly blocks = new Counter({
+    name: 'wardchain_blocks_total',
+    help: 'Blocks made final here',
+    registers: [this.registry],
+  })
+  private readonly transactions = new Counter({
+    name: 'wardchain_transactions_total',
+    help: 'Receipts by outcome',
+    labelNames: ['outcome'],
+    registers: [this.registry],
+  })
+  private readonly age = new Histogram({
+    name: 'wardchain_block_age_ms',
+    help: 'From block time to final here',
+    buckets: [5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000],
+    registers: [this.registry],
+  })
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry, prefix: 'wardchain_' })
+  }
+
+  onCommit(commit: CommitReply, now: number): void {
+    this.height.set(commit.height)
+    this.blocks.inc()
+    this.age.observe(Math.max(0, now - commit.blockTime))
+    for (const receipt of commit.receipts) {
+      this.transactions.inc({ outcome: receipt.status === 0 ? 'done' : 'refused' })
+    }
+  }
+
+  text(node: RunningNode | undefined): Promise<string> {
+    if (node) {
+      const status = node.driver.status()
+      this.view.set(status.view)
+      this.lag.set(status.lag)
+      this.peers.set(status.peers.length)
+      this.missing.set(status.missing.length)
+      this.waiting.set(node.pool.size)
+    }
+    return this.registry.metrics()
+  }
+}

@@ -1,0 +1,255 @@
+// From a proposal to a signed, final transaction: built here, shown from its own bytes, signed with a key that never
+// leaves this process.
+import {
+  bytesToHex,
+  codeOfStatus,
+  decodeBundle,
+  errorTable,
+  hexToBytes,
+  keyIdOf,
+  ok,
+  recordKind,
+  refused,
+  type ErrorCode,
+  type Manifest,
+} from '../../runtime/protocol/index.js'
+import type { Json, Outcome, Prepared, Proposal, ReceiptView, RecordJson } from '../api/node-port.js'
+import { encodeJson, jsonToBorsh } from '../api/borsh-json.js'
+import { summarise } from '../api/summary.js'
+import { bodySchemaVersion, recordBodySchemas } from '../../runtime/protocol/index.js'
+import type { ReceiptEntry } from '../executor/messages.js'
+import { randomBytes, sha256 } from '../keys/crypto.js'
+import type { NodeReads } from './node-reads.js'
+import type { NodeSequences } from './node-sequences.js'
+import type { FinalOutcome, RunningNode } from './running-node.js'
+import type { PersonSession } from './sessions.js'
+import {
+  draftAppend,
+  draftCall,
+  payloadOf,
+  signBundle,
+  transactionIdOf,
+  type DraftRecord,
+  type DraftTransaction,
+} from './transaction-builder.js'
+
+/** How long a person may read the dialog before its transaction has to be built again. */
+const preparedMsMax = 120_000
+/** The transaction itself stays valid a little longer than the dialog. */
+const validityMs = 180_000
+const finalWaitMsMax = 10_000
+const preparedCountMax = 256
+export const appendFuelLimit = 50_000_000
+const callFuelLimit = 100_000_000
+/** Deploying validates and instruments a module of up to 512 KiB. */
+const deployFuelLimit = 1_500_000_000
+/** Persons sign on stream 0; sources keep urgent and bulk sequences apart as they like. */
+const personStream = 0
+
+interface PreparedEntry {
+  token: string
+  payload: Uint8Array
+  draft: DraftTransaction
+  view: Prepared
+}
+
+export class NodeSigning {
+  private readonly prepared = new Map<string, PreparedEntry>()
+
+  constructor(
+    private readonly node: RunningNode,
+    private readonly reads: NodeReads,
+    private readonly sequences: NodeSequences,
+    private readonly now: () => number,
+  ) {}
+
+  async prepare(session: PersonSession, proposal: Proposal): Promise<Outcome<Prepared>> {
+    const manifest = await this.manifestOf(proposal)
+    const draft = draftOf(proposal, manifest, this.now())
+    if (!draft.ok) return draft
+    const sender = {
+      chainId: this.node.open.chainId,
+      entity: session.entity,
+      publicKey: session.key.publicKey,
+    }
+    const sequence = await this.sequences.next(keyIdOf(sha256, session.key.publicKey), personStream)
+    const validUntil = this.now() + validityMs
+    const fuelLimit = fuelLimitOf(draft.value)
+    const payload = payloadOf(sender, draft.value, {
+      stream: personStream,
+      sequence,
+      validUntil,
+      fuelLimit,
+    })
+    const records = await this.recordsNamed(session, proposal)
+    const summary = summarise(payload, draft.value.bodies, {
+      hash: sha256,
+      methodInput: (_, method) => manifest?.methods.find((candidate) => candidate.name === method)?.input,
+      record: (id) => records.get(id),
+    })
+    if (!summary.ok) return refused(codeForSummary(summary.code), summary.detail)
+    const view: Prepared = {
+      id: bytesToHex(randomBytes(16)),
+      meaning: summary.value.meaning,
+      summary: summary.value.lines,
+      patient: await this.patientOf(session, summary.value.patients),
+      bytesHex: bytesToHex(payload),
+      lane: summary.value.lane,
+      passwordNeeded: !session.hasSigned,
+      expires: this.now() + preparedMsMax,
+    }
+    if (this.prepared.size >= preparedCountMax) this.dropOldest()
+    this.prepared.set(view.id, { token: session.token, payload, draft: draft.value, view })
+    return ok(view)
+  }
+
+  /** The caller has checked the password where one is needed. */
+  async sign(session: PersonSession, preparedId: string): Promise<Outcome<ReceiptView>> {
+    const entry = this.prepared.get(preparedId)
+    if (!entry || entry.token !== session.token) return refused('NOT_FOUND', 'prepared transaction')
+    this.prepared.delete(preparedId)
+    if (entry.view.expires < this.now()) return refused('EXPIRED', 'prepared transaction')
+    const bundle = signBundle(entry.payload, entry.draft, session.key)
+    session.hasSigned = true
+    return receiptOutcome(
+      await this.node.submit(bundle, finalWaitMsMax),
+      bytesToHex(transactionIdOf(entry.payload)),
+    )
+  }
+
+  passwordNeeded(session: PersonSession, preparedId: string): boolean {
+    return this.prepared.get(preparedId)?.view.passwordNeeded ?? !session.hasSigned
+  }
+
+  async submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>> {
+    const decoded = decodeBundle(bundle, sha256)
+    if (!decoded.ok) return refused(decoded.code, decoded.detail)
+    return receiptOutcome(
+      await this.node.submit(bundle, finalWaitMsMax),
+      bytesToHex(decoded.value.signed.id),
+    )
+  }
+
+  /** Prepared transactions of a session die with it. */
+  forget(token: string): void {
+    for (const [id, entry] of this.prepared) if (entry.token === token) this.prepared.delete(id)
+  }
+
+  private dropOldest(): void {
+    const oldest = this.prepared.keys().next()
+    if (!oldest.done) this.prepared.delete(oldest.value)
+  }
+
+  private async manifestOf(proposal: Proposal): Promise<Manifest | undefined> {
+    if (proposal.type !== 'call') return undefined
+    const target = /^[0-9a-f]{64}$/.test(proposal.target) ? hexToBytes(proposal.target) : proposal.target
+    const contract = await this.node.executor.call('contract', { target: target ?? proposal.target })
+    return contract?.manifest
+  }
+
+  /** Records that the proposal names by id, as its signer may see them. */
+  private async recordsNamed(session: PersonSession, proposal: Proposal): Promise<Map<string, RecordJson>> {
+    const ids = new Set(
+      JSON.stringify(proposal)
+        .match(/"[0-9a-f]{64}"/g)
+        ?.map((text) => text.slice(1, -1)),
+    )
+    const records = new Map<string, RecordJson>()
+    for (const id of [...ids].slice(0, 64)) {
+      const bytes = hexToBytes(id)
+      const record = bytes && (await this.reads.record(session.entity, bytes))
+      if (record) records.set(id, record)
+    }
+    return records
+  }
+
+  private async patientOf(session: PersonSession, patients: string[]): Promise<Prepared['patient']> {
+    if (patients.length !== 1) return null
+    const views = await this.reads.patients(session.entity)
+    return views.ok ? (views.value.patients.find((view) => view.patient === patients[0]) ?? null) : null
+  }
+}
+
+function fuelLimitOf(draft: DraftTransaction): number {
+  if (draft.action.type === 'append') return appendFuelLimit
+  return draft.attachments.length > 0 ? deployFuelLimit : callFuelLimit
+}
+
+function draftOf(
+  proposal: Proposal,
+  manifest: Manifest | undefined,
+  now: number,
+): Outcome<DraftTransaction> {
+  if (proposal.type === 'append') return draftAppendProposal(proposal.records, now)
+  if (!manifest) return refused('CONTRACT_UNKNOWN', proposal.target)
+  const method = manifest.methods.find(
+    (candidate) => candidate.name === proposal.method && candidate.kind === 'call',
+  )
+  if (!method) return refused('METHOD_UNKNOWN', `${proposal.target}.${proposal.method}`)
+  const args = encodeJson(method.input, proposal.args)
+  if (!args.ok) return refused('REQUEST_MALFORMED', args.detail)
+  const attachments = (proposal.attachments ?? []).map(
+    (text) => new Uint8Array(Buffer.from(text, 'base64')),
+  )
+  return ok(draftCall(proposal.target, proposal.method, args.value, attachments))
+}
+
+function draftAppendProposal(
+  records: Extract<Proposal, { type: 'append' }>['records'],
+  now: number,
+): Outcome<DraftTransaction> {
+  const drafts: DraftRecord[] = []
+  for (const [index, record] of records.entries()) {
+    const patient = hexToBytes(record.patient)
+    const kind = recordKind[record.kind]
+    const schema = recordBodySchemas.get(kind)
+    if (!patient || patient.length !== 16) return refused('REQUEST_MALFORMED', `records[${index}].patient`)
+    if (!schema) return refused('REQUEST_MALFORMED', `records[${index}].kind`)
+    const body = jsonToBorsh(schema, { schema: bodySchemaVersion, ...record.body } as Json)
+    if (!body.ok) return refused('REQUEST_MALFORMED', `records[${index}].body: ${body.detail ?? ''}`)
+    const draft: DraftRecord = {
+      kind,
+      patient,
+      code: record.code,
+      effectiveTime: record.effectiveTime ?? now,
+      body: body.value,
+    }
+    const supersedes = record.supersedes === undefined ? undefined : hexToBytes(record.supersedes)
+    if (supersedes) draft.supersedes = supersedes
+    drafts.push(draft)
+  }
+  return draftAppend(drafts)
+}
+
+const codeForSummary = (code: string): ErrorCode =>
+  code in errorTable ? (code as ErrorCode) : 'REQUEST_MALFORMED'
+
+function receiptOutcome(outcome: FinalOutcome, id: string): Outcome<ReceiptView> {
+  if (!outcome.ok) return refused(outcome.code, outcome.code === 'NOT_FINAL_IN_TIME' ? id : outcome.detail)
+  return ok(receiptView(outcome.receipts))
+}
+
+/** The first receipt, with those that it caused inside it. */
+export function receiptView(receipts: readonly ReceiptEntry[]): ReceiptView {
+  const [first, ...caused] = receipts
+  const view = viewOf(first)
+  if (caused.length > 0) view.derived = caused.map(viewOf)
+  return view
+}
+
+function viewOf(receipt: ReceiptEntry): ReceiptView {
+  const code = codeOfStatus(receipt.status) ?? 'INTERNAL'
+  const view: ReceiptView = {
+    transactionId: receipt.id,
+    height: receipt.height,
+    blockTime: receipt.blockTime,
+    code,
+    sentence: errorTable[code].sentence,
+    detail: receipt.detail,
+    fuelUsed: receipt.fuelUsed,
+    records: receipt.records,
+  }
+  if (receipt.cause !== '') view.cause = receipt.cause
+  if (receipt.target !== '') view.target = receipt.target
+  return view
+}

@@ -1,0 +1,61 @@
+// `status` in one place: what a sealed node may say, and what a running one adds.
+import { bytesToHex } from '../../runtime/protocol/index.js'
+import type { NodeStatus, Pinned } from '../api/node-port.js'
+import type { NodeConfig } from './node-config.js'
+import type { RunningNode } from './running-node.js'
+
+export function sealedStatus(
+  config: NodeConfig,
+  initialised: boolean,
+  progress: NodeStatus['progress'],
+  version: number,
+): NodeStatus {
+  return {
+    name: config.name,
+    role: config.role,
+    initialised,
+    sealed: true,
+    progress,
+    chainId: '',
+    chainName: '',
+    environment: config.environment,
+    height: 0,
+    blockTime: 0,
+    stateRoot: '',
+    view: 0,
+    leader: '',
+    phase: 'sealed',
+    voted: [],
+    missing: [],
+    peersConnected: 0,
+    peersKnown: 0,
+    lag: 0,
+    version: String(version),
+  }
+}
+
+export function nodeStatus(
+  sealed: NodeStatus,
+  node: RunningNode,
+  tip: Pinned | undefined,
+  fault: string | undefined,
+): NodeStatus {
+  const driver = node.driver.status()
+  const nameByEntity = new Map(node.open.nodes.map((peer) => [bytesToHex(peer.entity), peer.name]))
+  const nameOf = (entity: string): string => nameByEntity.get(entity) ?? entity.slice(0, 8)
+  return {
+    ...sealed,
+    ...(tip ?? {}),
+    sealed: false,
+    chainId: bytesToHex(node.open.chainId),
+    chainName: node.open.chainName,
+    view: driver.view,
+    leader: nameOf(driver.leader),
+    phase: fault ?? driver.phase,
+    voted: driver.voted.map(nameOf),
+    missing: driver.missing.map(nameOf),
+    peersConnected: driver.peers.length,
+    peersKnown: node.open.nodes.length - 1,
+    lag: driver.lag,
+  }
+}

@@ -1,0 +1,344 @@
+// The daemon's node: sealed until its store password opens it, then running, and sealed again on demand. Implements what
+// the local API needs; everything that works on state is in the parts it owns.
+import { existsSync } from 'node:fs'
+import { appVersion, bytesToHex, hexToBytes, ok, refused } from '../../runtime/protocol/index.js'
+import type {
+  ApiEvent,
+  NodePort,
+  NodeStatus,
+  Outcome,
+  PageView,
+  Pinned,
+  Prepared,
+  Proposal,
+  ReadVia,
+  ReceiptView,
+  RecordQuery,
+  Session,
+} from '../api/node-port.js'
+import { recordKindNameOf } from '../api/views.js'
+import type { CommitReply } from '../executor/messages.js'
+import { openKeyslot, StoreError } from '../store/index.js'
+import { startHl7Bridge, type Hl7Bridge } from '../gateways/hl7-bridge.js'
+import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
+import { NodeError } from './node-error.js'
+import { NodeFeed } from './node-feed.js'
+import type { NodeLogger } from './node-logger.js'
+import { NodeMetrics } from './node-metrics.js'
+import { NodeReads } from './node-reads.js'
+import { NodeSequences } from './node-sequences.js'
+import { NodeSigning, receiptView } from './node-signing.js'
+import { nodeStatus, sealedStatus } from './node-status.js'
+import { RunningNode } from './running-node.js'
+import { Sessions, type PersonSession } from './sessions.js'
+
+/** Everything that exists only while the node is unsealed. */
+interface Unsealed {
+  node: RunningNode
+  reads: NodeReads
+  signing: NodeSigning
+  sequences: NodeSequences
+  bridge: Hl7Bridge | undefined
+}
+
+/** How often idle sessions are ended and subscribers hear the status. */
+const upkeepMs = 1_000
+
+export class WardNode implements NodePort {
+  readonly config: NodeConfig
+  private readonly feed = new NodeFeed()
+  private readonly sessions: Sessions
+  private readonly metricsOf = new NodeMetrics()
+  private unsealed: Unsealed | undefined
+  private unlocking: { phase: string; percent: number } | null = null
+  private fault: { code: string; detail: string } | undefined
+  /** Blocks are announced one after the other, in order. */
+  private announcing: Promise<void> = Promise.resolve()
+  private readonly upkeep: NodeJS.Timeout
+
+  constructor(
+    private readonly folder: string,
+    private readonly logger: NodeLogger,
+    private readonly now: () => number = Date.now,
+  ) {
+    this.config = readNodeConfig(folder)
+    this.sessions = new Sessions(now, (token) => {
+      this.unsealed?.signing.forget(token)
+      this.feed.signedOut(token)
+    })
+    this.upkeep = setInterval(() => {
+      this.sessions.sweep()
+      if (this.unsealed) this.feed.status(this.status())
+    }, upkeepMs)
+    this.upkeep.unref()
+  }
+
+  // ------------------------------------------------------------------------------------------ life cycle
+
+  status(): NodeStatus {
+    const initialised = existsSync(nodeFiles(this.folder).keyslots)
+    const sealed = sealedStatus(this.config, initialised, this.unlocking, appVersion)
+    return this.unsealed ? nodeStatus(sealed, this.unsealed.node, this.tip, this.fault?.code) : sealed
+  }
+
+  async unlock(password: Uint8Array): Promise<Outcome<null>> {
+    if (this.unsealed) return ok(null)
+    if (this.unlocking) return refused('KEYSLOT_REJECTED', 'an unlock is under way')
+    this.unlocking = { phase: 'checking the password', percent: 10 }
+    try {
+      const dataKey = await openKeyslot(nodeFiles(this.folder).keyslots, password)
+      try {
+        await this.start(dataKey)
+      } finally {
+        dataKey.close()
+      }
+      this.logger.info({ height: this.tip?.height }, 'unsealed')
+      return ok(null)
+    } catch (error) {
+      return this.unlockFailure(error)
+    } finally {
+      this.unlocking = null
+    }
+  }
+
+  private unlockFailure(error: unknown): Outcome<null> {
+    const code = error instanceof StoreError || error instanceof NodeError ? error.code : 'INTERNAL'
+    if (code === 'KEYSLOT_REJECTED') return refused('KEYSLOT_REJECTED')
+    this.logger.error(
+      { code, error: error instanceof Error ? error.message : String(error) },
+      'unlock failed',
+    )
+    return refused('INTERNAL', error instanceof Error ? error.message : code)
+  }
+
+  private async start(dataKey: Parameters<typeof RunningNode.start>[1]): Promise<void> {
+    const progress = (phase: string): void => {
+      this.unlocking = { phase, percent: phase === 'opening the store' ? 50 : 80 }
+    }
+    const node = await RunningNode.start(
+      {
+        folder: this.folder,
+        config: this.config,
+        logger: this.logger,
+        now: this.now,
+        onCommit: (commit) => this.onCommit(commit),
+        onFault: (code, detail) => this.onFault(code, detail),
+      },
+      dataKey,
+      progress,
+    )
+    const { tip } = node.open
+    this.tip ??= { height: tip.height, blockTime: tip.time, stateRoot: bytesToHex(tip.result.stateRoot) }
+    const reads = new NodeReads(node)
+    const sequences = new NodeSequences(node.executor)
+    const signing = new NodeSigning(node, reads, sequences, this.now)
+    const bridge = await startHl7Bridge(this.config.sources, node, sequences, this.logger, this.now)
+    this.unsealed = { node, reads, signing, sequences, bridge }
+  }
+
+  private tip: Pinned | undefined
+
+  private onCommit(commit: CommitReply): void {
+    this.tip = {
+      height: commit.height,
+      blockTime: commit.blockTime,
+      stateRoot: bytesToHex(commit.stateRoot),
+    }
+    this.metricsOf.onCommit(commit, this.now())
+    this.unsealed?.bridge?.onCommit(commit)
+    const { reads } = this.unsealed ?? {}
+    if (!reads) return
+    if (commit.receipts.some((receipt) => receipt.target.startsWith('ward/policy.')))
+      reads.forgetPermissions()
+    this.announcing = this.announcing
+      .then(() => this.feed.commit(commit, reads))
+      .catch((error: unknown) => this.logger.warn({ error: String(error) }, 'announcing a block failed'))
+  }
+
+  private onFault(code: string, detail: string): void {
+    this.fault = { code, detail }
+    this.logger.error({ code, detail }, 'this node has stopped taking part; reads may go on')
+  }
+
+  async seal(): Promise<void> {
+    const { unsealed } = this
+    this.unsealed = undefined
+    this.tip = undefined
+    this.sessions.endAll()
+    if (!unsealed) return
+    await unsealed.bridge?.close()
+    await unsealed.node.close()
+    this.logger.info({}, 'sealed')
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.upkeep)
+    await this.seal()
+  }
+
+  // -------------------------------------------------------------------------------------------- sessions
+
+  people() {
+    return this.unsealed ? ok(this.unsealed.reads.signers()) : refused('NODE_SEALED')
+  }
+
+  async signIn(person: string, password: Uint8Array): Promise<Outcome<Session>> {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    const signedIn = await this.sessions.signIn(this.personEntry(person), password)
+    return signedIn.ok ? ok(sessionView(signedIn.value)) : signedIn
+  }
+
+  private personEntry(person: string) {
+    return this.unsealed?.node.open.entities.find(
+      (entity) => entity.keystore.length > 0 && bytesToHex(entity.entity) === person,
+    )
+  }
+
+  session(token: string): Session | undefined {
+    const session = this.sessions.find(token)
+    return session && sessionView(session)
+  }
+
+  extend(token: string): Outcome<Session> {
+    const session = this.sessions.extend(token)
+    return session ? ok(sessionView(session)) : refused('SESSION_REQUIRED')
+  }
+
+  signOut(token: string): void {
+    this.sessions.end(token)
+  }
+
+  // --------------------------------------------------------------------------------------------- signing
+
+  async prepare(session: Session, proposal: Proposal): Promise<Outcome<Prepared>> {
+    const person = this.sessions.find(session.token)
+    if (!this.unsealed) return refused('NODE_SEALED')
+    if (!person) return refused('SESSION_REQUIRED')
+    return this.unsealed.signing.prepare(person, proposal)
+  }
+
+  async sign(session: Session, preparedId: string, password?: Uint8Array): Promise<Outcome<ReceiptView>> {
+    const person = this.sessions.find(session.token)
+    if (!this.unsealed) return refused('NODE_SEALED')
+    if (!person) return refused('SESSION_REQUIRED')
+    if (this.unsealed.signing.passwordNeeded(person, preparedId) || password) {
+      const entry = this.personEntry(bytesToHex(person.entity))
+      const confirmed = password && (await this.sessions.confirm(entry, password))
+      if (!confirmed) return refused('SIGN_IN_REJECTED')
+    }
+    return this.unsealed.signing.sign(person, preparedId)
+  }
+
+  async submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>> {
+    return this.unsealed ? this.unsealed.signing.submitSigned(bundle) : refused('NODE_SEALED')
+  }
+
+  // ----------------------------------------------------------------------------------------------- reads
+
+  async transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>> {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    const bytes = hexToBytes(id)
+    if (bytes?.length !== 32) return refused('REQUEST_MALFORMED', 'id')
+    const { receipts } = await this.unsealed.node.executor.call('receipt', { id: bytes })
+    if (receipts.length === 0) return refused('TRANSACTION_UNKNOWN', id)
+    return ok({ ...(await this.unsealed.reads.pin()), receipt: receiptView(receipts) })
+  }
+
+  async patients(session: Session, _via: ReadVia) {
+    return this.unsealed ? this.unsealed.reads.patients(readerOf(session)) : refused('NODE_SEALED')
+  }
+
+  async records(session: Session, query: RecordQuery) {
+    return this.unsealed ? this.unsealed.reads.records(readerOf(session), query) : refused('NODE_SEALED')
+  }
+
+  async alerts(session: Session, query: ReadVia & { patient?: string }) {
+    return this.unsealed
+      ? this.unsealed.reads.alerts(readerOf(session), query.patient)
+      : refused('NODE_SEALED')
+  }
+
+  async orders(session: Session, query: ReadVia & { patient?: string }) {
+    return this.unsealed
+      ? this.unsealed.reads.orders(readerOf(session), query.patient)
+      : refused('NODE_SEALED')
+  }
+
+  peers() {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    const { open, driver } = this.unsealed.node
+    const connected = new Map(driver.status().peers.map((peer) => [peer.peer, peer]))
+    const peers = open.nodes
+      .filter((node) => node.name !== this.config.name)
+      .map((node) => {
+        const link = connected.get(bytesToHex(node.transportKey))
+        return {
+          name: node.name,
+          role: node.role,
+          connected: link !== undefined,
+          height: 0,
+        }
+      })
+    return ok({ ...(this.tip ?? { height: 0, blockTime: 0, stateRoot: '' }), peers })
+  }
+
+  async page(alias: string): Promise<Outcome<Pinned & { page: PageView }>> {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    const contract = await this.unsealed.node.executor.call('contract', { target: alias })
+    if (!contract?.page) return refused('NOT_FOUND', alias)
+    const { manifest } = contract
+    const selectors = (list: typeof manifest.reads): PageView['reads'] =>
+      list.flatMap(({ kind, codes }) => {
+        const name = recordKindNameOf(kind)
+        return name === undefined ? [] : [{ kind: name, codes }]
+      })
+    const page: PageView = {
+      alias,
+      version: manifest.version,
+      address: bytesToHex(contract.address),
+      title: manifest.title,
+      html: contract.page,
+      hash: bytesToHex(contract.codeHash),
+      reads: selectors(manifest.reads),
+      emits: selectors(manifest.emits),
+      calls: manifest.calls,
+    }
+    return ok({ ...(await this.unsealed.reads.pin()), page })
+  }
+
+  async pages() {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    const contracts = await this.unsealed.node.executor.call('contracts', null)
+    const pages = contracts
+      .filter((contract) => contract.type === 'page')
+      .map(({ alias, title, version, address }) => ({
+        alias,
+        title,
+        version,
+        address: bytesToHex(address),
+      }))
+    return ok({ ...(await this.unsealed.reads.pin()), pages })
+  }
+
+  subscribe(session: Session | undefined, listener: (event: ApiEvent) => void): () => void {
+    return this.feed.subscribe(session, listener)
+  }
+
+  // --------------------------------------------------------------------------------------------- upkeep
+
+  metrics(): Promise<string> {
+    return this.metricsOf.text(this.unsealed?.node)
+  }
+
+  health(): { healthy: boolean; detail: string } {
+    if (this.fault) return { healthy: false, detail: this.fault.code }
+    return { healthy: true, detail: this.unsealed ? 'running' : 'sealed' }
+  }
+}
+
+function sessionView(session: PersonSession): Session {
+  const person = { entity: bytesToHex(session.entity), label: session.label, roles: session.roles }
+  return { token: session.token, person, expires: session.expires }
+}
+
+const readerOf = (session: Session): Uint8Array => hexToBytes(session.person.entity) ?? new Uint8Array(32)

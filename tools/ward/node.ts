@@ -1,0 +1,38 @@
+// `ward node`: the daemon in the foreground. Sealed until the unlock page or API gets the store password.
+import type { Command } from 'commander'
+import { startApi } from '../../host/api/server.js'
+import { createNodeLogger } from '../../host/node/node-logger.js'
+import { WardNode } from '../../host/node/ward-node.js'
+import { distFolder } from './system-contracts.js'
+
+export function addNodeCommand(program: Command): void {
+  program
+    .command('node')
+    .description('run a node in the foreground; it stays sealed until it is unlocked through its page')
+    .requiredOption('--dir <folder>', "the node's folder")
+    .option('--log <level>', 'debug, info, warn or error', 'info')
+    .action(runNode)
+}
+
+async function runNode(options: { dir: string; log: string }): Promise<void> {
+  const logger = createNodeLogger('ward', options.log)
+  const node = new WardNode(options.dir, logger)
+  const { apiPort, name, role } = node.config
+  const api = await startApi(
+    { port: apiPort, host: '127.0.0.1', staticFolder: `${distFolder}shell` },
+    node,
+    logger,
+  )
+  logger.info({ url: api.url, name, role, sealed: true }, 'node is up: open the page to unlock it')
+  let closing = false
+  const close = (): void => {
+    if (closing) return
+    closing = true
+    void api
+      .close()
+      .then(() => node.close())
+      .then(() => process.exit(0))
+  }
+  process.on('SIGTERM', close)
+  process.on('SIGINT', close)
+}
