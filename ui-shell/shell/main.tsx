@@ -1,0 +1,14 @@
+// Starts the shell in the page that the node served.
+import { render } from 'preact'
+import { createShellApi } from './api.js'
+import { Shell } from './shell.js'
+import { createController } from './shell-state.js'
+
+const pageToken = document.querySelector<HTMLMetaElement>('meta[name="wardchain-page"]')?.content ?? ''
+const api = createShellApi(pageToken)
+const controller = createController(api)
+const root = document.getElementById('shell')
+if (root !== null) {
+  render(<Shell api={api} controller={controller} />, root)
+  controller.start()
+}
