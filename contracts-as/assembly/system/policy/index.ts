@@ -1,0 +1,188 @@
+// `ward/policy`: roles and grants, and the kernel's questions about them. Static: it calls nothing, reads only its
+// own store and sees no clock. Every answer names the grant that allows, or what is missing.
+import {
+  ALREADY_DONE,
+  answer,
+  ARGUMENT_INVALID,
+  CALL_NOT_GRANTED,
+  Context,
+  emitEvent,
+  GRANT_UNKNOWN,
+  input,
+  isZero,
+  LAST_ADMIN,
+  Reader,
+  refuse,
+  sha256,
+  slice,
+  Trigger,
+  utf8,
+  Writer,
+  Bytes,
+} from '../../sdk'
+import { Action, add, Best, consider, entityKey, find, Grant, ofGrantee, Question, remove, roleKey } from './grants'
+import { addBuiltInGrants, adminCount, assign, hasRole, removeRoleOf, rolesOf } from './roles'
+import { missingAppend, missingCall, missingRead } from './words'
+
+const noName: Bytes = new StaticArray<u8>(0)
+
+/** Kernel, height 0: {roles: [{entity, role}], grants: [Grant]}; the built-in roles' grants come first. */
+export function genesis(): void {
+  if (new Context().trigger != Trigger.Genesis) refuse(CALL_NOT_GRANTED, 'only at the founding')
+  const reader = input()
+  addBuiltInGrants()
+  const roleCount = reader.count(10000)
+  for (let index = 0; index < roleCount; index++) {
+    const entity = reader.fixed(32)
+    assign(entity, roleName(reader))
+  }
+  const grantCount = reader.count(10000)
+  for (let index = 0; index < grantCount; index++) {
+    const grant = Grant.read(reader)
+    if (isZero(grant.id)) grant.id = idOf(grant, noName)
+    add(grant)
+  }
+  reader.end()
+}
+
+/** {author, patient, kind, code} -> policy answer. */
+export function mayAppend(): void {
+  const reader = input()
+  const author = reader.fixed(32)
+  const patient = reader.fixed(16)
+  const kind = reader.u8()
+  const code = reader.bytesValue(64)
+  const best = decide(author, new Question(Action.Append, kind, noName, code, patient))
+  reply(best, best.found ? '' : missingAppend(kind, textOf(code)))
+}
+
+/** {reader, patient, kind} -> policy answer. */
+export function mayRead(): void {
+  const question = input()
+  const reader = question.fixed(32)
+  const patient = question.fixed(16)
+  const kind = question.u8()
+  const best = decide(reader, new Question(Action.Read, kind, noName, noName, patient))
+  reply(best, best.found ? '' : missingRead(kind))
+}
+
+/** {caller, target, method} -> policy answer. */
+export function mayCall(): void {
+  const reader = input()
+  const caller = reader.fixed(32)
+  const target = reader.bytesValue(64)
+  const method = reader.bytesValue(64)
+  const best = decide(caller, new Question(Action.Call, 0, target, method, null))
+  reply(best, best.found ? '' : missingCall(textOf(target), textOf(method)))
+}
+
+/** {entity, role}. Administrators only. */
+export function assignRole(): void {
+  requireAdmin()
+  const reader = input()
+  const entity = reader.fixed(32)
+  const role = roleName(reader)
+  reader.end()
+  if (!assign(entity, role)) refuse(ALREADY_DONE, 'this entity has the role already')
+  emitEvent('role-assigned', new Writer().fixed(entity).text(role))
+}
+
+/** {entity, role}. Administrators only; the last administrator stays. */
+export function removeRole(): void {
+  requireAdmin()
+  const reader = input()
+  const entity = reader.fixed(32)
+  const role = roleName(reader)
+  reader.end()
+  if (role == 'admin' && adminCount() == 1 && hasRole(entity, 'admin')) {
+    refuse(LAST_ADMIN, 'the last administrator cannot be removed')
+  }
+  if (!removeRoleOf(entity, role)) refuse(ALREADY_DONE, 'this entity does not have the role')
+  emitEvent('role-removed', new Writer().fixed(entity).text(role))
+}
+
+/** Grant -> {id 16}. A zero id is replaced by one drawn from the transaction. Administrators only. */
+export function grant(): void {
+  const context = requireAdmin()
+  const reader = input()
+  const wanted = Grant.read(reader)
+  reader.end()
+  if (isZero(wanted.id)) wanted.id = idOf(wanted, context.transaction)
+  add(wanted)
+  emitEvent('granted', new Writer().fixed(wanted.id))
+  answer(new Writer().fixed(wanted.id))
+}
+
+/** {id 16}. Administrators only. */
+export function revoke(): void {
+  requireAdmin()
+  const reader = input()
+  const id = reader.fixed(16)
+  reader.end()
+  const found = find(id)
+  if (found === null) refuse(GRANT_UNKNOWN, 'no grant has this id')
+  remove(found!)
+  emitEvent('revoked', new Writer().fixed(id))
+}
+
+/** {role, entity} -> [Grant]: what a role (entity zero) or an entity (role empty) holds itself. */
+export function grantsOf(): void {
+  const reader = input()
+  const role = reader.bytesValue(32)
+  const entity = reader.fixed(32)
+  const list = ofGrantee(role.length > 0 ? roleKey(role) : entityKey(entity))
+  const writer = new Writer().u32(list.length)
+  for (let index = 0; index < list.length; index++) list[index].write(writer)
+  answer(writer)
+}
+
+/** {entity} -> [role]. */
+export function rolesOfEntity(): void {
+  const list = rolesOf(input().fixed(32))
+  const writer = new Writer().u32(list.length)
+  for (let index = 0; index < list.length; index++) writer.bytesValue(list[index])
+  answer(writer)
+}
+
+/** What the entity holds itself counts first, then what its roles hold. */
+function decide(entity: Bytes, question: Question): Best {
+  const best = new Best()
+  consider(best, entityKey(entity), question)
+  if (best.isFinal) return best
+  const roles = rolesOf(entity)
+  for (let index = 0; index < roles.length && !best.isFinal; index++) {
+    consider(best, roleKey(roles[index]), question)
+  }
+  return best
+}
+
+function reply(best: Best, missing: string): void {
+  answer(new Writer().bool(best.found).fixed(best.grant).u64(best.validUntil).text(missing))
+}
+
+function requireAdmin(): Context {
+  const context = new Context()
+  if (!hasRole(context.caller, 'admin')) refuse(CALL_NOT_GRANTED, 'ask for role admin')
+  return context
+}
+
+function roleName(reader: Reader): string {
+  const role = reader.text(32)
+  if (role.length == 0) refuse(ARGUMENT_INVALID, 'a role needs a name')
+  for (let index = 0; index < role.length; index++) {
+    const unit = role.charCodeAt(index)
+    const isLetter = unit >= 0x61 && unit <= 0x7a
+    if (!isLetter && unit != 0x2d) refuse(ARGUMENT_INVALID, 'role names are lower case letters and hyphens')
+  }
+  return role
+}
+
+/** First 16 bytes of SHA-256("wardchain/grant/1" ‖ transaction ‖ grant with a zero id). */
+function idOf(grant: Grant, transaction: Bytes): Bytes {
+  const content = grant.write(new Writer().fixed(utf8('wardchain/grant/1')).fixed(transaction)).finish()
+  return slice(sha256(content), 0, 16)
+}
+
+function textOf(bytes: Bytes): string {
+  return String.UTF8.decodeUnsafe(changetype<usize>(bytes), bytes.length)
+}
