@@ -69,16 +69,14 @@ export function readS33(reader: ByteReader): number {
   return refuseInteger(reader)
 }
 
-/** Passes over a signed LEB128 of at most 64 bits and returns its low 32 bits. */
-export function skipS64(reader: ByteReader): number {
-  let low = 0
+/** Passes over a signed LEB128 of at most 64 bits: nothing here needs its value. */
+export function skipS64(reader: ByteReader): void {
   for (let shift = 0; shift < 70; shift += 7) {
     const byte = readByte(reader)
     if (shift === 63 && byte !== 0 && byte !== 0x7f) refuseInteger(reader)
-    if (shift < 32) low |= (byte & 0x7f) << shift
-    if (byte < 0x80) return low
+    if (byte < 0x80) return
   }
-  return refuseInteger(reader)
+  refuseInteger(reader)
 }
 
 function refuseInteger(reader: ByteReader): never {

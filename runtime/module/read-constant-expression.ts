@@ -32,7 +32,8 @@ function readImmediate(reader: ByteReader, opcode: number, offset: number): numb
     case CONSTANT_I32:
       return readS32(reader)
     case CONSTANT_I64:
-      return skipS64(reader)
+      skipS64(reader)
+      return 0
     case CONSTANT_F32:
       skipBytes(reader, 4)
       return 0

@@ -39,7 +39,7 @@ export interface GlobalType {
 }
 
 /**
- * One instruction of a constant expression; `immediate` is an index, or the bits of a constant up to 32.
+ * One instruction of a constant expression; `immediate` is an index or an i32; 0 for wider constants.
  */
 export interface ConstantInstruction {
   readonly opcode: number
