@@ -1,0 +1,104 @@
+// Is this a block that may be voted for? Decided by header, payload and parent state, before anything runs.
+import { transactionRoots, decodePayload, type BlockHeader, type Payload } from '../protocol/block.js'
+import { equalBytes, bytesToHex } from '../protocol/bytes.js'
+import type { Validator } from '../protocol/certificate.js'
+import { validatorsHash } from '../protocol/entity.js'
+import { laneCount, type Lane } from '../protocol/lanes.js'
+import { appVersion, protocolVersion, transactionsPerBlockMax } from '../protocol/limits.js'
+import { ok, refused, type Result } from '../protocol/result.js'
+import { decodeBundle, type Bundle } from '../protocol/transaction.js'
+import { checkTransaction, LaneMeter } from './admission.js'
+import type { Kernel } from './kernel.js'
+import { decodeRow, headKey, headRow, onlyKey, store, validatorRow, type HeadRow } from './kernel-tables.js'
+import type { BlockInput, BlockOptions, BlockRefusalCode } from './ports.js'
+import { useSequence } from './replay-window.js'
+import type { StateReader } from '../state/store-interface.js'
+
+export interface CheckedBlock {
+  lanes: { bundle: Bundle; fuelReserved: number }[][]
+}
+
+type Refusal = Result<never, BlockRefusalCode>
+
+export function readValidators(state: StateReader): Validator[] {
+  const row = state.get(store.validator, onlyKey)
+  return row === undefined ? [] : decodeRow<Validator[]>(validatorRow, row)
+}
+
+export function readHead(state: StateReader): HeadRow {
+  const row = state.get(store.chain, headKey)
+  return row === undefined ? { height: 0n, time: 0n } : decodeRow<HeadRow>(headRow, row)
+}
+
+/** Checks everything, and marks the sequences of the block's transactions as used in the overlay. */
+export function checkBlock(
+  kernel: Kernel,
+  input: BlockInput,
+  options: BlockOptions,
+): Result<CheckedBlock, BlockRefusalCode> {
+  const { header } = input
+  const headerRefusal = refuseHeader(kernel, header)
+  if (headerRefusal !== undefined) return headerRefusal
+  const payload = payloadOf(input.payload)
+  if (!payload.ok) return payload
+  if (payload.value.lanes.reduce((count, group) => count + group.length, 0) > transactionsPerBlockMax) {
+    return refused('TRANSACTIONS_TOO_MANY')
+  }
+  const meter = new LaneMeter()
+  const lanes: CheckedBlock['lanes'] = []
+  for (let lane = 0; lane < laneCount; lane += 1) {
+    const group: CheckedBlock['lanes'][number] = []
+    for (const bytes of payload.value.lanes[lane]) {
+      const checked = checkBundle(kernel, header, bytes, lane as Lane, { meter, options })
+      if (!checked.ok) return checked
+      group.push(checked.value)
+    }
+    lanes.push(group)
+  }
+  const signed = lanes.map((group) => group.map(({ bundle }) => bundle.signed.bytes))
+  const roots = transactionRoots(kernel.hash, signed)
+  const rootsFit = roots.every((root, lane) => equalBytes(root, header.transactionRoots[lane]))
+  return rootsFit ? ok({ lanes }) : refused('ROOTS_WRONG')
+}
+
+/** Parent hash, certificate and clock skew are the consensus core's part. */
+function refuseHeader(kernel: Kernel, header: BlockHeader): Refusal | undefined {
+  const { chain, overlay } = kernel
+  if (!equalBytes(header.chainId, chain.chainId)) return refused('CHAIN_WRONG')
+  if (header.version !== protocolVersion || header.appVersion !== appVersion)
+    return refused('VERSION_UNKNOWN')
+  if (header.epoch !== chain.epoch) return refused('VERSION_UNKNOWN', 'epoch')
+  const head = readHead(overlay)
+  if (BigInt(header.height) !== head.height + 1n) return refused('HEIGHT_WRONG')
+  if (BigInt(header.time) <= head.time) return refused('TIME_NOT_LATER')
+  const expected = validatorsHash(kernel.hash, readValidators(overlay))
+  return equalBytes(header.validatorsHash, expected) ? undefined : refused('VALIDATORS_WRONG')
+}
+
+function payloadOf(payload: Payload | Uint8Array): Result<Payload, BlockRefusalCode> {
+  return payload instanceof Uint8Array ? decodePayload(payload) : ok(payload)
+}
+
+function checkBundle(
+  kernel: Kernel,
+  header: BlockHeader,
+  bytes: Uint8Array,
+  lane: Lane,
+  context: { meter: LaneMeter; options: BlockOptions },
+): Result<{ bundle: Bundle; fuelReserved: number }, BlockRefusalCode> {
+  const { meter, options } = context
+  const kept = options.decodedBundle?.(bytes)
+  const decoded = kept === undefined ? decodeBundle(bytes, kernel.hash) : ok(kept)
+  if (!decoded.ok) return decoded
+  const bundle = decoded.value
+  const id = bytesToHex(bundle.signed.id)
+  const at = { chainId: kernel.chain.chainId, height: header.height, time: header.time }
+  const verifySignature = options.signaturesChecked?.(id) !== true
+  const admission = checkTransaction(kernel.overlay, bundle, at, kernel.ports, { verifySignature })
+  if (!admission.ok) return refused(admission.code, id)
+  const { fuelReserved, keyId, stream, sequence } = admission.value
+  if (admission.value.lane !== lane) return refused('LANE_WRONG', id)
+  if (!meter.admit(lane, bytes.length, fuelReserved)) return refused('LANE_FULL', id)
+  const verdict = useSequence(kernel.overlay, keyId, stream, sequence)
+  return verdict === 'OK' ? ok({ bundle, fuelReserved }) : refused(verdict, id)
+}

@@ -1,0 +1,134 @@
+// Checking what is to be deployed: manifest, module or page, and that the two fit. Used by governance and by genesis.
+import { utf8ToText } from '../protocol/bytes.js'
+import type { ErrorCode } from '../protocol/error-codes.js'
+import { attachmentBytesMax } from '../protocol/limits.js'
+import { contractAddress, decodeManifest, type Manifest } from '../protocol/manifest.js'
+import { ok, refused, type Result } from '../protocol/result.js'
+import { INITIALIZE_EXPORT, prepareModule } from '../module/index.js'
+import { bytesToText } from '../state/state-keys.js'
+import { GuestStop } from './guest-failure.js'
+import type { Kernel } from './kernel.js'
+import { store } from './kernel-tables.js'
+import { compileModule, contractPolicy, scheduleOf } from './module-cache.js'
+import type { Attachment } from './ports.js'
+
+export interface Deployment {
+  address: Uint8Array
+  manifest: Manifest
+  manifestHash: Uint8Array
+  codeHash: Uint8Array
+  vendor: Uint8Array
+  /** Manifest and code, to be stored with the block. */
+  attachments: Attachment[]
+}
+
+/** Takes fuel before dear work; leaves the guest when it is not there. */
+export type Charge = (fuel: number) => void
+
+/** Fuel bound that one method may declare: a quarter of what a block keeps for derived work. */
+export const methodFuelMax = 500_000_000
+
+/**
+ * Codes: ATTACHMENT_MISMATCH (manifest or code is neither beside the transaction nor stored), MANIFEST_REFUSED,
+ * MODULE_REFUSED; the detail names the place.
+ */
+export function checkDeployment(
+  kernel: Kernel,
+  wanted: { vendor: Uint8Array; manifest: Uint8Array; code: Uint8Array },
+  charge: Charge,
+): Result<Deployment, ErrorCode> {
+  const manifestBytes = findAttachment(kernel, wanted.manifest)
+  const code = findAttachment(kernel, wanted.code)
+  if (manifestBytes === undefined) return refused('ATTACHMENT_MISMATCH', 'manifest')
+  if (code === undefined) return refused('ATTACHMENT_MISMATCH', 'code')
+  charge(manifestBytes.length)
+  const decoded = decodeManifest(manifestBytes)
+  if (!decoded.ok) return refused('MANIFEST_REFUSED', decoded.detail)
+  const manifest = decoded.value
+  const problem = manifestProblem(manifest)
+  if (problem !== undefined) return refused('MANIFEST_REFUSED', problem)
+  const fault =
+    manifest.type === 'page' ? pageProblem(code, charge) : moduleProblem(kernel, code, manifest, charge)
+  if (fault !== undefined) return refused('MODULE_REFUSED', fault)
+  return ok({
+    address: contractAddress(kernel.hash, {
+      chainId: kernel.chain.chainId,
+      alias: manifest.alias,
+      manifestHash: wanted.manifest,
+      codeHash: wanted.code,
+    }),
+    manifest,
+    manifestHash: wanted.manifest,
+    codeHash: wanted.code,
+    vendor: wanted.vendor,
+    attachments: [
+      { hash: wanted.manifest, content: manifestBytes },
+      { hash: wanted.code, content: code },
+    ],
+  })
+}
+
+/**
+ * Beside a transaction of this block, or kept by the chain. That the chain keeps it is decided by the state, never by
+ * what happens to lie in this replica's store.
+ */
+function findAttachment(kernel: Kernel, hash: Uint8Array): Uint8Array | undefined {
+  const beside = kernel.attachments.get(bytesToText(hash))
+  if (beside !== undefined) return beside
+  return kernel.overlay.get(store.attachment, hash) === undefined
+    ? undefined
+    : kernel.parent.attachmentOf(hash)
+}
+
+function manifestProblem(manifest: Manifest): string | undefined {
+  const names = new Map(manifest.methods.map((method) => [method.name, method]))
+  if (names.size !== manifest.methods.length) return 'methods: a name occurs twice'
+  if (names.has(INITIALIZE_EXPORT)) return `methods: ${INITIALIZE_EXPORT} is reserved`
+  const dear = manifest.methods.find((method) => method.fuel > methodFuelMax)
+  if (dear !== undefined) return `methods: fuel of ${dear.name} is above ${methodFuelMax}`
+  for (const { method } of manifest.subscriptions) {
+    if (names.get(method)?.kind !== 'record') return `subscriptions: ${method} is not a record method`
+  }
+  const isPage = manifest.type === 'page'
+  if (isPage && manifest.methods.length + manifest.subscriptions.length > 0)
+    return 'methods: a page has none'
+  return undefined
+}
+
+/** One HTML document of at most 512 KiB. */
+function pageProblem(page: Uint8Array, charge: Charge): string | undefined {
+  charge(page.length)
+  if (page.length === 0 || page.length > attachmentBytesMax) return 'page: 1 byte to 512 KiB expected'
+  try {
+    utf8ToText(page)
+  } catch {
+    return 'page: UTF-8 expected'
+  }
+  return undefined
+}
+
+function moduleProblem(
+  kernel: Kernel,
+  code: Uint8Array,
+  manifest: Manifest,
+  charge: Charge,
+): string | undefined {
+  const schedule = scheduleOf(kernel.chain)
+  // What grows with the bytes is paid before they are read, the rest when the reader has counted it.
+  const before = schedule.deploy + schedule.deployByte * code.length
+  charge(before)
+  const prepared = prepareModule(code, contractPolicy, schedule)
+  if (!prepared.ok) return `${prepared.code} at byte ${prepared.offset}: ${prepared.detail}`
+  charge(Math.max(0, prepared.value.deployPrice - before))
+  const missing = manifest.methods.find((method) => !prepared.value.methods.includes(method.name))
+  if (missing !== undefined) return `METHOD_MISSING: ${missing.name} is not exported as a function () -> ()`
+  try {
+    compileModule(prepared.value)
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError || error instanceof GuestStop) {
+      return 'INITIALIZE_FAILED: _initialize traps, calls the host or needs too much fuel'
+    }
+    throw error
+  }
+  return undefined
+}

@@ -1,0 +1,120 @@
+// Derived transactions: rules run by records, contracts run by timers. Each has its own fuel and receipt; a failure is
+// its own and never touches what caused it.
+import { utf8 } from '../protocol/bytes.js'
+import type { ErrorCode } from '../protocol/error-codes.js'
+import { hashBytes } from '../protocol/hash.js'
+import { assert } from '../protocol/result.js'
+import { STACK_BYTES_MAX } from '../module/index.js'
+import { activeContract, contractAt, type Contract } from './contracts.js'
+import type { FinishedRun } from './execute-signed.js'
+import { runFrame, trigger } from './frame.js'
+import { createRun, type Kernel, type Run } from './kernel.js'
+import { findRecord, readBody } from './ledger.js'
+import { receiptOf, type Outcome } from './receipts.js'
+import { encodeRecordView } from './record-rows.js'
+import { mayRun, spend } from './rule-budget.js'
+import { isQuarantined, noteFailure, noteSuccess } from './rule-health.js'
+import { timerRunId, type DueTimer } from './timers.js'
+import { derivedId, encodeTriggerInput, type DerivedItem } from './triggers.js'
+
+/** Records written by rules trigger again, this many steps deep. */
+export const generationMax = 4
+
+/** Fuel bound of a derived item: what must still fit into the block before it starts. */
+export function boundOf(kernel: Kernel, item: Pick<DerivedItem, 'address' | 'method'>): number {
+  return contractAt(kernel, item.address)?.methods.get(item.method)?.fuel ?? 0
+}
+
+export function executeDerived(kernel: Kernel, item: DerivedItem): FinishedRun {
+  const contract = contractAt(kernel, item.address)
+  assert(contract !== undefined, 'derived work names a deployed version')
+  const run = createRun(kernel, derivedId(kernel.hash, item), contract.entity)
+  const target = { alias: item.alias, address: item.address, method: item.method }
+  const cause = item.parent
+  const refusal = refuseRun(kernel, item)
+  if (refusal !== undefined) {
+    return { run, receipt: receiptOf(run, { code: refusal, fuelUsed: 0, cause, target }) }
+  }
+  const input = triggerInputOf(run, item)
+  if (input === 'ERASED')
+    return { run, receipt: receiptOf(run, { code: 'ERASED', fuelUsed: 0, cause, target }) }
+  const outcome = enter(run, contract, item.method, input, trigger.record)
+  spend(kernel.overlay, kernel.budgets, item.source, {
+    alias: item.alias,
+    fuel: outcome.fuelUsed,
+    time: kernel.time,
+  })
+  noteHealth(run, item, outcome.code)
+  return { run, receipt: receiptOf(run, { ...outcome, cause, target }) }
+}
+
+function refuseRun(kernel: Kernel, item: DerivedItem): ErrorCode | undefined {
+  if (item.generation > generationMax) return 'GENERATION_EXCEEDED'
+  if (isQuarantined(kernel.overlay, item.alias)) return 'RULE_QUARANTINED'
+  const { overlay, budgets, time } = kernel
+  return mayRun(overlay, budgets, item.source, item.alias, time) ? undefined : 'BUDGET_EXHAUSTED'
+}
+
+/** The records that caused it, as the rule gets them; their bodies count as read. */
+function triggerInputOf(run: Run, item: DerivedItem): Uint8Array | 'ERASED' {
+  const { views } = item
+  if (views !== undefined) {
+    for (const id of item.records) readBody(run, id)
+    return encodeTriggerInput(item.patient, item.parent, views)
+  }
+  const found: Uint8Array[] = []
+  for (const id of item.records) {
+    const record = findRecord(run, id)
+    assert(record !== undefined, 'queued work names records that exist')
+    if (record.body === undefined) return 'ERASED'
+    found.push(encodeRecordView(id, record.row, record.body.content))
+  }
+  return encodeTriggerInput(item.patient, item.parent, found)
+}
+
+/** An entry of the kernel under the version's own identity, bounded by its manifest. */
+function enter(
+  run: Run,
+  contract: Contract,
+  method: string,
+  input: Uint8Array,
+  cause: typeof trigger.record | typeof trigger.timer,
+  fuelMax = Number.MAX_SAFE_INTEGER,
+): Outcome {
+  const outcome = runFrame(run, {
+    contract,
+    method,
+    kinds: [cause === trigger.record ? 'record' : 'timer'],
+    input,
+    caller: kernelCaller,
+    trigger: cause,
+    readOnly: false,
+    pinned: true,
+    fuel: Math.min(contract.methods.get(method)?.fuel ?? 0, fuelMax),
+    stackLeft: STACK_BYTES_MAX,
+  })
+  const { fuelUsed } = outcome
+  if (outcome.ok) return { code: 'OK', fuelUsed, returned: outcome.returned }
+  return { code: outcome.code, fuelUsed, detail: outcome.detail }
+}
+
+const kernelCaller = new Uint8Array(hashBytes)
+
+function noteHealth(run: Run, item: DerivedItem, code: ErrorCode): void {
+  const { overlay, time } = run.kernel
+  const { alias, source, patient } = item
+  if (code === 'OK') return noteSuccess(overlay, alias, source, patient)
+  if (noteFailure(overlay, alias, { time, source, patient, code })) {
+    run.effects.events.push({ source: '$kernel', topic: 'rule-quarantined', content: utf8(alias) })
+  }
+}
+
+/** Runs a due timer on the active version of its alias. */
+export function executeTimer(kernel: Kernel, timer: DueTimer): FinishedRun {
+  const contract = activeContract(kernel, timer.alias)
+  assert(contract !== undefined, 'a timer belongs to an alias that was activated')
+  const run = createRun(kernel, timerRunId(kernel, timer), contract.entity)
+  const outcome = enter(run, contract, timer.method, timer.args, trigger.timer, Number(timer.fuel))
+  const target = { alias: timer.alias, address: contract.address, method: timer.method }
+  return { run, receipt: receiptOf(run, { ...outcome, cause: timer.id, target }) }
+}

@@ -1,0 +1,149 @@
+// Height 0: from the genesis document to the founding state. The document's hash is the chain id.
+import { concatBytes, u32Bytes } from '../protocol/bytes.js'
+import { entityKind, kernelEntity } from '../protocol/entity.js'
+import { chainIdOf, decodeGenesis, genesisValidators, type Genesis } from '../protocol/genesis.js'
+import { hashWithDomain } from '../protocol/hash.js'
+import { appVersion } from '../protocol/limits.js'
+import { ok, refused, type Result } from '../protocol/result.js'
+import { INSTRUMENTER_VERSION, SCHEDULE_VERSION, STACK_BYTES_MAX } from '../module/index.js'
+import { bytesToText } from '../state/state-keys.js'
+import { Overlay } from '../state/overlay.js'
+import { applyDeployment, putAlias } from './block-boundary.js'
+import { activeContract } from './contracts.js'
+import { checkDeployment } from './deployment.js'
+import { putEntity, readEntity } from './entities.js'
+import { closeBlock, createProgress, keep } from './execute-block.js'
+import { runFrame, trigger } from './frame.js'
+import { createKernel, createRun, type Kernel } from './kernel.js'
+import { chainRow, encodeRow, onlyKey, store, validatorRow, type ChainRow } from './kernel-tables.js'
+import type { ModuleCache } from './module-cache.js'
+import type { ExecutionPorts, GenesisOutcome, ParentState } from './ports.js'
+import { receiptOf } from './receipts.js'
+import { firstDue } from './timers.js'
+import { switchSubscriptions } from './triggers.js'
+
+/** Fuel of one founding call. */
+const genesisCallFuel = 1_000_000_000
+
+export type GenesisCode = 'GENESIS_MALFORMED' | 'GENESIS_REFUSED'
+
+/**
+ * Executes the founding document on an empty state, whose tree is opened with the document's leaf salt. A contract that
+ * is refused or a call that fails refuses the whole document: GENESIS_REFUSED, with the place in the detail.
+ */
+export function executeGenesis(
+  genesisBytes: Uint8Array,
+  state: ParentState,
+  cache: ModuleCache,
+  ports: ExecutionPorts,
+): Result<GenesisOutcome, GenesisCode> {
+  const decoded = decodeGenesis(genesisBytes)
+  if (!decoded.ok) return decoded
+  const genesis = decoded.value
+  const chainId = chainIdOf(ports.hash, genesisBytes)
+  const overlay = new Overlay(state)
+  writeChain(overlay, genesis, chainId)
+  const kernel = createKernel({ ports, cache, parent: state, overlay, height: 0, time: genesis.time })
+  const identityProblem = writeEntities(kernel, genesis)
+  if (identityProblem !== undefined) return refused('GENESIS_REFUSED', identityProblem)
+  const progress = createProgress(kernel)
+  const contractProblem = deployAll(kernel, genesis, progress)
+  if (contractProblem !== undefined) return refused('GENESIS_REFUSED', contractProblem)
+  for (let index = 0; index < genesis.calls.length; index += 1) {
+    const problem = foundingCall(kernel, genesis, index, progress)
+    if (problem !== undefined) return refused('GENESIS_REFUSED', problem)
+  }
+  const closed = closeBlock(progress, Number(firstDue(overlay) ?? 0n))
+  return ok({ ...closed, chainId, attachments: progress.attachments })
+}
+
+function writeChain(overlay: Overlay, genesis: Genesis, chainId: Uint8Array): void {
+  const row: ChainRow = {
+    chainId,
+    leafSalt: genesis.leafSalt,
+    epoch: 0,
+    appVersion,
+    fuelSchedule: SCHEDULE_VERSION,
+    instrumenter: INSTRUMENTER_VERSION,
+    genesisTime: BigInt(genesis.time),
+  }
+  overlay.set(store.chain, onlyKey, encodeRow(chainRow, row))
+  overlay.set(store.validator, onlyKey, encodeRow(validatorRow, genesisValidators(genesis)))
+}
+
+function writeEntities(kernel: Kernel, genesis: Genesis): string | undefined {
+  const { overlay, hash } = kernel
+  for (const { entity, kind, label, publicKey } of genesis.entities) {
+    if (readEntity(overlay, entity) !== undefined) return `entity twice: ${label}`
+    putEntity(overlay, hash, { id: entity, kind, label, publicKey })
+  }
+  for (const node of genesis.nodes) {
+    if (readEntity(overlay, node.entity) !== undefined) continue
+    putEntity(overlay, hash, { id: node.entity, kind: entityKind.node, label: node.name })
+  }
+  return undefined
+}
+
+/** Founding contracts belong to the kernel's entity as vendor, and are active at once. */
+function deployAll(
+  kernel: Kernel,
+  genesis: Genesis,
+  progress: ReturnType<typeof createProgress>,
+): string | undefined {
+  const { hash } = kernel
+  for (const { manifest, code } of genesis.contracts) {
+    const wanted = { vendor: kernelEntity, manifest: hash(manifest), code: hash(code) }
+    kernel.attachments.set(bytesToText(wanted.manifest), manifest)
+    kernel.attachments.set(bytesToText(wanted.code), code)
+    const checked = checkDeployment(kernel, wanted, () => undefined)
+    if (!checked.ok) return `contract: ${checked.code} ${checked.detail ?? ''}`
+    const deployment = checked.value
+    const { alias, migrateVersion } = deployment.manifest
+    if (kernel.overlay.get(store.code, deployment.address) !== undefined) return `contract twice: ${alias}`
+    applyDeployment(kernel, deployment)
+    putAlias(kernel, alias, deployment.address, migrateVersion)
+    switchSubscriptions(
+      kernel.overlay,
+      { alias, address: deployment.address, manifest: deployment.manifest },
+      undefined,
+    )
+    progress.attachments.push(...deployment.attachments)
+  }
+  return undefined
+}
+
+/** Kernel-made, trigger 4; its id is H("wardchain/genesis-call/1" ‖ chain id ‖ index u32 BE). */
+function foundingCall(
+  kernel: Kernel,
+  genesis: Genesis,
+  index: number,
+  progress: ReturnType<typeof createProgress>,
+): string | undefined {
+  const { alias, method, args } = genesis.calls[index]
+  const place = `call ${index} (${alias}.${method})`
+  const contract = activeContract(kernel, alias)
+  if (contract === undefined) return `${place}: CONTRACT_UNKNOWN`
+  const id = hashWithDomain(
+    kernel.hash,
+    'wardchain/genesis-call/1',
+    concatBytes(kernel.chain.chainId, u32Bytes(index)),
+  )
+  const run = createRun(kernel, id, kernelEntity)
+  const outcome = runFrame(run, {
+    contract,
+    method,
+    kinds: ['system', 'call'],
+    input: args,
+    caller: kernelEntity,
+    trigger: trigger.genesis,
+    readOnly: false,
+    fuel: genesisCallFuel,
+    stackLeft: STACK_BYTES_MAX,
+  })
+  if (!outcome.ok)
+    return `${place}: ${outcome.code} ${outcome.detail ?? ''} ${run.diagnostics[0]?.text ?? ''}`
+  if (run.effects.commands.length > 0) return `${place}: founding calls command no kernel`
+  const target = { alias, address: contract.address, method }
+  keep(progress, { run, receipt: receiptOf(run, { code: 'OK', fuelUsed: outcome.fuelUsed, target }) })
+  return undefined
+}

@@ -1,0 +1,117 @@
+// Host functions that enter other contracts: ordinary calls, and the kernel-made call behind `alert_raise`.
+import { statusOf } from '../protocol/error-codes.js'
+import { bytesToText } from '../state/state-keys.js'
+import { aliasLengthMax, callArgumentBytesMax, methodLengthMax } from '../protocol/limits.js'
+import { kernelEntity } from '../protocol/entity.js'
+import { ByteWriter } from './byte-writer.js'
+import { activeContract, contractAt, type Contract } from './contracts.js'
+import { runFrame, trigger, type Frame, type FrameEntry } from './frame.js'
+import { stopFrame } from './guest-failure.js'
+import {
+  chargeCall,
+  guestBytes,
+  guestText,
+  requireUnsealed,
+  requireWritable,
+  setResult,
+} from './guest-memory.js'
+import { hostCaps } from './host-prices.js'
+
+const flagReadOnly = 1
+const flagCatch = 2
+
+/** Length of the return value in the result buffer, or with flag 2 the negated code of a failure. */
+export function contractCall(
+  frame: Frame,
+  targetPointer: number,
+  targetLength: number,
+  methodPointer: number,
+  methodLength: number,
+  argsPointer: number,
+  argsLength: number,
+  fuel: bigint,
+  flags: number,
+): number {
+  const targetBytes = guestBytes(frame, targetPointer, targetLength, aliasLengthMax)
+  const methodBytes = guestBytes(frame, methodPointer, methodLength, methodLengthMax)
+  const args = guestBytes(frame, argsPointer, argsLength, callArgumentBytesMax)
+  chargeCall(frame, 'contract_call', targetBytes.length + methodBytes.length + args.length)
+  requireUnsealed(frame)
+  const catches = (flags & flagCatch) !== 0
+  const target = targetOf(frame, targetBytes)
+  const method = guestText(frame, methodBytes)
+  if (target === undefined) return failCall(frame, 'CONTRACT_UNKNOWN', undefined, catches)
+  if (!frame.contract.manifest.calls.includes(target.alias)) stopFrame(frame, 'NOT_IN_MANIFEST')
+  const outcome = enter(frame, {
+    contract: target,
+    method,
+    kinds: ['call', 'view'],
+    input: args.slice(),
+    caller: frame.contract.entity,
+    trigger: trigger.call,
+    readOnly: frame.readOnly || (flags & flagReadOnly) !== 0,
+    fuel: Number(BigInt.asUintN(64, fuel)),
+  })
+  if (!outcome.ok) return failCall(frame, outcome.code, outcome.detail, catches)
+  return setResult(frame, 'contract_call', outcome.returned)
+}
+
+/** 32 bytes are an address, anything else is an alias. */
+function targetOf(frame: Frame, target: Uint8Array): Contract | undefined {
+  const { kernel } = frame.run
+  return target.length === 32
+    ? contractAt(kernel, target.slice())
+    : activeContract(kernel, bytesToText(target))
+}
+
+function failCall(
+  frame: Frame,
+  code: Parameters<typeof statusOf>[0],
+  detail: string | undefined,
+  catches: boolean,
+): number {
+  if (!catches) stopFrame(frame, code, detail)
+  frame.result = new Uint8Array(0)
+  return -statusOf(code)
+}
+
+/** Moves a slice of the caller's fuel to the callee and gives back what is left. A slice of 0 is all there is. */
+function enter(frame: Frame, entry: Omit<FrameEntry, 'stackLeft'>): ReturnType<typeof runFrame> {
+  const { fuel, stack } = frame.instance
+  const available = Number(fuel.value)
+  const slice = entry.fuel === 0 ? available : Math.min(entry.fuel, available)
+  const outcome = runFrame(frame.run, { ...entry, fuel: slice, stackLeft: stack.value })
+  fuel.value = BigInt(available - outcome.fuelUsed)
+  return outcome
+}
+
+/**
+ * Raises an alert through `ward/alerts`. The kernel puts the rule's alias, version and address in front, so that no
+ * rule can speak in another's name. A failure stops the frame: an alert must not get lost unnoticed.
+ */
+export function alertRaise(frame: Frame, pointer: number, length: number): number {
+  const draft = guestBytes(frame, pointer, length, hostCaps.alertBytes)
+  chargeCall(frame, 'alert_raise', draft.length)
+  requireUnsealed(frame)
+  requireWritable(frame)
+  const { contract, run } = frame
+  const alerts = activeContract(run.kernel, 'ward/alerts')
+  if (alerts === undefined) return stopFrame(frame, 'CONTRACT_UNKNOWN')
+  const argument = new ByteWriter(256 + draft.length)
+  argument.text(contract.alias)
+  argument.text(contract.manifest.version)
+  argument.raw(contract.address)
+  argument.raw(draft)
+  const outcome = enter(frame, {
+    contract: alerts,
+    method: 'raise',
+    kinds: ['system', 'call'],
+    input: argument.finish(),
+    caller: kernelEntity,
+    trigger: trigger.call,
+    readOnly: false,
+    fuel: 0,
+  })
+  if (!outcome.ok) return stopFrame(frame, outcome.code, outcome.detail)
+  return setResult(frame, 'alert_raise', outcome.returned)
+}

@@ -1,0 +1,28 @@
+// The host function by which `ward/governance`, and nobody else, commands the kernel.
+import { statusOf } from '../protocol/error-codes.js'
+import type { Frame } from './frame.js'
+import { stopFrame } from './guest-failure.js'
+import { chargeCall, chargeFuel, guestBytes, requireUnsealed, requireWritable } from './guest-memory.js'
+import { hostCaps } from './host-prices.js'
+import { checkCommand } from './kernel-commands.js'
+
+export const governanceAlias = 'ward/governance'
+
+/** 0, or the negated code of a command that the kernel refuses; the reason in words goes to the diagnostics. */
+export function kernelCommand(frame: Frame, pointer: number, length: number): number {
+  const bytes = guestBytes(frame, pointer, length, hostCaps.commandBytes)
+  chargeCall(frame, 'kernel_command', bytes.length)
+  requireUnsealed(frame)
+  requireWritable(frame)
+  const { run, contract } = frame
+  if (contract.alias !== governanceAlias) return stopFrame(frame, 'COMMAND_NOT_ALLOWED')
+  const checked = checkCommand(run, bytes.slice(), (fuel) => chargeFuel(frame, fuel))
+  if (checked.ok) {
+    run.effects.commands.push(checked.value)
+    return 0
+  }
+  const text = `kernel command refused: ${checked.code}${checked.detail === undefined ? '' : `: ${checked.detail}`}`
+  run.diagnostics.push({ transactionId: run.id, alias: contract.alias, text })
+  run.refusal = { code: checked.code, detail: checked.detail }
+  return -statusOf(checked.code)
+}

@@ -1,0 +1,93 @@
+// The price of every host function: consensus data, apart from what the functions do. A changed number is a new fuel
+// schedule version. Start values of the runtime reference, section 5; 1 fuel is about 1 ns on the minimum machine.
+
+export interface HostPrice {
+  base: number
+  /** For each byte read from the guest. */
+  perByteIn: number
+  /** For each byte given to the guest or its result buffer. */
+  perByteOut: number
+  /** For each row that a search gives. */
+  perItem: number
+}
+
+const price = (base: number, perByteIn = 0, perByteOut = 0, perItem = 0): HostPrice => ({
+  base,
+  perByteIn,
+  perByteOut,
+  perItem,
+})
+
+/** One row for each import of `wardchain_v1`; a test compares the two lists. */
+export const hostPrices = {
+  input_len: price(100),
+  input_read: price(300, 0, 1),
+  result_len: price(100),
+  result_read: price(300, 0, 1),
+  return_set: price(300, 1),
+  abort: price(300, 1),
+  context_read: price(300, 0, 1),
+  fuel_left: price(100),
+  state_get: price(5_000, 1, 2),
+  state_set: price(20_000, 4),
+  state_remove: price(20_000, 4),
+  ordered_put: price(25_000, 4),
+  ordered_remove: price(25_000, 4),
+  state_scan: price(5_000, 1, 2, 1_000),
+  record_get: price(5_000, 1, 2),
+  record_query: price(8_000, 1, 2, 2_000),
+  record_emit: price(60_000, 6),
+  alert_raise: price(2_000, 2),
+  event_emit: price(2_000, 4),
+  explain: price(500, 2),
+  log_write: price(300, 1),
+  contract_call: price(2_000, 1, 1),
+  timer_set: price(60_000, 4),
+  timer_cancel: price(60_000),
+  sha256: price(500, 2),
+  kernel_command: price(20_000, 4),
+} as const satisfies Record<string, HostPrice>
+
+export type HostFunctionName = keyof typeof hostPrices
+
+/** Prices of the kernel's own work for a transaction. */
+export const kernelPrices = {
+  /** One policy question, memoised or not, so that a restarted replica counts the same fuel. Paid by the system. */
+  policyQuestion: 150_000,
+  /** One appended record: row, head, indexes. */
+  record: 60_000,
+  recordByte: 4,
+  /** Largest fuel of one policy answer; a policy that needs more has failed. */
+  policyFuelMax: 5_000_000,
+} as const
+
+/** Caps of the host functions, bytes unless said (runtime reference, section 6). */
+export const hostCaps = {
+  inputBytes: 65_536,
+  resultBytes: 65_536,
+  returnBytes: 65_536,
+  messageBytes: 1_024,
+  keyBytes: 256,
+  partitionBytes: 256,
+  valueBytes: 65_536,
+  scanItems: 100,
+  emittedBytes: 65_536,
+  alertBytes: 4_096 * 4,
+  eventBytes: 4_096,
+  eventsBytesPerTransaction: 16_384,
+  topicBytes: 64,
+  explainBytes: 1_024,
+  explainEntriesPerFrame: 64,
+  logBytes: 1_024,
+  logBytesPerFrame: 16_384,
+  timerArgumentBytes: 4_096,
+  timersPerContract: 10_000,
+  hashBytes: 65_536,
+  commandBytes: 65_536,
+  /** Records that one transaction may emit: its receipt lists them all. */
+  recordsEmitted: 128,
+  depth: 8,
+  frames: 64,
+  /** 64 KiB pages, summed over the open frames of a transaction. */
+  pages: 256,
+} as const

@@ -1,0 +1,144 @@
+// Host functions on the record ledger. What a contract may read and emit is its approved manifest, nothing else.
+import { decodeBorsh } from '../protocol/borsh.js'
+import { concatBytes } from '../protocol/bytes.js'
+import { statusOf } from '../protocol/error-codes.js'
+import { recordCodeLengthMax } from '../protocol/limits.js'
+import type { RecordSelector } from '../protocol/manifest.js'
+import { recordKindMax, type RecordHeader } from '../protocol/record.js'
+import { emittedRecord } from '../protocol/record-bodies.js'
+import { ByteWriter } from './byte-writer.js'
+import type { Frame } from './frame.js'
+import { stopFrame } from './guest-failure.js'
+import {
+  chargeCall,
+  guestBytes,
+  guestText,
+  requireUnsealed,
+  requireWritable,
+  setResult,
+} from './guest-memory.js'
+import { hostCaps } from './host-prices.js'
+import { appendRecord, derivedSalt, findRecord, readBody, searchRecords } from './ledger.js'
+import { encodeRecordView, patientStatus, readPatient, writeRecordView } from './record-rows.js'
+
+const absent = -1
+
+/** Length of the Borsh record in the result buffer; -1: no such record; -ERASED: its patient was erased. */
+export function recordGet(frame: Frame, idPointer: number): number {
+  const id = guestBytes(frame, idPointer, 32, 32).slice()
+  chargeCall(frame, 'record_get', 32)
+  requireUnsealed(frame)
+  const found = findRecord(frame.run, id)
+  if (found === undefined) return absent
+  const { header } = found.row
+  if (!selects(frame.contract.manifest.reads, header.kind, header.code)) stopFrame(frame, 'NOT_IN_MANIFEST')
+  if (found.body === undefined) return -statusOf('ERASED')
+  return setResult(frame, 'record_get', encodeRecordView(id, found.row, found.body.content))
+}
+
+/** Result: Borsh vec<Record>, newest effective time first; records that would pass 64 KiB are left out. */
+export function recordQuery(
+  frame: Frame,
+  kind: number,
+  patientPointer: number,
+  codePointer: number,
+  codeLength: number,
+  from: bigint,
+  to: bigint,
+  limit: number,
+): number {
+  const patient = guestBytes(frame, patientPointer, 16, 16).slice()
+  const codeBytes = guestBytes(frame, codePointer, codeLength, recordCodeLengthMax)
+  chargeCall(frame, 'record_query', 16 + codeBytes.length)
+  requireUnsealed(frame)
+  const { run } = frame
+  const codes = readableCodes(frame, kind, guestText(frame, codeBytes))
+  if (readPatient(run.kernel.overlay, patient)?.status === patientStatus.erased) return -statusOf('ERASED')
+  const found = searchRecords(run.kernel, {
+    patient,
+    kind,
+    codes,
+    from: BigInt.asUintN(64, from),
+    to: BigInt.asUintN(64, to),
+    limit: Math.min(limit >>> 0, hostCaps.scanItems),
+  })
+  const list = new ByteWriter(4_096)
+  let count = 0
+  for (const { id, row } of found) {
+    const body = readBody(run, id)
+    const view = new ByteWriter(256 + body.content.length)
+    writeRecordView(view, id, row, body.content)
+    if (4 + list.length + view.length > hostCaps.resultBytes) break
+    list.raw(view.finish())
+    count += 1
+  }
+  const head = new ByteWriter(4)
+  head.u32(count)
+  setResult(frame, 'record_query', concatBytes(head.finish(), list.finish()), count)
+  return count
+}
+
+/** Codes to search: the one asked for, or every code that the manifest reads of this kind (empty: all). */
+function readableCodes(frame: Frame, kind: number, code: string): string[] {
+  const { reads } = frame.contract.manifest
+  const ofKind = reads.filter((selector) => selector.kind === kind)
+  if (ofKind.length === 0) stopFrame(frame, 'NOT_IN_MANIFEST')
+  if (code !== '') {
+    if (!selects(reads, kind, code)) stopFrame(frame, 'NOT_IN_MANIFEST')
+    return [code]
+  }
+  if (ofKind.some((selector) => selector.codes.length === 0)) return []
+  return [...new Set(ofKind.flatMap((selector) => selector.codes))]
+}
+
+/** Does any selector name this kind and code? An empty list of codes names all of them. */
+export function selects(selectors: readonly RecordSelector[], kind: number, code: string): boolean {
+  return selectors.some(
+    (selector) => selector.kind === kind && (selector.codes.length === 0 || selector.codes.includes(code)),
+  )
+}
+
+interface EmittedRecord {
+  kind: number
+  patient: Uint8Array
+  code: string
+  effectiveTime: bigint
+  supersedes: Uint8Array | null
+  body: Uint8Array
+}
+
+/** Appends a record as this contract; result: its id. What does not fit stops the frame. */
+export function recordEmit(frame: Frame, pointer: number, length: number): void {
+  const argument = guestBytes(frame, pointer, length, hostCaps.emittedBytes)
+  chargeCall(frame, 'record_emit', argument.length)
+  requireUnsealed(frame)
+  requireWritable(frame)
+  const { run, contract } = frame
+  const decoded = decodeBorsh(emittedRecord, argument.slice())
+  if (!decoded.ok) return stopFrame(frame, 'ARGUMENT_INVALID')
+  const emitted = decoded.value as unknown as EmittedRecord
+  if (!isRecord(emitted)) stopFrame(frame, 'ARGUMENT_INVALID')
+  if (!selects(contract.manifest.emits, emitted.kind, emitted.code)) stopFrame(frame, 'NOT_IN_MANIFEST')
+  if (run.effects.records.length >= hostCaps.recordsEmitted) stopFrame(frame, 'LIMIT_EXCEEDED')
+  const body = { salt: derivedSalt(run), content: emitted.body }
+  const header: RecordHeader = {
+    kind: emitted.kind,
+    patient: emitted.patient,
+    code: emitted.code,
+    effectiveTime: Number(emitted.effectiveTime),
+    bodyHash: run.kernel.hash(concatBytes(body.salt, body.content)),
+  }
+  if (emitted.supersedes !== null) header.supersedes = emitted.supersedes
+  const appended = appendRecord(run, { header, body, author: contract.entity, derived: true })
+  if (!appended.ok) return stopFrame(frame, appended.code)
+  setResult(frame, 'record_emit', appended.value.id)
+}
+
+function isRecord(emitted: EmittedRecord): boolean {
+  return (
+    emitted.kind <= recordKindMax &&
+    emitted.code.length <= recordCodeLengthMax &&
+    /^[\x20-\x7e]*$/.test(emitted.code) &&
+    emitted.effectiveTime <= BigInt(Number.MAX_SAFE_INTEGER)
+  )
+}

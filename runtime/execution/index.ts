@@ -1,0 +1,26 @@
+// The front door of runtime/execution.
+export {
+  checkTransaction,
+  laneBytesMax,
+  laneFuelMax,
+  LaneMeter,
+  laneOf,
+  signedFuelMax,
+} from './admission.js'
+export { readHead, readValidators } from './block-validity.js'
+export { callView, type ViewCall, type ViewOutcome } from './call-view.js'
+export { readAlias, readCode } from './contracts.js'
+export { methodFuelMax } from './deployment.js'
+export { readEntity, readKey } from './entities.js'
+export { executeBlock } from './execute-block.js'
+export { generationMax } from './execute-derived.js'
+export { appendPrice, reservedFuel } from './execute-signed.js'
+export { executeGenesis, type GenesisCode } from './genesis.js'
+export { hostModuleName, hostSignatures } from './host-abi.js'
+export { hostCaps, hostPrices, kernelPrices } from './host-prices.js'
+export * from './kernel-tables.js'
+export { contractPolicy, createModuleCache, type ModuleCache } from './module-cache.js'
+export * from './ports.js'
+export { decodeRecordRow, encodeRecordView, readPatient, recordRow, type RecordRow } from './record-rows.js'
+export { readHealth } from './rule-health.js'
+export type { TraceEvent, TraceSink } from './trace.js'

@@ -1,0 +1,200 @@
+// Commands to the kernel, from `ward/governance` alone: validated at once, applied at the end of the block.
+import { decodeBorsh } from '../protocol/borsh.js'
+import { bytesToHex, equalBytes } from '../protocol/bytes.js'
+import type { Validator } from '../protocol/certificate.js'
+import { entityIdOf, entityKind, keyIdOf } from '../protocol/entity.js'
+import type { ErrorCode } from '../protocol/error-codes.js'
+import { validatorsMax } from '../protocol/limits.js'
+import { kernelCommandSchemas, kernelCommandTag } from '../protocol/record-bodies.js'
+import { ok, refused, type Result } from '../protocol/result.js'
+import { manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
+import { checkDeployment, type Charge, type Deployment } from './deployment.js'
+import { readEntity, readKey } from './entities.js'
+import type { Run } from './kernel.js'
+import { readPatient } from './record-rows.js'
+import { readHealth } from './rule-health.js'
+
+/** A command that was accepted and waits for the end of the block. */
+export type KernelCommand =
+  | { type: 'deploy'; deployment: Deployment }
+  | { type: 'activate'; transactionId: Uint8Array; addresses: Uint8Array[] }
+  | { type: 'addEntity'; entity: Uint8Array; kind: number; publicKey: Uint8Array }
+  | { type: 'addKey'; entity: Uint8Array; publicKey: Uint8Array }
+  | { type: 'revokeKey'; keyId: Uint8Array }
+  | { type: 'setValidators'; validators: Validator[] }
+  | { type: 'liftQuarantine'; alias: string }
+  | { type: 'erasePatient'; patient: Uint8Array }
+
+type Checked = Result<KernelCommand, ErrorCode>
+
+/** Aliases that one activation switches at most: a hospital's whole set of rules. */
+const activationsMax = 64
+
+/** Decodes and validates u8 tag ‖ Borsh body against the state and the commands accepted before in this block. */
+export function checkCommand(run: Run, bytes: Uint8Array, charge: Charge): Checked {
+  const schema = bytes.length === 0 ? undefined : kernelCommandSchemas.get(bytes[0])
+  if (schema === undefined) return refused('ARGUMENT_INVALID', 'unknown command')
+  const decoded = decodeBorsh(schema, bytes.subarray(1))
+  if (!decoded.ok) return refused('ARGUMENT_INVALID', decoded.detail)
+  const body: unknown = decoded.value
+  switch (bytes[0]) {
+    case kernelCommandTag.deploy:
+      return checkDeploy(
+        run,
+        body as { vendor: Uint8Array; manifest: Uint8Array; code: Uint8Array },
+        charge,
+      )
+    case kernelCommandTag.activate:
+      return checkActivate(run, (body as { addresses: Uint8Array[] }).addresses, charge)
+    case kernelCommandTag.addEntity:
+      return checkAddEntity(run, body as { entity: Uint8Array; kind: number; publicKey: Uint8Array })
+    case kernelCommandTag.addKey:
+      return checkAddKey(run, body as { entity: Uint8Array; publicKey: Uint8Array })
+    case kernelCommandTag.revokeKey:
+      return checkRevokeKey(run, (body as { keyId: Uint8Array }).keyId)
+    case kernelCommandTag.setValidators:
+      return checkValidators(run, (body as { validators: Validator[] }).validators)
+    case kernelCommandTag.liftQuarantine:
+      return checkLift(run, (body as { alias: string }).alias)
+    default:
+      return checkErase(run, (body as { patient: Uint8Array }).patient)
+  }
+}
+
+/** Commands of this block that are accepted so far, those of the running transaction last. */
+const pending = (run: Run): KernelCommand[] => [...run.kernel.commands, ...run.effects.commands]
+
+interface Version {
+  alias: string
+  manifestHash: Uint8Array
+}
+
+/** A version that is deployed, or will be at the end of this block. */
+function versionAt(run: Run, address: Uint8Array): Version | undefined {
+  const row = readCode(run.kernel.overlay, address)
+  if (row !== undefined) return { alias: row.alias, manifestHash: row.manifest }
+  for (const command of pending(run)) {
+    if (command.type !== 'deploy' || !equalBytes(command.deployment.address, address)) continue
+    return { alias: command.deployment.manifest.alias, manifestHash: command.deployment.manifestHash }
+  }
+  return undefined
+}
+
+function checkDeploy(
+  run: Run,
+  body: { vendor: Uint8Array; manifest: Uint8Array; code: Uint8Array },
+  charge: Charge,
+): Checked {
+  const { overlay } = run.kernel
+  if (readEntity(overlay, body.vendor) === undefined) return refused('ENTITY_UNKNOWN', 'vendor')
+  const checked = checkDeployment(run.kernel, body, charge)
+  if (!checked.ok) return checked
+  const deployment = checked.value
+  if (versionAt(run, deployment.address) !== undefined) {
+    return refused('ADDRESS_EXISTS', bytesToHex(deployment.address))
+  }
+  run.effects.deployed.push(...deployment.attachments)
+  return ok({ type: 'deploy', deployment })
+}
+
+/** All aliases switch or none: every address is deployed, no alias occurs twice, no layout goes back. */
+function checkActivate(run: Run, addresses: Uint8Array[], charge: Charge): Checked {
+  if (addresses.length === 0 || addresses.length > activationsMax) {
+    return refused('ARGUMENT_INVALID', `1 to ${activationsMax} addresses`)
+  }
+  const aliases = new Set<string>()
+  for (const address of addresses) {
+    const version = versionAt(run, address)
+    if (version === undefined) return refused('CONTRACT_UNKNOWN', bytesToHex(address))
+    if (aliases.has(version.alias)) return refused('ARGUMENT_INVALID', `alias twice: ${version.alias}`)
+    aliases.add(version.alias)
+    const fuel = migrationFuel(run, version)
+    if (fuel === 'LAYOUT_REFUSED') return refused('LAYOUT_REFUSED', version.alias)
+    // Paid now by the commanding transaction; the migration runs at the end of the block.
+    charge(fuel)
+  }
+  return ok({ type: 'activate', transactionId: run.id, addresses })
+}
+
+/** Fuel bound of the migration that a switch needs, 0 for none. */
+function migrationFuel(run: Run, version: Version): number | 'LAYOUT_REFUSED' {
+  const current = readAlias(run.kernel.overlay, version.alias)
+  if (current === undefined) return 0
+  const manifest = manifestOf(run.kernel, version.manifestHash).manifest
+  const active = current.history[current.history.length - 1].migrateVersion
+  if (manifest.migrateVersion < active) return 'LAYOUT_REFUSED'
+  if (manifest.migrateVersion === active) return 0
+  return manifest.methods.find((method) => method.name === migrateMethod)?.fuel ?? 0
+}
+
+function checkAddEntity(
+  run: Run,
+  body: { entity: Uint8Array; kind: number; publicKey: Uint8Array },
+): Checked {
+  const { kernel } = run
+  const kinds: readonly number[] = Object.values(entityKind)
+  if (!kinds.includes(body.kind) || body.kind === entityKind.contract)
+    return refused('ARGUMENT_INVALID', 'kind')
+  if (!equalBytes(entityIdOf(kernel.hash, body.publicKey), body.entity)) {
+    return refused('ARGUMENT_INVALID', 'the entity id does not follow from the key')
+  }
+  if (readEntity(kernel.overlay, body.entity) !== undefined) return refused('ENTITY_EXISTS')
+  if (isKeyTaken(run, body.publicKey)) return refused('ENTITY_EXISTS', 'key')
+  return ok({ type: 'addEntity', ...body })
+}
+
+function checkAddKey(run: Run, body: { entity: Uint8Array; publicKey: Uint8Array }): Checked {
+  const added = pending(run).some(
+    (command) => command.type === 'addEntity' && equalBytes(command.entity, body.entity),
+  )
+  if (!added && readEntity(run.kernel.overlay, body.entity) === undefined) return refused('ENTITY_UNKNOWN')
+  if (isKeyTaken(run, body.publicKey)) return refused('ENTITY_EXISTS', 'key')
+  return ok({ type: 'addKey', ...body })
+}
+
+function isKeyTaken(run: Run, publicKey: Uint8Array): boolean {
+  if (readKey(run.kernel.overlay, keyIdOf(run.kernel.hash, publicKey)) !== undefined) return true
+  return pending(run).some(
+    (command) =>
+      (command.type === 'addEntity' || command.type === 'addKey') &&
+      equalBytes(command.publicKey, publicKey),
+  )
+}
+
+function checkRevokeKey(run: Run, keyId: Uint8Array): Checked {
+  if (readKey(run.kernel.overlay, keyId) === undefined) return refused('KEY_UNKNOWN')
+  return ok({ type: 'revokeKey', keyId })
+}
+
+/** 1 to 31 known entities, none and no vote key twice. */
+function checkValidators(run: Run, validators: Validator[]): Checked {
+  if (validators.length === 0 || validators.length > validatorsMax) {
+    return refused('VALIDATORS_REFUSED', `1 to ${validatorsMax} validators`)
+  }
+  const entities = new Set(validators.map((validator) => bytesToHex(validator.entity)))
+  const keys = new Set(validators.map((validator) => bytesToHex(validator.voteKey)))
+  if (entities.size !== validators.length || keys.size !== validators.length) {
+    return refused('VALIDATORS_REFUSED', 'an entity or key occurs twice')
+  }
+  for (const { entity } of validators) {
+    const isNew = pending(run).some(
+      (command) => command.type === 'addEntity' && equalBytes(command.entity, entity),
+    )
+    if (!isNew && readEntity(run.kernel.overlay, entity) === undefined) {
+      return refused('VALIDATORS_REFUSED', `unknown entity ${bytesToHex(entity)}`)
+    }
+  }
+  return ok({ type: 'setValidators', validators })
+}
+
+function checkLift(run: Run, alias: string): Checked {
+  const health = readHealth(run.kernel.overlay, alias)
+  if (health === undefined || health.quarantinedAt === 0n)
+    return refused('ARGUMENT_INVALID', 'not quarantined')
+  return ok({ type: 'liftQuarantine', alias })
+}
+
+function checkErase(run: Run, patient: Uint8Array): Checked {
+  if (readPatient(run.kernel.overlay, patient) === undefined) return refused('PATIENT_UNKNOWN')
+  return ok({ type: 'erasePatient', patient })
+}

@@ -1,0 +1,143 @@
+// What the execution of one block, view or genesis shares: state, ports, time, and what was loaded or made so far.
+import type { ErrorCode } from '../protocol/error-codes.js'
+import type { Hash } from '../protocol/hash.js'
+import type { ReceiptEvent } from '../protocol/receipt.js'
+import type { Overlay } from '../state/overlay.js'
+import type { Contract } from './contracts.js'
+import type { KernelCommand } from './kernel-commands.js'
+import type { ModuleCache } from './module-cache.js'
+import { createPolicyMemo, type PolicyMemo } from './policy.js'
+import type { Attachment, Diagnostic, ExecutionPorts, LedgerRecord, ParentState } from './ports.js'
+import type { TraceSink } from './trace.js'
+import { chainRow, decodeRow, onlyKey, store, type ChainRow, type TriggerEntry } from './kernel-tables.js'
+import { BudgetMeter } from './rule-budget.js'
+import { assert } from '../protocol/result.js'
+
+export interface Kernel {
+  ports: ExecutionPorts
+  hash: Hash
+  cache: ModuleCache
+  parent: ParentState
+  overlay: Overlay
+  chain: ChainRow
+  height: number
+  /** Block time, ms. */
+  time: number
+  /** Records appended so far in this block, by id as text: bodies of the block itself. */
+  records: Map<string, LedgerRecord>
+  /** Versions loaded for this block by address as text; aliases switch at block boundaries only. */
+  contracts: Map<string, Contract | undefined>
+  aliases: Map<string, Contract | undefined>
+  policy: PolicyMemo
+  /** Subscriptions by record kind. */
+  triggers: Map<number, readonly TriggerEntry[]>
+  budgets: BudgetMeter
+  /** Commands of finished transactions, applied at the end of the block. */
+  commands: KernelCommand[]
+  /** What the block's transactions brought along, by hash as text. */
+  attachments: Map<string, Uint8Array>
+  trace: TraceSink | undefined
+}
+
+/** Everything that a transaction makes and that a failing frame takes back. */
+export interface Effects {
+  records: LedgerRecord[]
+  events: ReceiptEvent[]
+  commands: KernelCommand[]
+  deployed: Attachment[]
+  explanations: { alias: string; method: string; entry: Uint8Array }[]
+}
+
+/** One signed, derived or kernel-made transaction while it runs. */
+export interface Run {
+  kernel: Kernel
+  id: Uint8Array
+  /** The signing entity, or for derived work the rule's own entity. */
+  origin: Uint8Array
+  effects: Effects
+  /** Aliases of the open frames, outermost first. */
+  open: string[]
+  framesOpened: number
+  /** Memory pages of the open frames. */
+  pagesOpen: number
+  /** Salts of the bodies read, in order of first reading: they blind the bodies that are made from them. */
+  saltsRead: Map<string, Uint8Array>
+  timersSet: number
+  eventBytes: number
+  /** Why the kernel last refused a command: the detail of the receipt when the transaction fails. */
+  refusal: { code: ErrorCode; detail?: string } | undefined
+  diagnostics: Diagnostic[]
+}
+
+export function createKernel(
+  parts: Pick<Kernel, 'ports' | 'cache' | 'parent' | 'overlay' | 'height' | 'time'> & {
+    trace?: TraceSink
+  },
+): Kernel {
+  const row = parts.overlay.get(store.chain, onlyKey)
+  assert(row !== undefined, 'the state has a founding row')
+  return {
+    ...parts,
+    hash: parts.ports.hash,
+    chain: decodeRow<ChainRow>(chainRow, row),
+    records: new Map(),
+    contracts: new Map(),
+    aliases: new Map(),
+    policy: createPolicyMemo(),
+    triggers: new Map(),
+    budgets: new BudgetMeter(),
+    commands: [],
+    attachments: new Map(),
+    trace: parts.trace,
+  }
+}
+
+export function createRun(kernel: Kernel, id: Uint8Array, origin: Uint8Array): Run {
+  return {
+    kernel,
+    id,
+    origin,
+    effects: { records: [], events: [], commands: [], deployed: [], explanations: [] },
+    open: [],
+    framesOpened: 0,
+    pagesOpen: 0,
+    saltsRead: new Map(),
+    timersSet: 0,
+    eventBytes: 0,
+    refusal: undefined,
+    diagnostics: [],
+  }
+}
+
+/** How much of each effect there is now: what `rollbackEffects` goes back to. */
+export interface EffectMark {
+  records: number
+  events: number
+  commands: number
+  deployed: number
+  explanations: number
+  eventBytes: number
+}
+
+export function markEffects(run: Run): EffectMark {
+  const { effects } = run
+  return {
+    records: effects.records.length,
+    events: effects.events.length,
+    commands: effects.commands.length,
+    deployed: effects.deployed.length,
+    explanations: effects.explanations.length,
+    eventBytes: run.eventBytes,
+  }
+}
+
+export function rollbackEffects(run: Run, mark: EffectMark, recordKeyOf: (id: Uint8Array) => string): void {
+  const { effects, kernel } = run
+  for (const record of effects.records.slice(mark.records)) kernel.records.delete(recordKeyOf(record.id))
+  effects.records.length = mark.records
+  effects.events.length = mark.events
+  effects.commands.length = mark.commands
+  effects.deployed.length = mark.deployed
+  effects.explanations.length = mark.explanations
+  run.eventBytes = mark.eventBytes
+}

@@ -1,0 +1,150 @@
+// Compiled modules and idle instances, kept between blocks. Pure memory: a node with an empty cache computes the same.
+// The key holds code hash, instrumenter version and fuel schedule version, so that a hot cache never keeps old prices.
+import { bytesToText } from '../state/state-keys.js'
+import type { Manifest, ManifestMethod } from '../protocol/manifest.js'
+import {
+  fuelScheduleV1,
+  INITIALIZE_EXPORT,
+  INSTRUMENTER_VERSION,
+  moduleLimits,
+  prepareModule,
+  SCHEDULE_VERSION,
+  STACK_BYTES_MAX,
+  type FuelSchedule,
+  type ModulePolicy,
+  type PreparedModule,
+} from '../module/index.js'
+import {
+  createGuestInstance,
+  resetGuestInstance,
+  reusePagesMax,
+  type GuestInstance,
+} from './guest-instance.js'
+import { hostModuleName, hostSignatures } from './host-abi.js'
+import { createPolicyMemo, type PolicyMemo } from './policy.js'
+import { NodeFault, type ExecutionPorts } from './ports.js'
+
+/** A module that the engine has compiled, with instances that wait to be used again. */
+export interface CompiledModule {
+  /** Fuel of every frame before the method runs: loading and `_initialize`. */
+  framePrice: number
+  /** Initial memory pages. */
+  pages: number
+  take(): GuestInstance
+  give(instance: GuestInstance): void
+}
+
+export interface LoadedManifest {
+  manifest: Manifest
+  methods: ReadonlyMap<string, ManifestMethod>
+}
+
+export interface ModuleVersions {
+  fuelSchedule: number
+  instrumenter: number
+}
+
+export interface ModuleCache {
+  module(codeHash: Uint8Array, versions: ModuleVersions, code: () => Uint8Array): CompiledModule
+  manifest(hash: Uint8Array, decode: () => Manifest): LoadedManifest
+  aliasEntity(alias: string, compute: () => Uint8Array): Uint8Array
+  /** Answers of the policy contract, across blocks: see policy.ts. */
+  policy: PolicyMemo
+}
+
+/** Fuel that `_initialize` may use; its true use is added to the price of every frame. */
+export const initializeFuelMax = 10_000_000
+
+const modulesMax = 512
+const manifestsMax = 2_048
+/** Idle instances of one module: calls nest, but one module is rarely open twice. */
+const idleMax = 4
+
+/** What a contract may be: our host functions, the static limits. */
+export const contractPolicy: ModulePolicy = {
+  importModule: hostModuleName,
+  imports: new Map(Object.entries(hostSignatures)),
+  limits: moduleLimits,
+}
+
+/** The schedule of a version; a version that this node does not know is a fault of the node, not of the block. */
+export function scheduleOf(versions: ModuleVersions): FuelSchedule {
+  if (versions.fuelSchedule === SCHEDULE_VERSION && versions.instrumenter === INSTRUMENTER_VERSION) {
+    return fuelScheduleV1
+  }
+  throw new NodeFault(
+    'ENGINE_DISAGREES',
+    'this node does not know the fuel schedule or instrumenter of the state',
+  )
+}
+
+/** `ports` is taken for symmetry with the other entry points: the cache itself hashes nothing. */
+export function createModuleCache(_ports?: ExecutionPorts): ModuleCache {
+  const modules = new Map<string, CompiledModule>()
+  const manifests = new Map<string, LoadedManifest>()
+  const entities = new Map<string, Uint8Array>()
+  return {
+    module(codeHash, versions, code) {
+      const key = `${bytesToText(codeHash)}/${versions.instrumenter}/${versions.fuelSchedule}`
+      return remember(modules, key, modulesMax, () => loadModule(code(), versions))
+    },
+    manifest: (hash, decode) =>
+      remember(manifests, bytesToText(hash), manifestsMax, () => indexMethods(decode())),
+    aliasEntity: (alias, compute) => remember(entities, alias, manifestsMax, compute),
+    policy: createPolicyMemo(),
+  }
+}
+
+/** A Map keeps insertion order, so the first key is the one that was used longest ago. */
+export function remember<V>(map: Map<string, V>, key: string, countMax: number, make: () => V): V {
+  const kept = map.get(key)
+  if (kept !== undefined) return kept
+  const made = make()
+  if (map.size >= countMax) {
+    const oldest = map.keys().next()
+    if (!oldest.done) map.delete(oldest.value)
+  }
+  map.set(key, made)
+  return made
+}
+
+const indexMethods = (manifest: Manifest): LoadedManifest => ({
+  manifest,
+  methods: new Map(manifest.methods.map((method) => [method.name, method])),
+})
+
+function loadModule(code: Uint8Array, versions: ModuleVersions): CompiledModule {
+  const prepared = prepareModule(code, contractPolicy, scheduleOf(versions))
+  // Only what passed was deployed: a refusal now means that this node decides otherwise than the one that deployed it.
+  if (!prepared.ok)
+    throw new NodeFault('ENGINE_DISAGREES', `a deployed module is refused: ${prepared.code}`)
+  return compileModule(prepared.value)
+}
+
+/** Compiles and makes the first instance. Throws NodeFault when the engine refuses what our validator accepted. */
+export function compileModule(prepared: PreparedModule): CompiledModule {
+  let module: WebAssembly.Module
+  try {
+    module = new WebAssembly.Module(prepared.instrumented)
+  } catch (cause) {
+    throw new NodeFault('ENGINE_DISAGREES', 'the engine refuses a module that our validator accepts', {
+      cause,
+    })
+  }
+  const hasInitialize = prepared.methods.includes(INITIALIZE_EXPORT)
+  const make = (): GuestInstance =>
+    createGuestInstance(module, prepared, hasInitialize, initializeFuelMax, STACK_BYTES_MAX)
+  const first = make()
+  const idle = [first]
+  // JavaScript does not keep the bits of every NaN, so a float global that holds one cannot be put back.
+  const hasNan = first.globals.some(({ initial }) => Number.isNaN(initial))
+  const reusable = !hasNan && prepared.memoryPagesInitial <= reusePagesMax
+  return {
+    framePrice: prepared.instancePrice + first.initializeFuel,
+    pages: prepared.memoryPagesInitial,
+    take: () => idle.pop() ?? make(),
+    give: (instance) => {
+      if (reusable && idle.length < idleMax && resetGuestInstance(instance)) idle.push(instance)
+    },
+  }
+}

@@ -1,0 +1,114 @@
+// The kernel's question to `ward/policy`: may this author append this record? An answer depends on the question, the
+// policy's address and its store alone, so it is kept until the store changes; it costs the same kept or not.
+import { decodeBorsh, encodeBorsh } from '../protocol/borsh.js'
+import { bytesToHex, concatBytes, utf8 } from '../protocol/bytes.js'
+import { kernelEntity } from '../protocol/entity.js'
+import { zeroHash } from '../protocol/hash.js'
+import { mayAppendInput, policyAnswer } from '../protocol/record-bodies.js'
+import { assert } from '../protocol/result.js'
+import { STACK_BYTES_MAX } from '../module/index.js'
+import { bytesToText } from '../state/state-keys.js'
+import { activeContract, type Contract } from './contracts.js'
+import { runFrame, trigger } from './frame.js'
+import { createRun, type Kernel } from './kernel.js'
+import { kernelPrices } from './host-prices.js'
+
+export const policyAlias = 'ward/policy'
+
+export interface PolicyQuestion {
+  author: Uint8Array
+  patient: Uint8Array
+  kind: number
+  code: string
+}
+
+export type PolicyAnswer =
+  | { allowed: true; grant: string; validUntil: number }
+  | { allowed: false; missing: string }
+  | { failed: true }
+
+/** Answers given in this block, and the policy version that they belong to. */
+export interface PolicyMemo {
+  version: string
+  answers: Map<string, PolicyAnswer>
+}
+
+export const createPolicyMemo = (): PolicyMemo => ({ version: '', answers: new Map() })
+
+/** Answers kept at a time; about 200 bytes each. */
+const answersMax = 20_000
+
+/** The answer for one record, at the block's time: an answer that is no longer valid is a refusal. */
+export function askMayAppend(kernel: Kernel, question: PolicyQuestion): PolicyAnswer {
+  const contract = activeContract(kernel, policyAlias)
+  if (contract === undefined) return { failed: true }
+  const answer = keptAnswer(kernel, contract, question)
+  if ('failed' in answer || !answer.allowed) return answer
+  const expired = answer.validUntil !== 0 && answer.validUntil < kernel.time
+  return expired ? { allowed: false, missing: `grant ${answer.grant} ended` } : answer
+}
+
+function keptAnswer(kernel: Kernel, contract: Contract, question: PolicyQuestion): PolicyAnswer {
+  const memo = memoFor(kernel, contract)
+  const { author, patient, kind, code } = question
+  const key = bytesToText(concatBytes(author, patient, new Uint8Array([kind]), utf8(code)))
+  const kept = memo.get(key)
+  if (kept !== undefined) return kept
+  if (memo.size >= answersMax) memo.clear()
+  const answer = runPolicy(kernel, contract, question)
+  memo.set(key, answer)
+  return answer
+}
+
+/**
+ * While the block has not written to the policy's store its sub-root at the parent names the version, and answers live
+ * across blocks. After a write, answers live as long as the overlay's revision of that store.
+ */
+function memoFor(kernel: Kernel, contract: Contract): Map<string, PolicyAnswer> {
+  const revision = kernel.overlay.revision(policyAlias)
+  const address = bytesToText(contract.address)
+  const memo = revision === 0 ? kernel.cache.policy : kernel.policy
+  const version =
+    revision === 0
+      ? `${bytesToText(kernel.parent.subRoot(policyAlias))}/${address}`
+      : `${revision}/${address}`
+  if (memo.version !== version) {
+    memo.version = version
+    memo.answers.clear()
+  }
+  return memo.answers
+}
+
+function runPolicy(kernel: Kernel, contract: Contract, question: PolicyQuestion): PolicyAnswer {
+  const input = encodeBorsh(mayAppendInput, question)
+  assert(input.ok, 'a question fits its schema')
+  const method = contract.methods.get('mayAppend')
+  const outcome = runFrame(createRun(kernel, zeroHash, kernelEntity), {
+    contract,
+    method: 'mayAppend',
+    kinds: ['system', 'view'],
+    input: input.value,
+    caller: kernelEntity,
+    trigger: trigger.view,
+    readOnly: true,
+    sealed: true,
+    fuel: Math.min(method?.fuel ?? 0, kernelPrices.policyFuelMax),
+    stackLeft: STACK_BYTES_MAX,
+  })
+  if (!outcome.ok) return { failed: true }
+  const decoded = decodeBorsh(policyAnswer, outcome.returned)
+  if (!decoded.ok) return { failed: true }
+  const answer = decoded.value as {
+    allowed: boolean
+    grant: Uint8Array
+    validUntil: bigint
+    missing: string
+  }
+  if (!answer.allowed) return { allowed: false, missing: answer.missing }
+  const endless = answer.validUntil === 0n || answer.validUntil > BigInt(Number.MAX_SAFE_INTEGER)
+  return {
+    allowed: true,
+    grant: bytesToHex(answer.grant),
+    validUntil: endless ? 0 : Number(answer.validUntil),
+  }
+}

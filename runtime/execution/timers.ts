@@ -1,0 +1,104 @@
+// Timers: a contract asks to be called at a block time. They are state, so they survive restarts; a due timer makes the
+// next block due. Ordered by (due time, id); bound to the alias, so the active version answers.
+import { compareBytes, u32Bytes, u64Bytes, utf8 } from '../protocol/bytes.js'
+import { hashWithDomain } from '../protocol/hash.js'
+import type { Overlay } from '../state/overlay.js'
+import { orderMax, type StateReader } from '../state/store-interface.js'
+import type { Kernel, Run } from './kernel.js'
+import {
+  decodeRow,
+  encodeRow,
+  store,
+  timerPlaceRow,
+  timerRow,
+  type TimerPlaceRow,
+  type TimerRow,
+} from './kernel-tables.js'
+import { hostCaps } from './host-prices.js'
+
+const table = 0
+const partition = new Uint8Array(0)
+/** Alias keys and 32-byte timer ids share the point keys of `$timer`: the mark keeps them apart. */
+const countKey = (alias: string): Uint8Array => utf8(`count/${alias}/.`.padEnd(33, '.'))
+
+export interface DueTimer extends TimerRow {
+  due: bigint
+  sequence: number
+}
+
+/** Undefined when the contract has as many timers as it may have. */
+export function setTimer(
+  run: Run,
+  timer: { alias: string; due: bigint; method: string; args: Uint8Array; fuel: number },
+): Uint8Array | undefined {
+  const { overlay, hash } = run.kernel
+  const count = timerCount(overlay, timer.alias)
+  if (count >= hostCaps.timersPerContract) return undefined
+  const id = hashWithDomain(hash, 'wardchain/timer/1', run.id, u32Bytes(run.timersSet))
+  run.timersSet += 1
+  const row = encodeRow(timerRow, {
+    id,
+    alias: timer.alias,
+    method: timer.method,
+    fuel: BigInt(timer.fuel),
+    args: timer.args,
+  })
+  const sequence = overlay.orderedPut(store.timer, table, partition, timer.due, row)
+  overlay.set(store.timer, id, encodeRow(timerPlaceRow, { due: timer.due, sequence, alias: timer.alias }))
+  putCount(overlay, timer.alias, count + 1)
+  return id
+}
+
+/** True when a timer of this alias was there. */
+export function cancelTimer(overlay: Overlay, alias: string, id: Uint8Array): boolean {
+  const bytes = overlay.get(store.timer, id)
+  if (bytes === undefined) return false
+  const place = decodeRow<TimerPlaceRow>(timerPlaceRow, bytes)
+  if (place.alias !== alias) return false
+  removeTimer(overlay, { ...place, id })
+  return true
+}
+
+export function removeTimer(
+  overlay: Overlay,
+  timer: { id: Uint8Array; alias: string; due: bigint; sequence: number },
+): void {
+  overlay.orderedRemove(store.timer, table, partition, timer.due, timer.sequence)
+  overlay.remove(store.timer, timer.id)
+  putCount(overlay, timer.alias, timerCount(overlay, timer.alias) - 1)
+}
+
+/** Timers that are due at the block's time, by (due time, id), at most `limit`. */
+export function dueTimers(kernel: Kernel, limit: number): DueTimer[] {
+  const rows = kernel.overlay.scan(store.timer, table, partition, 0n, BigInt(kernel.time), limit)
+  return rows
+    .map(({ order, sequence, value }) => ({
+      ...decodeRow<TimerRow>(timerRow, value),
+      due: order,
+      sequence,
+    }))
+    .sort((left, right) => Number(left.due - right.due) || compareBytes(left.id, right.id))
+}
+
+/** Due time of the first timer; undefined when there is none. */
+export function firstDue(state: StateReader): bigint | undefined {
+  const [first] = state.scan(store.timer, table, partition, 0n, orderMax, 1)
+  return first?.order
+}
+
+/** Id of the derived transaction that runs a timer: H("wardchain/derived/1" ‖ timer id ‖ due time u64 BE). */
+export function timerRunId(kernel: Kernel, timer: DueTimer): Uint8Array {
+  return hashWithDomain(kernel.hash, 'wardchain/derived/1', timer.id, u64Bytes(timer.due))
+}
+
+function timerCount(state: StateReader, alias: string): number {
+  const row = state.get(store.timer, countKey(alias))
+  return row === undefined ? 0 : new DataView(row.buffer, row.byteOffset).getUint32(0, true)
+}
+
+function putCount(overlay: Overlay, alias: string, count: number): void {
+  if (count <= 0) return overlay.remove(store.timer, countKey(alias))
+  const row = new Uint8Array(4)
+  new DataView(row.buffer).setUint32(0, count, true)
+  overlay.set(store.timer, countKey(alias), row)
+}
