@@ -96,6 +96,7 @@ function driverOf(options: DriverOptions, parts: Parts): Driver {
         role: options.role,
         core: runner.core,
         peers: network.peers,
+        claimedHeight: network.claimedHeight(),
         links: transport.peers(),
         now: runner.clock.now(),
         halted: runner.halted?.code ?? null,

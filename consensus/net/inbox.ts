@@ -1,6 +1,6 @@
-// Frames from peers that wait for the driver: lower classes first, and within a class peers take turns,
-// so that a
-// flooding peer delays itself and nobody else. Bounded by the credit that each peer holds.
+// Frames from peers that wait for the driver. Peers take turns, and each peer's turn goes to its lowest
+// class: a
+// peer that floods delays itself and nobody else. Bounded by the credit that each peer holds.
 
 import type { PeerId } from './transport.js'
 import type { QueueClass } from './wire.js'
@@ -11,19 +11,17 @@ export interface InboxItem {
   readonly release: () => void
 }
 
-interface PeerQueue {
+interface Lane {
   items: InboxItem[]
   head: number
 }
 
-/** Plain first-in-first-out per peer and class; `take` goes around the peers. */
+type PeerLanes = readonly [Lane, Lane, Lane]
+
+/** First in, first out per peer and class. */
 export class Inbox {
   // A Map keeps insertion order: the peer that was served moves to the end.
-  readonly #lanes: readonly [Map<PeerId, PeerQueue>, Map<PeerId, PeerQueue>, Map<PeerId, PeerQueue>] = [
-    new Map(),
-    new Map(),
-    new Map(),
-  ]
+  readonly #peers = new Map<PeerId, PeerLanes>()
   #count = 0
 
   get count(): number {
@@ -31,30 +29,35 @@ export class Inbox {
   }
 
   put(item: InboxItem, queueClass: QueueClass): void {
-    const lane = this.#lanes[queueClass]
-    const queue = lane.get(item.from)
-    if (queue === undefined) lane.set(item.from, { items: [item], head: 0 })
-    else queue.items.push(item)
+    let lanes = this.#peers.get(item.from)
+    if (lanes === undefined) {
+      lanes = [createLane(), createLane(), createLane()]
+      this.#peers.set(item.from, lanes)
+    }
+    lanes[queueClass].items.push(item)
     this.#count += 1
   }
 
   take(): InboxItem | null {
-    for (const lane of this.#lanes) {
-      for (const [peer, queue] of lane) {
-        const item = queue.items[queue.head]
-        lane.delete(peer)
-        if (item === undefined) continue
-        queue.head += 1
-        this.#count -= 1
-        if (queue.head < queue.items.length) lane.set(peer, compacted(queue))
-        return item
+    for (const [peer, lanes] of this.#peers) {
+      this.#peers.delete(peer)
+      const lane = lanes.find(({ items, head }) => head < items.length)
+      if (lane === undefined) continue
+      const item = lane.items[lane.head]
+      lane.head += 1
+      this.#count -= 1
+      if (lane.head === lane.items.length || lane.head >= 512) {
+        lane.items = lane.items.slice(lane.head)
+        lane.head = 0
       }
+      // A peer with nothing left is forgotten here or at its next turn.
+      this.#peers.set(peer, lanes)
+      return item
     }
     return null
   }
 }
 
-function compacted(queue: PeerQueue): PeerQueue {
-  if (queue.head < 512) return queue
-  return { items: queue.items.slice(queue.head), head: 0 }
+function createLane(): Lane {
+  return { items: [], head: 0 }
 }

@@ -84,6 +84,8 @@ export const measureMs = 2000
  * 5).
  */
 export const upstreamLagMs = 1000
+/** For so long the claims of an upstream that was left count for nothing, milliseconds. */
+export const upstreamDistrustMs = 30000
 /** How often a follower looks at its upstreams, milliseconds. */
 export const upstreamCheckMs = 250
 /** Peers that one node pushes whole blocks to (consensus.md 10). */
@@ -94,3 +96,13 @@ export const measuredMsMax = 400
 export const catchUpPatienceMs = 500
 /** A follower passes a member's heartbeat on at most this often, milliseconds. */
 export const relayHeartbeatMs = 100
+/**
+ * After a request for blocks, the peer's blocks are taken for so long, milliseconds; unasked ones are
+ * not.
+ */
+export const blocksWelcomeMs = 10000
+/**
+ * Every so many failed dials of a peer at its pinned address one goes by key through the DHT: it may have
+ * moved.
+ */
+export const pinnedDialsPerQuery = 3

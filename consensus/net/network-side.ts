@@ -26,6 +26,7 @@ import { Inbox, type InboxItem } from './inbox.js'
 import {
   blocksAnswerBytesMax,
   blocksAnswerCountMax,
+  blocksWelcomeMs,
   relayHeartbeatMs,
   resendBytesMax,
   subscribersMax,
@@ -199,6 +200,10 @@ export class NetworkSide implements RunnerEffects, TransportListener {
         this.#serveBlocks(entry, message)
         return null
       case 'blocks': {
+        if (!this.#areBlocksWelcome(entry)) {
+          this.#ports.metrics?.count('blocks_unasked')
+          return null
+        }
         const heights = message.blocks.map(({ block }) => block.header.height)
         this.#catchUp.received(heights)
         this.#claimed(entry, Math.max(0, ...heights))
@@ -244,6 +249,16 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     for (const subscriber of this.peers.subscribers('blocks')) {
       if (subscriber !== from) this.#transport?.send(subscriber.peer, frame, 0)
     }
+  }
+
+  /** From members, who help those behind; from the upstream, which pushes; else only after a request. */
+  #areBlocksWelcome(entry: PeerEntry): boolean {
+    if (entry.isMember || entry.peer === this.#upstream.current) return true
+    return performance.now() < entry.blocksWelcomeUntil
+  }
+
+  claimedHeight(): number {
+    return this.peers.claimedHeight(this.peers.all().filter((entry) => this.#isUpstream(entry)))
   }
 
   #claimed(entry: PeerEntry, height: number): void {
@@ -321,6 +336,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
 
   #ask(entry: PeerEntry, fromHeight: number, count: number): void {
     const { epoch, chainId } = this.#options
+    entry.blocksWelcomeUntil = performance.now() + blocksWelcomeMs
     const message: BlockRequestMessage = { type: 'blockRequest', epoch, fromHeight, count }
     this.#transport?.send(entry.peer, encodeConsensusFrame(encodeMessage(message, chainId)), 0)
   }

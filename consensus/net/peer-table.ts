@@ -2,6 +2,7 @@
 // key.
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
+import { faultsTolerated } from '../pbft/index.js'
 import type { ValidatorSet } from '../pbft/types.js'
 import type { Subscription } from './frames.js'
 import type { PeerId } from './transport.js'
@@ -21,6 +22,8 @@ export interface PeerEntry {
    * A block request of this peer is being served: further ones wait for their turn by being asked again.
    */
   isServed: boolean
+  /** Blocks from this peer are taken until then, on the clock of `performance.now()`. */
+  blocksWelcomeUntil: number
 }
 
 const nothing: Subscription = { blocks: false, transactions: false }
@@ -44,6 +47,7 @@ export class PeerTable {
       subscription: nothing,
       tipHeight: hello.tipHeight,
       isServed: false,
+      blocksWelcomeUntil: 0,
     }
     this.#entries.set(peer, entry)
     this.#index()
@@ -96,8 +100,12 @@ export class PeerTable {
     return this.all().filter((entry) => entry.subscription[what])
   }
 
-  /** The best height that any connected peer claims. */
-  claimedHeight(): number {
-    return this.all().reduce((best, entry) => Math.max(best, entry.tipHeight), 0)
+  /**
+   * The best height that sources claim, leaving out as many of the highest claims as there may be liars.
+   */
+  claimedHeight(sources: readonly PeerEntry[]): number {
+    const claims = sources.map((entry) => entry.tipHeight).sort((left, right) => right - left)
+    const faults = faultsTolerated(this.#validators.members.length)
+    return claims[Math.min(faults, claims.length - 1)] ?? 0
   }
 }

@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram'
 import HyperDHT, { type ConnectOptions, type NodeAddress } from 'hyperdht'
 import type SecretStream from '@hyperswarm/secret-stream'
 import { NetError } from './errors.js'
-import { dialTimeoutMs } from './limits.js'
+import { dialTimeoutMs, pinnedDialsPerQuery } from './limits.js'
 
 /** Hex of the transport key -> address; may change while the node runs. */
 export type AddressBook = Map<string, NodeAddress>
@@ -17,15 +17,26 @@ export function peerIdOf(publicKey: Uint8Array): string {
 export class PinnedDHT extends HyperDHT {
   book: AddressBook = new Map()
 
+  /** Dials since the last success, by key. */
+  readonly #failures = new Map<string, number>()
+
   override connect(remotePublicKey: Uint8Array, options: ConnectOptions = {}): SecretStream {
-    const address = this.book.get(peerIdOf(remotePublicKey))
-    const pinned = address === undefined ? options : { ...options, relayAddresses: [address] }
-    const connection = super.connect(remotePublicKey, pinned)
+    const peer = peerIdOf(remotePublicKey)
+    const address = this.book.get(peer)
+    const failures = this.#failures.get(peer) ?? 0
+    const isQuery = failures % (pinnedDialsPerQuery + 1) === pinnedDialsPerQuery
+    this.#failures.set(peer, failures + 1)
+    const isPinned = address !== undefined && !isQuery
+    const connection = super.connect(
+      remotePublicKey,
+      isPinned ? { ...options, relayAddresses: [address] } : options,
+    )
     // A refused or dead address answers with silence for 4-16 s; the next dial must not wait for that.
     const timer = setTimeout(() => {
       if (!connection.connected) connection.destroy()
     }, dialTimeoutMs)
     timer.unref()
+    connection.once('open', () => this.#failures.delete(peer))
     connection.once('close', () => clearTimeout(timer))
     return connection
   }

@@ -11,13 +11,15 @@ export interface StatusSources {
   readonly role: Role
   readonly core: CoreState
   readonly peers: PeerTable
+  /** Best height that peers claim, liars left out as far as possible. */
+  readonly claimedHeight: number
   readonly links: readonly PeerStatus[]
   readonly now: number
   readonly halted: HaltReason | null
 }
 
 export function statusOf(sources: StatusSources): DriverStatus {
-  const { core, peers, role, links, now, halted } = sources
+  const { core, peers, role, links, now, halted, claimedHeight } = sources
   const connected = new Set(peers.members().map((entry) => bytesToHex(entry.coreId)))
   const self = bytesToHex(core.config.self)
   const entities = core.validators.members.map((member) => bytesToHex(member.entity))
@@ -28,7 +30,7 @@ export function statusOf(sources: StatusSources): DriverStatus {
     height: core.tip.height,
     view: core.view,
     leader: leader ?? '',
-    phase: phaseOf(core, peers, halted),
+    phase: phaseOf(core, claimedHeight, halted),
     voted: entities.filter((_, index) => voters.has(index)),
     missing: entities.filter((_, index) => !voters.has(index)),
     validators: entities.map((entity) => ({
@@ -37,7 +39,7 @@ export function statusOf(sources: StatusSources): DriverStatus {
       silentMs: silenceOf(core, entity, self, now),
     })),
     peers: links,
-    lag: Math.max(0, peers.claimedHeight() - core.tip.height),
+    lag: Math.max(0, claimedHeight - core.tip.height),
     halted,
   }
 }
@@ -58,12 +60,12 @@ function votersOf(core: CoreState): Set<number> {
   return voted(core.commits.get(core.view)) ?? voted(core.prepares.get(core.view)) ?? new Set()
 }
 
-function phaseOf(core: CoreState, peers: PeerTable, halted: HaltReason | null): DriverStatus['phase'] {
+function phaseOf(core: CoreState, claimedHeight: number, halted: HaltReason | null): DriverStatus['phase'] {
   if (halted !== null || core.phase === 'halted') return 'halted'
   if (core.phase === 'created') return 'starting'
   if (core.applying) return 'applying'
   // One height more is in flight here too; two mean that something was missed.
-  if (peers.claimedHeight() > core.tip.height + 1) return 'syncing'
+  if (claimedHeight > core.tip.height + 1) return 'syncing'
   if (!core.started) return 'view-change'
   if (core.prepared !== null) return 'prepared'
   if (core.ballot === '') return 'idle'

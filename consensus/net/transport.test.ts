@@ -124,6 +124,26 @@ t.test('a restarted peer replaces its old connection at once, also an idle one',
   await closeAll([stays, returns])
 })
 
+t.test('a node that moved to another address is found by its key', async (t) => {
+  const network = await testNetwork(3)
+  const [first, second, third] = network.validators
+  const [freePort] = await freePorts(1)
+  // The others' books still have the old address of the first one, where nobody listens any more.
+  const moved = new Map(network.book).set(first.peer, { host, port: freePort })
+  const own = await startNode({ ...testOptions({ ...network, book: moved }, first), dial: [] }, first)
+  const others = await Promise.all(
+    [second, third].map((node) => startNode(testOptions(network, node), node)),
+  )
+  const tookMs = await until(
+    () => others.every((node) => node.up.size === 2),
+    18000,
+    'found through the DHT',
+  )
+  t.comment(`found in ${Math.round(tookMs)} ms`)
+  t.equal(own.up.size, 2)
+  await closeAll([own, ...others])
+})
+
 t.test('memory towards a peer that never gives credit is bounded, votes end the connection', async (t) => {
   const { nodes } = await startMesh(2)
   const [sender, reader] = nodes

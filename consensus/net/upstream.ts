@@ -2,7 +2,7 @@
 // (consensus.md 10).
 // One full upstream; the others' heartbeats and tips show whether it withholds anything. Pure bookkeeping.
 
-import { upstreamLagMs } from './limits.js'
+import { upstreamDistrustMs, upstreamLagMs } from './limits.js'
 import type { PeerId } from './transport.js'
 
 export interface UpstreamCandidate {
@@ -26,6 +26,10 @@ export class UpstreamChoice {
   /** Since when another source has shown a higher tip than this node has reached; -1: not behind. */
   #behindSince = -1
   #behindHeight = 0
+  /**
+   * Peers that were left at a standstill, and until when their claims mean nothing: they may be invented.
+   */
+  readonly #distrustedUntil = new Map<PeerId, number>()
 
   constructor(own: PeerId) {
     this.#own = own
@@ -36,18 +40,27 @@ export class UpstreamChoice {
    * candidates.
    */
   choose(candidates: readonly UpstreamCandidate[], ownHeight: number, now: number): PeerId | null {
-    if (!candidates.some(({ peer }) => peer === this.current)) this.#take(this.#best(candidates, null))
-    const best = candidates.reduce((height, { tipHeight }) => Math.max(height, tipHeight), 0)
-    if (best <= ownHeight || ownHeight > this.#behindHeight) {
-      // Caught up, or moving: only a standstill below a known tip is held against the upstream.
-      this.#behindSince = best <= ownHeight ? -1 : now
-      this.#behindHeight = ownHeight
-    } else if (this.#behindSince < 0) {
-      this.#behindSince = now
-    } else if (now - this.#behindSince >= upstreamLagMs && candidates.length > 1) {
-      this.#take(this.#best(candidates, this.current))
+    const trusted = candidates.filter(({ peer }) => (this.#distrustedUntil.get(peer) ?? 0) <= now)
+    if (!candidates.some(({ peer }) => peer === this.current)) {
+      this.#take(this.#preferred(trusted.length > 0 ? trusted : candidates))
     }
+    const best = trusted.reduce((height, { tipHeight }) => Math.max(height, tipHeight), 0)
+    if (best <= ownHeight) this.#behindSince = -1
+    else if (this.#behindSince < 0 || ownHeight > this.#behindHeight) this.#behindSince = now
+    // Only a standstill below a known tip is held against the upstream, not being slow.
+    else if (now - this.#behindSince >= upstreamLagMs) this.#leave(trusted, now)
+    this.#behindHeight = ownHeight
     return this.current
+  }
+
+  #leave(trusted: readonly UpstreamCandidate[], now: number): void {
+    const others = trusted.filter(({ peer }) => peer !== this.current)
+    if (others.length === 0) return
+    if (this.current !== null) this.#distrustedUntil.set(this.current, now + upstreamDistrustMs)
+    if (this.#distrustedUntil.size > 64) this.#distrustedUntil.clear()
+    // The source with the highest tip says that it has what is missing.
+    const top = others.reduce((height, { tipHeight }) => Math.max(height, tipHeight), 0)
+    this.#take(this.#preferred(others.filter(({ tipHeight }) => tipHeight === top)))
   }
 
   #take(peer: PeerId | null): void {
@@ -55,13 +68,10 @@ export class UpstreamChoice {
     this.#behindSince = -1
   }
 
-  #best(candidates: readonly UpstreamCandidate[], except: PeerId | null): PeerId | null {
-    const open = candidates.filter(({ peer }) => peer !== except)
-    const sorted = open.sort((left, right) => {
-      // After a standstill the source with the higher tip is the one that has what is missing.
-      if (except !== null && left.tipHeight !== right.tipHeight) return right.tipHeight - left.tipHeight
-      return preference(this.#own, left.peer) < preference(this.#own, right.peer) ? -1 : 1
-    })
+  #preferred(candidates: readonly UpstreamCandidate[]): PeerId | null {
+    const sorted = [...candidates].sort((left, right) =>
+      preference(this.#own, left.peer) < preference(this.#own, right.peer) ? -1 : 1,
+    )
     return sorted[0]?.peer ?? null
   }
 }

@@ -1,8 +1,318 @@
-// Nodes that may do anything, at most f of them: what they send instead of what a correct node would.
+// Nodes that may do anything, at most f of them: which ones, and what they send instead of what a correct node would.
 
-import type { World } from './world.js'
+import { equalBytes } from '../../runtime/protocol/bytes.js'
+import type { Certificate } from '../../runtime/protocol/certificate.js'
+import type { Unsigned } from '../pbft/signing.js'
+import { signingBytes } from '../pbft/signing.js'
+import type {
+  Block,
+  FinalBlock,
+  HeartbeatMessage,
+  ProposalMessage,
+  SignedMessage,
+  ViewChangeMessage,
+  VoteMessage,
+  WireMessage,
+} from '../pbft/types.js'
+import { rootsOf, transactionKinds } from './app.js'
+import { carry } from './delivery.js'
+import { fakeHash, fakeSign, keyOf } from './fake-crypto.js'
+import { fired, isOn, type FaultId } from './faults.js'
+import { createNode, crashNode, simChainId, startNode } from './node.js'
+import { after, type Attack, type SimNode, type World } from './world.js'
 
-/** Chooses the Byzantine nodes of this run and what they do. */
-export function setByzantine(_world: World): void {
-  return
+/** Chooses the Byzantine, lame and forgetful nodes of this run: together at most f. */
+export function setByzantine(world: World): void {
+  const { random, options, plan } = world
+  const faultsMax = Math.floor((options.validators - 1) / 3)
+  const victims = random.shuffle(world.nodes.filter((node) => node.slot < options.validators))
+  let left = faultsMax
+  const take = (): SimNode | undefined => {
+    if (left === 0) return undefined
+    left -= 1
+    return victims.pop()
+  }
+  const attacks = attackIds.filter((id) => isOn(plan, id))
+  if (options.byzantine)
+    while (left > 0 && attacks.length > 0 && random.chance(0.8)) corrupt(world, take()!, attacks)
+  if (options.twins || (options.byzantine && isOn(plan, 'F30'))) {
+    const count = options.twins ? left : Math.min(left, 1)
+    for (let copy = 0; copy < count; copy += 1) twin(world, take()!)
+  }
+  if (isOn(plan, 'F37') && random.chance(0.3)) {
+    const lame = take()
+    if (lame !== undefined) lame.divergesAt = random.between(2, 30)
+  }
+  if (isOn(plan, 'F15') && random.chance(0.5)) {
+    const forgetful = take()
+    if (forgetful !== undefined) scheduleAmnesia(world, forgetful)
+  }
+  // A set that shrinks to four members tolerates one fault only: with more bad nodes it may not shrink.
+  world.mayChangeMembers = faultsMax - left <= 1
 }
+
+/** F15: the record is found damaged at a restart; the node must stay silent until the chain has passed it (R17). */
+function scheduleAmnesia(world: World, node: SimNode): void {
+  after(world, world.random.between(1_000, Math.max(2_000, world.options.faultMs)), () => {
+    if (!world.isFaulty) return
+    fired(world.plan, 'F15')
+    crashNode(world, node)
+    node.disk.record = null
+    node.disk.isRecordLost = true
+    after(world, world.random.exponential(1_000), () => startNode(world, node))
+  })
+}
+
+/** F30: a second, unmodified replica with the same key, seen by other peers. */
+function twin(world: World, node: SimNode): void {
+  fired(world.plan, 'F30')
+  const copy = createNode(world, world.nodes.length, node.index)
+  world.nodes.push(copy)
+  node.isCorrect = false
+  copy.isCorrect = false
+  const split = () => {
+    for (const half of [node, copy]) {
+      const visible = world.nodes.filter(() => world.random.chance(0.6)).map((other) => other.slot)
+      world.twinSides.set(half.slot, new Set(visible))
+    }
+    if (world.isFaulty) after(world, world.random.exponential(2_000), split)
+  }
+  split()
+}
+
+function corrupt(world: World, node: SimNode, ids: readonly FaultId[]): void {
+  const chosen = ids.filter(() => world.random.chance(0.7))
+  const mine = chosen.length === 0 ? [world.random.pick(ids)] : chosen
+  node.isCorrect = false
+  const parts = mine.map((id) => ({ id, attack: attackTable[id]! }))
+  if (mine.includes('F22')) censor(world, node)
+  world.attacks.set(node.slot, (at, from, to, message) => {
+    let messages: readonly WireMessage[] = [message]
+    for (const { id, attack } of parts) {
+      messages = messages.flatMap((item) => {
+        const result = attack(at, from, to, item)
+        if (result.length !== 1 || result[0] !== item) fired(world.plan, id)
+        return result
+      })
+    }
+    return messages
+  })
+}
+
+/** F22: the leader leaves out emergencies, or one half of the clients. */
+function censor(world: World, node: SimNode): void {
+  const honest = world.checker.selectTransactions
+  const refusesEmergencies = world.random.chance(0.5)
+  world.checker.selectTransactions = (at, leader, waiting) => {
+    if (leader !== node || !at.isFaulty) return honest(at, leader, waiting)
+    const kept = waiting.filter((transaction) =>
+      refusesEmergencies ? transaction.kind !== transactionKinds.emergency : transaction.id % 2 === 0,
+    )
+    if (kept.length < waiting.length) fired(at.plan, 'F22')
+    return kept
+  }
+}
+
+// --------------------------------------------------------------------------------------------- attacks
+
+function sign<M extends SignedMessage>(node: SimNode, message: M): M {
+  const member = node.app.next.find((candidate) => candidate.index === node.index)
+  const key = keyOf(node.index, member?.rotation ?? 0)
+  const bytes = signingBytes(message as Unsigned<SignedMessage>, simChainId, fakeHash)
+  return { ...message, signature: fakeSign(key, bytes) }
+}
+
+const isOwn = (from: SimNode, message: WireMessage): message is SignedMessage =>
+  'signature' in message && equalBytes(message.sender, from.entity)
+
+const isVote = (message: WireMessage): message is VoteMessage =>
+  message.type === 'prepare' || message.type === 'commit'
+
+const noise = (world: World): Uint8Array => fakeHash(new Uint8Array([world.random.below(256)]))
+
+/** F20: each peer gets one of up to three blocks. */
+const equivocate: Attack = (_world, from, to, message) => {
+  if (message.type !== 'proposal' || !isOwn(from, message)) return [message]
+  const { header, payload } = message.block
+  const isFresh = equalBytes(header.proposer, from.entity) && header.view === message.view
+  const variant = to.slot % 3
+  if (!isFresh || variant === 0) return [message]
+  const block = { header: { ...header, time: header.time + variant }, payload }
+  return [sign(from, { ...message, block })]
+}
+
+/** F21: proposals never leave, or leave just before the others give up. */
+const stayLate: Attack = (world, from, to, message) => {
+  if (message.type !== 'proposal' || !world.random.chance(0.5)) return [message]
+  if (world.random.chance(0.5)) return []
+  after(world, world.random.between(600, 1_050), () => carry(world, from, to, message))
+  return []
+}
+
+/** F23: headers and payloads that no correct node may vote for. */
+const proposeInvalid: Attack = (world, from, _to, message) => {
+  if (message.type !== 'proposal' || !isOwn(from, message) || !world.random.chance(0.4)) return [message]
+  const { header, payload } = message.block
+  const twice = new Uint8Array(payload.length * 2)
+  twice.set(payload)
+  twice.set(payload, payload.length)
+  const blocks: Block[] = [
+    { header: { ...header, time: header.time + 20_000 }, payload },
+    { header: { ...header, time: 1 }, payload },
+    { header: { ...header, parentResultHash: noise(world) }, payload },
+    { header: { ...header, parentHash: noise(world) }, payload },
+    { header: { ...header, parentCertificateHash: noise(world) }, payload },
+    { header: { ...header, validatorsHash: noise(world) }, payload },
+    { header: { ...header, height: header.height + 1 }, payload },
+    { header: { ...header, proposer: noise(world) }, payload },
+    { header: { ...header, transactionRoots: rootsOf(twice) }, payload: twice },
+    { header, payload: twice },
+  ]
+  return [sign(from, { ...message, block: world.random.pick(blocks) })]
+}
+
+/** F24: another result or block to some peers, or both votes to one. */
+const voteTwice: Attack = (world, from, _to, message) => {
+  if (!isVote(message) || !world.random.chance(0.4)) return [message]
+  const other = world.random.chance(0.5)
+    ? sign(from, { ...message, resultHash: noise(world) })
+    : sign(from, { ...message, blockHash: noise(world) })
+  return world.random.chance(0.5) ? [other] : [message, other]
+}
+
+/** F25: votes reach only some: hidden locks, certificates that only one peer can form. */
+const withhold: Attack = (world, _from, to, message) => {
+  if (message.type === 'heartbeat' || !world.random.chance(0.5)) return [message]
+  const isHidden = (to.slot + Math.floor(world.now / 3_000)) % 2 === 0
+  return isVote(message) && isHidden ? [] : [message]
+}
+
+function forge(world: World, certificate: Certificate, memberCount: number): Certificate {
+  const all = Array.from({ length: memberCount }, (_, index) => index)
+  const [signature] = certificate.signatures
+  const forgeries: Certificate[] = [
+    { ...certificate, blockHash: noise(world) },
+    { ...certificate, resultHash: noise(world) },
+    { ...certificate, view: certificate.view + 1 },
+    {
+      ...certificate,
+      signers: all.map(() => certificate.signers[0]),
+      signatures: all.map(() => signature),
+    },
+    { ...certificate, signers: certificate.signers.slice(1), signatures: certificate.signatures.slice(1) },
+    { ...certificate, signers: all, signatures: all.map(() => signature) },
+  ]
+  return world.random.pick(forgeries)
+}
+
+/** F26: locks and parent certificates that were never signed. */
+const forgeCertificates: Attack = (world, from, _to, message) => {
+  if (!isOwn(from, message) || !world.random.chance(0.5)) return [message]
+  const memberCount = from.core?.validators.members.length ?? 4
+  if (message.type === 'viewChange') {
+    const base = message.prepared ?? message.lastCertificate
+    if (base === null) return [message]
+    const height = message.height
+    const prepared = { ...forge(world, base, memberCount), height, view: Math.max(0, message.view - 1) }
+    return [sign<ViewChangeMessage>(from, { ...message, prepared })]
+  }
+  if (message.type !== 'proposal') return [message]
+  if (message.justification.length > 0 && world.random.chance(0.5)) {
+    const [first, ...rest] = message.justification
+    const justification = world.random.pick([
+      rest,
+      [first, first, ...rest.slice(1)],
+      [{ ...first, prepared: null }, ...rest],
+    ])
+    return [sign<ProposalMessage>(from, { ...message, justification })]
+  }
+  if (message.parentCertificate === null) return [message]
+  return [
+    sign<ProposalMessage>(from, {
+      ...message,
+      parentCertificate: forge(world, message.parentCertificate, memberCount),
+    }),
+  ]
+}
+
+/** F27: asks for views that nobody needs, near and absurdly far. */
+const runAway: Attack = (world, from, _to, message) => {
+  if (!isOwn(from, message) || !world.random.chance(0.1)) return [message]
+  const { core } = from
+  if (core === null) return [message]
+  const view = core.view + world.random.pick([1, 1, 2, 5, 1_000, 2 ** 31])
+  const spurious: ViewChangeMessage = {
+    type: 'viewChange',
+    epoch: 0,
+    height: core.height,
+    view,
+    sender: from.entity,
+    signature: message.signature,
+    prepared: core.prepared,
+    lastCertificate: core.tip.certificate,
+  }
+  return [message, sign(from, spurious)]
+}
+
+/** F9: far heights, huge views, many of them. */
+const flood: Attack = (world, from, _to, message) => {
+  if (message.type !== 'heartbeat' || !world.random.chance(0.3)) return [message]
+  const far = Array.from({ length: 12 }, (_, index) => {
+    const height = message.height + world.random.pick([1, 2, 50, 2 ** 40])
+    const view = world.random.pick([0, index, 2 ** 32 - 1])
+    const base = { ...message, height, view, blockHash: noise(world) }
+    const type = world.random.pick(['prepare', 'commit', 'heartbeat'] as const)
+    return type === 'heartbeat'
+      ? sign<HeartbeatMessage>(from, base)
+      : sign<VoteMessage>(from, { ...base, type })
+  })
+  return [message, ...far]
+}
+
+/** F29: final blocks with another payload, result or certificate, or of another height. */
+const lieToSync: Attack = (world, _from, _to, message) => {
+  if (message.type !== 'blocks' || !world.random.chance(0.7)) return [message]
+  const blocks = message.blocks.map((final): FinalBlock => {
+    const { block, result, certificate } = final
+    return world.random.pick<FinalBlock>([
+      { ...final, block: { ...block, payload: new Uint8Array(8) } },
+      { ...final, block: { ...block, header: { ...block.header, height: block.header.height + 1 } } },
+      { ...final, block: { ...block, header: { ...block.header, time: block.header.time + 1 } } },
+      { ...final, result: { ...result, stateRoot: noise(world) } },
+      { ...final, result: { ...result, nextValidatorsHash: noise(world) } },
+      { ...final, certificate: forge(world, certificate, 4) },
+      final,
+    ])
+  })
+  return world.random.chance(0.2) ? [] : [{ ...message, blocks }]
+}
+
+/** F31: one field of an honest message, a little off. */
+const mutate: Attack = (world, from, _to, message) => {
+  if (!isOwn(from, message) || !world.random.chance(0.1)) return [message]
+  const delta = world.random.pick([-1, 1])
+  const { view, height } = message
+  const changed: SignedMessage = world.random.pick<SignedMessage>([
+    { ...message, view: Math.max(0, view + delta) },
+    { ...message, height: Math.max(0, height + delta) },
+    'resultHash' in message
+      ? { ...message, resultHash: message.blockHash }
+      : { ...message, view: view + 1 },
+  ])
+  return [sign(from, changed)]
+}
+
+const attackTable: Partial<Record<FaultId, Attack>> = {
+  F9: flood,
+  F20: equivocate,
+  F21: stayLate,
+  F22: (_world, _from, _to, message) => [message],
+  F23: proposeInvalid,
+  F24: voteTwice,
+  F25: withhold,
+  F26: forgeCertificates,
+  F27: runAway,
+  F29: lieToSync,
+  F31: mutate,
+}
+const attackIds = Object.keys(attackTable) as FaultId[]

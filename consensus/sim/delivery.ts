@@ -22,6 +22,7 @@ export function distribute(
 /** One message over one link. */
 export function carry(world: World, from: SimNode, to: SimNode, message: WireMessage): void {
   world.messagesSent += 1
+  if (!isVisible(world, from, to) || !isVisible(world, to, from)) return
   const link = linkOf(from.slot, to.slot)
   const incarnation = world.network.incarnation.get(link) ?? 0
   const sent = throughCodec(world, message)
@@ -33,4 +34,9 @@ export function carry(world: World, from: SimNode, to: SimNode, message: WireMes
       receive(world, to, from, sent)
     })
   }
+}
+
+/** F30: at any time each twin talks to its own part of the peers. */
+function isVisible(world: World, node: SimNode, other: SimNode): boolean {
+  return world.twinSides.get(node.slot)?.has(other.slot) ?? true
 }

@@ -1,7 +1,7 @@
 // Liveness mode: heal a quorum core, stop new faults, then require progress (L1-L8).
 
 import { heal } from './network.js'
-import { startNode } from './node.js'
+import { crashNode, startNode } from './node.js'
 import { independentQuorum } from './checker.js'
 import { transactionKinds } from './app.js'
 import { register, submit } from './schedule.js'
@@ -18,7 +18,14 @@ export function healWorld(world: World): void {
   world.network.isFaulty = false
   heal(world.network)
   trace(world, () => '=== healed')
+  world.twinSides.clear()
+  // The worst that f nodes can still do without attacking is to say nothing.
+  const areSilent = world.random.chance(0.5)
   for (const node of world.nodes) {
+    if (!node.isCorrect && areSilent) {
+      crashNode(world, node)
+      node.halted = 'BYZANTINE'
+    }
     node.diskFails = false
     node.stalledUntil = 0
     node.clockOffsetMs = 0

@@ -56,6 +56,7 @@ export function createNode(world: World, slot: number, index: number): SimNode {
     overlays: new Map(),
     timers: new Map(),
     pool: new Map(),
+    poolSince: new Map(),
     clockOffsetMs: 0,
     clockDrift: 0,
     halted: '',
@@ -159,6 +160,7 @@ export function crashNode(world: World, node: SimNode): void {
   node.overlays.clear()
   node.timers.clear()
   node.pool.clear()
+  node.poolSince.clear()
   node.diskFails = false
   const { lost } = crashDisk(node.disk, () => world.random.chance(0.5))
   if (lost > 0) fired(world.plan, 'F14')
@@ -394,7 +396,11 @@ function finalize(world: World, node: SimNode, action: Extract<Action, { type: '
     syncBlock(node.disk)
     node.app = app
     node.overlays.clear()
-    for (const id of [...node.pool.keys()]) if (app.executed.has(id)) node.pool.delete(id)
+    for (const id of [...node.pool.keys()]) {
+      if (!app.executed.has(id)) continue
+      node.pool.delete(id)
+      node.poolSince.delete(id)
+    }
     onFinalized(world, node, action)
     pushToObservers(world, node)
     // The main loop of a driver: applied comes first, before anything that queued up meanwhile.

@@ -6,7 +6,7 @@ import { createNetwork } from './network.js'
 import { createNode, startNode } from './node.js'
 import { createQueue, pop } from './queue.js'
 import { createRandom } from './random.js'
-import { scheduleClients, scheduleFaults } from './schedule.js'
+import { scheduleClients, scheduleFaults, scheduleRequestTimers } from './schedule.js'
 import { canRecover, checkQuiet, describeStuck, healWorld, isRecovered, recoveryMsMax } from './liveness.js'
 import { setByzantine } from './byzantine.js'
 import { after, SimFailure, type SimOptions, type World } from './world.js'
@@ -63,6 +63,8 @@ export function createWorld(options: SimOptions): World {
     acknowledged: new Map(),
     messagesSent: 0,
     attacks: new Map(),
+    twinSides: new Map(),
+    mayChangeMembers: true,
     onCarried: null,
   }
   const observers = isOn(plan, 'F36') ? options.observers + 3 : options.observers
@@ -101,6 +103,7 @@ function begin(world: World): void {
   }
   scheduleFaults(world)
   scheduleClients(world)
+  scheduleRequestTimers(world)
 }
 
 function runUntil(world: World, untilMs: number): void {

@@ -194,10 +194,28 @@ export function register(world: World, kind: number, argument: number): SimTrans
   return transaction
 }
 
+/** Longer than normalRequest: a leader that works and still leaves a transaction out is complained about (R20). */
+const overdueMs = 4_000
+
+/** The pool's request timers: every node watches what it has seen, whoever leads. */
+export function scheduleRequestTimers(world: World): void {
+  const look = () => {
+    for (const node of world.nodes) {
+      const oldest = Math.min(...node.poolSince.values())
+      if (node.core === null || world.now - oldest < overdueMs) continue
+      for (const id of node.poolSince.keys()) node.poolSince.set(id, world.now)
+      deliver(world, node, { type: 'transactionOverdue', now: clockOf(world, node) })
+    }
+    after(world, 1_000, look)
+  }
+  look()
+}
+
 /** F32, F33: members come and go, and keys rotate, in whatever phase the others are. */
 function scheduleMembership(world: World): void {
   recurring(world, 'F32', 6_000, () => {
     const { random } = world
+    if (!world.mayChangeMembers) return
     fired(world.plan, 'F32')
     const kind = random.pick([
       transactionKinds.addMember,
@@ -218,6 +236,7 @@ export function submit(world: World, transaction: SimTransaction, targets: reado
       if (node.core === null || node.app.executed.has(transaction.id) || node.pool.has(transaction.id))
         return
       node.pool.set(transaction.id, transaction)
+      node.poolSince.set(transaction.id, world.now)
       deliver(world, node, {
         type: 'transactionsWaiting',
         now: clockOf(world, node),

@@ -48,6 +48,8 @@ export interface SimNode {
   overlays: Map<string, Outcome | null>
   timers: Map<TimerId, number>
   pool: Map<number, SimTransaction>
+  /** When each waiting transaction was first seen (the request timer of R20). */
+  poolSince: Map<number, number>
   clockOffsetMs: number
   clockDrift: number
   halted: string
@@ -76,6 +78,10 @@ export interface World {
   /** Final on at least one correct node: acknowledged. */
   readonly acknowledged: Map<number, number>
   messagesSent: number
+  /** Slots that each twin talks to at the moment. */
+  readonly twinSides: Map<number, Set<number>>
+  /** False when so many nodes are bad that a smaller set would have too many of them. */
+  mayChangeMembers: boolean
   /** Byzantine senders by slot. */
   readonly attacks: Map<number, Attack>
   /** Sees what arrives: for replay attacks. */
