@@ -1,8 +1,9 @@
-// Acknowledgements: original mode AA, AE, AR; enhanced mode CA, CE, CR first and then AA or AE, as MSH-15 and MSH-16
-// of the message ask (HL7 chapter 2, "message acknowledgement"; clinical.md section 7, "ACK rules").
+// Acknowledgements: original mode AA, AE, AR; enhanced mode CA, CE, CR first and then AA or AE, as MSH-15
+// and MSH-16 of the message ask (HL7 chapter 2, "message acknowledgement"; clinical.md section 7, "ACK
+// rules").
 //
-// An answer is a pure function of the message's header, the outcome and the clock value given, so that it can be
-// stored and sent again byte for byte.
+// An answer is a pure function of the message's header, the outcome and the clock value given, so that it
+// can be stored and sent again byte for byte.
 import { encodeText } from './charset.js'
 import { conditionTexts, hl7Codes, type AckLevel, type Hl7Code, type Hl7Location } from './codes.js'
 import { encodeEscapes } from './escapes.js'
@@ -41,10 +42,10 @@ const wants = (when: AcknowledgeWhen | undefined, success: boolean): boolean =>
 /**
  * Which acknowledgements a verdict gives, in order of sending; none when the sender wants none.
  *
- * Enhanced mode: a message that is wrong as such gets CR, and AR only where MSH-15 forbids CR. Otherwise CA comes
- * first (`accepted`: already sent when the message was kept), then AA or AE. A sender that wants no application
- * answer gets its refusal as CE, so that no refusal is silent unless both fields say so. A message that is not final
- * in time was not stored: CE, unless its CA has left already.
+ * Enhanced mode: a message that is wrong as such gets CR, and AR only where MSH-15 forbids CR. Otherwise CA
+ * comes first (`accepted`: already sent when the message was kept), then AA or AE. A sender that wants no
+ * application answer gets its refusal as CE, so that no refusal is silent unless both fields say so. A
+ * message that is not final in time was not stored: CE, unless its CA has left already.
  */
 export function ackCodesOf(
   context: AnswerContext,
@@ -114,7 +115,8 @@ export function frameAcks(context: AnswerContext, acks: readonly Acknowledgement
   return new Uint8Array(Buffer.concat(frames))
 }
 
-// MSA-1 code, MSA-2 the sender's control id exactly as it was, MSA-3 a text for people (withdrawn in 2.7, read by all).
+// MSA-1 code, MSA-2 the sender's control id exactly as it was, MSA-3 a text for people (withdrawn in 2.7,
+// read by all).
 function msaSegment(context: AnswerContext, ack: Acknowledgement): string {
   const d = context.delimiters
   return ['MSA', ack.code, context.rawControlId, encodeEscapes(verdictText(ack), d)].join(d.field)

@@ -1,7 +1,7 @@
 // Stored answers: a message that is sent again gets the same bytes again, and makes no second record.
 //
-// A stored value is: version u8 = 1, time u64 BE (ms), digest of the message 32 bytes, then the answer's frames as
-// they went over the wire. The host stores it sealed and unread.
+// A stored value is: version u8 = 1, time u64 BE (ms), digest of the message 32 bytes, then the answer's
+// frames as they went over the wire. The host stores it sealed and unread.
 import { createHash } from 'node:crypto'
 import type { Header } from './header.js'
 import type { AnswerStore } from './ports.js'
@@ -16,7 +16,10 @@ const sha256 = (...parts: readonly (string | Uint8Array)[]): Uint8Array => {
   return new Uint8Array(hash.digest())
 }
 
-/** Key of a message: SHA-256 hex, so that no control id (some hold patient numbers) is readable in a stored key. */
+/**
+ * Key of a message: SHA-256 hex, so that no control id (some hold patient numbers) is readable in a stored
+ * key.
+ */
 export function messageKey(source: string, message: Hl7Message, header: Header): string {
   const msh = message.segments[0]
   const parts = [source, msh?.fields[3] ?? '', msh?.fields[4] ?? '', header.controlId]
@@ -24,12 +27,13 @@ export function messageKey(source: string, message: Hl7Message, header: Header):
 }
 
 /**
- * Digest of what a message says: its type and every byte after MSH. A sender may stamp a repeated message with a new
- * time in MSH-7; anything else that differs is another message under a used control id.
+ * Digest of what a message says: its type and every segment after MSH, whatever ends the segments. A sender may stamp
+ * a repeated message with a new time in MSH-7; anything else that differs is another message under a used control id.
  */
-export function messageDigest(message: Hl7Message, raw: Uint8Array): Uint8Array {
-  const end = raw.findIndex((byte) => byte === 0x0d || byte === 0x0a)
-  return sha256(message.segments[0]?.fields[9] ?? '', '\n', raw.subarray(end < 0 ? raw.length : end))
+export function messageDigest(message: Hl7Message): Uint8Array {
+  const { segments, delimiters } = message
+  const lines = segments.slice(1).flatMap(({ name, fields }) => (name === '' ? [] : [fields.join(delimiters.field)]))
+  return sha256([segments[0]?.fields[9] ?? '', ...lines].join('\r'))
 }
 
 export const digestsEqual = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
@@ -72,7 +76,10 @@ export async function findAnswer(
   return stored !== undefined && nowMs - stored.timeMs < windowMs ? stored : undefined
 }
 
-/** An answer store in memory, for tests and for tools that keep nothing. It forgets the oldest beyond its bound. */
+/**
+ * An answer store in memory, for tests and for tools that keep nothing. It forgets the oldest beyond its
+ * bound.
+ */
 export function createMemoryAnswers(countMax = 10_000): AnswerStore {
   const kept = new Map<string, Uint8Array>()
   return {

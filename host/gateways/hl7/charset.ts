@@ -1,5 +1,5 @@
-// Text and bytes of a message, by MSH-18 (HL7 table 0211). Strict both ways: bytes that the declared character set
-// does not have are refused, never replaced, and printing gives the same bytes again.
+// Text and bytes of a message, by MSH-18 (HL7 table 0211). Strict both ways: bytes that the declared
+// character set does not have are refused, never replaced, and printing gives the same bytes again.
 import { quoted, refuse, type Hl7Refusal } from './codes.js'
 
 export type Charset = 'utf-8' | 'latin-1' | 'ascii'

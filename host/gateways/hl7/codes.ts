@@ -1,5 +1,5 @@
-// Every reason for which the HL7 gateway refuses a frame or a message, in one table. The code goes out in ERR-5 and
-// is API: never renamed, never reused. README.md beside this folder documents each of them.
+// Every reason for which the HL7 gateway refuses a frame or a message, in one table. The code goes out in
+// ERR-5 and is API: never renamed, never reused. README.md beside this folder documents each of them.
 
 /** How a refusal is answered: AR (or CR) for the message as such, AE (or CE) for what it says. */
 export type AckLevel = 'reject' | 'error'
@@ -99,7 +99,9 @@ export interface Hl7Location {
   readonly component?: number
 }
 
-/** A refusal: what happened, to what, and what to do next. The sentence holds no patient's name or number. */
+/**
+ * A refusal: what happened, to what, and what to do next. The sentence holds no patient's name or number.
+ */
 export interface Hl7Refusal {
   readonly ok: false
   readonly code: Hl7Code

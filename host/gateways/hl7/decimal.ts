@@ -1,4 +1,5 @@
-// Decimal numbers as HL7 NM sends them: read by the letter, kept exactly, never a float (clinical.md section 1).
+// Decimal numbers as HL7 NM sends them: read by the letter, kept exactly, never a float (clinical.md
+// section 1).
 
 /** The number mantissa * 10^-scale. The digits are those that were sent: 05.100 is {5100n, 3}. */
 export interface Decimal {
@@ -10,8 +11,8 @@ export interface Decimal {
 export const decimalDigitsMax = 18
 
 /**
- * Reads strict NM text: an optional sign, digits, an optional point with digits on both sides. Leading zeros are
- * allowed; blanks, exponents, commas, `.5` and `5.` are not.
+ * Reads strict NM text: an optional sign, digits, an optional point with digits on both sides. Leading
+ * zeros are allowed; blanks, exponents, commas, `.5` and `5.` are not.
  * @returns undefined when it is not such a text, 'tooLong' beyond `decimalDigitsMax` significant digits.
  */
 export function parseDecimal(text: string): Decimal | 'tooLong' | undefined {
@@ -38,8 +39,8 @@ export const celsiusToTenths = ({ mantissa, scale }: Decimal): bigint => {
 }
 
 /**
- * Tenths of a degree Celsius from Fahrenheit, rounded half up once: floor((10 (f - 320) + 9) / 18) with f in tenths F
- * (clinical.md section 1), carried to any number of digits. 101.5 F gives 386.
+ * Tenths of a degree Celsius from Fahrenheit, rounded half up once: floor((10 (f - 320) + 9) / 18) with f
+ * in tenths F (clinical.md section 1), carried to any number of digits. 101.5 F gives 386.
  */
 export const fahrenheitToTenths = ({ mantissa, scale }: Decimal): bigint => {
   const one = 10n ** BigInt(scale)

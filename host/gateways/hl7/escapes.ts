@@ -1,5 +1,5 @@
-// HL7 v2 escape sequences (chapter 2, "use of escape sequences in text fields"), decoded once and only once: the raw
-// text stays beside the decoded one.
+// HL7 v2 escape sequences (chapter 2, "use of escape sequences in text fields"), decoded once and only
+// once: the raw text stays beside the decoded one.
 import { decodeText, type Charset } from './charset.js'
 
 export interface Delimiters {
@@ -22,9 +22,9 @@ export const defaultDelimiters: Delimiters = {
 }
 
 /**
- * Decodes \F\ \S\ \T\ \R\ \E\ \P\ to the delimiter they stand for, \Xhh..\ to characters, \.br\ and its kin to line
- * feeds, \H\ and \N\ (highlighting) to nothing. Any other sequence, and an escape character without its partner,
- * stays as it was sent: a guess would change what the sender said.
+ * Decodes \F\ \S\ \T\ \R\ \E\ \P\ to the delimiter they stand for, \Xhh..\ to characters, \.br\ and its kin
+ * to line feeds, \H\ and \N\ (highlighting) to nothing. Any other sequence, and an escape character without
+ * its partner, stays as it was sent: a guess would change what the sender said.
  */
 export function decodeEscapes(raw: string, delimiters: Delimiters, charset: Charset): string {
   const { escape } = delimiters
@@ -36,7 +36,8 @@ export function decodeEscapes(raw: string, delimiters: Delimiters, charset: Char
     if (end < 0) return text + raw.slice(at)
     const decoded = decodeSequence(raw.slice(at + 1, end), delimiters, charset)
     if (decoded === undefined) {
-      // The closing character may open the next sequence (a lone escape before `\T\`): step over one character only.
+      // The closing character may open the next sequence (a lone escape before `\T\`): step over one
+      // character only.
       text += escape
       const next = raw.indexOf(escape, at + 1)
       text += raw.slice(at + 1, next)

@@ -3,11 +3,10 @@ import t from 'tap'
 
 import { FS, frameMessage, VT } from './framer.js'
 import { openGateway } from './gateway.js'
-import { bytes, framed, heartRate, openHarness, unknownNumber } from './harness.fixture.js'
+import { bytes, framed, heartRate, openHarness, pause, unknownNumber } from './harness.fixture.js'
 import { sendMllp, readAck } from './mllp-client.js'
 
 const concat = (...parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts))
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
 t.test('the table of fifteen', async (t) => {
   const harness = await openHarness()
@@ -155,18 +154,54 @@ t.test('what bad input gets', async (t) => {
   t.teardown(harness.close)
   const client = await harness.connect()
   const good = heartRate('B')
-  const cases: [name: string, message: string | Uint8Array, code: string, reason: string, location?: string][] = [
+  const cases: [
+    name: string,
+    message: string | Uint8Array,
+    code: string,
+    reason: string,
+    location?: string,
+  ][] = [
     ['unknown patient', heartRate('B', unknownNumber), 'AE', 'UNKNOWN_PATIENT', 'PID^1^3^1'],
     ['unknown unit', good.replace('/min', 'furlong'), 'AE', 'UNIT_UNKNOWN', 'OBX^1^6^1'],
     ['no unit', good.replace('/min', ''), 'AE', 'UNIT_MISSING', 'OBX^1^6^1'],
     ['other unit', good.replace('/min', 'mm[Hg]'), 'AE', 'UNIT_MISMATCH', 'OBX^1^6^1'],
     ['no number', good.replace('|72|', '|7e1|'), 'AE', 'VALUE_NOT_NUMERIC', 'OBX^1^5^1'],
-    ['malformed time', good.replace('||20261122101500+0000\r', '||22 Nov 2026\r').replace('F|||2026', 'F|||x'), 'AE', 'TIME_INVALID', 'OBX^1^14^1'],
+    [
+      'malformed time',
+      good.replace('||20261122101500+0000\r', '||22 Nov 2026\r').replace('F|||2026', 'F|||x'),
+      'AE',
+      'TIME_INVALID',
+      'OBX^1^14^1',
+    ],
     ['batch', `FHS|^~\\&|A\rBHS|^~\\&|A\r${good}BTS|1\rFTS|1\r`, 'AR', 'BATCH_REFUSED', 'FHS^1'],
-    ['wrong charset name', good.replace('|2.5.1', '|2.5.1||||||KLINGON'), 'AR', 'CHARSET_UNKNOWN', 'MSH^1^18^1'],
-    ['bytes that are not UTF-8', Uint8Array.from(good.replace('JANE', 'J\xc4NE'), (c) => c.charCodeAt(0)), 'AR', 'CHARSET_INVALID', 'MSH^1^18^1'],
-    ['type not taken here', good.replace('ORU^R01', 'ADT^A01'), 'AR', 'MESSAGE_TYPE_UNSUPPORTED', 'MSH^1^9^1'],
-    ['type unknown', good.replace('ORU^R01^ORU_R01', 'SIU^S12'), 'AR', 'MESSAGE_TYPE_UNSUPPORTED', 'MSH^1^9^1'],
+    [
+      'wrong charset name',
+      good.replace('|2.5.1', '|2.5.1||||||KLINGON'),
+      'AR',
+      'CHARSET_UNKNOWN',
+      'MSH^1^18^1',
+    ],
+    [
+      'bytes that are not UTF-8',
+      Uint8Array.from(good.replace('JANE', 'J\xc4NE'), (c) => c.charCodeAt(0)),
+      'AR',
+      'CHARSET_INVALID',
+      'MSH^1^18^1',
+    ],
+    [
+      'type not taken here',
+      good.replace('ORU^R01', 'ADT^A01'),
+      'AR',
+      'MESSAGE_TYPE_UNSUPPORTED',
+      'MSH^1^9^1',
+    ],
+    [
+      'type unknown',
+      good.replace('ORU^R01^ORU_R01', 'SIU^S12'),
+      'AR',
+      'MESSAGE_TYPE_UNSUPPORTED',
+      'MSH^1^9^1',
+    ],
     ['event', good.replace('R01^ORU_R01', 'R32'), 'AR', 'EVENT_UNSUPPORTED', 'MSH^1^9^1^2'],
     ['no type', good.replace('ORU^R01^ORU_R01', ''), 'AR', 'MESSAGE_TYPE_MISSING', 'MSH^1^9^1'],
     ['no control id', good.replace('|B|', '||'), 'AR', 'CONTROL_ID_MISSING', 'MSH^1^10^1'],
@@ -183,12 +218,21 @@ t.test('what bad input gets', async (t) => {
     const ack = readAck(answer)
     t.match(ack, { code, reason }, name)
     t.equal(ack.location, location, `${name}: location`)
-    t.equal(ack.controlId, reason === 'CONTROL_ID_MISSING' || reason === 'BATCH_REFUSED' ? '' : 'B', `${name}: control id`)
+    t.equal(
+      ack.controlId,
+      reason === 'CONTROL_ID_MISSING' || reason === 'BATCH_REFUSED' ? '' : 'B',
+      `${name}: control id`,
+    )
     t.match(ack.sentence, /[a-z]{3,}.*\.$/, `${name}: a sentence`)
-    if (reason !== 'UNKNOWN_PATIENT') t.equal(harness.submitted.length, before, `${name}: nothing submitted`)
+    if (reason !== 'UNKNOWN_PATIENT')
+      t.equal(harness.submitted.length, before, `${name}: nothing submitted`)
   }
   await client.send(bytes(good))
-  t.match(await client.acks(1), [{ code: 'AA' }], 'refusals are not stored: the corrected message goes through')
+  t.match(
+    await client.acks(1),
+    [{ code: 'AA' }],
+    'refusals are not stored: the corrected message goes through',
+  )
 })
 
 t.test('repeated messages', async (t) => {
@@ -208,11 +252,14 @@ t.test('repeated messages', async (t) => {
     t.same(await other.receive(), first, 'also from another connection, with another MSH-7')
     t.equal(harness.submitted.length, 1)
   })
-  await t.test('other content under the same control id is refused, not answered AA and lost', async (t) => {
-    await client.send(bytes(heartRate('R1', 'P1', '180')))
-    t.match(await client.acks(1), [{ code: 'AE', reason: 'CONTROL_ID_REUSED', location: 'MSH^1^10^1' }])
-    t.equal(harness.submitted.length, 1)
-  })
+  await t.test(
+    'other content under the same control id is refused, not answered AA and lost',
+    async (t) => {
+      await client.send(bytes(heartRate('R1', 'P1', '180')))
+      t.match(await client.acks(1), [{ code: 'AE', reason: 'CONTROL_ID_REUSED', location: 'MSH^1^10^1' }])
+      t.equal(harness.submitted.length, 1)
+    },
+  )
   await t.test('another sender may use the same control id', async (t) => {
     await client.send(bytes(heartRate('R1').replace('MON|4W', 'MON|5E')))
     t.match(await client.acks(1), [{ code: 'AA' }])
@@ -280,13 +327,21 @@ t.test('failures of the ports', async (t) => {
   t.match(await client.acks(1), [{ code: 'AE', reason: 'GATEWAY_FAILED', controlId: 'F1' }])
 
   const chain = await openHarness({
-    submit: async () => ({ kind: 'refused', code: 'GRANT_MISSING', sentence: 'The source may not append 8867-4.' }),
+    submit: async () => ({
+      kind: 'refused',
+      code: 'GRANT_MISSING',
+      sentence: 'The source may not append 8867-4.',
+    }),
   })
   t.teardown(chain.close)
   const refused = await chain.connect()
   await refused.send(bytes(heartRate('F2')))
   const answer = await refused.receive()
-  t.match(readAck(answer), { code: 'AE', reason: 'REFUSED_BY_CHAIN', sentence: 'The source may not append 8867-4.' })
+  t.match(readAck(answer), {
+    code: 'AE',
+    reason: 'REFUSED_BY_CHAIN',
+    sentence: 'The source may not append 8867-4.',
+  })
   t.match(new TextDecoder().decode(answer), /\|GRANT_MISSING\|/)
 
   const forgetful = await openHarness({
@@ -344,92 +399,35 @@ t.test('acknowledgements are not acknowledged', async (t) => {
   await client.send(bytes('MSH|^~\\&|NBS|TN|OZNBS|FSR|||ACK|A0|D|2.5.1|\rMSA|AA|0|\r'))
   await client.send(bytes(heartRate('K1')))
   t.match(await client.acks(1), [{ code: 'AA', controlId: 'K1' }])
-  t.match(harness.events.find((event) => event.kind === 'answered'), { reason: 'ACKNOWLEDGEMENT_IGNORED', acks: [] })
-})
-
-t.test('enhanced mode', async (t) => {
-  const enhanced = (controlId: string, modes: string, patient = 'P1'): Uint8Array =>
-    bytes(heartRate(controlId, patient).replace('|2.5.1', `|2.5.1|||${modes}`))
-  const harness = await openHarness()
-  t.teardown(harness.close)
-  const client = await harness.connect()
-
-  await client.send(enhanced('E1', 'AL|AL'))
-  t.match(await client.acks(2), [
-    { code: 'CA', controlId: 'E1' },
-    { code: 'AA', controlId: 'E1' },
-  ])
-  await client.send(enhanced('E2', 'NE|AL'))
-  t.match(await client.acks(1), [{ code: 'AA', controlId: 'E2' }])
-  await client.send(enhanced('E3', 'AL|AL', unknownNumber))
-  t.match(await client.acks(2), [{ code: 'CA' }, { code: 'AE', reason: 'UNKNOWN_PATIENT' }])
-  await client.send(bytes(heartRate('E4').replace('|P|2.5.1', '|P|1.0|||AL|AL')))
-  t.match(await client.acks(1), [{ code: 'CR', reason: 'VERSION_UNSUPPORTED' }])
-  await client.send(enhanced('E5', 'NE|NE'))
-  await client.send(enhanced('E6', 'AL|NE'))
-  t.match(await client.acks(1), [{ code: 'CA', controlId: 'E6' }], 'NE NE gets no answer')
-  await client.send(enhanced('E1', 'AL|AL'))
-  t.match(await client.acks(2), [{ code: 'CA', controlId: 'E1' }, { code: 'AA' }], 'a repeated one gets both again')
-
-  await t.test('with an inbox CA leaves before the message is final', async (t) => {
-    const kept = new Map<string, { source: string; receivedTimeMs: number; raw: Uint8Array }>()
-    let release: () => void = () => undefined
-    const early = await openHarness({
-      inbox: {
-        keep: async (key, message) => void kept.set(key, message),
-        drop: async (key) => void kept.delete(key),
-        pending: async () => [...kept.values()],
-      },
-      submit: () => new Promise((resolve) => (release = () => resolve({ kind: 'final', height: 3 }))),
-    })
-    t.teardown(early.close)
-    const sender = await early.connect()
-    await sender.send(enhanced('E7', 'AL|AL'))
-    const ca = await sender.receive()
-    t.match(readAck(ca), { code: 'CA', controlId: 'E7' })
-    t.equal(kept.size, 1)
-    release()
-    const aa = await sender.receive()
-    t.match(readAck(aa), { code: 'AA', controlId: 'E7', sentence: 'final in block 3' })
-    await sender.send(enhanced('E7', 'AL|AL'))
-    t.same([await sender.receive(), await sender.receive()], [ca, aa], 'byte for byte')
-    t.equal(kept.size, 0)
-  })
-
-  await t.test('what was kept before a crash is submitted at the next start', async (t) => {
-    const message = { source: 'monitor-1', receivedTimeMs: Date.now(), raw: enhanced('E8', 'AL|AL') }
-    const dropped: string[] = []
-    const later = await openHarness({
-      inbox: {
-        keep: async () => undefined,
-        drop: async (key) => void dropped.push(key),
-        pending: async () => [message],
-      },
-    })
-    t.teardown(later.close)
-    while (dropped.length === 0) await pause(5)
-    t.match(later.submitted, [{ mapped: { controlId: 'E8' } }])
-    const sender = await later.connect()
-    await sender.send(message.raw)
-    t.match(await sender.acks(2), [{ code: 'CA' }, { code: 'AA' }])
-    t.equal(later.submitted.length, 1)
-  })
+  t.match(
+    harness.events.find((event) => event.kind === 'answered'),
+    { reason: 'ACKNOWLEDGEMENT_IGNORED', acks: [] },
+  )
 })
 
 t.test('ports: bind address, bound connections, sources on one port, restart', async (t) => {
-  const ports = { submit: async () => ({ kind: 'late' as const }), answers: { get: async () => undefined, put: async () => undefined } }
+  const ports = {
+    submit: async () => ({ kind: 'late' as const }),
+    answers: { get: async () => undefined, put: async () => undefined },
+  }
   const source = { name: 'a', host: '127.0.0.1', port: 0, accepts: ['ORU' as const] }
   await t.rejects(openGateway([{ ...source, host: '' }], ports), { code: 'BIND_ADDRESS_REQUIRED' })
   await t.rejects(openGateway([source, source], ports), { code: 'SOURCE_INVALID' })
   await t.rejects(openGateway([{ ...source, zone: 'Nowhere/Else' }], ports), { code: 'SOURCE_INVALID' })
   await t.rejects(openGateway([{ ...source, accepts: [] }], ports), { code: 'SOURCE_INVALID' })
 
-  const harness = await openHarness({ limits: { connectionsMax: 2 }, source: { sendingApplication: 'MON', processingIds: ['P'] } })
+  const harness = await openHarness({
+    limits: { connectionsMax: 2 },
+    source: { sendingApplication: 'MON', processingIds: ['P'] },
+  })
   t.teardown(harness.close)
   await t.rejects(openGateway([{ ...source, port: harness.port }], ports), { code: 'LISTEN_FAILED' })
   const [first] = [await harness.connect(), await harness.connect()]
   const third = await harness.connect()
-  await t.rejects(third.send(bytes(heartRate('P1'))).then(() => third.receive()), { code: 'MLLP_CLOSED' })
+  await t.rejects(
+    third.send(bytes(heartRate('P1'))).then(() => third.receive()),
+    { code: 'MLLP_CLOSED' },
+  )
   t.equal(harness.gateway.endpoints[0]?.counts.connectionsRefused, 1)
   await first.send(bytes(heartRate('P2').replace('MON|', 'OTHER|')))
   t.match(await first.acks(1), [{ code: 'AE', reason: 'SENDER_UNKNOWN', location: 'MSH^1^3^1' }])
@@ -445,7 +443,10 @@ t.test('ports: bind address, bound connections, sources on one port, restart', a
       { ...source, port: harness.port, name: 'icu', sendingFacility: '4W' },
       { ...source, port: harness.port, name: 'er', sendingFacility: 'ER' },
     ],
-    { ...ports, submit: async (message) => ({ kind: 'refused', code: message.source, sentence: 'who I am.' }) },
+    {
+      ...ports,
+      submit: async (message) => ({ kind: 'refused', code: message.source, sentence: 'who I am.' }),
+    },
   )
   t.equal(shared.endpoints.length, 1, 'one listener')
   const who = async (facility: string) => {

@@ -1,5 +1,6 @@
-// The MLLP ports: listens for each attached source, frames, hands messages to the handler, and answers in the order
-// of arrival. One message at a time on a connection: a correction must not overtake what it corrects.
+// The MLLP ports: listens for each attached source, frames, hands messages to the handler, and answers in
+// the order of arrival. One message at a time on a connection: a correction must not overtake what it
+// corrects.
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { GatewayError } from './codes.js'
@@ -83,7 +84,10 @@ function checkSources(sources: readonly GatewaySource[]): void {
     }
     const isPort = Number.isInteger(port) && port >= 0 && port <= 65_535
     if (name === '' || names.has(name) || !isPort || accepts.length === 0) {
-      throw new GatewayError('SOURCE_INVALID', `source ${name}: needs a unique name, a port and a message type`)
+      throw new GatewayError(
+        'SOURCE_INVALID',
+        `source ${name}: needs a unique name, a port and a message type`,
+      )
     }
     if (zone !== undefined && !isZone(zone)) {
       throw new GatewayError('SOURCE_INVALID', `source ${name}: ${zone} is no time zone`)
@@ -122,7 +126,13 @@ async function listen(
     tls === undefined
       ? createServer(options, onSocket)
       : createTlsServer(
-          { ...options, ...tls, minVersion: 'TLSv1.2', requestCert: tls.ca !== undefined, handshakeTimeout: 10_000 },
+          {
+            ...options,
+            ...tls,
+            minVersion: 'TLSv1.2',
+            requestCert: tls.ca !== undefined,
+            handshakeTimeout: 10_000,
+          },
           onSocket,
         )
   server.maxConnections = limits.connectionsMax
@@ -132,7 +142,9 @@ async function listen(
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {
-      reject(new GatewayError('LISTEN_FAILED', `source ${name}: cannot listen on ${host} port ${port}`, cause))
+      reject(
+        new GatewayError('LISTEN_FAILED', `source ${name}: cannot listen on ${host} port ${port}`, cause),
+      )
     })
     server.listen({ host, port, exclusive: true }, resolve)
   })
@@ -153,7 +165,8 @@ async function closeListener({ server, connections }: Listener, limits: GatewayL
   await closed
 }
 
-// ---- One connection -------------------------------------------------------------------------------------------
+// ---- One connection
+// -------------------------------------------------------------------------------------------
 
 interface Connection {
   close: (graceMs: number) => Promise<void>
@@ -189,7 +202,8 @@ function openConnection(socket: Socket, options: ConnectionOptions, onClosed: ()
     await new Promise<void>((resolve) => socket.write(bytes, () => resolve()))
   }
 
-  // Reading stops while anything waits: the queue holds at most what one chunk completed, TCP holds the rest.
+  // Reading stops while anything waits: the queue holds at most what one chunk completed, TCP holds the
+  // rest.
   const drain = async (): Promise<void> => {
     socket.pause()
     for (let event = waiting.shift(); event !== undefined; event = waiting.shift()) await answerEvent(event)
@@ -239,17 +253,21 @@ function openConnection(socket: Socket, options: ConnectionOptions, onClosed: ()
       const timer = setTimeout(() => socket.destroy(), graceMs)
       await work
       clearTimeout(timer)
-      await new Promise<void>((resolve) => {
-        if (socket.closed) resolve()
-        else socket.once('close', () => resolve())
-        socket.end(() => socket.destroy())
-      })
+      await socketClosed(socket)
     },
   }
 }
 
-// Sends FIN and goes on reading for a moment: closing with unread bytes would reset the connection, and the peer
-// would lose the very answer that says why.
+async function socketClosed(socket: Socket): Promise<void> {
+  if (socket.closed) return
+  await new Promise<void>((resolve) => {
+    socket.once('close', () => resolve())
+    socket.end(() => socket.destroy())
+  })
+}
+
+// Sends FIN and goes on reading for a moment: closing with unread bytes would reset the connection, and the
+// peer would lose the very answer that says why.
 function endSocket(socket: Socket): void {
   socket.end()
   const timer = setTimeout(() => socket.destroy(), lingerMs)

@@ -1,7 +1,14 @@
-// One message's way through the gateway: recognise, find a repeated one, map, submit, answer. Store, agree, then
-// acknowledge: AA leaves only when the transaction is final and the answer is stored.
+// One message's way through the gateway: recognise, find a repeated one, map, submit, answer. Store, agree,
+// then acknowledge: AA leaves only when the transaction is final and the answer is stored.
 import { randomBytes } from 'node:crypto'
-import { ackCodesOf, buildAck, wantsEarlyAccept, type AckCode, type Acknowledgement, type Verdict } from './ack.js'
+import {
+  ackCodesOf,
+  buildAck,
+  wantsEarlyAccept,
+  type AckCode,
+  type Acknowledgement,
+  type Verdict,
+} from './ack.js'
 import { digestsEqual, encodeStoredAnswer, findAnswer } from './answers.js'
 import { isHl7Code, quoted, refuse, type Hl7Code, type Hl7Refusal } from './codes.js'
 import { frameMessage, type DiscardCode } from './framer.js'
@@ -15,8 +22,8 @@ export type SendBytes = (bytes: Uint8Array) => Promise<void>
 
 export interface MessageHandler {
   /**
-   * Handles one whole message; what must be answered is sent. Never rejects. Resolves to the message's deviations:
-   * segments that ended in LF or CRLF, and empty lines.
+   * Handles one whole message; what must be answered is sent. Never rejects. Resolves to the message's
+   * deviations: segments that ended in LF or CRLF, and empty lines.
    */
   handle: (raw: Uint8Array, sources: readonly GatewaySource[], send: SendBytes) => Promise<number>
   /** Answers a frame that was dropped. Never rejects. */
@@ -61,7 +68,8 @@ const failed = refuse(
 )
 
 const discardSentences: Readonly<Record<DiscardCode, string>> = {
-  FRAME_TRUNCATED: 'The frame was cut off: it has no end (FS CR). Nothing of it was stored, send the message again.',
+  FRAME_TRUNCATED:
+    'The frame was cut off: it has no end (FS CR). Nothing of it was stored, send the message again.',
   FRAME_END_MALFORMED: 'The frame has FS without CR. Nothing of it was stored, send the message again.',
   FRAME_TIMEOUT: 'The frame fell silent before its end. Nothing of it was stored, send the message again.',
   FRAME_TOO_LARGE: 'The message is larger than this port takes. Nothing was stored, the connection closes.',
@@ -117,7 +125,9 @@ async function handleDiscard(
   send: SendBytes,
 ): Promise<void> {
   const refusal = refuse(code, discardSentences[code])
-  await sendRefusal(desk, source, desk.nowMs(), answerContextOfBytes(head), refusal, send).catch(() => undefined)
+  await sendRefusal(desk, source, desk.nowMs(), answerContextOfBytes(head), refusal, send).catch(
+    () => undefined,
+  )
 }
 
 async function handleArrival(desk: Desk, arrival: Arrival, send: SendBytes): Promise<void> {
@@ -145,9 +155,14 @@ async function handleArrival(desk: Desk, arrival: Arrival, send: SendBytes): Pro
 }
 
 const mapArrival = ({ message, header, raw, source, receivedTimeMs }: Arrival) =>
-  mapMessage(message, header, raw, { accepts: source.accepts, zone: source.zone ?? '+0000', receivedTimeMs })
+  mapMessage(message, header, raw, {
+    accepts: source.accepts,
+    zone: source.zone ?? '+0000',
+    receivedTimeMs,
+  })
 
-// Waits for the verdict, but no longer than a sender waits. A late flight goes on; the resend will find its answer.
+// Waits for the verdict, but no longer than a sender waits. A late flight goes on; the resend will find its
+// answer.
 async function conclude(
   desk: Desk,
   arrival: Arrival,
@@ -244,7 +259,8 @@ async function resumeKept(desk: Desk, sources: readonly GatewaySource[]): Promis
   }
 }
 
-// ---- Answers --------------------------------------------------------------------------------------------------
+// ---- Answers
+// --------------------------------------------------------------------------------------------------
 
 function acknowledge(
   desk: Desk,

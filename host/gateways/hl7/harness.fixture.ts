@@ -63,7 +63,13 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
     ...(options.inbox ? { inbox: options.inbox } : {}),
     ...(options.nowMs ? { nowMs: options.nowMs } : {}),
   }
-  const source: GatewaySource = { name: 'monitor-1', host: '127.0.0.1', port: 0, accepts: ['ADT', 'ORU'], ...options.source }
+  const source: GatewaySource = {
+    name: 'monitor-1',
+    host: '127.0.0.1',
+    port: 0,
+    accepts: ['ADT', 'ORU'],
+    ...options.source,
+  }
   const gateway = await openGateway([source], ports, options.limits)
   const port = gateway.endpoints[0]?.port ?? 0
   const clients: MllpClient[] = []
@@ -104,3 +110,5 @@ export const heartRate = (controlId: string, patient = 'P1', value = '72'): stri
     `OBX|1|NM|8867-4^Heart rate^LN||${value}|/min|||||F|||20261122101500+0000`,
     '',
   ].join('\r')
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))

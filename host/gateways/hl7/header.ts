@@ -1,4 +1,5 @@
-// MSH as the gateway needs it: who sent which kind of message under which control id, and what answers are wanted.
+// MSH as the gateway needs it: who sent which kind of message under which control id, and what answers are
+// wanted.
 import { latin1, type Charset } from './charset.js'
 import { quoted, refuse, type Hl7Refusal } from './codes.js'
 import { defaultDelimiters, type Delimiters } from './escapes.js'
@@ -86,8 +87,8 @@ const acknowledgeWhen = (text: string): AcknowledgeWhen | undefined =>
   text === 'AL' || text === 'NE' || text === 'ER' || text === 'SU' ? text : undefined
 
 /**
- * The context for bytes that did not parse, or were cut off: as much of MSH as is certain. A control id is taken only
- * from an MSH segment that has its end, for a cut-off id names another message.
+ * The context for bytes that did not parse, or were cut off: as much of MSH as is certain. A control id is
+ * taken only from an MSH segment that has its end, for a cut-off id names another message.
  */
 export function answerContextOfBytes(bytes: Uint8Array): AnswerContext {
   const end = bytes.findIndex((byte) => byte === 0x0d || byte === 0x0a)
@@ -107,8 +108,8 @@ function withoutCharset(line: string): string {
 }
 
 /**
- * Reads and checks MSH. Errors: CONTROL_ID_MISSING, CONTROL_ID_TOO_LONG, MESSAGE_TYPE_MISSING, VERSION_UNSUPPORTED.
- * Message type and processing id are judged later, against what the source may send.
+ * Reads and checks MSH. Errors: CONTROL_ID_MISSING, CONTROL_ID_TOO_LONG, MESSAGE_TYPE_MISSING,
+ * VERSION_UNSUPPORTED. Message type and processing id are judged later, against what the source may send.
  */
 export function readHeader(message: Hl7Message): { ok: true; header: Header } | Hl7Refusal {
   const msh = message.segments[0]

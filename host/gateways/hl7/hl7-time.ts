@@ -1,14 +1,16 @@
-// HL7 times (DTM, and TS of older versions): read by the letter, to milliseconds. What is missing is never filled in:
-// an observation needs its minute, a birth date its day.
+// HL7 times (DTM, and TS of older versions): read by the letter, to milliseconds. What is missing is never
+// filled in: an observation needs its minute, a birth date its day.
 
 const dtm = /^(\d{4})(\d{2})(\d{2})(?:(\d{2})(\d{2})(?:(\d{2})(?:\.(\d{1,4}))?)?)?([+-]\d{4})?$/
 
 /**
  * Reads a point in time: YYYYMMDDHHMM[SS[.S[S[S[S]]]]][+/-ZZZZ].
  * @param zoneDefault offset such as '-0500' or an IANA zone, for a text without its own offset.
- * @param nowMs the gateway's clock; it only decides between the two readings of an hour that the end of summer time
+ * @param nowMs the gateway's clock; it only decides between the two readings of an hour that the end of
+ * summer time
  *   repeats, and only when one of them lies within half an hour of now.
- * @returns ms since 1970 UTC, or undefined: malformed, no such day, no minute, or an hour that cannot be decided.
+ * @returns ms since 1970 UTC, or undefined: malformed, no such day, no minute, or an hour that cannot be
+ * decided.
  */
 export function parseTime(text: string, zoneDefault: string, nowMs: number): number | undefined {
   const match = dtm.exec(text)
@@ -83,7 +85,8 @@ function zoneOffsetMs(zone: string, atMs: number): number {
   return parseOffset((part?.value ?? '').replace('GMT', '').replace(':', '')) ?? 0
 }
 
-// A wall-clock time has one reading, none (the hour that spring skips) or two (the hour that autumn repeats).
+// A wall-clock time has one reading, none (the hour that spring skips) or two (the hour that autumn
+// repeats).
 function zonedMs(localMs: number, zone: string, nowMs: number): number | undefined {
   const day = 86_400_000
   const offsets = new Set([zoneOffsetMs(zone, localMs - day), zoneOffsetMs(zone, localMs + day)])

@@ -31,8 +31,8 @@ export function mapAdmission(context: MappingContext): { ok: true; mapped: Admis
   if (name.family === '' && name.given === '') {
     return refuse('PATIENT_NAME_MISSING', 'PID-5 names nobody. Nothing was stored.', at(5))
   }
-  const birthDate = patientBirthDate(message, pid)
-  if (birthDate === 'invalid') {
+  const birth = patientBirthDate(message, pid)
+  if (!birth.ok) {
     return refuse('BIRTH_DATE_INVALID', 'PID-7 is no date (YYYYMMDD). Nothing was stored.', at(7))
   }
   const sex = unquote(valueAt(message, pid, 8)) || 'U'
@@ -57,7 +57,7 @@ export function mapAdmission(context: MappingContext): { ok: true; mapped: Admis
     kind: 'admission',
     identifiers: numbers.identifiers,
     name,
-    birthDate,
+    birthDate: birth.date,
     sex: sex as AdministrativeSex,
     location: patientLocation(message, visit),
     patientClass: unquote(valueAt(message, visit, 2)),

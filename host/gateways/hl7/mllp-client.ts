@@ -26,7 +26,8 @@ export interface MllpClient {
 
 /**
  * Sends one message and returns the first answer, framing removed.
- * Throws GatewayError: MLLP_CONNECT_FAILED, MLLP_TIMEOUT, MLLP_CLOSED (before an answer came), MLLP_ANSWER_MALFORMED.
+ * Throws GatewayError: MLLP_CONNECT_FAILED, MLLP_TIMEOUT, MLLP_CLOSED (before an answer came),
+ * MLLP_ANSWER_MALFORMED.
  */
 export async function sendMllp(
   host: string,
@@ -151,7 +152,8 @@ export function readAck(answer: Uint8Array): AckSummary {
   const { message } = parsed
   const msa = message.segments.find((segment) => segment.name === 'MSA')
   const err = message.segments.find((segment) => segment.name === 'ERR')
-  const field = (segment: typeof msa, index: number): string => (segment ? valueAt(message, segment, index) : '')
+  const field = (segment: typeof msa, index: number): string =>
+    segment ? valueAt(message, segment, index) : ''
   return {
     code: field(msa, 1),
     controlId: field(msa, 2),

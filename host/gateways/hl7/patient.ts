@@ -4,7 +4,10 @@ import { parseDate } from './hl7-time.js'
 import type { PatientIdentifier, PatientLocation, PersonName } from './mapping.js'
 import { componentOf, repetitions, valueAt, type Hl7Message, type Segment } from './tokenizer.js'
 
-/** The one PID of a message: none or two refuse it, for two patients in one message is how values change owners. */
+/**
+ * The one PID of a message: none or two refuse it, for two patients in one message is how values change
+ * owners.
+ */
 export function patientSegment(message: Hl7Message): { ok: true; pid: Segment } | Hl7Refusal {
   const [pid, second] = message.segments.filter((segment) => segment.name === 'PID')
   if (pid === undefined) {
@@ -47,10 +50,17 @@ export const patientName = (message: Hl7Message, pid: Segment): PersonName => ({
   given: unquote(valueAt(message, pid, 5, 2)),
 })
 
-/** PID-7 as yyyymmdd: undefined when empty or explicitly null, 'invalid' when it is no date (a placeholder, say). */
-export function patientBirthDate(message: Hl7Message, pid: Segment): string | undefined | 'invalid' {
+/**
+ * PID-7 as yyyymmdd: undefined when empty or explicitly null, not ok when it is no date (a placeholder,
+ * say).
+ */
+export function patientBirthDate(
+  message: Hl7Message,
+  pid: Segment,
+): { ok: boolean; date: string | undefined } {
   const text = unquote(valueAt(message, pid, 7))
-  return text === '' ? undefined : (parseDate(text) ?? 'invalid')
+  const date = parseDate(text)
+  return { ok: text === '' || date !== undefined, date }
 }
 
 /** PV1-3: point of care, room, bed. */

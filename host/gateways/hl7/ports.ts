@@ -3,11 +3,16 @@ import type { AckCode } from './ack.js'
 import type { Hl7Code, Hl7Location } from './codes.js'
 import type { MappedMessage } from './mapping.js'
 
-/** One attached sender: a port of its own, or its own MSH-3/MSH-4 on a shared port. It signs with its own key. */
+/**
+ * One attached sender: a port of its own, or its own MSH-3/MSH-4 on a shared port. It signs with its own
+ * key.
+ */
 export interface GatewaySource {
   /** Unique name; the host finds the source's key and grant by it. */
   readonly name: string
-  /** Address to bind to. There is no default: a port that listens everywhere is a decision, not an accident. */
+  /**
+   * Address to bind to. There is no default: a port that listens everywhere is a decision, not an accident.
+   */
   readonly host: string
   /** 0 lets the system choose (tests). */
   readonly port: number
@@ -30,8 +35,8 @@ export interface GatewaySource {
 export interface SubmittedMessage {
   readonly source: string
   /**
-   * SHA-256 hex of (source, MSH-3, MSH-4, MSH-10): the same for a message that is sent again. The host keeps it with
-   * the transaction, so that a crash between final and answer makes no second record.
+   * SHA-256 hex of (source, MSH-3, MSH-4, MSH-10): the same for a message that is sent again. The host
+   * keeps it with the transaction, so that a crash between final and answer makes no second record.
    */
   readonly key: string
   /** SHA-256 of what the message says, MSH apart. */
@@ -43,8 +48,8 @@ export type SubmitOutcome =
   /** The transaction is in a block with a quorum certificate. */
   | { readonly kind: 'final'; readonly height: number }
   /**
-   * Nothing was stored. `code` is one of `hl7Codes` (UNKNOWN_PATIENT, SENDER_UNKNOWN ...) or a code of the chain,
-   * which is shown in ERR-7 under REFUSED_BY_CHAIN.
+   * Nothing was stored. `code` is one of `hl7Codes` (UNKNOWN_PATIENT, SENDER_UNKNOWN ...) or a code of the
+   * chain, which is shown in ERR-7 under REFUSED_BY_CHAIN.
    */
   | {
       readonly kind: 'refused'
@@ -57,15 +62,18 @@ export type SubmitOutcome =
 
 export type Submit = (message: SubmittedMessage) => Promise<SubmitOutcome>
 
-/** Answers of final messages, kept for `duplicateWindowMs`. Values are opaque; `put` resolves when it is durable. */
+/**
+ * Answers of final messages, kept for `duplicateWindowMs`. Values are opaque; `put` resolves when it is
+ * durable.
+ */
 export interface AnswerStore {
   get: (key: string) => Promise<Uint8Array | undefined>
   put: (key: string, answer: Uint8Array) => Promise<void>
 }
 
 /**
- * Optional: messages kept at the gateway before they are final, which lets CA leave early in enhanced mode. `keep`
- * resolves when the bytes are durable. Without it CA leaves together with AA.
+ * Optional: messages kept at the gateway before they are final, which lets CA leave early in enhanced mode.
+ * `keep` resolves when the bytes are durable. Without it CA leaves together with AA.
  */
 export interface MessageInbox {
   keep: (key: string, kept: KeptMessage) => Promise<void>
@@ -81,7 +89,10 @@ export interface KeptMessage {
 
 /** What happened, for logs and metrics: codes and counts, no patient data. */
 export type GatewayEvent =
-  | { readonly kind: 'connectionOpened' | 'connectionClosed' | 'connectionRefused'; readonly source: string }
+  | {
+      readonly kind: 'connectionOpened' | 'connectionClosed' | 'connectionRefused'
+      readonly source: string
+    }
   | {
       readonly kind: 'answered'
       readonly source: string

@@ -1,7 +1,15 @@
-// The first half of a message's way: bytes to a message of a known source, or the refusal that says why not.
+// The first half of a message's way: bytes to a message of a known source, or the refusal that says why
+// not.
 import { messageDigest, messageKey } from './answers.js'
 import { quoted, refuse, type Hl7Refusal } from './codes.js'
-import { answerContextOf, answerContextOfBytes, readHeader, type AnswerContext, type Header } from './header.js'
+import {
+  answerContextOf,
+  answerContextOfBytes,
+  readHeader,
+  type AnswerContext,
+  type Header,
+} from './header.js'
+import { refuseType } from './mapping.js'
 import type { GatewaySource } from './ports.js'
 import { parseMessage, type Hl7Message } from './tokenizer.js'
 
@@ -27,7 +35,7 @@ const processingIdsDefault: readonly string[] = ['P', 'T', 'D']
 
 /**
  * Parses and attributes one message. Errors: those of `parseMessage` and `readHeader`, SENDER_UNKNOWN,
- * PROCESSING_ID_UNSUPPORTED.
+ * PROCESSING_ID_UNSUPPORTED, MESSAGE_TYPE_UNSUPPORTED, EVENT_UNSUPPORTED.
  * @param sources those that share the port; the first whose MSH-3 and MSH-4 fit is the sender.
  */
 export function recognise(
@@ -55,9 +63,14 @@ export function recognise(
   if (!processingIds.includes(header.processingId)) {
     return { kind: 'refused', context, refusal: unsupportedProcessing(header, processingIds) }
   }
+  const untaken = refuseType(header, source.accepts)
+  if (untaken !== undefined) return { kind: 'refused', context, refusal: untaken }
   const key = messageKey(source.name, message, header)
-  const digest = messageDigest(message, raw)
-  return { kind: 'message', arrival: { raw, receivedTimeMs, source, message, header, context, key, digest } }
+  const digest = messageDigest(message)
+  return {
+    kind: 'message',
+    arrival: { raw, receivedTimeMs, source, message, header, context, key, digest },
+  }
 }
 
 const unknownSender = (header: Header): Hl7Refusal =>

@@ -1,4 +1,5 @@
-// Messages as a ward's systems send them: for the story, the tools and the tests. Plain builders, escapes included.
+// Messages as a ward's systems send them: for the story, the tools and the tests. Plain builders, escapes
+// included.
 import { timestamp } from './ack.js'
 import { defaultDelimiters, encodeEscapes } from './escapes.js'
 
@@ -124,7 +125,15 @@ const pid = (patient: SamplePatient): string =>
 const location = ({ ward, room, bed }: SamplePatient): string => [ward, room, bed].map(text).join('^')
 
 function obx(observation: SampleObservation, index: number, nowMs: number): string {
-  const { code, display = '', system = 'LN', value, valueType = 'NM', unit = '', status = 'F' } = observation
+  const {
+    code,
+    display = '',
+    system = 'LN',
+    value,
+    valueType = 'NM',
+    unit = '',
+    status = 'F',
+  } = observation
   const fields = [
     'OBX',
     String(index + 1),
@@ -149,4 +158,5 @@ function obx(observation: SampleObservation, index: number, nowMs: number): stri
   return fields.join('|').replace(/\|+$/, '')
 }
 
-const message = (segments: readonly string[]): Uint8Array => new TextEncoder().encode(`${segments.join('\r')}\r`)
+const message = (segments: readonly string[]): Uint8Array =>
+  new TextEncoder().encode(`${segments.join('\r')}\r`)

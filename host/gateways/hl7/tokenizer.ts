@@ -1,5 +1,5 @@
-// The tokenizer: one message's bytes to segments, fields, repetitions, components, subcomponents. Raw text is kept,
-// escapes are decoded where a value is read, and `printMessage` gives the same bytes again.
+// The tokenizer: one message's bytes to segments, fields, repetitions, components, subcomponents. Raw text
+// is kept, escapes are decoded where a value is read, and `printMessage` gives the same bytes again.
 import { charsetOf, decodeText, encodeText, latin1, type Charset } from './charset.js'
 import { quoted, refuse, type Hl7Refusal } from './codes.js'
 import { decodeEscapes, type Delimiters } from './escapes.js'
@@ -7,11 +7,16 @@ import { decodeEscapes, type Delimiters } from './escapes.js'
 /** Most segments in one message: the largest of the samples has 179; a bound on work, not on medicine. */
 export const segmentCountMax = 20_000
 
-/** One segment. `fields[0]` is its name; `fields[i]` the raw text of field i (MSH: [1] separator, [2] MSH-2). */
+/**
+ * One segment. `fields[0]` is its name; `fields[i]` the raw text of field i (MSH: [1] separator, [2]
+ * MSH-2).
+ */
 export interface Segment {
   readonly name: string
   readonly fields: readonly string[]
-  /** How it ended: CR as the standard says, LF or CRLF (deviations), or nothing at the end of the message. */
+  /**
+   * How it ended: CR as the standard says, LF or CRLF (deviations), or nothing at the end of the message.
+   */
   readonly terminator: '\r' | '\n' | '\r\n' | ''
 }
 
@@ -27,8 +32,8 @@ export type ParseResult = { readonly ok: true; readonly message: Hl7Message } | 
 
 /**
  * Parses the bytes of one message (framing removed).
- * Errors: MSH_MISSING, BATCH_REFUSED, DELIMITERS_INVALID, CHARSET_UNKNOWN, CHARSET_INVALID, SEGMENT_MALFORMED,
- * MSH_REPEATED, SEGMENTS_TOO_MANY. Never throws.
+ * Errors: MSH_MISSING, BATCH_REFUSED, DELIMITERS_INVALID, CHARSET_UNKNOWN, CHARSET_INVALID,
+ * SEGMENT_MALFORMED, MSH_REPEATED, SEGMENTS_TOO_MANY. Never throws.
  */
 export function parseMessage(bytes: Uint8Array): ParseResult {
   const header = parseDelimiters(bytes)
@@ -61,8 +66,8 @@ export function printMessage(message: Hl7Message): Uint8Array {
 
 const batchHeaders = new Set(['FHS', 'BHS', 'FTS', 'BTS'])
 
-// Reads MSH-1, MSH-2 and the raw fields of MSH before the character set is known: delimiters are ASCII, and no byte
-// of a multi-byte UTF-8 character is.
+// Reads MSH-1, MSH-2 and the raw fields of MSH before the character set is known: delimiters are ASCII, and
+// no byte of a multi-byte UTF-8 character is.
 function parseDelimiters(
   bytes: Uint8Array,
 ): { ok: true; delimiters: Delimiters; mshFields: readonly string[] } | Hl7Refusal {
@@ -161,7 +166,8 @@ function parseSegment(
   return { name, fields: line.split(delimiters.field), terminator }
 }
 
-// ---- Reading values -------------------------------------------------------------------------------------------
+// ---- Reading values
+// -------------------------------------------------------------------------------------------
 
 /** Raw repetitions of a field; none when the field is empty. */
 export function repetitions(message: Hl7Message, segment: Segment, field: number): readonly string[] {
@@ -182,8 +188,9 @@ export const decoded = (message: Hl7Message, raw: string): string =>
   decodeEscapes(raw, message.delimiters, message.charset)
 
 /**
- * The decoded text of field-component[-subcomponent] in the first repetition; '' when absent. All 1-based. A simple
- * type that a later version made complex keeps its value in the first place, so 1 is the default everywhere.
+ * The decoded text of field-component[-subcomponent] in the first repetition; '' when absent. All 1-based.
+ * A simple type that a later version made complex keeps its value in the first place, so 1 is the default
+ * everywhere.
  */
 export function valueAt(
   message: Hl7Message,

@@ -1,5 +1,6 @@
-// Units at the gateway: OBX-6 to a UCUM expression, or nothing. A unit that is not known is refused, never assumed.
-// UCUM: https://ucum.org/ucum, case-sensitive form; the atoms are those that wards and laboratories use.
+// Units at the gateway: OBX-6 to a UCUM expression, or nothing. A unit that is not known is refused, never
+// assumed. UCUM: https://ucum.org/ucum, case-sensitive form; the atoms are those that wards and
+// laboratories use.
 
 const prefixes = 'da|[YZEPTGMkhdcmunpfazy]'
 const metricAtoms = 'm\\[Hg\\]|m\\[H2O\\]|\\[IU\\]|\\[iU\\]|mol|osm|kat|eq|bar|Pa|Hz|m|s|g|L|l|J|W|N|V|A|U'
@@ -79,9 +80,9 @@ const mdcUnits: Readonly<Record<string, string>> = {
  * The UCUM unit that OBX-6 names, or undefined when it is unknown.
  * @param identifier decoded OBX-6.1  @param text OBX-6.2  @param system OBX-6.3
  *
- * A declared system binds: UCUM must parse, MDC must be in the table. Without one, the identifier is tried as UCUM,
- * as a known spelling and as an MDC name; where it is a local code (CD:289^mg/dL) the text that the sender wrote
- * beside it is tried the same way.
+ * A declared system binds: UCUM must parse, MDC must be in the table. Without one, the identifier is tried
+ * as UCUM, as a known spelling and as an MDC name; where it is a local code (CD:289^mg/dL) the text that
+ * the sender wrote beside it is tried the same way.
  */
 export function unitOf(identifier: string, text: string, system: string): string | undefined {
   switch (system.toUpperCase()) {
@@ -109,7 +110,9 @@ function plainUnit(raw: string): string | undefined {
 const lookUp = (table: Readonly<Record<string, string>>, key: string): string | undefined =>
   Object.hasOwn(table, key) ? table[key] : undefined
 
-/** The unit without annotations, in the shape that vital signs use: {beats}/min, 1/min and min-1 are /min. */
+/**
+ * The unit without annotations, in the shape that vital signs use: {beats}/min, 1/min and min-1 are /min.
+ */
 export function bareUnit(unit: string): string {
   const bare = unit.replace(/\{[^}]*\}/g, '')
   if (bare === '1/min' || bare === 'min-1') return '/min'

@@ -93,7 +93,9 @@ const consciousness: Readonly<Record<string, string>> = {
   unresponsive: 'U',
 }
 
-/** The ACVPU letter of a code or word, or undefined. Old confusion is not C, so "confused" alone is refused. */
+/**
+ * The ACVPU letter of a code or word, or undefined. Old confusion is not C, so "confused" alone is refused.
+ */
 export const consciousnessOf = (text: string): string | undefined =>
   lookUp(consciousness, text.trim().toLowerCase())
 
