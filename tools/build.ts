@@ -1,6 +1,7 @@
 // `npm run build`, second half: contracts to WebAssembly, shell and screens to bundles. Each part skips what has not changed.
 import { buildContracts } from './build-contracts.js'
 import { buildShell } from './build-shell.js'
+import { writeChartManifest } from './chart-manifest.js'
 
 const quiet = process.argv.includes('--quiet')
 const say = (text: string): void => {
@@ -10,4 +11,5 @@ const say = (text: string): void => {
 await buildContracts({ quiet })
 say('contracts: built')
 await buildShell()
+writeChartManifest()
 say('shell and screens: built')

@@ -1,0 +1,91 @@
+// The demonstration's network: names, ports and printed passwords. Everything real; only the scale is small.
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+
+export interface PlannedNode {
+  name: string
+  role: 'validator' | 'observer' | 'gateway'
+  port: number
+  apiPort: number
+  sources: { name: string; accepts: string; port: number }[]
+}
+
+export interface PlannedPerson {
+  file: string
+  label: string
+  role: 'admin' | 'nurse' | 'doctor' | 'vendor'
+  password: string
+}
+
+export interface StoryPlan {
+  folder: string
+  nodes: PlannedNode[]
+  persons: PlannedPerson[]
+  /** One store password for all demo nodes; a hospital gives each its own. */
+  storePassword: string
+}
+
+/** Printed at the start: a demonstration holds no secret. */
+const storePassword = 'demo store password'
+const persons: PlannedPerson[] = [
+  { file: 'administrator', label: 'Administrator', role: 'admin', password: 'demo administrator' },
+  { file: 'nurse', label: 'Nurse, ward 4 West', role: 'nurse', password: 'demo nurse password' },
+  { file: 'surgeon', label: 'Surgeon on call', role: 'doctor', password: 'demo surgeon password' },
+  { file: 'vendor', label: 'Vendor of the rules', role: 'vendor', password: 'demo vendor password' },
+]
+
+/** Four validators, one workstation that observes, one gateway with two attached sources; all ports free right now. */
+export async function planStory(folder: string): Promise<StoryPlan> {
+  const udp = await freePorts(4, freeUdpPort)
+  const tcp = await freePorts(8, freeTcpPort)
+  const validators = udp.map((port, index): PlannedNode => {
+    return { name: `validator-${index + 1}`, role: 'validator', port, apiPort: tcp[index], sources: [] }
+  })
+  const workstation: PlannedNode = {
+    name: 'workstation',
+    role: 'observer',
+    port: 0,
+    apiPort: tcp[4],
+    sources: [],
+  }
+  const gateway: PlannedNode = {
+    name: 'gateway',
+    role: 'gateway',
+    port: 0,
+    apiPort: tcp[5],
+    sources: [
+      { name: 'adt', accepts: 'ADT', port: tcp[6] },
+      { name: 'monitor-412', accepts: 'ORU', port: tcp[7] },
+    ],
+  }
+  return { folder, nodes: [...validators, workstation, gateway], persons, storePassword }
+}
+
+async function freePorts(count: number, next: () => Promise<number>): Promise<number[]> {
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await next())
+  return [...ports]
+}
+
+function freeUdpPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket('udp4')
+    socket.on('error', reject)
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address()
+      socket.close(() => resolve(port))
+    })
+  })
+}
+
+function freeTcpPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      const port = typeof address === 'object' && address ? address.port : 0
+      server.close(() => resolve(port))
+    })
+  })
+}

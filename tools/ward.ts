@@ -1,0 +1,58 @@
+#!/usr/bin/env node
+// The `ward` command: one file a group of commands in tools/ward/.
+import { Command } from 'commander'
+import { ApiUnreachable } from '../host/api/client.js'
+import { NodeError } from '../host/node/node-error.js'
+import { StoreError } from '../host/store/index.js'
+import { CommandError, exitStatus } from './ward/command-error.js'
+import { addInitCommands } from './ward/init.js'
+import { addNodeCommand } from './ward/node.js'
+import { addQueryCommands } from './ward/query.js'
+import { addRuleCommands } from './ward/rule.js'
+import { addStatusCommand } from './ward/status.js'
+
+const program = new Command()
+  .name('ward')
+  .description('wardchain: one private, sealed, replicated chain per hospital')
+  .version('0.1.0')
+  .showHelpAfterError('(see --help)')
+  .addHelpText(
+    'after',
+    `
+Exit status: 0 done, 1 refused, 2 wrong use, 3 no node answers, 4 a fault of ours.
+Passwords are asked at the terminal or read from standard input, never taken from arguments or the environment.`,
+  )
+addInitCommands(program)
+addNodeCommand(program)
+addStatusCommand(program)
+addQueryCommands(program)
+addRuleCommands(program)
+program.exitOverride()
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.exitCode = report(error)
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommandError) {
+    process.stderr.write(`${error.message}  [${error.code}]\n`)
+    return error.status
+  }
+  if (error instanceof NodeError || error instanceof StoreError) {
+    process.stderr.write(`${error.message}  [${error.code}]\n`)
+    return exitStatus.refused
+  }
+  if (error instanceof ApiUnreachable) {
+    process.stderr.write(
+      `${error.message} Start the node with \`ward node --dir <folder>\`.  [${error.code}]\n`,
+    )
+    return exitStatus.unreachable
+  }
+  const commander = error as { code?: string; exitCode?: number }
+  if (commander.code?.startsWith('commander.'))
+    return commander.exitCode === 0 ? exitStatus.done : exitStatus.usage
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+  return exitStatus.fault
+}

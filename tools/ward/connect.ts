@@ -1,0 +1,40 @@
+// How commands find a node and sign in there.
+import { readNodeConfig } from '../../host/node/node-config.js'
+import { createApiClient, type ApiClient } from '../../host/api/client.js'
+import type { Outcome } from '../../host/api/node-port.js'
+import { errorTable } from '../../runtime/protocol/index.js'
+import { CommandError } from './command-error.js'
+import { readPassword } from './password.js'
+
+export interface NodeChoice {
+  dir?: string
+  api?: string
+}
+
+/** `--api` URL, or the port in `--dir`'s node.json, or the default port. */
+export function connect(choice: NodeChoice): ApiClient {
+  if (choice.api !== undefined) return createApiClient(choice.api)
+  const port = choice.dir === undefined ? 7300 : readNodeConfig(choice.dir).apiPort
+  return createApiClient(`http://localhost:${port}`)
+}
+
+/** Signs in as the person whose label is, or starts with, the given text. */
+export async function signIn(client: ApiClient, label: string): Promise<void> {
+  const people = must(await client.people())
+  const wanted = label.toLowerCase()
+  const matches = people.filter((person) => person.label.toLowerCase().startsWith(wanted))
+  if (matches.length !== 1) {
+    const known = people.map((person) => person.label).join('; ')
+    throw new CommandError('PERSON_UNKNOWN', `"${label}" names ${matches.length} persons. Known: ${known}`)
+  }
+  const password = await readPassword(`Second password of ${matches[0].label}`)
+  must(await client.signIn(matches[0].entity, password))
+  password.fill(0)
+}
+
+/** The value, or the node's own code and sentence as a command's failure. */
+export function must<T>(outcome: Outcome<T>): T {
+  if (outcome.ok) return outcome.value
+  const detail = outcome.detail === undefined || outcome.detail === '' ? '' : ` (${outcome.detail})`
+  throw new CommandError(outcome.code, `${errorTable[outcome.code].sentence}${detail}`)
+}

@@ -1,0 +1,46 @@
+// `ward status`: where a node stands and whom it waits for.
+import type { Command } from 'commander'
+import type { NodeStatus } from '../../host/api/node-port.js'
+import { connect, must, type NodeChoice } from './connect.js'
+
+export function addStatusCommand(program: Command): void {
+  program
+    .command('status')
+    .description('height, view, leader, who voted, lag, sealed or not')
+    .option('--dir <folder>', "the node's folder")
+    .option('--api <url>', 'address of its local API')
+    .option('--json', 'one JSON object')
+    .action(async (options: NodeChoice & { json?: boolean }) => {
+      const status = must(await connect(options).status())
+      process.stdout.write(options.json ? `${JSON.stringify(status)}\n` : describe(status))
+    })
+}
+
+type AnyStatus = Pick<NodeStatus, 'name' | 'role' | 'sealed' | 'initialised'> & Partial<NodeStatus>
+
+function describe(status: AnyStatus): string {
+  const lines: [string, string][] = [['node', `${status.name} (${status.role})`]]
+  if (status.sealed) {
+    const next = status.initialised ? 'open its page to unlock it' : 'make it first with `ward init node`'
+    lines.push(['state', `sealed: ${next}`])
+  } else {
+    const { height = 0, blockTime = 0, stateRoot = '', voted = [], missing = [] } = status
+    lines.push(
+      ['state', `unsealed, ${status.phase ?? ''}`],
+      ['chain', `${status.chainName ?? ''} ${(status.chainId ?? '').slice(0, 16)}`],
+      ['height', `${height}, ${height === 0 ? 'genesis' : age(blockTime)}`],
+      ['state root', stateRoot.slice(0, 16)],
+      ['view', `${status.view ?? 0}, leader ${status.leader ?? ''}`],
+      ['voted', voted.length > 0 ? voted.join(', ') : 'nobody (nothing to vote on)'],
+      ['missing', missing.length > 0 ? missing.join(', ') : 'nobody'],
+      ['peers', `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected`],
+      ['lag', `${status.lag ?? 0} blocks`],
+    )
+  }
+  return lines.map(([name, text]) => `${name.padEnd(11)} ${text}\n`).join('')
+}
+
+function age(blockTime: number): string {
+  const seconds = Math.max(0, Math.round((Date.now() - blockTime) / 1_000))
+  return seconds < 120 ? `${seconds} s ago` : `${Math.round(seconds / 60)} min ago`
+}
