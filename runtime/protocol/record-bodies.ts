@@ -152,6 +152,18 @@ export const orderEventBody: Schema = {
   ],
 }
 
+/** One entry of `explain`: a factor that a rule looked at with its points, or the outcome in words. Outside the hash. */
+export const explanationEntry: Schema = {
+  struct: [
+    ['factor', 'string'],
+    ['value', 'i64'],
+    ['scale', 'u8'],
+    ['unit', 'string'],
+    ['points', 'i32'],
+    ['text', 'string'],
+  ],
+}
+
 /** The original bytes of a message, as received. */
 export const sourceMessageBody: Schema = {
   struct: [
