@@ -100,3 +100,20 @@ t.test('refusals name the place', async (t) => {
   t.match(decodeBorsh({ vec: 'u8' }, new Uint8Array([255, 255, 255, 255])), { code: 'BORSH_MALFORMED' })
   t.match(decodeBorsh('u8', new Uint8Array([1, 2])), { code: 'BORSH_MALFORMED' })
 })
+
+t.test('values longer than the first buffer survive its growth', async (t) => {
+  // Found by a 1 KiB alert body: the bytes went into the buffer that growing had just replaced.
+  for (const byteCount of [251, 252, 253, 256, 257, 1_000, 100_000]) {
+    const value = { head: 7, body: new Uint8Array(byteCount).fill(3), tail: 9 }
+    const schema: Schema = {
+      struct: [
+        ['head', 'u8'],
+        ['body', 'bytes'],
+        ['tail', 'u8'],
+      ],
+    }
+    const encoded = encodeBorsh(schema, value)
+    t.ok(encoded.ok)
+    if (encoded.ok) t.same(decodeBorsh(schema, encoded.value), { ok: true, value })
+  }
+})

@@ -185,7 +185,9 @@ class Writer {
   }
 
   raw(bytes: Uint8Array): void {
-    this.bytes.set(bytes, this.reserve(bytes.length))
+    // Reserve first: it may replace the buffer that is written to.
+    const start = this.reserve(bytes.length)
+    this.bytes.set(bytes, start)
   }
 
   /** Little-endian, as Borsh demands. */
