@@ -25,7 +25,7 @@ export interface Deployment {
 /** Takes fuel before dear work; leaves the guest when it is not there. */
 export type Charge = (fuel: number) => void
 
-/** Fuel bound that one method may declare: a quarter of what a block keeps for derived work. */
+/** Fuel bound that a method run by the kernel may declare: a quarter of what a block keeps for derived work. */
 export const methodFuelMax = 500_000_000
 
 /**
@@ -84,7 +84,8 @@ function manifestProblem(manifest: Manifest): string | undefined {
   const names = new Map(manifest.methods.map((method) => [method.name, method]))
   if (names.size !== manifest.methods.length) return 'methods: a name occurs twice'
   if (names.has(INITIALIZE_EXPORT)) return `methods: ${INITIALIZE_EXPORT} is reserved`
-  const dear = manifest.methods.find((method) => method.fuel > methodFuelMax)
+  const byKernel = manifest.methods.filter(({ kind }) => kind !== 'call' && kind !== 'view')
+  const dear = byKernel.find((method) => method.fuel > methodFuelMax)
   if (dear !== undefined) return `methods: fuel of ${dear.name} is above ${methodFuelMax}`
   for (const { method } of manifest.subscriptions) {
     if (names.get(method)?.kind !== 'record') return `subscriptions: ${method} is not a record method`
