@@ -3,7 +3,12 @@ import t from 'tap'
 
 import { ackCodesOf, buildAck, timestamp, type AckCode, type Verdict } from './ack.js'
 import { conditionTexts, hl7Codes, type Hl7Code } from './codes.js'
-import { answerContextOf, answerContextOfBytes, type AcknowledgeWhen, type AnswerContext } from './header.js'
+import {
+  answerContextOf,
+  answerContextOfBytes,
+  type AcknowledgeWhen,
+  type AnswerContext,
+} from './header.js'
 import { readAck } from './mllp-client.js'
 import { parseMessage, valueAt } from './tokenizer.js'
 
@@ -43,14 +48,20 @@ t.test('the bytes of an acknowledgement', async (t) => {
       '|No patient has this number \\F\\ here.',
   )
   t.equal(
-    build(contextOf(plain.replace('2.5.1', '2.3')), 'AE', verdict).split('\r')[2]?.split('|')[1],
+    build(contextOf(plain.replace('2.5.1', '2.3')), 'AE', verdict)
+      .split('\r')[2]
+      ?.split('|')[1],
     'PID^1^3^204&Unknown key identifier&HL70357',
     'before 2.5 the location stands in ERR-1',
   )
   t.match(build(contextOf(plain.replace('2.5.1', '2.3')), 'AA', final), /\|ACK\^R01\|A1\|D\|2\.3\r/)
   const latin1Text = plain.replace('|2.5.1', '|2.5.1||||||8859/1').replace('|4W|', '|Süd|')
   const german = contextOf(Uint8Array.from(latin1Text, (character) => character.charCodeAt(0)))
-  t.match(build(german, 'AA', final), /\|S\xfcd\|.*\|2\.5\.1\|\|\|\|\|\|8859\/1\r/, 'Latin-1 is answered in Latin-1')
+  t.match(
+    build(german, 'AA', final),
+    /\|S\xfcd\|.*\|2\.5\.1\|\|\|\|\|\|8859\/1\r/,
+    'Latin-1 is answered in Latin-1',
+  )
   t.equal(timestamp(0), '19700101000000.000+0000')
 })
 
@@ -61,7 +72,9 @@ t.test('what is echoed from bytes that did not parse', async (t) => {
   t.equal(echoed('PID|1\r'), '')
   t.equal(echoed(''), '')
   t.equal(echoed(`${plain}||||||KLINGON\rPID|`), 'C\\T\\1')
-  const latin = answerContextOfBytes(Uint8Array.from(`${plain.replace('4W', 'S\xfcd')}\rPID|`, (c) => c.charCodeAt(0)))
+  const latin = answerContextOfBytes(
+    Uint8Array.from(`${plain.replace('4W', 'S\xfcd')}\rPID|`, (c) => c.charCodeAt(0)),
+  )
   t.equal(latin.sender[1], 'S?d')
 })
 
@@ -114,21 +127,34 @@ t.test('every code has a condition text and is answered as its level says', asyn
 t.test('property: whatever a header and a sentence hold, the answer parses and says the same', async () => {
   const part = fc.string({ unit: fc.constantFrom('a', '^', '&', '~', '\\', ' ', 'é', 'Z'), maxLength: 12 })
   fc.assert(
-    fc.property(part, part, fc.string({ unit: 'grapheme', maxLength: 40 }), (application, controlId, sentence) => {
-      const header = `MSH|^~\\&|${application}|F|R|H|||ORU^R01|${controlId}|P|2.5`
-      const verdict = refused('UNKNOWN_PATIENT', sentence)
-      const parsed = parseMessage(buildAck(contextOf(header), { code: 'AE', controlId: 'A1', nowMs, verdict }))
-      if (!parsed.ok) return false
-      const names = parsed.message.segments.map((segment) => segment.name).filter((name) => name !== '')
-      const [, msa, err] = parsed.message.segments
-      if (names.join() !== 'MSH,MSA,ERR' || msa === undefined || err === undefined) return false
-      return msa.fields[2] === controlId && valueAt(parsed.message, err, 8) === sentence
-    }),
+    fc.property(
+      part,
+      part,
+      fc.string({ unit: 'grapheme', maxLength: 40 }),
+      (application, controlId, sentence) => {
+        const header = `MSH|^~\\&|${application}|F|R|H|||ORU^R01|${controlId}|P|2.5`
+        const verdict = refused('UNKNOWN_PATIENT', sentence)
+        const parsed = parseMessage(
+          buildAck(contextOf(header), { code: 'AE', controlId: 'A1', nowMs, verdict }),
+        )
+        if (!parsed.ok) return false
+        const names = parsed.message.segments.map((segment) => segment.name).filter((name) => name !== '')
+        const [, msa, err] = parsed.message.segments
+        if (names.join() !== 'MSH,MSA,ERR' || msa === undefined || err === undefined) return false
+        return msa.fields[2] === controlId && valueAt(parsed.message, err, 8) === sentence
+      },
+    ),
   )
 })
 
 t.test('readAck reads ours and gives empty fields for anything else', async (t) => {
   const answer = utf8(build(contextOf(plain), 'AR', refused('BATCH_REFUSED', 'A batch.')))
-  t.same(readAck(answer), { code: 'AR', controlId: 'C&1', sentence: 'A batch.', reason: 'BATCH_REFUSED', location: '' })
+  t.same(readAck(answer), {
+    code: 'AR',
+    controlId: 'C&1',
+    sentence: 'A batch.',
+    reason: 'BATCH_REFUSED',
+    location: '',
+  })
   t.same(readAck(utf8('HTTP/1.1 400')), { code: '', controlId: '', sentence: '', reason: '', location: '' })
 })

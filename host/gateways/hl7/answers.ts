@@ -27,12 +27,15 @@ export function messageKey(source: string, message: Hl7Message, header: Header):
 }
 
 /**
- * Digest of what a message says: its type and every segment after MSH, whatever ends the segments. A sender may stamp
- * a repeated message with a new time in MSH-7; anything else that differs is another message under a used control id.
+ * Digest of what a message says: its type and every segment after MSH, whatever ends the segments. A sender
+ * may stamp a repeated message with a new time in MSH-7; anything else that differs is another message
+ * under a used control id.
  */
 export function messageDigest(message: Hl7Message): Uint8Array {
   const { segments, delimiters } = message
-  const lines = segments.slice(1).flatMap(({ name, fields }) => (name === '' ? [] : [fields.join(delimiters.field)]))
+  const lines = segments
+    .slice(1)
+    .flatMap(({ name, fields }) => (name === '' ? [] : [fields.join(delimiters.field)]))
   return sha256([segments[0]?.fields[9] ?? '', ...lines].join('\r'))
 }
 

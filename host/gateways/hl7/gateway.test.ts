@@ -206,7 +206,6 @@ t.test('what bad input gets', async (t) => {
     ['no type', good.replace('ORU^R01^ORU_R01', ''), 'AR', 'MESSAGE_TYPE_MISSING', 'MSH^1^9^1'],
     ['no control id', good.replace('|B|', '||'), 'AR', 'CONTROL_ID_MISSING', 'MSH^1^10^1'],
     ['version', good.replace('2.5.1', '3.0'), 'AR', 'VERSION_UNSUPPORTED', 'MSH^1^12^1'],
-    ['processing id', good.replace('|P|', '|Q|'), 'AR', 'PROCESSING_ID_UNSUPPORTED', 'MSH^1^11^1'],
     ['two messages run together', good + good, 'AR', 'MSH_REPEATED', 'MSH^2'],
     ['two patients', good.replace('OBR|', 'PID|2||P2^^^H^MR\rOBR|'), 'AE', 'PATIENT_REPEATED', 'PID^2'],
     ['no patient', good.replace(/PID[^\r]*\r/, ''), 'AE', 'PATIENT_SEGMENT_MISSING', 'PID^1'],

@@ -45,7 +45,11 @@ export function mapValue(
   if (values.every((one) => one === '')) {
     // An empty text is an empty line of a report; real laboratories send them.
     if (valueOptional.has(status) || (isText && vital === undefined)) return none
-    return refuse('VALUE_MISSING', `OBX-5 is empty while its status is ${status}. Nothing was stored.`, location)
+    return refuse(
+      'VALUE_MISSING',
+      `OBX-5 is empty while its status is ${status}. Nothing was stored.`,
+      location,
+    )
   }
   if (values.length > 1 && !isText) {
     return refuse(

@@ -23,7 +23,10 @@ export interface GatewaySource {
   readonly sendingFacility?: string
   /** Zone of times without an offset: '+0100' or 'Europe/Vienna'. Default '+0000'. */
   readonly zone?: string
-  /** MSH-11 values taken. Default P, T and D; a ward in production lists P alone. */
+  /**
+   * MSH-11 values taken (P production, T training, D debugging). Default any; a ward in production lists P
+   * alone.
+   */
   readonly processingIds?: readonly string[]
   /** When a message is not final in time: AE "try again" (default), or no answer. */
   readonly late?: 'answer' | 'silence'

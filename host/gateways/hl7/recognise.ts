@@ -31,8 +31,6 @@ export type Recognised =
   | { readonly kind: 'acknowledgement' }
   | { readonly kind: 'refused'; readonly context: AnswerContext; readonly refusal: Hl7Refusal }
 
-const processingIdsDefault: readonly string[] = ['P', 'T', 'D']
-
 /**
  * Parses and attributes one message. Errors: those of `parseMessage` and `readHeader`, SENDER_UNKNOWN,
  * PROCESSING_ID_UNSUPPORTED, MESSAGE_TYPE_UNSUPPORTED, EVENT_UNSUPPORTED.
@@ -59,8 +57,8 @@ export function recognise(
       (one.sendingFacility === undefined || one.sendingFacility === header.sendingFacility),
   )
   if (source === undefined) return { kind: 'refused', context, refusal: unknownSender(header) }
-  const processingIds = source.processingIds ?? processingIdsDefault
-  if (!processingIds.includes(header.processingId)) {
+  const { processingIds } = source
+  if (processingIds !== undefined && !processingIds.includes(header.processingId)) {
     return { kind: 'refused', context, refusal: unsupportedProcessing(header, processingIds) }
   }
   const untaken = refuseType(header, source.accepts)
