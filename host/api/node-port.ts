@@ -185,7 +185,8 @@ export interface AlertResponseView {
 export interface AlertView {
   id: string
   patient: string
-  state: 'open' | 'acknowledged' | 'retracted'
+  /** replaced: another alert of the same branch with a higher severity stands in its place. */
+  state: 'open' | 'acknowledged' | 'replaced' | 'retracted'
   finality: Finality
   severity: number
   rule: string

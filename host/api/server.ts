@@ -76,7 +76,7 @@ export async function startApi(options: ApiOptions, node: NodePort, logger: ApiL
     forceCloseConnections: true,
     bodyLimit: 65_536,
     requestTimeout: 30_000,
-    maxParamLength: 128,
+    routerOptions: { maxParamLength: 128 },
     http: { maxHeaderSize: 16_384 },
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
   })
@@ -190,6 +190,10 @@ function addDocuments(app: FastifyInstance, shell: ShellFile[], pages: PageCache
       reply.header('content-security-policy', shellPolicy).type(file.type).send(file.content),
     )
   }
+  // Browsers ask for it unbidden; without an answer every page starts with an error.
+  app.get('/favicon.ico', { config: { guard: 'document', whenSealed: true } }, async (_request, reply) =>
+    reply.status(204).send(),
+  )
   app.get<{ Params: { hash: string } }>(
     '/app/:hash',
     { config: { guard: 'frame' }, schema: { params: documentParams } },

@@ -13,7 +13,6 @@ import {
   type Hash,
   type RecordBody,
   type Schema,
-  type Transaction,
 } from '../../runtime/protocol/index.js'
 import { bodyHash, type RecordHeader } from '../../runtime/protocol/record.js'
 import { equalBytes } from '../../runtime/protocol/bytes.js'
@@ -55,7 +54,7 @@ export function summarise(
   const { transaction } = decoded.value
   return transaction.action.type === 'append'
     ? summariseAppend(transaction.action, bodies, context)
-    : summariseCall(transaction, transaction.action, context)
+    : summariseCall(transaction.action, context)
 }
 
 function summariseAppend(
@@ -103,7 +102,6 @@ function recordLines(header: RecordHeader, body: JsonObject, context: SummaryCon
 }
 
 function summariseCall(
-  transaction: Transaction,
   action: CallAction,
   context: SummaryContext,
 ): Result<TransactionSummary, SummaryCode> {
@@ -121,9 +119,6 @@ function summariseCall(
   }
   if (action.attachments.length > 0) {
     lines.push({ label: 'Attachments', text: action.attachments.map(bytesToHex).join(', ') })
-  }
-  if (transaction.fuelLimit > 0) {
-    lines.push({ label: 'Fuel limit', text: transaction.fuelLimit.toString() })
   }
   return ok({
     meaning: meaningOf(`${action.target}.${action.method}`, fields),

@@ -71,17 +71,18 @@ const list = (body: JsonObject, name: string): string[] =>
 
 /**
  * Alerts with the responses that answer them, newest first. `records` holds kinds alert and alertResponse in any order.
- * An alert is retracted by the response `retracted`, acknowledged by any other.
+ * An alert is retracted by the response `retracted`, acknowledged by any other, replaced by an alert that supersedes it.
  */
 export function alertViews(records: readonly RecordJson[]): AlertView[] {
   const responses = groupBySuperseded(records.filter((record) => record.kind === 'alertResponse'))
-  return records
-    .filter((record) => record.kind === 'alert' && record.body !== null)
-    .map((record) => alertView(record, responses.get(record.id) ?? []))
+  const alerts = records.filter((record) => record.kind === 'alert' && record.body !== null)
+  const replaced = new Set(alerts.map((record) => record.supersedes))
+  return alerts
+    .map((record) => alertView(record, responses.get(record.id) ?? [], replaced.has(record.id)))
     .sort((left, right) => right.raisedTime - left.raisedTime || compareText(left.id, right.id))
 }
 
-function alertView(record: RecordJson, answers: RecordJson[]): AlertView {
+function alertView(record: RecordJson, answers: RecordJson[], isReplaced: boolean): AlertView {
   const body = record.body ?? {}
   const inputs = ((body.inputs as JsonObject[] | undefined) ?? []).map(alertInputView)
   const responses = answers.map((answer): AlertResponseView => ({
@@ -96,7 +97,7 @@ function alertView(record: RecordJson, answers: RecordJson[]): AlertView {
   return {
     id: record.id,
     patient: record.patient,
-    state: retracted ? 'retracted' : responses.length > 0 ? 'acknowledged' : 'open',
+    state: stateOf(retracted, responses.length, isReplaced),
     finality: retracted ? 'retracted' : record.finality,
     severity: whole(body, 'severity'),
     rule: text(body, 'rule'),
@@ -114,6 +115,12 @@ function alertView(record: RecordJson, answers: RecordJson[]): AlertView {
     unvalidated: inputs.some((input) => input.validation === 0),
     responses,
   }
+}
+
+function stateOf(isRetracted: boolean, responseCount: number, isReplaced: boolean): AlertView['state'] {
+  if (isRetracted) return 'retracted'
+  if (responseCount > 0) return 'acknowledged'
+  return isReplaced ? 'replaced' : 'open'
 }
 
 function alertInputView(input: JsonObject): AlertInputView {

@@ -95,7 +95,7 @@ export interface ResponseView {
 export interface AlertView {
   id: string
   patient: string
-  state: 'open' | 'acknowledged' | 'retracted'
+  state: 'open' | 'acknowledged' | 'replaced' | 'retracted'
   finality: Finality
   severity: number
   rule: string

@@ -39,8 +39,11 @@ export function AlertStrip(props: { state: ShellState; now: number; open: (patie
               <Severity severity={alert.severity} />
               <strong>{nameOf(alert, state.patients)}</strong>
               <span class="grow">{visibleText(alert.summary, 160)}</span>
-              {alert.unvalidated && <span class="mark">unvalidated</span>}
-              <span class="mark">{alert.finality}</span>
+              {alert.unvalidated && <span class="mark dashed">unvalidated</span>}
+              <span class={`mark ${alert.finality === 'tentative' ? 'dashed' : ''}`}>
+                <span aria-hidden="true">{alert.finality === 'tentative' ? '◌' : '■'}</span>{' '}
+                {alert.finality}
+              </span>
               <span class="muted">{formatAge(alert.raisedTime, now)}</span>
             </button>
           </li>

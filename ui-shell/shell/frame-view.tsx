@@ -63,6 +63,12 @@ export function FrameView(props: FrameViewProps) {
   useEffect(() => host.current?.changed('records'), [state.changes.records])
   useEffect(() => host.current?.changed('alerts'), [state.changes.alerts])
   useEffect(() => host.current?.changed('orders'), [state.changes.orders])
+  const wasPaused = useRef(false)
+  useEffect(() => {
+    // A dialog took the focus out of the frame; give it back, so that the keyboard goes on where it was.
+    if (wasPaused.current && !isPaused) place.current?.querySelector('iframe')?.focus()
+    wasPaused.current = isPaused
+  }, [isPaused])
   useEffect(() => host.current?.tick(), [state.status?.height, state.isReachable])
   return (
     <div class="frame-place">

@@ -12,8 +12,14 @@ export function PatientBanner(props: { patient: PatientView; now: number; close?
   return (
     <section class="banner" aria-label="Patient banner" data-testid="banner">
       {close !== undefined && (
-        <button type="button" class="back" onClick={close} data-testid="close-patient">
-          <span aria-hidden="true">‹</span> Patients
+        <button
+          type="button"
+          class="back"
+          aria-label="Back to patients"
+          onClick={close}
+          data-testid="close-patient"
+        >
+          <span aria-hidden="true">‹</span> <span class="back-word">Patients</span>
         </button>
       )}
       <h2 class="banner-name">{formatName(patient.family, patient.given)}</h2>

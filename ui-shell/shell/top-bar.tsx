@@ -25,7 +25,7 @@ export function TopBar(props: { state: ShellState; now: number; controller: Shel
           <strong>{visibleText(state.person?.label ?? '', 100)}</strong>
           <span class="muted">
             {(state.person?.roles ?? []).map((role) => formatConcept(role)).join(', ')} · locks in{' '}
-            {formatLeft(state.expires - now)}
+            {lockText(state.expires - now)}
           </span>
         </span>
         <button type="button" onClick={() => controller.signOut()} data-testid="sign-out">
@@ -35,6 +35,9 @@ export function TopBar(props: { state: ShellState; now: number; controller: Shel
     </header>
   )
 }
+
+/** Whole minutes until the last two: a ticking second hand is noise. */
+const lockText = (ms: number): string => (ms > 120_000 ? `${Math.floor(ms / 60_000)} min` : formatLeft(ms))
 
 /** Pages of the chain for the open patient; hidden while there is nothing to choose. */
 function Launcher({ state, open }: { state: ShellState; open: (alias: string) => void }) {

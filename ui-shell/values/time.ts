@@ -11,12 +11,13 @@ export const skewMsMax = 60 * second
 /** `59 s ago`, `1 min ago`, `12 min ago`, `3 h ago`, `2 d ago`; a time ahead of now beyond a second is said to be ahead. */
 export function formatAge(time: number, now: number): string {
   const age = now - time
-  if (age < -second) return `${spanWords(-age)} ahead of this clock`
+  if (age < -second) return `${formatSpan(-age)} ahead of this clock`
   if (age < 5 * second) return 'just now'
-  return `${spanWords(age)} ago`
+  return `${formatSpan(age)} ago`
 }
 
-function spanWords(span: number): string {
+/** `59 s`, `12 min`, `3 h`, `2 d`: the largest unit alone, rounded down. */
+export function formatSpan(span: number): string {
   if (span < minute) return `${Math.floor(span / second)} s`
   if (span < hour) return `${Math.floor(span / minute)} min`
   if (span < 2 * day) return `${Math.floor(span / hour)} h`

@@ -1,7 +1,7 @@
 // The vital signs of a chart: which codes, in which order, how long each stays fresh, and what one tile says.
 import type { RecordView } from '../channel/views.js'
 import { fahrenheitOf, formatDecimal, formatQuantity, formatUnit } from './number.js'
-import { skewMsMax } from './time.js'
+import { formatSpan, skewMsMax } from './time.js'
 
 export interface VitalSign {
   /** LOINC; for blood pressure systolic first, then diastolic. */
@@ -36,8 +36,9 @@ export interface VitalTile {
   time: number | undefined
   isStale: boolean
   isUnvalidated: boolean
-  /** Skew between device and chain above 60 s. */
-  isSkewed: boolean
+  /** Said when the source's clock is ahead of the chain's, or the reading came late; else empty. */
+  clockNote: string
+  isClockWrong: boolean
   isTentative: boolean
   source: SourceWord | undefined
   /** Where it comes from, e.g. the device's name or the author's. */
@@ -100,12 +101,20 @@ export function vitalTile(sign: VitalSign, records: readonly RecordView[], now: 
     time,
     isStale: now - time > sign.freshMs,
     isUnvalidated: present.some((record) => whole(record, 'validation') === 0),
-    isSkewed: present.some((record) => Math.abs(record.arrivalTime - record.effectiveTime) > skewMsMax),
+    clockNote: present.map(clockNote).find((note) => note !== '') ?? '',
+    isClockWrong: present.some((record) => record.effectiveTime - record.arrivalTime > skewMsMax),
     isTentative: present.some((record) => record.finality === 'tentative'),
     source: sourceWordOf(first),
     sourceName: text(first, 'device') || first.author.label,
     corrected: correctedText(first, records),
   }
+}
+
+/** A reading from the future is a wrong clock; one from the past came late, or was entered afterwards. */
+function clockNote(record: RecordView): string {
+  const skew = record.effectiveTime - record.arrivalTime
+  if (skew > skewMsMax) return `the clock of the source is ${formatSpan(skew)} ahead`
+  return skew < -skewMsMax ? `arrived ${formatSpan(-skew)} after it was measured` : ''
 }
 
 function emptyTile(label: string): VitalTile {
@@ -116,7 +125,8 @@ function emptyTile(label: string): VitalTile {
     time: undefined,
     isStale: false,
     isUnvalidated: false,
-    isSkewed: false,
+    clockNote: '',
+    isClockWrong: false,
     isTentative: false,
     source: undefined,
     sourceName: '',

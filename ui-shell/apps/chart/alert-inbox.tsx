@@ -12,7 +12,7 @@ export interface AlertInboxProps {
   acknowledge(alert: AlertView): void
 }
 
-const stateRanks = { open: 0, acknowledged: 1, retracted: 2 } as const
+const stateRanks = { open: 0, acknowledged: 1, replaced: 2, retracted: 3 } as const
 
 export function AlertInbox({ alerts, now, busy, acknowledge }: AlertInboxProps) {
   const sorted = [...(alerts ?? [])].sort(
@@ -63,6 +63,8 @@ function AlertCard({ alert, now, isFirst, isBusy, acknowledge }: AlertCardProps)
   return (
     <li
       class={`card alert severity-edge-${alert.severity} is-${alert.state}`}
+      id={`card-${alert.id}`}
+      tabIndex={-1}
       data-testid="alert"
       data-alert={alert.id}
     >
@@ -74,6 +76,7 @@ function AlertCard({ alert, now, isFirst, isBusy, acknowledge }: AlertCardProps)
             unvalidated
           </span>
         )}
+        {alert.state === 'replaced' && <span class="mark">replaced by a more severe alert</span>}
         <span class="muted">
           raised <When time={alert.raisedTime} now={now} />
         </span>

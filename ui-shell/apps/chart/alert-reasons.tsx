@@ -48,6 +48,7 @@ export function AlertReasons({ alert, now }: { alert: AlertView; now: number }) 
           </li>
         ))}
         {alert.state === 'open' && <li>nobody has acknowledged it yet</li>}
+        {alert.state === 'replaced' && <li>replaced by an alert of higher severity</li>}
       </ol>
       <p class="muted">alert {shortId(alert.id)}</p>
     </div>

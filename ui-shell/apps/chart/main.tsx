@@ -53,6 +53,8 @@ function Chart({ channel }: { channel: FrameChannel }) {
     setBusy('')
     load('alerts')
     load('orders')
+    // The button may be gone by now: keep a keyboard user where the action was.
+    document.getElementById(`card-${key}`)?.focus()
   }
   const problems = Object.values(data.problems).filter((problem) => problem !== '')
   return (

@@ -49,7 +49,13 @@ function OrderCard({ order, now, isBusy, sign }: OrderCardProps) {
   const isProposed = order.status === 'proposed'
   const isSuggestion = order.category === 'suggestion'
   return (
-    <li class={`card order is-${isProposed ? 'open' : 'done'}`} data-testid="order" data-order={order.id}>
+    <li
+      class={`card order is-${isProposed ? 'open' : 'done'}`}
+      id={`card-${order.id}`}
+      tabIndex={-1}
+      data-testid="order"
+      data-order={order.id}
+    >
       <div class="line">
         <h4>
           {visibleText(order.display, 200)}{' '}

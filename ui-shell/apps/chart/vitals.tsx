@@ -28,15 +28,36 @@ export function Vitals({ observations, now }: { observations: RecordView[] | und
         <p class="muted">Reading…</p>
       ) : (
         <>
-          <ul class="tiles">
-            {vitalSigns.map((sign) => (
-              <Tile key={sign.label} tile={vitalTile(sign, observations, now)} now={now} />
-            ))}
-          </ul>
+          <Tiles tiles={vitalSigns.map((sign) => vitalTile(sign, observations, now))} now={now} />
           <Readings observations={observations} now={now} />
         </>
       )}
     </section>
+  )
+}
+
+/** What was measured stands large; what was not is named beside it, one by one, never left out. */
+function Tiles({ tiles, now }: { tiles: VitalTile[]; now: number }) {
+  const missing = tiles.filter((tile) => tile.time === undefined)
+  return (
+    <>
+      <ul class="tiles">
+        {tiles
+          .filter((tile) => tile.time !== undefined)
+          .map((tile) => (
+            <Tile key={tile.label} tile={tile} now={now} />
+          ))}
+      </ul>
+      {missing.length > 0 && (
+        <ul class="gaps" aria-label="Not measured">
+          {missing.map((tile) => (
+            <li key={tile.label} data-testid="gap">
+              {tile.label} <strong>{tile.value}</strong> {tile.note}
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
   )
 }
 
@@ -68,7 +89,7 @@ function Tile({ tile, now }: { tile: VitalTile; now: number }) {
           {tile.isUnvalidated && <> · unvalidated</>}
         </p>
       )}
-      {tile.isSkewed && <p class="note warn">clock of the source is off by more than 1 min</p>}
+      {tile.clockNote !== '' && <p class={`note ${tile.isClockWrong ? 'warn' : ''}`}>{tile.clockNote}</p>}
       {tile.isTentative && <FinalityMark finality="tentative" height={0} />}
     </li>
   )
