@@ -112,8 +112,8 @@ export class ChainQueries {
 
   view(query: ViewQuery): ExecutorCalls['view'][1] {
     const tip = this.tip()
-    const target = typeof query.target === 'string' ? { alias: query.target } : { address: query.target }
-    const call = { ...target, method: query.method, args: query.args, caller: query.caller }
+    const { target, method, args, caller } = query
+    const call = { target, method, args, caller }
     const at = { height: tip.height, time: tip.time }
     const answer = callView(this.state, call, at, this.cache, ports)
     const none = new Uint8Array(0)

@@ -4,6 +4,7 @@ import {
   bytesToHex,
   chainIdOf,
   decodeBundle,
+  decodeGenesis,
   decodePayload,
   encodeCertificate,
   encodeHeader,
@@ -19,7 +20,7 @@ import {
   type ExecutedBlock,
   type ModuleCache,
 } from '../../runtime/execution/index.js'
-import { Overlay, StateTree } from '../../runtime/state/index.js'
+import { StateTree } from '../../runtime/state/index.js'
 import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
 import { sha256, verifySignature } from '../keys/crypto.js'
 import { openChainStore, type ChainStore } from '../store/index.js'
@@ -132,8 +133,10 @@ export class ExecutorCore {
 
   /** Height 0: executes the founding calls and stores what they made. */
   private found(genesisBytes: Uint8Array): void {
-    const overlay = new Overlay(this.store)
-    const founded = executeGenesis(genesisBytes, overlay, this.cache, ports)
+    const genesis = decodeGenesis(genesisBytes)
+    if (!genesis.ok) throw Object.assign(new Error(genesis.detail), { code: genesis.code })
+    const tree = StateTree.open(this.store, sha256, genesis.value.leafSalt)
+    const founded = executeGenesis(genesisBytes, new ChainState(this.store, tree), this.cache, ports)
     if (!founded.ok) {
       throw Object.assign(new Error(`${founded.code}: ${founded.detail ?? ''}`), {
         code: 'GENESIS_MALFORMED',

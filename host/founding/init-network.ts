@@ -109,7 +109,7 @@ function policyCall(contracts: readonly GenesisContract[], entities: readonly Ge
     const method = manifest.value.methods.find((candidate) => candidate.name === 'genesis')
     if (!method) break
     const roles = entities.flatMap((item) => item.roles.map((role) => ({ entity: item.entity, role })))
-    const args = encodeBorsh(method.input, { roles })
+    const args = encodeBorsh(method.input, { roles, grants: [] })
     if (!args.ok) throw new NodeError('NETWORK_INVALID', `ward/policy genesis: ${args.detail ?? args.code}`)
     return { alias: 'ward/policy', method: 'genesis', args: args.value }
   }

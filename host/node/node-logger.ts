@@ -5,5 +5,5 @@ export type NodeLogger = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
 
 /** JSON lines on standard output; the supervisor rotates them. */
 export function createNodeLogger(name: string, level: string): NodeLogger {
-  return pino({ name, level, base: { node: name }, timestamp: pino.stdTimeFunctions.isoTime })
+  return pino({ level, base: { node: name }, timestamp: pino.stdTimeFunctions.isoTime })
 }

@@ -8,7 +8,8 @@ import {
   type ErrorCode,
   type GenesisNode,
 } from '../../runtime/protocol/index.js'
-import { createDriver, type Driver, type DriverPorts } from '../../consensus/net/index.js'
+import { createDriver, type Driver } from '../../consensus/net/driver.js'
+import type { DriverPorts } from '../../consensus/net/ports.js'
 import type { FinalBlock } from '../../consensus/pbft/types.js'
 import { ExecutorClient } from '../executor/executor-client.js'
 import type { CommitReply, OpenReply, ReceiptEntry } from '../executor/messages.js'

@@ -18,7 +18,7 @@ import type {
 } from '../api/node-port.js'
 import { recordKindNameOf } from '../api/views.js'
 import type { CommitReply } from '../executor/messages.js'
-import { openKeyslot, StoreError } from '../store/index.js'
+import { openKeyslot, StoreError, type DataKey } from '../store/index.js'
 import { startHl7Bridge, type Hl7Bridge } from '../gateways/hl7-bridge.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
@@ -39,6 +39,8 @@ interface Unsealed {
   signing: NodeSigning
   sequences: NodeSequences
   bridge: Hl7Bridge | undefined
+  /** Zeroed when the node is sealed; stores derive sub-keys from it as they need them. */
+  dataKey: DataKey
 }
 
 /** How often idle sessions are ended and subscribers hear the status. */
@@ -89,8 +91,9 @@ export class WardNode implements NodePort {
       const dataKey = await openKeyslot(nodeFiles(this.folder).keyslots, password)
       try {
         await this.start(dataKey)
-      } finally {
+      } catch (error) {
         dataKey.close()
+        throw error
       }
       this.logger.info({ height: this.tip?.height }, 'unsealed')
       return ok(null)
@@ -111,7 +114,7 @@ export class WardNode implements NodePort {
     return refused('INTERNAL', error instanceof Error ? error.message : code)
   }
 
-  private async start(dataKey: Parameters<typeof RunningNode.start>[1]): Promise<void> {
+  private async start(dataKey: DataKey): Promise<void> {
     const progress = (phase: string): void => {
       this.unlocking = { phase, percent: phase === 'opening the store' ? 50 : 80 }
     }
@@ -133,7 +136,7 @@ export class WardNode implements NodePort {
     const sequences = new NodeSequences(node.executor)
     const signing = new NodeSigning(node, reads, sequences, this.now)
     const bridge = await startHl7Bridge(this.config.sources, node, sequences, this.logger, this.now)
-    this.unsealed = { node, reads, signing, sequences, bridge }
+    this.unsealed = { node, reads, signing, sequences, bridge, dataKey }
   }
 
   private tip: Pinned | undefined
@@ -168,6 +171,7 @@ export class WardNode implements NodePort {
     if (!unsealed) return
     await unsealed.bridge?.close()
     await unsealed.node.close()
+    unsealed.dataKey.close()
     this.logger.info({}, 'sealed')
   }
 

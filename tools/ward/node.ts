@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { startApi } from '../../host/api/server.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
+import { readNodeConfig } from '../../host/node/node-config.js'
 import { WardNode } from '../../host/node/ward-node.js'
 import { distFolder } from './system-contracts.js'
 
@@ -15,15 +16,15 @@ export function addNodeCommand(program: Command): void {
 }
 
 async function runNode(options: { dir: string; log: string }): Promise<void> {
-  const logger = createNodeLogger('ward', options.log)
+  const { apiPort, name, role } = readNodeConfig(options.dir)
+  const logger = createNodeLogger(name, options.log)
   const node = new WardNode(options.dir, logger)
-  const { apiPort, name, role } = node.config
   const api = await startApi(
     { port: apiPort, host: '127.0.0.1', staticFolder: `${distFolder}shell` },
     node,
     logger,
   )
-  logger.info({ url: api.url, name, role, sealed: true }, 'node is up: open the page to unlock it')
+  logger.info({ url: api.url, role, sealed: true }, 'node is up: open the page to unlock it')
   let closing = false
   const close = (): void => {
     if (closing) return
