@@ -25,7 +25,7 @@ import {
 } from '../../runtime/protocol/block.js'
 import { bytesToHex, concatBytes, equalBytes } from '../../runtime/protocol/bytes.js'
 import { validatorsHash } from '../../runtime/protocol/entity.js'
-import type { BlockResult, ValidatorSet } from '../pbft/index.js'
+import { decodeMessage, encodeMessage, type BlockResult, type ValidatorSet } from '../pbft/index.js'
 import { createDriver, type Driver, type DriverOptions } from './driver.js'
 import type {
   ChainPort,
@@ -58,13 +58,27 @@ export class TestChain implements ChainPort {
   readonly bundles: string[] = []
   readonly #set: ValidatorSet
   readonly #chainId: Uint8Array
+  #file: number | null = null
   /** Set it to make this replica compute something else. */
   fault = false
   executions = 0
 
-  constructor(set: ValidatorSet, chainId: Uint8Array) {
+  /** With a path the blocks are appended to that file, synced, and read back at start. */
+  constructor(set: ValidatorSet, chainId: Uint8Array, path: string | null = null) {
     this.#set = set
     this.#chainId = chainId
+    if (path === null) return
+    for (const line of existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []) {
+      const decoded = decodeMessage(new Uint8Array(Buffer.from(line, 'hex')), chainId)
+      if (decoded.ok && decoded.value.type === 'blocks') this.#append(decoded.value.blocks[0])
+    }
+    this.#file = openSync(path, 'a')
+  }
+
+  #append(final: FinalBlock): void {
+    this.finals.push(final)
+    const payload = decodePayload(final.block.payload)
+    if (payload.ok) for (const bundle of payload.value.lanes.flat()) this.bundles.push(bytesToHex(bundle))
   }
 
   get #root(): Uint8Array {
@@ -121,9 +135,12 @@ export class TestChain implements ChainPort {
 
   async commit(_blockHash: Uint8Array, _resultHash: Uint8Array, final: FinalBlock) {
     if (final.block.header.height !== this.finals.length + 1) throw new Error('height is not the next one')
-    this.finals.push(final)
-    const payload = decodePayload(final.block.payload)
-    if (payload.ok) for (const bundle of payload.value.lanes.flat()) this.bundles.push(bytesToHex(bundle))
+    if (this.#file !== null) {
+      const bytes = encodeMessage({ type: 'blocks', epoch: 0, blocks: [final] }, this.#chainId)
+      writeSync(this.#file, `${bytesToHex(bytes)}\n`)
+      fsyncSync(this.#file)
+    }
+    this.#append(final)
     return { validators: this.#set }
   }
 
