@@ -39,6 +39,13 @@ export function messageDigest(message: Hl7Message): Uint8Array {
   return sha256([segments[0]?.fields[9] ?? '', ...lines].join('\r'))
 }
 
+/**
+ * Name of one submission: the message's key and what it says. A resend has the same name; other content
+ * under a used control id has another one, so no store of submissions can take it for the first.
+ */
+export const submissionKey = (key: string, digest: Uint8Array): string =>
+  Buffer.from(sha256('wardchain/hl7-submission/1', key, digest)).toString('hex')
+
 export const digestsEqual = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0
 
 export interface StoredAnswer {

@@ -269,6 +269,17 @@ t.test('repeated messages', async (t) => {
     await client.send(bytes(heartRate('R1')))
     t.notSame(await client.receive(), first)
     t.equal(harness.submitted.length, 3)
+    t.equal(
+      harness.submitted[2]?.key,
+      harness.submitted[0]?.key,
+      'the host still knows it for the same message',
+    )
+  })
+  await t.test('a key names content, too', async (t) => {
+    nowMs += 7 * 24 * 3_600_000
+    await client.send(bytes(heartRate('R1', 'P1', '181')))
+    t.match(await client.acks(1), [{ code: 'AA' }])
+    t.not(harness.submitted[3]?.key, harness.submitted[0]?.key)
   })
 })
 
@@ -304,6 +315,10 @@ t.test('not final in time: never AA; the resend gets the answer once it is final
   const client = await harness.connect()
   await client.send(bytes(heartRate('L1')))
   t.match(await client.acks(1), [{ code: 'AE', reason: 'NOT_FINAL_IN_TIME', controlId: 'L1' }])
+  // Other content under the id of a message that may yet become final: a different submission, never a
+  // resend of it.
+  await client.send(bytes(heartRate('L1', 'P1', '180')))
+  t.match(await client.acks(1), [{ code: 'AE', reason: 'CONTROL_ID_REUSED' }])
   release()
   await pause(20)
   await client.send(bytes(heartRate('L1')))

@@ -9,7 +9,7 @@ import {
   type Acknowledgement,
   type Verdict,
 } from './ack.js'
-import { digestsEqual, encodeStoredAnswer, findAnswer } from './answers.js'
+import { digestsEqual, encodeStoredAnswer, findAnswer, submissionKey } from './answers.js'
 import { isHl7Code, quoted, refuse, type Hl7Code, type Hl7Refusal } from './codes.js'
 import { frameMessage, type DiscardCode } from './framer.js'
 import { answerContextOfBytes, type AnswerContext } from './header.js'
@@ -220,7 +220,7 @@ async function submit(
   const { source, key, digest, context } = arrival
   let outcome: SubmitOutcome
   try {
-    outcome = await desk.ports.submit({ source: source.name, key, digest, mapped })
+    outcome = await desk.ports.submit({ source: source.name, key: submissionKey(key, digest), mapped })
   } catch (cause) {
     desk.report({ kind: 'failed', source: source.name, step: 'submit', cause })
     return settle(desk, context, verdictOf(failed), early)

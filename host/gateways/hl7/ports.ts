@@ -38,12 +38,11 @@ export interface GatewaySource {
 export interface SubmittedMessage {
   readonly source: string
   /**
-   * SHA-256 hex of (source, MSH-3, MSH-4, MSH-10): the same for a message that is sent again. The host
-   * keeps it with the transaction, so that a crash between final and answer makes no second record.
+   * SHA-256 hex of source, MSH-3, MSH-4, MSH-10 and content: the same when the message is sent again,
+   * another one for other content under the same control id. The host keeps it with the transaction, so
+   * that a crash between final and answer makes no second record.
    */
   readonly key: string
-  /** SHA-256 of what the message says, MSH apart. */
-  readonly digest: Uint8Array
   readonly mapped: MappedMessage
 }
 
