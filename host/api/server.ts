@@ -81,8 +81,9 @@ export async function startApi(options: ApiOptions, node: NodePort, logger: ApiL
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: false } },
   })
   app.server.maxConnections = 256
-  addGuards(app, { node, logger, pageToken, counters, listening })
+  // Before the guards: its hook marks upgrades, and only marked ones are hung up when a guard refuses them.
   await app.register(websocket, { options: { maxPayload: subscribeMessageBytesMax } })
+  addGuards(app, { node, logger, pageToken, counters, listening })
   app.addContentTypeParser('application/octet-stream', { parseAs: 'buffer' }, (_request, body, done) =>
     done(null, body),
   )
