@@ -105,7 +105,7 @@ function appendAll(run: Run, action: AppendAction, bodies: Bundle['bodies']): Er
     })
     if (appended.ok) continue
     overlay.rollback()
-    rollbackEffects(run, mark, bytesToText)
+    rollbackEffects(run, mark)
     return appended.code
   }
   overlay.commit()
@@ -129,12 +129,14 @@ function call(run: Run, transaction: Transaction, action: CallAction): Outcome {
   })
   const { fuelUsed } = outcome
   if (outcome.ok) return { code: 'OK', fuelUsed, target, returned: outcome.returned }
-  return { code: outcome.code, fuelUsed, target, detail: failureDetail(run, outcome.code, outcome.detail) }
+  return { fuelUsed, target, ...failureOf(run, outcome.code, outcome.detail) }
 }
 
-/** The contract's own code, and behind a refused kernel command what the kernel had against it. */
-function failureDetail(run: Run, code: ErrorCode, detail: string | undefined): string | undefined {
-  if (run.refusal === undefined || code !== 'CONTRACT_ABORTED') return detail
-  const { refusal } = run
-  return `${detail ?? ''} ${refusal.code}${refusal.detail === undefined ? '' : ` ${refusal.detail}`}`
+/**
+ * Why a call failed. When a contract aborts because the kernel refused its command, the kernel's code is the answer that
+ * the sender can act on: what is wrong with the module, not that governance said no.
+ */
+function failureOf(run: Run, code: ErrorCode, detail: string | undefined): { code: ErrorCode; detail?: string } {
+  if (run.refusal === undefined || code !== 'CONTRACT_ABORTED') return { code, detail }
+  return run.refusal
 }

@@ -1,0 +1,130 @@
+// A whole hospital in one validator: real folder, real store, real consensus of one, in this process. For tests that need a
+// running node and its API but not a network.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createSocket } from 'node:dgram'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { bytesToHex, entityIdOf, type GenesisContract } from '../../runtime/protocol/index.js'
+import { readFileSync } from 'node:fs'
+import type { PersonCard } from '../founding/cards.js'
+import { initNetwork } from '../founding/init-network.js'
+import { initNode } from '../founding/init-node.js'
+import { sha256 } from '../keys/crypto.js'
+import { createPersonKeystore } from '../keys/person-keystore.js'
+import type { Proposal, ReceiptView, Session } from '../api/node-port.js'
+import type { KdfCost } from '../store/index.js'
+import { createNodeLogger } from './node-logger.js'
+import { nodeFiles } from './node-config.js'
+import { WardNode } from './ward-node.js'
+
+/** Cheap on purpose: tests prove behaviour, not the cost of a guess. */
+const cheapKdf: KdfCost = { passes: 1, memoryKiB: 8_192 }
+const cheapPersonKdf = { opsLimit: 1, memoryMiB: 8 }
+export const storePassword = new TextEncoder().encode('store password of the test')
+export const personPassword = new TextEncoder().encode('second password of the test')
+
+const contract = (name: string): GenesisContract => ({
+  manifest: readFileSync(`dist/contracts/${name}.manifest.cbor`),
+  code: readFileSync(`dist/contracts/${name}.wasm`),
+})
+export const systemContracts = (): GenesisContract[] =>
+  ['ward-policy', 'ward-governance', 'ward-alerts', 'ward-orders'].map(contract)
+
+export interface SingleNode {
+  folder: string
+  node: WardNode
+  persons: Record<'admin' | 'nurse' | 'doctor' | 'vendor', string>
+  signIn(role: keyof SingleNode['persons']): Promise<Session>
+  /** Prepares and signs; throws on anything but a receipt. */
+  sign(session: Session, proposal: Proposal): Promise<ReceiptView>
+  /** Entity ids of the gateway sources, by name. */
+  sources: Record<string, string>
+  /** Closes the node and opens its folder again. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+export async function createSingleNode(
+  options: { sources?: { name: string; port: number; accepts: ('ADT' | 'ORU')[] }[] } = {},
+): Promise<SingleNode> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-node-'))
+  const home = path.join(folder, 'node')
+  const sources = (options.sources ?? []).map((source) => ({ ...source, host: '127.0.0.1' }))
+  const nodeCard = await initNode({
+    folder: home,
+    config: {
+      name: 'only',
+      role: 'validator',
+      apiPort: 0,
+      host: '127.0.0.1',
+      port: await freeUdpPort(),
+      sources,
+      environment: 'TEST',
+    },
+    password: storePassword,
+    cost: cheapKdf,
+  })
+  const roles = ['admin', 'nurse', 'doctor', 'vendor'] as const
+  const cards = await Promise.all(roles.map((role) => personCard(role)))
+  const { genesis } = initNetwork({
+    name: 'Test hospital',
+    time: Date.now() - 1_000,
+    cards: [nodeCard, ...cards],
+    contracts: systemContracts(),
+  })
+  writeFileSync(nodeFiles(home).genesis, genesis)
+  const open = async (): Promise<WardNode> => {
+    const node = new WardNode(home, createNodeLogger('test', 'silent'))
+    const unlocked = await node.unlock(storePassword.slice())
+    if (!unlocked.ok) throw new Error(`${unlocked.code} ${unlocked.detail ?? ''}`)
+    return node
+  }
+  const persons = Object.fromEntries(
+    roles.map((role, index) => [role, bytesToHex(entityIdOf(sha256, cards[index].publicKey))]),
+  ) as SingleNode['persons']
+  const single: SingleNode = {
+    folder: home,
+    node: await open(),
+    persons,
+    sources: Object.fromEntries(
+      nodeCard.sources.map((source) => [source.name, bytesToHex(entityIdOf(sha256, source.publicKey))]),
+    ),
+    signIn: async (role) => {
+      const session = await single.node.signIn(persons[role], personPassword.slice())
+      if (!session.ok) throw new Error(session.code)
+      return session.value
+    },
+    sign: async (session, proposal) => {
+      const prepared = await single.node.prepare(session, proposal)
+      if (!prepared.ok) throw new Error(`${prepared.code} ${prepared.detail ?? ''}`)
+      const password = prepared.value.passwordNeeded ? personPassword.slice() : undefined
+      const receipt = await single.node.sign(session, prepared.value.id, password)
+      if (!receipt.ok) throw new Error(`${receipt.code} ${receipt.detail ?? ''}`)
+      return receipt.value
+    },
+    restart: async () => {
+      await single.node.close()
+      single.node = await open()
+    },
+    close: async () => {
+      await single.node.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+  return single
+}
+
+async function personCard(role: string): Promise<PersonCard> {
+  const { publicKey, keystore } = await createPersonKeystore(personPassword, cheapPersonKdf)
+  return { type: 'person', label: `Test ${role}`, roles: [role], publicKey, keystore }
+}
+
+function freeUdpPort(): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = createSocket('udp4')
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address()
+      socket.close(() => resolve(port))
+    })
+  })
+}
