@@ -1,6 +1,7 @@
 // Test modules from text, and running them metered.
 
 import wabt from 'wabt'
+import { createByteWriter, takeBytes, writeByte, writeBytes, writeU32 } from './byte-writer.js'
 import {
   FUEL_EXPORT,
   fuelScheduleV1,
@@ -33,6 +34,21 @@ export function assemble(text: string): Uint8Array {
   } finally {
     parsed.destroy()
   }
+}
+
+/** A contract with one function `run () -> ()` of the given instructions; the assembler overflows on deep nesting. */
+export function moduleWithBody(instructions: readonly number[]): Uint8Array {
+  const code = createByteWriter()
+  writeU32(code, instructions.length + 1)
+  writeByte(code, 0)
+  writeBytes(code, instructions)
+  const out = createByteWriter()
+  writeBytes(out, [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 5, 3, 1, 0, 1])
+  writeBytes(out, [7, 16, 2, 3, 0x72, 0x75, 0x6e, 0, 0, 6, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 2, 0, 10])
+  writeU32(out, code.length + 1)
+  writeByte(out, 1)
+  writeBytes(out, takeBytes(code))
+  return takeBytes(out)
 }
 
 /** A policy with a few host functions. */
