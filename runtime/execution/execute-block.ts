@@ -27,6 +27,7 @@ import type {
   LedgerRecord,
   ParentState,
 } from './ports.js'
+import { indexWrites } from './record-index.js'
 import { dueTimers, firstDue, removeTimer } from './timers.js'
 import { derivedWork, type DerivedItem } from './triggers.js'
 import { dequeue, enqueue, isQueueEmpty, queuedWork } from './work-queue.js'
@@ -238,7 +239,7 @@ export function closeBlock(
   const { kernel } = progress
   const { overlay, hash, height, time, parent } = kernel
   overlay.set(store.chain, headKey, encodeRow(headRow, { height: BigInt(height), time: BigInt(time) }))
-  const writeSet = overlay.writeSet()
+  const writeSet = { state: overlay.writeSet().state, index: indexWrites(progress.records) }
   const tree = parent.updateTree(writeSet.state)
   const receipts = progress.receipts.map(encodeReceipt)
   const validators = readValidators(overlay)

@@ -9,9 +9,8 @@ import { activeContract, contractAt, type Contract } from './contracts.js'
 import type { FinishedRun } from './execute-signed.js'
 import { runFrame, trigger } from './frame.js'
 import { createRun, type Kernel, type Run } from './kernel.js'
-import { findRecord, readBody } from './ledger.js'
+import { isErased, readView } from './ledger.js'
 import { receiptOf, type Outcome } from './receipts.js'
-import { encodeRecordView } from './record-rows.js'
 import { mayRun, spend } from './rule-budget.js'
 import { isQuarantined, noteFailure, noteSuccess } from './rule-health.js'
 import { timerRunId, type DueTimer } from './timers.js'
@@ -57,19 +56,14 @@ function refuseRun(kernel: Kernel, item: DerivedItem): ErrorCode | undefined {
 
 /** The records that caused it, as the rule gets them; their bodies count as read. */
 function triggerInputOf(run: Run, item: DerivedItem): Uint8Array | 'ERASED' {
-  const { views } = item
-  if (views !== undefined) {
-    for (const id of item.records) readBody(run, id)
-    return encodeTriggerInput(item.patient, item.parent, views)
-  }
-  const found: Uint8Array[] = []
-  for (const id of item.records) {
-    const record = findRecord(run, id)
-    assert(record !== undefined, 'queued work names records that exist')
-    if (record.body === undefined) return 'ERASED'
-    found.push(encodeRecordView(id, record.row, record.body.content))
-  }
-  return encodeTriggerInput(item.patient, item.parent, found)
+  const { kernel } = run
+  if (isErased(kernel, item.patient)) return 'ERASED'
+  const views = item.records.map((id) => {
+    const record = kernel.index.find(id)
+    assert(record !== undefined, 'derived work names records that exist')
+    return readView(run, record)
+  })
+  return encodeTriggerInput(item.patient, item.parent, views)
 }
 
 /** An entry of the kernel under the version's own identity, bounded by its manifest. */

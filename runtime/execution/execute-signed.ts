@@ -136,7 +136,11 @@ function call(run: Run, transaction: Transaction, action: CallAction): Outcome {
  * Why a call failed. When a contract aborts because the kernel refused its command, the kernel's code is the answer that
  * the sender can act on: what is wrong with the module, not that governance said no.
  */
-function failureOf(run: Run, code: ErrorCode, detail: string | undefined): { code: ErrorCode; detail?: string } {
+function failureOf(
+  run: Run,
+  code: ErrorCode,
+  detail: string | undefined,
+): { code: ErrorCode; detail?: string } {
   if (run.refusal === undefined || code !== 'CONTRACT_ABORTED') return { code, detail }
   return run.refusal
 }

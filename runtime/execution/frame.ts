@@ -1,7 +1,6 @@
 // A frame: one entry into one contract, with its own instance, fuel slice and journal.
 import { statusOf, type ErrorCode } from '../protocol/error-codes.js'
 import type { ManifestMethod, MethodKind } from '../protocol/manifest.js'
-import { bytesToText } from '../state/state-keys.js'
 import type { Contract } from './contracts.js'
 import type { GuestInstance } from './guest-instance.js'
 import { hostCaps } from './host-prices.js'
@@ -130,7 +129,7 @@ function enterGuest(
     return { ok: true, returned: frame.returned, fuelUsed }
   }
   overlay.rollback()
-  rollbackEffects(run, mark, bytesToText)
+  rollbackEffects(run, mark)
   if (failure.message !== undefined) {
     run.diagnostics.push({ transactionId: run.id, alias: frame.contract.alias, text: failure.message })
   }

@@ -112,6 +112,7 @@ t.test(
       systolic: number,
     ): { kind: number; code: string; effectiveTime: number; body: Uint8Array }[] =>
       [
+        admissionOf(lisa),
         observationOf(lisa, codes.respiration, 16, { unit: '/min' }),
         observationOf(lisa, codes.saturation, 98, { unit: '%' }),
         observationOf(lisa, codes.systolic, systolic, { unit: 'mm[Hg]' }),

@@ -6,7 +6,6 @@ import { recordCodeLengthMax } from '../protocol/limits.js'
 import type { RecordSelector } from '../protocol/manifest.js'
 import { recordKindMax, type RecordHeader } from '../protocol/record.js'
 import { emittedRecord } from '../protocol/record-bodies.js'
-import { ByteWriter } from './byte-writer.js'
 import type { Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'
 import {
@@ -18,8 +17,7 @@ import {
   setResult,
 } from './guest-memory.js'
 import { hostCaps } from './host-prices.js'
-import { appendRecord, derivedSalt, findRecord, readBody, searchRecords } from './ledger.js'
-import { encodeRecordView, patientStatus, readPatient, writeRecordView } from './record-rows.js'
+import { appendRecord, derivedSalt, isErased, readView } from './ledger.js'
 
 const absent = -1
 
@@ -28,12 +26,13 @@ export function recordGet(frame: Frame, idPointer: number): number {
   const id = guestBytes(frame, idPointer, 32, 32).slice()
   chargeCall(frame, 'record_get', 32)
   requireUnsealed(frame)
-  const found = findRecord(frame.run, id)
+  const { run } = frame
+  const found = run.kernel.index.find(id)
   if (found === undefined) return absent
   const { header } = found.row
   if (!selects(frame.contract.manifest.reads, header.kind, header.code)) stopFrame(frame, 'NOT_IN_MANIFEST')
-  if (found.body === undefined) return -statusOf('ERASED')
-  return setResult(frame, 'record_get', encodeRecordView(id, found.row, found.body.content))
+  if (isErased(run.kernel, header.patient)) return -statusOf('ERASED')
+  return setResult(frame, 'record_get', readView(run, found))
 }
 
 /** Result: Borsh vec<Record>, newest effective time first; records that would pass 64 KiB are left out. */
@@ -53,8 +52,8 @@ export function recordQuery(
   requireUnsealed(frame)
   const { run } = frame
   const codes = readableCodes(frame, kind, guestText(frame, codeBytes))
-  if (readPatient(run.kernel.overlay, patient)?.status === patientStatus.erased) return -statusOf('ERASED')
-  const found = searchRecords(run.kernel, {
+  if (isErased(run.kernel, patient)) return -statusOf('ERASED')
+  const found = run.kernel.index.search({
     patient,
     kind,
     codes,
@@ -62,21 +61,23 @@ export function recordQuery(
     to: BigInt.asUintN(64, to),
     limit: Math.min(limit >>> 0, hostCaps.scanItems),
   })
-  const list = new ByteWriter(4_096)
-  let count = 0
-  for (const { id, row } of found) {
-    const body = readBody(run, id)
-    const view = new ByteWriter(256 + body.content.length)
-    writeRecordView(view, id, row, body.content)
-    if (4 + list.length + view.length > hostCaps.resultBytes) break
-    list.raw(view.finish())
-    count += 1
+  const views: Uint8Array[] = [noViews]
+  let byteCount = noViews.length
+  for (const record of found) {
+    const view = readView(run, record)
+    if (byteCount + view.length > hostCaps.resultBytes) break
+    byteCount += view.length
+    views.push(view)
   }
-  const head = new ByteWriter(4)
-  head.u32(count)
-  setResult(frame, 'record_query', concatBytes(head.finish(), list.finish()), count)
+  const count = views.length - 1
+  const result = concatBytes(...views)
+  new DataView(result.buffer).setUint32(0, count, true)
+  setResult(frame, 'record_query', result, count)
   return count
 }
+
+/** Place of the count in front of the list. */
+const noViews = new Uint8Array(4)
 
 /** Codes to search: the one asked for, or every code that the manifest reads of this kind (empty: all). */
 function readableCodes(frame: Frame, kind: number, code: string): string[] {

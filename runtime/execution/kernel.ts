@@ -10,6 +10,7 @@ import { createPolicyMemo, type PolicyMemo } from './policy.js'
 import type { Attachment, Diagnostic, ExecutionPorts, LedgerRecord, ParentState } from './ports.js'
 import type { TraceSink } from './trace.js'
 import { chainRow, decodeRow, onlyKey, store, type ChainRow, type TriggerEntry } from './kernel-tables.js'
+import { RecordIndex } from './record-index.js'
 import { BudgetMeter } from './rule-budget.js'
 import { assert } from '../protocol/result.js'
 
@@ -23,8 +24,8 @@ export interface Kernel {
   height: number
   /** Block time, ms. */
   time: number
-  /** Records appended so far in this block, by id as text: bodies of the block itself. */
-  records: Map<string, LedgerRecord>
+  /** The ledger's searches: the parent's records and those of this block. */
+  index: RecordIndex
   /** Versions loaded for this block by address as text; aliases switch at block boundaries only. */
   contracts: Map<string, Contract | undefined>
   aliases: Map<string, Contract | undefined>
@@ -80,7 +81,7 @@ export function createKernel(
     ...parts,
     hash: parts.ports.hash,
     chain: decodeRow<ChainRow>(chainRow, row),
-    records: new Map(),
+    index: new RecordIndex(parts.parent),
     contracts: new Map(),
     aliases: new Map(),
     policy: createPolicyMemo(),
@@ -131,9 +132,9 @@ export function markEffects(run: Run): EffectMark {
   }
 }
 
-export function rollbackEffects(run: Run, mark: EffectMark, recordKeyOf: (id: Uint8Array) => string): void {
+export function rollbackEffects(run: Run, mark: EffectMark): void {
   const { effects, kernel } = run
-  for (const record of effects.records.slice(mark.records)) kernel.records.delete(recordKeyOf(record.id))
+  for (const record of effects.records.slice(mark.records)) kernel.index.remove(record)
   effects.records.length = mark.records
   effects.events.length = mark.events
   effects.commands.length = mark.commands

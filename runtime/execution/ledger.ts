@@ -1,16 +1,15 @@
 // The record ledger: appends, look-ups, searches. Bodies lie outside the tree; a record's row holds its commitment.
-import { compareBytes, u32Bytes, utf8 } from '../protocol/bytes.js'
+import { compareBytes, u32Bytes } from '../protocol/bytes.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { hashWithDomain, zeroHash } from '../protocol/hash.js'
 import { recordId, recordKind, saltBytes, type RecordBody, type RecordHeader } from '../protocol/record.js'
 import { concatBytes } from '../protocol/bytes.js'
-import { ok, refused, type Result } from '../protocol/result.js'
-import { bytesToText } from '../state/state-keys.js'
+import { assert, ok, refused, type Result } from '../protocol/result.js'
 import type { Kernel, Run } from './kernel.js'
-import { codeTimePartition, kindTimePartition, recordIndex, store } from './kernel-tables.js'
-import { NodeFault, type LedgerRecord } from './ports.js'
+import { store } from './kernel-tables.js'
+import type { LedgerRecord } from './ports.js'
+import type { IndexedRecord } from './record-index.js'
 import {
-  decodeRecordRow,
   encodePatientRow,
   encodeRecordRow,
   encodeRecordView,
@@ -25,13 +24,6 @@ export interface NewRecord {
   body: RecordBody
   author: Uint8Array
   derived: boolean
-}
-
-/** A record found in the ledger; `body` is absent when the patient was erased. */
-export interface FoundRecord {
-  id: Uint8Array
-  row: RecordRow
-  body: RecordBody | undefined
 }
 
 /** Appends one record to the ledger and its indexes. Grants are the caller's business. */
@@ -67,7 +59,7 @@ export function appendRecord(run: Run, record: NewRecord): Result<LedgerRecord, 
     derived: record.derived,
     view: encodeRecordView(id, row, record.body.content),
   }
-  kernel.records.set(bytesToText(id), appended)
+  kernel.index.add(appended, row)
   effects.records.push(appended)
   return ok(appended)
 }
@@ -79,10 +71,10 @@ function refuseRecord(
 ): ErrorCode | undefined {
   if (head?.status === patientStatus.erased) return 'ERASED'
   if (header.supersedes !== undefined) {
-    const row = kernel.overlay.get(store.record, header.supersedes)
-    if (row === undefined) return 'RECORD_UNKNOWN'
+    const superseded = kernel.index.find(header.supersedes)
+    if (superseded === undefined) return 'RECORD_UNKNOWN'
     // A correction of another patient's record would move a finding from one person to another.
-    if (compareBytes(decodeRecordRow(row).header.patient, header.patient) !== 0) return 'RECORD_UNKNOWN'
+    if (compareBytes(superseded.row.header.patient, header.patient) !== 0) return 'RECORD_UNKNOWN'
   }
   if (header.kind !== recordKind.admission) return head === undefined ? 'PATIENT_UNKNOWN' : undefined
   // A later admission record corrects or transfers, and says which one it replaces.
@@ -100,19 +92,6 @@ function writeRecord(kernel: Kernel, id: Uint8Array, row: RecordRow, head: Patie
     header.patient,
     encodePatientRow({ count: row.number, status: patientStatus.active, chain }),
   )
-  const time = BigInt(header.effectiveTime)
-  const kind = new Uint8Array([header.kind])
-  const byCode = codeTimePartition(header.patient, header.kind, utf8(header.code))
-  overlay.indexPut(store.record, recordIndex.codeTime, byCode, time, id)
-  overlay.indexPut(
-    store.record,
-    recordIndex.kindTime,
-    kindTimePartition(header.patient, header.kind),
-    time,
-    id,
-  )
-  overlay.indexPut(store.record, recordIndex.number, header.patient, BigInt(row.number), id)
-  overlay.indexPut(store.record, recordIndex.kindArrival, kind, BigInt(row.height), id)
 }
 
 /**
@@ -124,62 +103,16 @@ export function derivedSalt(run: Run): Uint8Array {
   return run.kernel.hash(parts).slice(0, saltBytes)
 }
 
-/** A record by its id. Its body counts as read by the run. */
-export function findRecord(run: Run, id: Uint8Array): FoundRecord | undefined {
-  const { kernel } = run
-  const bytes = kernel.overlay.get(store.record, id)
-  if (bytes === undefined) return undefined
-  const row = decodeRecordRow(bytes)
-  const erased = readPatient(kernel.overlay, row.header.patient)?.status === patientStatus.erased
-  return { id, row, body: erased ? undefined : readBody(run, id) }
+/** Is this patient erased? Then no body of theirs is read any more, on any replica. */
+export function isErased(kernel: Kernel, patient: Uint8Array): boolean {
+  return readPatient(kernel.overlay, patient)?.status === patientStatus.erased
 }
 
-/** The body of a record that the state says exists and is not erased. */
-export function readBody(run: Run, id: Uint8Array): RecordBody {
-  const key = bytesToText(id)
-  const body = run.kernel.records.get(key)?.body ?? run.kernel.parent.bodyOf(id)
-  if (body === undefined || body === 'erased') {
-    throw new NodeFault('BODY_MISSING', 'a body that the state counts on is not in the store')
-  }
-  run.saltsRead.set(key, body.salt)
-  return body
-}
-
-export interface RecordSearch {
-  patient: Uint8Array
-  kind: number
-  /** Empty: every code. */
-  codes: readonly string[]
-  from: bigint
-  to: bigint
-  limit: number
-}
-
-/** Ids of matching records, newest effective time first; of equal times the one appended later first. */
-export function searchRecords(kernel: Kernel, search: RecordSearch): { id: Uint8Array; row: RecordRow }[] {
-  const { overlay } = kernel
-  const { patient, kind, codes, from, to, limit } = search
-  const scan = (table: number, partition: Uint8Array): Uint8Array[] =>
-    overlay.scanIndex(store.record, table, partition, from, to, limit, true).map((entry) => entry.value)
-  const ids =
-    codes.length === 0
-      ? scan(recordIndex.kindTime, kindTimePartition(patient, kind))
-      : codes.flatMap((code) => scan(recordIndex.codeTime, codeTimePartition(patient, kind, utf8(code))))
-  const found = ids.map((id) => ({ id, row: rowOf(kernel, id) }))
-  // Several codes are several sorted lists; numbers are unique per patient, so the order is total.
-  if (codes.length > 1) {
-    found.sort(
-      (left, right) =>
-        right.row.header.effectiveTime - left.row.header.effectiveTime ||
-        right.row.number - left.row.number,
-    )
-  }
-  return found.slice(0, limit)
-}
-
-function rowOf(kernel: Kernel, id: Uint8Array): RecordRow {
-  const bytes = kernel.overlay.get(store.record, id)
-  if (bytes === undefined)
-    throw new NodeFault('BODY_MISSING', 'an index names a record that does not exist')
-  return decodeRecordRow(bytes)
+/** The view of a record whose patient is not erased; its body counts as read by the run. */
+export function readView(run: Run, record: IndexedRecord): Uint8Array {
+  run.kernel.index.readBody(record)
+  const { view, salt, key } = record
+  assert(view !== undefined && salt !== undefined, 'a body that was read is there')
+  run.saltsRead.set(key, salt)
+  return view
 }

@@ -25,8 +25,6 @@ export interface DerivedItem {
   generation: number
   records: Uint8Array[]
   lane: Lane
-  /** Set while the item is in memory of the block that made it. */
-  views?: Uint8Array[]
 }
 
 /** Derived id = H("wardchain/derived/1" ‖ parent id ‖ address ‖ method utf8 ‖ patient). */
@@ -88,7 +86,6 @@ export function derivedWork(
     alias: entry.alias,
     patient,
     records: matching.map((record) => record.id),
-    views: matching.map((record) => record.view),
   }))
 }
 
