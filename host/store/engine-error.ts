@@ -1,4 +1,6 @@
 // One place that turns what the engine and the operating system say into a code.
+import { statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { StoreError, type StoreCode } from './store-error.js'
 
 /**
@@ -11,6 +13,31 @@ const patterns: readonly [RegExp, StoreCode][] = [
   [/MDB_CORRUPTED|MDB_PAGE_NOTFOUND|MDB_PANIC|MDB_CURSOR_FULL|MDB_BAD_TXN/i, 'STORE_DAMAGED'],
   [/closed/i, 'STORE_CLOSED'],
 ]
+
+/**
+ * LMDB reports a short write as "Input/output error"; with less free than this it was the disk that is
+ * full.
+ */
+const freeBytesMin = 16 * 2 ** 20
+
+/**
+ * As `engineError`, for a failed write: looks at the free space when the engine's own words do not say
+ * why.
+ */
+export function writeError(error: unknown, path: string): StoreError {
+  const known = engineError(error, `writing ${path}`)
+  if (known.code !== 'STORE_WRITE_FAILED' || freeBytesAt(path) >= freeBytesMin) return known
+  return new StoreError('STORE_FULL', `writing ${path}: the disk is full`, error)
+}
+
+function freeBytesAt(path: string): number {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path))
+    return bavail * bsize
+  } catch {
+    return Infinity
+  }
+}
 
 /** Keeps a StoreError as it is. `doing` says what was tried, without any content. */
 export function engineError(error: unknown, doing: string): StoreError {

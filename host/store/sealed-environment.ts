@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import type { DataKey, KeySpace } from './data-key.js'
-import { engineError } from './engine-error.js'
+import { engineError, writeError } from './engine-error.js'
 import { RecordSealer } from './record-seal.js'
 import { StoreError } from './store-error.js'
 import { StoreLock } from './store-lock.js'
@@ -86,7 +86,7 @@ export class SealedEnvironment {
         work()
       })
     } catch (error) {
-      throw engineError(error, `writing ${this.path}`)
+      throw writeError(error, this.path)
     }
   }
 
@@ -98,6 +98,13 @@ export class SealedEnvironment {
   /** Inside `write` only. */
   remove(storedKey: Uint8Array): void {
     this.#engine.removeSync(storedKey)
+  }
+
+  /** Puts sealed records back as they are: for repair and for the tests of replayed records. */
+  putRecords(records: readonly { storedKey: Uint8Array; record: Uint8Array }[]): void {
+    this.write(() => {
+      for (const { storedKey, record } of records) this.#engine.putSync(storedKey, record)
+    })
   }
 
   get(
