@@ -8,6 +8,7 @@ import { CommandError, exitStatus } from './ward/command-error.js'
 import { addInitCommands } from './ward/init.js'
 import { addNodeCommand } from './ward/node.js'
 import { addQueryCommands } from './ward/query.js'
+import { addRuleCommands } from './ward/rule.js'
 import { addStatusCommand } from './ward/status.js'
 
 const program = new Command()
@@ -25,6 +26,7 @@ addInitCommands(program)
 addNodeCommand(program)
 addStatusCommand(program)
 addQueryCommands(program)
+addRuleCommands(program)
 program.exitOverride()
 
 try {
