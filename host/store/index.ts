@@ -1,6 +1,21 @@
 // The front door of host/store.
+export { backupChainStore } from './backup.js'
 export { ChainStore, openChainStore, type ChainStoreOptions } from './chain-store.js'
+export {
+  verifyChainStore,
+  type Finding,
+  type VerifyOptions,
+  type VerifyProgress,
+  type VerifyReport,
+} from './chain-verify.js'
 export { DataKey } from './data-key.js'
+export {
+  destroyStore,
+  type DestroyedFile,
+  type DestroyOptions,
+  type DestroyReport,
+  type DestroyStep,
+} from './destroy-store.js'
 export {
   addKeyslot,
   changeKeyslot,
@@ -14,6 +29,7 @@ export {
   type SlotOptions,
 } from './keyslot.js'
 export { defaultKdfCost, floorKdfCost, type KdfCost, type SlotKind } from './keyslot-file.js'
+export { resealSlice, type ResealCursor } from './reseal.js'
 export { readSealedFile, writeSealedFile } from './sealed-file.js'
 export { StoreError, type StoreCode } from './store-error.js'
 export type {

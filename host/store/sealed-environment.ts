@@ -170,6 +170,11 @@ export class SealedEnvironment {
     }
   }
 
+  /** The key epoch that new records are sealed under. */
+  get epoch(): number {
+    return this.#dataKey.epoch
+  }
+
   get fileBytes(): number {
     return statSync(this.path).size
   }
