@@ -1,6 +1,6 @@
-// Compiles every contract with the pinned AssemblyScript compiler: module, manifest as JSON and as the bytes that the
-// chain stores. The same sources give the same bytes on every machine.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+// Compiles every contract with the pinned AssemblyScript compiler: module, manifest as JSON and as the
+// bytes that the chain stores. The same sources give the same bytes on every machine.
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -45,8 +45,8 @@ export interface BuildContractsOptions {
 const repository = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../..')
 
 /**
- * Builds `<vendor>-<name>.wasm`, `.manifest.json` and `.manifest.cbor` for each manifest. Throws ContractBuildError
- * with the compiler's words when a contract does not build.
+ * Builds `<vendor>-<name>.wasm`, `.manifest.json` and `.manifest.cbor` for each manifest. Throws
+ * ContractBuildError with the compiler's words when a contract does not build.
  */
 export async function buildContracts(options: BuildContractsOptions = {}): Promise<void> {
   const folder = options.sources ?? path.join(repository, 'contracts-as')
@@ -60,13 +60,20 @@ export async function buildContracts(options: BuildContractsOptions = {}): Promi
     if (options.force !== true && isBuilt(stem, inputs)) continue
     const module = await compile(folder, source)
     checkModule(source, module)
-    writeFileSync(`${stem}.wasm`, module)
-    writeFileSync(`${stem}.manifest.json`, `${JSON.stringify(source.manifest, null, 2)}\n`)
-    writeFileSync(`${stem}.manifest.cbor`, source.manifestBytes)
+    writeWhole(`${stem}.wasm`, module)
+    writeWhole(`${stem}.manifest.json`, `${JSON.stringify(source.manifest, null, 2)}\n`)
+    writeWhole(`${stem}.manifest.cbor`, source.manifestBytes)
     // Last, so that an interrupted build is not taken for a finished one.
-    writeFileSync(`${stem}.inputs`, inputs)
+    writeWhole(`${stem}.inputs`, inputs)
     if (options.quiet !== true) process.stdout.write(`${source.manifest.alias}: ${module.length} bytes\n`)
   }
+}
+
+/** A reader sees the old file or the new one, never half of it. */
+function writeWhole(file: string, content: Uint8Array | string): void {
+  const draft = `${file}.${process.pid}`
+  writeFileSync(draft, content)
+  renameSync(draft, file)
 }
 
 function isBuilt(stem: string, inputs: string): boolean {
@@ -96,7 +103,9 @@ async function compile(folder: string, source: ContractSource): Promise<Uint8Arr
     },
   })
   if (error !== null || module === undefined) {
-    throw new ContractBuildError(source.entry, `does not compile\n${stderr.toString()}`, { cause: error })
+    // The compiler's stream of words answers to `toString`; its type does not say so.
+    const words = (stderr as { toString(): string }).toString()
+    throw new ContractBuildError(source.entry, `does not compile\n${words}`, { cause: error })
   }
   return mergeDataSegments(module)
 }

@@ -1,5 +1,5 @@
-// One chain in one process for tests of contracts: the real runtime, the built contracts, a real state tree and real
-// signatures; blocks follow one another without consensus.
+// One chain in one process for tests of contracts: the real runtime, the built contracts, a real state tree
+// and real signatures; blocks follow one another without consensus.
 import { readFileSync, readdirSync } from 'node:fs'
 import {
   generateSigningKey,
@@ -63,11 +63,19 @@ export function createSigner(kind: number, ...roles: string[]): Signer {
 }
 
 /** A built contract's files. */
-export function builtContract(name: string): { manifest: Uint8Array; code: Uint8Array; decoded: protocol.Manifest } {
+export function builtContract(name: string): {
+  manifest: Uint8Array
+  code: Uint8Array
+  decoded: protocol.Manifest
+} {
   const manifest = new Uint8Array(readFileSync(`${contractFolder}/${name}.manifest.cbor`))
   const decoded = protocol.decodeManifest(manifest)
   if (!decoded.ok) throw new Error(`${name}: ${decoded.detail}`)
-  return { manifest, code: new Uint8Array(readFileSync(`${contractFolder}/${name}.wasm`)), decoded: decoded.value }
+  return {
+    manifest,
+    code: new Uint8Array(readFileSync(`${contractFolder}/${name}.wasm`)),
+    decoded: decoded.value,
+  }
 }
 
 export const contractNames = (): string[] =>
@@ -104,7 +112,11 @@ export class ContractChain {
   /** Noon of a spring day. */
   time = Date.UTC(2026, 3, 14, 12)
 
-  constructor(signers: readonly Signer[], grants: unknown[] = [], contracts: readonly string[] = contractNames()) {
+  constructor(
+    signers: readonly Signer[],
+    grants: unknown[] = [],
+    contracts: readonly string[] = contractNames(),
+  ) {
     const leafSalt = randomBytes(32)
     this.#tree = StateTree.open(this.#pages, sha256, leafSalt)
     const genesis = genesisOf(signers, grants, contracts, leafSalt, this.time - 1_000)
@@ -164,11 +176,23 @@ export class ContractChain {
   }
 
   /** Calls a method in a block of its own; the argument is encoded by the manifest's schema. */
-  call(signer: Signer, alias: string, method: string, value: unknown, attachments: Uint8Array[] = []): BlockView {
+  call(
+    signer: Signer,
+    alias: string,
+    method: string,
+    value: unknown,
+    attachments: Uint8Array[] = [],
+  ): BlockView {
     this.time += 1_000
     const { input } = this.#method(alias, method)
     const hashes = attachments.map((content) => sha256(content))
-    const action = { type: 'call', target: alias, method, args: encoded(input, value), attachments: hashes } as const
+    const action = {
+      type: 'call',
+      target: alias,
+      method,
+      args: encoded(input, value),
+      attachments: hashes,
+    } as const
     return this.#submit(signer, action, [], attachments)
   }
 
@@ -176,19 +200,33 @@ export class ContractChain {
   view<T>(alias: string, method: string, value: unknown): T {
     const { input, output } = this.#method(alias, method)
     const call = { target: alias, method, args: encoded(input, value) }
-    const answer = callView(this.state, call, { height: this.height, time: this.time }, this.cache, this.ports)
+    const answer = callView(
+      this.state,
+      call,
+      { height: this.height, time: this.time },
+      this.cache,
+      this.ports,
+    )
     if (!answer.ok) throw new Error(`${answer.code} ${answer.detail}`)
     return decodedAs<T>(output, answer.value.returned)
   }
 
   viewFuel(alias: string, method: string, value: unknown): number {
     const call = { target: alias, method, args: encoded(this.#method(alias, method).input, value) }
-    const answer = callView(this.state, call, { height: this.height, time: this.time }, this.cache, this.ports)
+    const answer = callView(
+      this.state,
+      call,
+      { height: this.height, time: this.time },
+      this.cache,
+      this.ports,
+    )
     return answer.ok ? answer.value.fuelUsed : -1
   }
 
   #method(alias: string, name: string): protocol.ManifestMethod {
-    const method = builtContract(alias.replace('/', '-')).decoded.methods.find((known) => known.name === name)
+    const method = builtContract(alias.replace('/', '-')).decoded.methods.find(
+      (known) => known.name === name,
+    )
     if (method === undefined) throw new Error(`${alias} has no method ${name}`)
     return method
   }
@@ -217,7 +255,12 @@ export class ContractChain {
     const roots: Uint8Array[][] = [[], [], [], [], []]
     lanes[laneOf(transaction)].push(protocol.encodeBundle(bytes, bodies, attachments))
     roots[laneOf(transaction)].push(bytes)
-    const block = executeBlock({ header: this.#header(roots), payload: { lanes } }, this.state, this.cache, this.ports)
+    const block = executeBlock(
+      { header: this.#header(roots), payload: { lanes } },
+      this.state,
+      this.cache,
+      this.ports,
+    )
     if (!block.ok) throw new Error(`invalid block: ${block.code} ${block.detail}`)
     this.height += 1
     this.#apply(block)
@@ -279,7 +322,9 @@ function genesisOf(
       roles: held,
       keystore: new Uint8Array(0),
     })),
-    contracts: contracts.map((name) => builtContract(name)).map(({ manifest, code }) => ({ manifest, code })),
+    contracts: contracts
+      .map((name) => builtContract(name))
+      .map(({ manifest, code }) => ({ manifest, code })),
     calls: [{ alias: 'ward/policy', method: 'genesis', args: encoded(policy.input, { roles, grants }) }],
   })
 }
@@ -289,13 +334,17 @@ function viewOf(block: ExecutedBlock): BlockView {
     block,
     receipt: block.receiptsDecoded[0],
     made: (kind) => block.records.filter((record) => record.derived && record.header.kind === kind),
-    ruleReceipts: (alias) => block.receiptsDecoded.filter(({ cause, target }) => cause && target?.alias === alias),
+    ruleReceipts: (alias) =>
+      block.receiptsDecoded.filter(({ cause, target }) => cause && target?.alias === alias),
     verdict: (alias) => lastEntry(block.explanations, alias),
   }
 }
 
 function lastEntry(explanations: readonly Explanation[], alias: string): { factor: string; text: string } {
-  const entry = explanations.filter((explanation) => explanation.alias === alias).at(-1)?.entries.at(-1)
+  const entry = explanations
+    .filter((explanation) => explanation.alias === alias)
+    .at(-1)
+    ?.entries.at(-1)
   return entry === undefined
     ? { factor: 'none', text: '' }
     : decodedAs<{ factor: string; text: string }>(explanationSchema, entry)
@@ -338,11 +387,17 @@ const units: Record<string, string> = {
 }
 
 /** An observation; text values are coded ones. A decimal like '2.04' keeps its digits. */
-export function observation(code: string, value: string, extra: Partial<NewRecord> & { validation?: number } = {}): NewRecord {
+export function observation(
+  code: string,
+  value: string,
+  extra: Partial<NewRecord> & { validation?: number } = {},
+): NewRecord {
   const { validation = 0, body, ...rest } = extra
   const isNumber = /^\d+(\.\d+)?$/.test(value)
   const [whole, decimals = ''] = value.split('.')
-  const amount = isNumber ? { value: BigInt(whole + decimals), scale: decimals.length } : { value: 0n, scale: 0 }
+  const amount = isNumber
+    ? { value: BigInt(whole + decimals), scale: decimals.length }
+    : { value: 0n, scale: 0 }
   const text = isNumber ? '' : value
   const fixed = { unit: units[code] ?? '', status: 'F', validation, sourceText: value, device: 'monitor' }
   return { kind: recordKind.observation, code, body: { ...amount, text, ...fixed, ...body }, ...rest }

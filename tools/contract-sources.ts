@@ -1,4 +1,5 @@
-// What a contract is built from: its manifest in `contracts-as/manifests`, with schemas named by `@`, and its sources.
+// What a contract is built from: its manifest in `contracts-as/manifests`, with schemas named by `@`, and
+// its sources.
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
@@ -36,8 +37,8 @@ export function readContractSources(folder: string): ContractSource[] {
 }
 
 /**
- * Reads one manifest file: the fields of `Manifest` and `source`, the folder of the contract below `assembly`.
- * A schema written `@name` is the one of that name in runtime/protocol/record-bodies.ts.
+ * Reads one manifest file: the fields of `Manifest` and `source`, the folder of the contract below
+ * `assembly`. A schema written `@name` is the one of that name in runtime/protocol/record-bodies.ts.
  */
 export function readContractSource(file: string): ContractSource {
   const fields = parse(file)
@@ -62,7 +63,7 @@ function parse(file: string): Record<string, unknown> {
 
 function resolveSchemas(value: unknown, file: string): unknown {
   if (typeof value === 'string' && value.startsWith('@')) {
-    const schema = (bodies as Record<string, unknown>)[value.slice(1)]
+    const schema = Object.entries(bodies).find(([name]) => name === value.slice(1))?.[1]
     if (schema === undefined) throw new ContractBuildError(file, `${value} is no schema of the protocol`)
     return schema
   }

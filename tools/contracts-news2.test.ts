@@ -40,15 +40,19 @@ t.test('vectors of this repository', async (t) => {
 })
 
 const shared = '../shared/data/news2/vectors.json'
-t.test('vectors made from Chart 1', { skip: existsSync(shared) ? false : `${shared} is not here` }, async (t) => {
-  const vectors = JSON.parse(readFileSync(shared, 'utf8')) as Case[]
-  t.ok(vectors.length >= 43, 'all cases are there')
-  for (const vector of vectors) {
-    const { missing, ...answer } = scored(vector.in)
-    t.same(answer, vector.out, vector.name)
-    t.same(missing, [], `${vector.name}: nothing is missing`)
-  }
-})
+t.test(
+  'vectors made from Chart 1',
+  { skip: existsSync(shared) ? false : `${shared} is not here` },
+  async (t) => {
+    const vectors = JSON.parse(readFileSync(shared, 'utf8')) as Case[]
+    t.ok(vectors.length >= 43, 'all cases are there')
+    for (const vector of vectors) {
+      const { missing, ...answer } = scored(vector.in)
+      t.same(answer, vector.out, vector.name)
+      t.same(missing, [], `${vector.name}: nothing is missing`)
+    }
+  },
+)
 
 t.test('values that no chart has are refused by name', async (t) => {
   const normal = { rr: 16, spo2: 98, scale: 1, o2: false, sbp: 120, pulse: 75, acvpu: 'A', tempTenths: 370 }
@@ -68,12 +72,29 @@ t.test('values that no chart has are refused by name', async (t) => {
     t.throws(() => scored({ ...normal, ...change }), { message: /^CONTRACT_ABORTED 116/ })
   }
   // The edges themselves are possible.
-  const edges = [{ rr: 120 }, { rr: 0 }, { spo2: 100 }, { spo2: 1 }, { sbp: 20 }, { sbp: 320 }, { pulse: 350 }]
+  const edges = [
+    { rr: 120 },
+    { rr: 0 },
+    { spo2: 100 },
+    { spo2: 1 },
+    { sbp: 20 },
+    { sbp: 320 },
+    { pulse: 350 },
+  ]
   for (const change of edges) t.equal(scored({ ...normal, ...change }).risk !== 'incomplete', true)
 })
 
 t.test('an incomplete set never has a total', async (t) => {
-  const normal: Case['in'] = { rr: 16, spo2: 98, scale: 1, o2: false, sbp: 120, pulse: 75, acvpu: 'A', tempTenths: 370 }
+  const normal: Case['in'] = {
+    rr: 16,
+    spo2: 98,
+    scale: 1,
+    o2: false,
+    sbp: 120,
+    pulse: 75,
+    acvpu: 'A',
+    tempTenths: 370,
+  }
   for (const name of ['rr', 'spo2', 'o2', 'sbp', 'pulse', 'tempTenths'] as const) {
     const answer = scored({ ...normal, [name]: undefined })
     t.equal(answer.total, null, `without ${name} there is no total`)

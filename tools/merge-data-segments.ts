@@ -1,6 +1,7 @@
-// Joins the data segments of a compiled module. The compiler's memory packing cuts the memory image at every run of
-// zeros, two pieces for each string constant; a rule with some hundred strings would pass the node's limit of 512
-// segments, and each piece costs at instantiation. The memory after instantiation is the same.
+// Joins the data segments of a compiled module. The compiler's memory packing cuts the memory image at
+// every run of zeros, two pieces for each string constant; a rule with some hundred strings would pass the
+// node's limit of 512 segments, and each piece costs at instantiation. The memory after instantiation is
+// the same.
 
 /** Pieces closer than this are joined; the zeros between them are written out. */
 const gapBytesMax = 64
@@ -12,7 +13,10 @@ interface Segment {
   bytes: Uint8Array
 }
 
-/** The same module with joined segments. Leaves a module alone whose segments are not plain, ascending and active. */
+/**
+ * The same module with joined segments. Leaves a module alone whose segments are not plain, ascending and
+ * active.
+ */
 export function mergeDataSegments(module: Uint8Array): Uint8Array {
   const sections = splitSections(module)
   const data = sections.find(({ id }) => id === dataSection)

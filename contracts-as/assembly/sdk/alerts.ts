@@ -1,4 +1,5 @@
-// What a rule says when it fires. The kernel adds the rule's identity, `ward/alerts` applies the hospital's policy.
+// What a rule says when it fires. The kernel adds the rule's identity, `ward/alerts` applies the hospital's
+// policy.
 import { pointer, takeResult, Bytes } from './bytes'
 import { Reader, Writer } from './borsh'
 import { alert_raise, refuse } from './env'

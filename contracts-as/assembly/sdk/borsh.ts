@@ -1,5 +1,6 @@
-// Borsh (borsh.io), the encoding of arguments, returns, state values and record bodies: little-endian, u32 length
-// in front of text, bytes and lists. Every length has a cap, so that a lie in the input cannot make us allocate.
+// Borsh (borsh.io), the encoding of arguments, returns, state values and record bodies: little-endian, u32
+// length in front of text, bytes and lists. Every length has a cap, so that a lie in the input cannot make
+// us allocate.
 import { pointer, Bytes } from './bytes'
 import { ARGUMENT_INVALID } from './codes'
 import { refuse } from './env'

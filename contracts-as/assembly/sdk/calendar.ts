@@ -3,9 +3,12 @@
 export const MINUTE: u64 = 60000
 export const HOUR: u64 = 3600000
 
-/** yyyymmdd of a time in ms since 1970. Days to civil date after Hinnant, chrono-compatible low-level algorithms. */
+/**
+ * yyyymmdd of a time in ms since 1970. Days to civil date after Hinnant, chrono-compatible low-level
+ * algorithms.
+ */
 export function dateOf(time: u64): u32 {
-  const days = (time / 86400000) as i64 + 719468
+  const days = ((time / 86400000) as i64) + 719468
   const era = days / 146097
   const dayOfEra = days - era * 146097
   const yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146096) / 365
@@ -17,7 +20,10 @@ export function dateOf(time: u64): u32 {
   return (year * 10000 + month * 100 + day) as u32
 }
 
-/** Whole years from a yyyymmdd birth date to a time; -1 when the date is unknown, impossible or in the future. */
+/**
+ * Whole years from a yyyymmdd birth date to a time; -1 when the date is unknown, impossible or in the
+ * future.
+ */
 export function ageInYears(birthDate: u32, time: u64): i32 {
   const month = (birthDate / 100) % 100
   const day = birthDate % 100

@@ -65,8 +65,8 @@ export function cancelTimer(id: Bytes): bool {
 }
 
 /**
- * Refuses unless `ward/policy` lets the caller use this method. Returns the grant that allows it. The refusal's
- * message is the policy's own words about what is missing.
+ * Refuses unless `ward/policy` lets the caller use this method. Returns the grant that allows it. The
+ * refusal's message is the policy's own words about what is missing.
  */
 export function requireGrant(context: Context, alias: string, method: string): Bytes {
   const question = new Writer().fixed(context.caller).text(alias).text(method)

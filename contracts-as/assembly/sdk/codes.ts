@@ -1,4 +1,5 @@
-// Numbers that contracts refuse with. Below 1000: the protocol's own meaning (runtime/protocol/error-codes.ts).
+// Numbers that contracts refuse with. Below 1000: the protocol's own meaning
+// (runtime/protocol/error-codes.ts).
 
 export const CALL_NOT_GRANTED: i32 = 101
 export const RECORD_UNKNOWN: i32 = 104

@@ -91,7 +91,10 @@ export function answer(writer: Writer): void {
   return_set(pointer(bytes), bytes.length)
 }
 
-/** Announces something to screens and gateways. Ids and codes only: events are in receipts, which everyone keeps. */
+/**
+ * Announces something to screens and gateways. Ids and codes only: events are in receipts, which everyone
+ * keeps.
+ */
 export function emitEvent(topic: string, content: Writer): void {
   const name = utf8(topic)
   const bytes = content.finish()

@@ -1,4 +1,5 @@
-// Fixed-point numbers: value × 10^-scale. No floats, so that every replica compares alike and thresholds are exact.
+// Fixed-point numbers: value × 10^-scale. No floats, so that every replica compares alike and thresholds
+// are exact.
 
 const SCALE_MAX: i32 = 18
 

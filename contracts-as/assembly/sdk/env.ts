@@ -1,5 +1,5 @@
-// The host functions of `wardchain_v1` (ARCHITECTURE.md, guest ABI), and how a contract refuses.
-// Only what a contract uses becomes an import of its module. Vendors use the classes beside this file instead.
+// The host functions of `wardchain_v1` (ARCHITECTURE.md, guest ABI), and how a contract refuses. Only what
+// a contract uses becomes an import of its module. Vendors use the classes beside this file instead.
 
 @external('wardchain_v1', 'input_len')
 export declare function input_len(): i32
@@ -20,7 +20,13 @@ export declare function fuel_left(): i64
 @external('wardchain_v1', 'state_get')
 export declare function state_get(table: i32, keyPtr: usize, keyLen: i32): i32
 @external('wardchain_v1', 'state_set')
-export declare function state_set(table: i32, keyPtr: usize, keyLen: i32, valuePtr: usize, valueLen: i32): void
+export declare function state_set(
+  table: i32,
+  keyPtr: usize,
+  keyLen: i32,
+  valuePtr: usize,
+  valueLen: i32,
+): void
 @external('wardchain_v1', 'state_remove')
 export declare function state_remove(table: i32, keyPtr: usize, keyLen: i32): void
 @external('wardchain_v1', 'ordered_put')
@@ -98,11 +104,22 @@ export declare function host_sha256(ptr: usize, len: i32): void
 @external('wardchain_v1', 'kernel_command')
 export declare function kernel_command(ptr: usize, len: i32): i32
 
-/** Contract code of a failed assertion, a bounds check or a thrown error: a defect of the contract, not a refusal. */
+/**
+ * Contract code of a failed assertion, a bounds check or a thrown error: a defect of the contract, not a
+ * refusal.
+ */
 export const ASSERTION_FAILED: i32 = 1
 
-/** Where the compiler sends `assert`, `throw` and bounds checks (`--use abort=`). The line is the contract's own. */
-export function abortWithLine(message: string | null, fileName: string | null, line: u32, column: u32): void {
+/**
+ * Where the compiler sends `assert`, `throw` and bounds checks (`--use abort=`). The line is the contract's
+ * own.
+ */
+export function abortWithLine(
+  message: string | null,
+  fileName: string | null,
+  line: u32,
+  column: u32,
+): void {
   const text = message === null ? '' : message
   const bytes = String.UTF8.encode(text)
   host_abort(ASSERTION_FAILED, changetype<usize>(bytes), bytes.byteLength, line as i32)
@@ -110,8 +127,8 @@ export function abortWithLine(message: string | null, fileName: string | null, l
 }
 
 /**
- * Reverts this frame with a code of the contract (1..65535). Where the meaning is one of the protocol's, the
- * protocol's number is used (`codes.ts`). The message helps people and is outside the hash.
+ * Reverts this frame with a code of the contract (1..65535). Where the meaning is one of the protocol's,
+ * the protocol's number is used (`codes.ts`). The message helps people and is outside the hash.
  */
 export function refuse(code: i32, message: string): void {
   const bytes = String.UTF8.encode(message)

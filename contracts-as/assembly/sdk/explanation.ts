@@ -1,4 +1,5 @@
-// Why a rule decided as it did: entries that stay with the receipt, outside the hash, also when nothing is raised.
+// Why a rule decided as it did: entries that stay with the receipt, outside the hash, also when nothing is
+// raised.
 import { pointer } from './bytes'
 import { Writer } from './borsh'
 import { host_explain } from './env'

@@ -81,7 +81,10 @@ export namespace Records {
     return length < 0 ? null : ClinicalRecord.read(new Reader(takeResult(length)))
   }
 
-  /** Newest effective time first, from <= time <= to. An empty code stands for every code that the manifest reads. */
+  /**
+   * Newest effective time first, from <= time <= to. An empty code stands for every code that the manifest
+   * reads.
+   */
   export function query(
     kind: RecordKind,
     patient: Bytes,
@@ -125,7 +128,10 @@ export namespace Records {
     return takeResult(32)
   }
 
-  /** Leaves out records that a later one in the list corrects. Corrections carry the code of what they correct. */
+  /**
+   * Leaves out records that a later one in the list corrects. Corrections carry the code of what they
+   * correct.
+   */
   export function current(records: ClinicalRecord[]): ClinicalRecord[] {
     const kept: ClinicalRecord[] = []
     for (let index = 0; index < records.length; index++) {

@@ -1,8 +1,17 @@
-// A contract's own store: point tables (get, set, remove) and ordered tables (put, remove, scan). Values are Borsh
-// with a u16 schema version in front, so that a later version of the code can tell old entries from new ones.
+// A contract's own store: point tables (get, set, remove) and ordered tables (put, remove, scan). Values
+// are Borsh with a u16 schema version in front, so that a later version of the code can tell old entries
+// from new ones.
 import { pointer, takeResult, Bytes } from './bytes'
 import { Reader, Writer } from './borsh'
-import { ordered_put, ordered_remove, result_len, state_get, state_remove, state_scan, state_set } from './env'
+import {
+  ordered_put,
+  ordered_remove,
+  result_len,
+  state_get,
+  state_remove,
+  state_scan,
+  state_set,
+} from './env'
 
 export class Table {
   constructor(private id: u8) {}

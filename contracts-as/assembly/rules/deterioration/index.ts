@@ -1,5 +1,5 @@
-// `ward/deterioration`: NEWS2 on every set of vital signs. Alerts: 7 and more critical; 5 to 6, or a single red
-// parameter, urgent. A set is what was measured within 15 minutes of its newest value.
+// `ward/deterioration`: NEWS2 on every set of vital signs. Alerts: 7 and more critical; 5 to 6, or a single
+// red parameter, urgent. A set is what was measured within 15 minutes of its newest value.
 import { answer, ARGUMENT_INVALID, Context, input, RecordTrigger, refuse, Writer, Reader } from '../../sdk'
 import { PARAMETERS } from '../shared/news2-points'
 import { labelOf } from '../shared/news2-words'
@@ -24,7 +24,9 @@ export function onRecords(): void {
   if (receipt.outcome != AlertOutcome.Folded) remember(alert, receipt.alert)
 }
 
-/** {patient} -> {outcome, reason, alert?}: what the rule says of this patient now, and why. Raises nothing. */
+/**
+ * {patient} -> {outcome, reason, alert?}: what the rule says of this patient now, and why. Raises nothing.
+ */
 export function explain(): void {
   const assessment = assess(new Evidence(input().fixed(16), [], new Context().time))
   const writer = new Writer().text(assessment.outcome).text(assessment.reason)
@@ -35,9 +37,9 @@ export function explain(): void {
 }
 
 /**
- * {rr?, spo2?, scale, o2?, sbp?, pulse?, acvpu, tempTenths?} -> {rr?, spo2?, o2?, sbp?, pulse?, acvpu?, temp?, total?,
- * red, risk, missing}. Absent in, absent out; without all seven there is no total and the risk is `incomplete`.
- * An empty `acvpu` is missing. Refuses values that no chart has.
+ * {rr?, spo2?, scale, o2?, sbp?, pulse?, acvpu, tempTenths?} -> {rr?, spo2?, o2?, sbp?, pulse?, acvpu?,
+ * temp?, total?, red, risk, missing}. Absent in, absent out; without all seven there is no total and the
+ * risk is `incomplete`. An empty `acvpu` is missing. Refuses values that no chart has.
  */
 export function score(): void {
   const reader = input()

@@ -1,5 +1,5 @@
-// NEWS2 of a set of parameters: pure, integers only, no host calls. A missing parameter makes the set incomplete; it
-// never counts as 0.
+// NEWS2 of a set of parameters: pure, integers only, no host calls. A missing parameter makes the set
+// incomplete; it never counts as 0.
 import { Parameter, PARAMETERS, pointsOf } from '../shared/news2-points'
 
 /** Stands for a parameter that is not known, and for points that cannot be given. */
@@ -22,7 +22,10 @@ export class Score {
   }
 }
 
-/** `values` by parameter: whole units, tenths of a degree, ACVPU letter, 1 or 0 for oxygen; ABSENT when missing. */
+/**
+ * `values` by parameter: whole units, tenths of a degree, ACVPU letter, 1 or 0 for oxygen; ABSENT when
+ * missing.
+ */
 export function scoreOf(values: StaticArray<i32>, isScale2: bool): Score {
   const score = new Score()
   const oxygen = unchecked(values[Parameter.Oxygen])
@@ -41,7 +44,10 @@ export function scoreOf(values: StaticArray<i32>, isScale2: bool): Score {
   return score
 }
 
-/** On scale 2 a high saturation scores 0 on air and up to 3 on oxygen: without knowing which, it has no points. */
+/**
+ * On scale 2 a high saturation scores 0 on air and up to 3 on oxygen: without knowing which, it has no
+ * points.
+ */
 function needsOxygen(parameter: i32, value: i32, isScale2: bool, oxygen: i32): bool {
   return parameter == Parameter.Saturation && isScale2 && oxygen == ABSENT && value > 92
 }

@@ -26,7 +26,9 @@ export function onRecords(): void {
   if (!isProposed) Explanation.note('orders', 'the order set could not be proposed; the alert stands')
 }
 
-/** {patient} -> {outcome, reason, alert?}: what the rule says of this patient now, and why. Raises nothing. */
+/**
+ * {patient} -> {outcome, reason, alert?}: what the rule says of this patient now, and why. Raises nothing.
+ */
 export function explain(): void {
   const screening = screen(new Evidence(input().fixed(16), [], new Context().time))
   const writer = new Writer().text(screening.outcome).text(screening.reason)

@@ -54,7 +54,9 @@ function wordsOf(code: string, finding: Finding): string {
   if (finding.has('ruled-out') || finding.has('entered-in-error')) return ''
   if (code == WOUND_ASSESSMENT) {
     if (!finding.has('purulent-drainage')) return ''
-    return finding.has('redness') ? 'wound with purulent drainage and redness' : 'wound with purulent drainage'
+    return finding.has('redness')
+      ? 'wound with purulent drainage and redness'
+      : 'wound with purulent drainage'
   }
   if (code == INFECTION_DIAGNOSIS) return 'infection diagnosed by a clinician'
   if (code == CULTURE_ORDERED) return 'culture ordered by a clinician'

@@ -12,15 +12,29 @@ class Items {
 
   add(item: string, display: string, category: string, detail: string, need: string): void {
     this.count += 1
-    this.writer.text(item).text(display).text(category).text(detail).texts(need.length > 0 ? [need] : [])
+    this.writer
+      .text(item)
+      .text(display)
+      .text(category)
+      .text(detail)
+      .texts(need.length > 0 ? [need] : [])
   }
 }
 
-/** Cultures come first: antibiotics make them blind. Fluids have no volume without a weight: never a default. */
+/**
+ * Cultures come first: antibiotics make them blind. Fluids have no volume without a weight: never a
+ * default.
+ */
 function items(): Items {
   const list = new Items()
   list.add('600-7', 'Blood culture, set 1 of 2', 'laboratory', 'Draw before the antibiotic is given.', '')
-  list.add('600-7', 'Blood culture, set 2 of 2', 'laboratory', 'From another site, before the antibiotic.', '')
+  list.add(
+    '600-7',
+    'Blood culture, set 2 of 2',
+    'laboratory',
+    'From another site, before the antibiotic.',
+    '',
+  )
   list.add('2524-7', 'Lactate', 'laboratory', 'Repeat within 6 hours if above 2 mmol/L.', '')
   list.add('58410-2', 'Complete blood count', 'laboratory', '', '')
   list.add('2160-0', 'Creatinine', 'laboratory', '', '')

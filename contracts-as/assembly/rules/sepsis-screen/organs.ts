@@ -1,6 +1,7 @@
-// Organ dysfunction after the CMS SEP-1 list, as far as it is measured here: systolic below 90, mean pressure below
-// 65, creatinine and bilirubin above 2.0 mg/dL, platelets below 100, lactate above 2 mmol/L. Laboratory values are
-// compared as they were sent, within 24 hours. Not looked at: ventilation, urine, INR, aPTT, a fall of pressure.
+// Organ dysfunction after the CMS SEP-1 list, as far as it is measured here: systolic below 90, mean
+// pressure below 65, creatinine and bilirubin above 2.0 mg/dL, platelets below 100, lactate above 2 mmol/L.
+// Laboratory values are compared as they were sent, within 24 hours. Not looked at: ventilation, urine,
+// INR, aPTT, a fall of pressure.
 import { AlertInput, Decimal, HOUR } from '../../sdk'
 import {
   BILIRUBIN,
@@ -82,7 +83,10 @@ function lowMean(organs: Organs): void {
 
 function laboratory(organs: Organs, evidence: Evidence): void {
   const leukocytes = laboratoryValue(organs, evidence, LEUKOCYTES, 'leukocytes', '10*9/L', '> 12 or < 4')
-  if (leukocytes !== null && (leukocytes.isAbove(new Decimal(12, 0)) || leukocytes.isBelow(new Decimal(4, 0)))) {
+  if (
+    leukocytes !== null &&
+    (leukocytes.isAbove(new Decimal(12, 0)) || leukocytes.isBelow(new Decimal(4, 0)))
+  ) {
     organs.sirs.push('SIRS: leukocytes > 12 or < 4')
   }
   const lactate = lactateOf(organs, evidence)
@@ -91,11 +95,13 @@ function laboratory(organs: Organs, evidence: Evidence): void {
     if (lactate.isAtLeast(new Decimal(4, 0))) organs.critical.push('lactate >= 4 mmol/L')
   }
   const creatinine = laboratoryValue(organs, evidence, CREATININE, 'creatinine', 'mg/dL', '> 2.0')
-  if (creatinine !== null && creatinine.isAbove(new Decimal(2, 0))) organs.signs.push('creatinine > 2.0 mg/dL')
+  if (creatinine !== null && creatinine.isAbove(new Decimal(2, 0)))
+    organs.signs.push('creatinine > 2.0 mg/dL')
   const bilirubin = laboratoryValue(organs, evidence, BILIRUBIN, 'bilirubin', 'mg/dL', '> 2.0')
   if (bilirubin !== null && bilirubin.isAbove(new Decimal(2, 0))) organs.signs.push('bilirubin > 2.0 mg/dL')
   const platelets = laboratoryValue(organs, evidence, PLATELETS, 'platelets', '10*9/L', '< 100')
-  if (platelets !== null && platelets.isBelow(new Decimal(100, 0))) organs.signs.push('platelets < 100 10*9/L')
+  if (platelets !== null && platelets.isBelow(new Decimal(100, 0)))
+    organs.signs.push('platelets < 100 10*9/L')
 }
 
 /** The newer of the two lactate codes. */

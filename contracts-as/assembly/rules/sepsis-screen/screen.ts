@@ -1,5 +1,6 @@
-// The sepsis rule: adult, not pregnant, AND suspected infection AND (a red NEWS2 parameter OR (SIRS >= 2 AND organ
-// dysfunction)). Scores alone never fire it: without the infection it would fire twice a day at each ICU bed.
+// The sepsis rule: adult, not pregnant, AND suspected infection AND (a red NEWS2 parameter OR (SIRS >= 2
+// AND organ dysfunction)). Scores alone never fire it: without the infection it would fire twice a day at
+// each ICU bed.
 import { Alert, AlertInput, Explanation, Severity } from '../../sdk'
 import { Evidence } from '../shared/evidence'
 import { Parameter } from '../shared/news2-points'
@@ -99,7 +100,8 @@ function alertFor(
     alert.basis.push('unvalidated: the systolic pressure is a single device reading')
     alert.wouldChange.push('a second systolic reading within 5 minutes, or validation by a nurse')
   }
-  if (severity != Severity.Critical) alert.wouldChange.push('critical if lactate >= 4 mmol/L or mean pressure < 65')
+  if (severity != Severity.Critical)
+    alert.wouldChange.push('critical if lactate >= 4 mmol/L or mean pressure < 65')
   alert.wouldChange.push('retracted if the finding of infection is corrected')
   alert.citation = CITATION
   return alert

@@ -1,4 +1,5 @@
-// The vital signs' part: which NEWS2 parameter scores 3, and the SIRS criteria. Values of the last 60 minutes.
+// The vital signs' part: which NEWS2 parameter scores 3, and the SIRS criteria. Values of the last 60
+// minutes.
 import { AlertInput, HOUR, MINUTE, Observation, RecordKind, Records } from '../../sdk'
 import { bytesEqual } from '../../sdk'
 import { SYSTOLIC } from '../shared/codes'

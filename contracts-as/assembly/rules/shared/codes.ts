@@ -1,4 +1,5 @@
-// Codes that the rules read: LOINC for observations, names of ours for findings (clinical reference, section 6).
+// Codes that the rules read: LOINC for observations, names of ours for findings (clinical reference,
+// section 6).
 
 export const TEMPERATURE = '8310-5'
 export const SYSTOLIC = '8480-6'

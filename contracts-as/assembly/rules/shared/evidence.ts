@@ -1,5 +1,5 @@
-// What is known about a patient now: first what triggered the rule, then the ledger. The ledger is asked only for
-// what the trigger does not hold, because each question costs fuel.
+// What is known about a patient now: first what triggered the rule, then the ledger. The ledger is asked
+// only for what the trigger does not hold, because each question costs fuel.
 import { bytesEqual, ClinicalRecord, MINUTE, Observation, RecordKind, Records, Bytes } from '../../sdk'
 import { SATURATION_SCALE_2 } from './codes'
 import { Finding } from '../../sdk'
@@ -42,7 +42,14 @@ export class Evidence {
   /** Has a prescriber set SpO2 scale 2? Who may append that finding is the policy's decision. */
   isSaturationScale2(): bool {
     const until = this.now + FUTURE_ALLOWED
-    const found = Records.query(RecordKind.Finding, this.patient, SATURATION_SCALE_2, 0, until, VERSIONS_MAX)
+    const found = Records.query(
+      RecordKind.Finding,
+      this.patient,
+      SATURATION_SCALE_2,
+      0,
+      until,
+      VERSIONS_MAX,
+    )
     const settings = Records.current(found)
     return settings.length > 0 && !Finding.decode(settings[0].body).has('withdrawn')
   }

@@ -26,7 +26,15 @@ export function unitOf(parameter: i32): string {
 export function bandOf(parameter: i32, value: i32, isScale2: bool, onOxygen: bool): string {
   switch (parameter) {
     case Parameter.Respiration:
-      return value <= 8 ? '<= 8' : value <= 11 ? '9-11' : value <= 20 ? '12-20' : value <= 24 ? '21-24' : '>= 25'
+      return value <= 8
+        ? '<= 8'
+        : value <= 11
+          ? '9-11'
+          : value <= 20
+            ? '12-20'
+            : value <= 24
+              ? '21-24'
+              : '>= 25'
     case Parameter.Saturation:
       return saturationBand(value, isScale2, onOxygen)
     case Parameter.Oxygen:
@@ -48,11 +56,16 @@ export function bandOf(parameter: i32, value: i32, isScale2: bool, onOxygen: boo
 }
 
 function saturationBand(percent: i32, isScale2: bool, onOxygen: bool): string {
-  if (!isScale2) return percent <= 91 ? '<= 91' : percent <= 93 ? '92-93' : percent <= 95 ? '94-95' : '>= 96'
+  if (!isScale2)
+    return percent <= 91 ? '<= 91' : percent <= 93 ? '92-93' : percent <= 95 ? '94-95' : '>= 96'
   if (percent <= 83) return 'scale 2: <= 83'
   if (percent <= 85) return 'scale 2: 84-85'
   if (percent <= 87) return 'scale 2: 86-87'
   if (percent <= 92) return 'scale 2: 88-92'
   if (!onOxygen) return 'scale 2: >= 93 on air'
-  return percent <= 94 ? 'scale 2: 93-94 on oxygen' : percent <= 96 ? 'scale 2: 95-96 on oxygen' : 'scale 2: >= 97 on oxygen'
+  return percent <= 94
+    ? 'scale 2: 93-94 on oxygen'
+    : percent <= 96
+      ? 'scale 2: 95-96 on oxygen'
+      : 'scale 2: >= 97 on oxygen'
 }

@@ -1,5 +1,5 @@
-// Which alerts a rule has raised, on which records: so that a correction of one of those records can retract them.
-// Ids only.
+// Which alerts a rule has raised, on which records: so that a correction of one of those records can
+// retract them. Ids only.
 import { Alert, concat, Explanation, Reader, Table, tryCall, utf8, Writer, Bytes } from '../../sdk'
 import { Evidence } from './evidence'
 
@@ -17,8 +17,9 @@ export function remember(alert: Alert, id: Bytes): void {
 }
 
 /**
- * After a rule found that it does not fire: takes back what it had raised in these branches, if the trigger corrects
- * a record that the alert stood on. Better values alone retract nothing: the alert was right when it was raised.
+ * After a rule found that it does not fire: takes back what it had raised in these branches, if the trigger
+ * corrects a record that the alert stood on. Better values alone retract nothing: the alert was right when
+ * it was raised.
  */
 export function retractIfCorrected(evidence: Evidence, branches: string[]): void {
   if (!hasCorrection(evidence)) return

@@ -1,5 +1,5 @@
-// One vital sign as the chart sees it: rounded to the chart's precision, in its unit, within what is possible.
-// Anything else is refused by name and counts as missing, never as normal.
+// One vital sign as the chart sees it: rounded to the chart's precision, in its unit, within what is
+// possible. Anything else is refused by name and counts as missing, never as normal.
 import { AlertInput, ClinicalRecord, Decimal, Observation } from '../../sdk'
 import { CONSCIOUSNESS, OXYGEN_FLOW, PULSE, RESPIRATION, SATURATION, SYSTOLIC, TEMPERATURE } from './codes'
 import { Parameter } from './news2-points'
@@ -7,7 +7,9 @@ import { labelOf, unitOf } from './news2-words'
 
 const codes: string[] = [RESPIRATION, SATURATION, OXYGEN_FLOW, SYSTOLIC, PULSE, CONSCIOUSNESS, TEMPERATURE]
 
-/** Inclusive limits of the possible, in chart precision. 0 breaths or beats is an emergency, not an error. */
+/**
+ * Inclusive limits of the possible, in chart precision. 0 breaths or beats is an emergency, not an error.
+ */
 const lowest: StaticArray<i32> = [0, 1, 0, 20, 0, 0, 200]
 const highest: StaticArray<i32> = [120, 100, 100, 320, 350, 0, 450]
 
@@ -21,7 +23,10 @@ export function parameterOf(code: string): i32 {
 }
 
 export class Reading {
-  /** Whole units; tenths of a degree; ACVPU letter; 1 on oxygen, 0 on air. Meaningless when there is a problem. */
+  /**
+   * Whole units; tenths of a degree; ACVPU letter; 1 on oxygen, 0 on air. Meaningless when there is a
+   * problem.
+   */
   value: i32 = 0
   /** Why it cannot be used; empty when it can. */
   problem: string = ''
@@ -76,7 +81,11 @@ export function readingOf(parameter: i32, record: ClinicalRecord, observation: O
   }
   // The chart is printed in whole steps, temperature in tenths: round half up, once.
   const charted =
-    parameter == Parameter.Temperature ? tenths : parameter == Parameter.Oxygen ? amount.value : amount.at(0)
+    parameter == Parameter.Temperature
+      ? tenths
+      : parameter == Parameter.Oxygen
+        ? amount.value
+        : amount.at(0)
   if (charted < (lowest[parameter] as i64) || charted > limitOf(parameter)) {
     reading.problem = `${labelOf(parameter)} ${wordsOf(observation)} is not possible`
     return reading
@@ -90,7 +99,10 @@ function limitOf(parameter: i32): i64 {
   return parameter == Parameter.Oxygen ? i64.MAX_VALUE : (highest[parameter] as i64)
 }
 
-/** i64.MIN_VALUE when the unit is not the chart's. Fahrenheit by floor((10 (f - 320) + 9) / 18), f in tenths. */
+/**
+ * i64.MIN_VALUE when the unit is not the chart's. Fahrenheit by floor((10 (f - 320) + 9) / 18), f in
+ * tenths.
+ */
 function inTenths(parameter: i32, amount: Decimal, unit: string): i64 {
   const tenths = amount.at(1)
   if (unit == unitOf(parameter)) return tenths
@@ -116,7 +128,13 @@ function acvpuOf(text: string): i32 {
 
 /** A line of an alert's basis. */
 export function inputOf(reading: Reading, points: i32, threshold: string): AlertInput {
-  return observationInput(reading.record, reading.observation, labelOf(reading.parameter), points, threshold)
+  return observationInput(
+    reading.record,
+    reading.observation,
+    labelOf(reading.parameter),
+    points,
+    threshold,
+  )
 }
 
 export function observationInput(

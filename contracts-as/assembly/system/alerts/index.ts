@@ -1,5 +1,6 @@
-// `ward/alerts`: the hospital's policy on alerts, so that no rule needs one of its own. One alert for each (patient,
-// rule, branch) within six hours; repeated evidence is folded into it, a higher severity replaces it.
+// `ward/alerts`: the hospital's policy on alerts, so that no rule needs one of its own. One alert for each
+// (patient, rule, branch) within six hours; repeated evidence is folded into it, a higher severity replaces
+// it.
 import {
   AlertOutcome,
   aliasEntity,
@@ -22,20 +23,34 @@ import {
   Writer,
   Bytes,
 } from '../../sdk'
-import { AlertState, alertOf, branchKey, branchOf, BranchState, setAlert, setBranch, Status, writeAlert } from './open-alerts'
+import {
+  AlertState,
+  alertOf,
+  branchKey,
+  branchOf,
+  BranchState,
+  setAlert,
+  setBranch,
+  Status,
+  writeAlert,
+} from './open-alerts'
 
 const ALIAS = 'ward/alerts'
-/** clinical reference, section 4: one alert per patient and six hours unless severity rises or a new branch fires. */
+/**
+ * clinical reference, section 4: one alert per patient and six hours unless severity rises or a new branch
+ * fires.
+ */
 const REPEAT_AFTER: u64 = 6 * HOUR
 const SUMMARY_CHARACTERS_MAX: i32 = 140
 
 /**
- * Kernel, for a rule: {rule, ruleVersion, ruleAddress, patient, draft} -> {alert, outcome u8}.
- * Outcome 1: a new alert record; 2: folded into the alert that is named; 3: new, in place of a lower severity.
+ * Kernel, for a rule: {rule, ruleVersion, ruleAddress, patient, draft} -> {alert, outcome u8}. Outcome 1: a
+ * new alert record; 2: folded into the alert that is named; 3: new, in place of a lower severity.
  */
 export function raise(): void {
   const context = new Context()
-  if (!context.calledByKernel) refuse(CALL_NOT_GRANTED, 'rules raise alerts by the host function alert_raise')
+  if (!context.calledByKernel)
+    refuse(CALL_NOT_GRANTED, 'rules raise alerts by the host function alert_raise')
   const reader = input()
   const rule = reader.text(64)
   const version = reader.text(64)
@@ -45,7 +60,8 @@ export function raise(): void {
   const branch = reader.text(64)
   const severity = reader.u8()
   if (severity < 1 || severity > 3) refuse(ARGUMENT_INVALID, 'severity is 1, 2 or 3')
-  if (reader.text().length > SUMMARY_CHARACTERS_MAX) refuse(ARGUMENT_INVALID, 'a summary has at most 140 characters')
+  if (reader.text().length > SUMMARY_CHARACTERS_MAX)
+    refuse(ARGUMENT_INVALID, 'a summary has at most 140 characters')
 
   const key = branchKey(patient, rule, branch)
   const former = branchOf(key)
@@ -77,7 +93,10 @@ function remember(key: Bytes, alert: Bytes, patient: Bytes, rule: string, severi
   setAlert(alert, state)
 }
 
-/** The evidence itself is in the records that triggered the rule; the event says that it belongs to this alert. */
+/**
+ * The evidence itself is in the records that triggered the rule; the event says that it belongs to this
+ * alert.
+ */
 function fold(key: Bytes, former: BranchState): void {
   former.folded += 1
   setBranch(key, former)
@@ -85,7 +104,9 @@ function fold(key: Bytes, former: BranchState): void {
   answer(new Writer().fixed(former.alert).u8(AlertOutcome.Folded as u8))
 }
 
-/** {alert, response, reason} -> {record}. A person answers; `not-applicable` and `disagree` need a reason. */
+/**
+ * {alert, response, reason} -> {record}. A person answers; `not-applicable` and `disagree` need a reason.
+ */
 export function acknowledge(): void {
   const context = new Context()
   requireGrant(context, ALIAS, 'acknowledge')
@@ -115,7 +136,8 @@ export function retract(): void {
   reader.end()
   if (reason.length == 0) refuse(REASON_NEEDED, 'say why the alert no longer holds')
   const state = existing(alert)
-  // A contract reaches us only if its approved manifest names us; it may take back what its own alias raised.
+  // A contract reaches us only if its approved manifest names us; it may take back what its own alias
+  // raised.
   const isOwnRule = context.depth > 0 && context.isCaller(aliasEntity(state.rule))
   if (!isOwnRule) requireGrant(context, ALIAS, 'retract')
   if (state.status == Status.Retracted) refuse(ALREADY_DONE, 'this alert was retracted already')
@@ -140,9 +162,23 @@ function existing(alert: Bytes): AlertState {
   return state!
 }
 
-function respond(context: Context, alert: Bytes, state: AlertState, next: u8, response: string, reason: string): void {
+function respond(
+  context: Context,
+  alert: Bytes,
+  state: AlertState,
+  next: u8,
+  response: string,
+  reason: string,
+): void {
   const body = new Writer().u16(BODY_SCHEMA).text(response).text(reason)
-  const record = Records.emit(RecordKind.AlertResponse, state.patient, state.rule, context.time, alert, body)
+  const record = Records.emit(
+    RecordKind.AlertResponse,
+    state.patient,
+    state.rule,
+    context.time,
+    alert,
+    body,
+  )
   state.status = next
   state.answeredBy = context.caller
   state.answeredAt = context.time

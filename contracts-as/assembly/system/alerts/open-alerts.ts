@@ -1,4 +1,5 @@
-// Which alerts exist: one row for each (patient, rule, branch), one for each alert. Ids, codes and times only.
+// Which alerts exist: one row for each (patient, rule, branch), one for each alert. Ids, codes and times
+// only.
 import { concat, Reader, Table, utf8, Writer, Bytes } from '../../sdk'
 
 const SCHEMA: u16 = 1

@@ -1,5 +1,6 @@
-// `ward/governance`: the only contract that commands the kernel. Each method asks `ward/policy`, then hands over one
-// command (u8 tag ‖ Borsh body), which the kernel checks at once and applies at the block boundary.
+// `ward/governance`: the only contract that commands the kernel. Each method asks `ward/policy`, then hands
+// over one command (u8 tag ‖ Borsh body), which the kernel checks at once and applies at the block
+// boundary.
 import { answer, Context, emitEvent, entityOf, input, requireGrant, refuse, Writer } from '../../sdk'
 import { kernel_command } from '../../sdk/env'
 
@@ -18,7 +19,10 @@ namespace Command {
   export const ErasePatient: u8 = 8
 }
 
-/** {manifest, code}: hashes of two attachments of the same transaction. The caller becomes the version's vendor. */
+/**
+ * {manifest, code}: hashes of two attachments of the same transaction. The caller becomes the version's
+ * vendor.
+ */
 export function deploy(): void {
   const context = allowed('deploy')
   const reader = input()

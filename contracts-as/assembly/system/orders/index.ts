@@ -20,7 +20,17 @@ import {
   Writer,
   Bytes,
 } from '../../sdk'
-import { OrderState, orderOf, setKey, setOf, SetState, Status, storeOrder, storeSet, writeOrder } from './order-sets'
+import {
+  OrderState,
+  orderOf,
+  setKey,
+  setOf,
+  SetState,
+  Status,
+  storeOrder,
+  storeSet,
+  writeOrder,
+} from './order-sets'
 
 const ALIAS = 'ward/orders'
 const ITEMS_MAX: i32 = 32
@@ -40,9 +50,9 @@ class Proposal {
 }
 
 /**
- * {rule, ruleVersion, ruleAddress, patient, alert?, orderSet, items: [{item, display, category, detail, needs}]}
- * -> {outcome u8, orders: [id]}. Outcome 2: this patient's set is open already and nothing was proposed.
- * With an alert, the rule's version and address are the alert's, which the kernel wrote.
+ * {rule, ruleVersion, ruleAddress, patient, alert?, orderSet, items: [{item, display, category, detail,
+ * needs}]} -> {outcome u8, orders: [id]}. Outcome 2: this patient's set is open already and nothing was
+ * proposed. With an alert, the rule's version and address are the alert's, which the kernel wrote.
  */
 export function propose(): void {
   const context = new Context()
@@ -81,8 +91,8 @@ export function propose(): void {
 }
 
 /**
- * A contract reaches us only if its approved manifest names us, and it may speak for its own alias only. Anyone else
- * needs a grant.
+ * A contract reaches us only if its approved manifest names us, and it may speak for its own alias only.
+ * Anyone else needs a grant.
  */
 function checkProposer(context: Context, proposal: Proposal): void {
   if (context.depth == 0) requireGrant(context, ALIAS, 'propose')
@@ -167,7 +177,14 @@ function existing(order: Bytes): OrderState {
   return state!
 }
 
-function decide(context: Context, order: Bytes, next: u8, status: string, meaning: string, reason: string): void {
+function decide(
+  context: Context,
+  order: Bytes,
+  next: u8,
+  status: string,
+  meaning: string,
+  reason: string,
+): void {
   const state = existing(order)
   if (state.status != Status.Proposed) refuse(ALREADY_DONE, 'this order was decided already')
   const body = new Writer().u16(BODY_SCHEMA).text(status).text(meaning).text(reason)

@@ -1,8 +1,11 @@
-// Which orders are proposed and decided: one row for each (patient, order set), one for each order. Ids and codes only.
+// Which orders are proposed and decided: one row for each (patient, order set), one for each order. Ids and
+// codes only.
 import { concat, HOUR, Reader, Table, utf8, Writer, Bytes } from '../../sdk'
 
 const SCHEMA: u16 = 1
-/** A set of which something was signed is not proposed again so soon: no second cultures within the hour. */
+/**
+ * A set of which something was signed is not proposed again so soon: no second cultures within the hour.
+ */
 const REPEAT_AFTER: u64 = 6 * HOUR
 
 export namespace Status {

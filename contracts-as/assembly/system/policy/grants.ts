@@ -1,5 +1,6 @@
-// Grants as they are stored: the grant itself under its id, and lists under (action, grantee, patient) so that a
-// question needs a few point reads and no scan. Keys and values hold ids, codes and names, never patient values.
+// Grants as they are stored: the grant itself under its id, and lists under (action, grantee, patient) so
+// that a question needs a few point reads and no scan. Keys and values hold ids, codes and names, never
+// patient values.
 import {
   ALREADY_DONE,
   ARGUMENT_INVALID,
@@ -24,7 +25,10 @@ export namespace Action {
 }
 
 const SCHEMA: u16 = 1
-/** Grants in one list: bounds what one question may cost. Grants for single patients have lists of their own. */
+/**
+ * Grants in one list: bounds what one question may cost. Grants for single patients have lists of their
+ * own.
+ */
 const GRANTS_PER_LIST_MAX: i32 = 64
 const NAMES_PER_GRANT_MAX: i32 = 64
 const ROLE_BYTES_MAX: i32 = 32
@@ -83,13 +87,17 @@ export class Grant {
 
   check(): void {
     if (isZero(this.id)) refuse(ARGUMENT_INVALID, 'a grant needs an id')
-    if (this.role.length == 0 && isZero(this.entity)) refuse(ARGUMENT_INVALID, 'a grant needs a role or an entity')
-    if (this.role.length > 0 && !isZero(this.entity)) refuse(ARGUMENT_INVALID, 'a role or an entity, not both')
+    if (this.role.length == 0 && isZero(this.entity))
+      refuse(ARGUMENT_INVALID, 'a grant needs a role or an entity')
+    if (this.role.length > 0 && !isZero(this.entity))
+      refuse(ARGUMENT_INVALID, 'a role or an entity, not both')
     if (this.action < Action.Append || this.action > Action.Call) refuse(ARGUMENT_INVALID, 'unknown action')
     const isCall = this.action == Action.Call
-    if (isCall != this.target.length > 0) refuse(ARGUMENT_INVALID, 'call grants, and only they, name a target')
+    if (isCall != this.target.length > 0)
+      refuse(ARGUMENT_INVALID, 'call grants, and only they, name a target')
     if (isCall && this.patient !== null) refuse(ARGUMENT_INVALID, 'calls are granted for any patient')
-    if (this.action == Action.Append && this.kind == 0) refuse(ARGUMENT_INVALID, 'append grants name one kind')
+    if (this.action == Action.Append && this.kind == 0)
+      refuse(ARGUMENT_INVALID, 'append grants name one kind')
   }
 }
 
@@ -101,9 +109,18 @@ export function roleKey(role: Bytes): Bytes {
   return concat(utf8('r'), role)
 }
 
-/** action u8 ‖ grantee ‖ patient, or nothing for any patient. Grantee and patient have fixed places, so keys never collide. */
+/**
+ * action u8 ‖ grantee ‖ patient, or nothing for any patient. Grantee and patient have fixed places, so keys
+ * never collide.
+ */
 function listKey(action: u8, grantee: Bytes, patient: Bytes | null): Bytes {
-  const head = concat(new Writer().u8(action).u8(patient === null ? 0 : 1).finish(), grantee)
+  const head = concat(
+    new Writer()
+      .u8(action)
+      .u8(patient === null ? 0 : 1)
+      .finish(),
+    grantee,
+  )
   return patient === null ? head : concat(head, patient)
 }
 
@@ -122,7 +139,8 @@ export function add(grant: Grant): void {
   grants.set(grant.id, grant.write(new Writer().u16(SCHEMA)))
   const key = listKey(grant.action, grant.grantee, grant.patient)
   const list = readList(lists.get(key))
-  if (list.length >= GRANTS_PER_LIST_MAX) refuse(LIMIT_EXCEEDED, 'this grantee holds 64 grants of this sort already')
+  if (list.length >= GRANTS_PER_LIST_MAX)
+    refuse(LIMIT_EXCEEDED, 'this grantee holds 64 grants of this sort already')
   list.push(grant)
   writeList(key, list)
   byGrantee.put(grant.grantee, orderOf(grant.id), grant.id)
@@ -141,7 +159,8 @@ export function remove(grant: Grant): void {
   const order = orderOf(grant.id)
   const rows = byGrantee.scan(grant.grantee, order, order, 100)
   for (let index = 0; index < rows.length; index++) {
-    if (bytesEqual(rows[index].value, grant.id)) byGrantee.remove(grant.grantee, order, rows[index].sequence)
+    if (bytesEqual(rows[index].value, grant.id))
+      byGrantee.remove(grant.grantee, order, rows[index].sequence)
   }
 }
 
@@ -162,8 +181,8 @@ function orderOf(id: Bytes): u64 {
 }
 
 /**
- * A list's value: u16 schema, then for each grant {id 16, kind u8, target text, names, validUntil u64}; grantee,
- * action and patient are in the key.
+ * A list's value: u16 schema, then for each grant {id 16, kind u8, target text, names, validUntil u64};
+ * grantee, action and patient are in the key.
  */
 function writeList(key: Bytes, list: Grant[]): void {
   const writer = new Writer().u16(SCHEMA).u32(list.length)

@@ -1,5 +1,5 @@
-// `ward/policy`: roles and grants, and the kernel's questions about them. Static: it calls nothing, reads only its
-// own store and sees no clock. Every answer names the grant that allows, or what is missing.
+// `ward/policy`: roles and grants, and the kernel's questions about them. Static: it calls nothing, reads
+// only its own store and sees no clock. Every answer names the grant that allows, or what is missing.
 import {
   ALREADY_DONE,
   answer,
@@ -20,7 +20,19 @@ import {
   Writer,
   Bytes,
 } from '../../sdk'
-import { Action, add, Best, consider, entityKey, find, Grant, ofGrantee, Question, remove, roleKey } from './grants'
+import {
+  Action,
+  add,
+  Best,
+  consider,
+  entityKey,
+  find,
+  Grant,
+  ofGrantee,
+  Question,
+  remove,
+  roleKey,
+} from './grants'
 import { addBuiltInGrants, adminCount, assign, hasRole, removeRoleOf, rolesOf } from './roles'
 import { missingAppend, missingCall, missingRead } from './words'
 

@@ -1,5 +1,16 @@
 // Who holds which role, and what the built-in roles may do.
-import { bytesEqual, LIMIT_EXCEEDED, Reader, refuse, sha256, slice, Table, utf8, Writer, Bytes } from '../../sdk'
+import {
+  bytesEqual,
+  LIMIT_EXCEEDED,
+  Reader,
+  refuse,
+  sha256,
+  slice,
+  Table,
+  utf8,
+  Writer,
+  Bytes,
+} from '../../sdk'
 import { Action, add, Grant } from './grants'
 
 const SCHEMA: u16 = 1
@@ -72,7 +83,9 @@ function setAdminCount(count: u32): void {
   counters.set(adminCountKey, new Writer().u32(count))
 }
 
-/** Permissions that every hospital starts with; each is a grant like any other and can be revoked by its id. */
+/**
+ * Permissions that every hospital starts with; each is a grant like any other and can be revoked by its id.
+ */
 export function addBuiltInGrants(): void {
   call('admin', 'ward/policy', ['assignRole', 'removeRole', 'grant', 'revoke'])
   call('admin', 'ward/governance', [
@@ -119,7 +132,10 @@ function read(role: string): void {
   add(builtIn(role, Action.Read, 'every kind'))
 }
 
-/** Ids are the same on every chain: first 16 bytes of SHA-256("wardchain/built-in-grant/1 role action what"). */
+/**
+ * Ids are the same on every chain: first 16 bytes of SHA-256("wardchain/built-in-grant/1 role action
+ * what").
+ */
 function builtIn(role: string, action: u8, what: string): Grant {
   const grant = new Grant()
   grant.id = slice(sha256(utf8(`wardchain/built-in-grant/1 ${role} ${action} ${what}`)), 0, 16)
