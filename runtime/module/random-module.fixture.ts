@@ -151,7 +151,7 @@ function branchText(generator: Generator): string {
     .filter((one) => one >= 0)
   if (depths.length === 0)
     return `(if ${integer(generator, 'i32', 1)} (then (return (i64.const ${next(99)}))))`
-  const pick = (): number => depths[next(depths.length)]!
+  const pick = (): number => depths[next(depths.length)]
   if (next(3) === 0) return `(br_table ${pick()} ${pick()} ${pick()} ${integer(generator, 'i32', 1)})`
   return `(br_if ${pick()} ${integer(generator, 'i32', 1)})`
 }
@@ -205,10 +205,10 @@ function integer(generator: Generator, type: 'i32' | 'i64', depth: number): stri
     case 3:
     case 4:
     case 5:
-      return `(${type}.${binary[next(binary.length)]!} ${inner()} ${inner()})`
+      return `(${type}.${binary[next(binary.length)]} ${inner()} ${inner()})`
     case 6:
       if (type === 'i64') return `(i64.extend_i32_s ${integer(generator, 'i32', depth - 1)})`
-      return `(i64.${compare[next(compare.length)]!} ${integer(generator, 'i64', depth - 1)} ${integer(generator, 'i64', depth - 1)})`
+      return `(i64.${compare[next(compare.length)]} ${integer(generator, 'i64', depth - 1)} ${integer(generator, 'i64', depth - 1)})`
     case 7:
       if (type === 'i64') return `(i64.load offset=${next(16)} ${address(generator)})`
       return generator.hasFloats ? floatCompare(generator) : `(i32.load ${address(generator)})`
@@ -240,15 +240,15 @@ function float(generator: Generator, type: 'f32' | 'f64', depth: number): string
   const inner = (): string => float(generator, type, depth - 1)
   switch (next(depth > 0 ? 9 : 2)) {
     case 0:
-      return `(${type}.const ${floatConstants[next(floatConstants.length)]!})`
+      return `(${type}.const ${floatConstants[next(floatConstants.length)]})`
     case 1:
       return `(local.get $${type}${next(LOCALS_EACH)})`
     case 2:
     case 3:
     case 4:
-      return `(${type}.${floatBinary[next(floatBinary.length)]!} ${inner()} ${inner()})`
+      return `(${type}.${floatBinary[next(floatBinary.length)]} ${inner()} ${inner()})`
     case 5:
-      return `(${type}.${floatUnary[next(floatUnary.length)]!} ${inner()})`
+      return `(${type}.${floatUnary[next(floatUnary.length)]} ${inner()})`
     case 6:
       if (type === 'f32') return `(f32.demote_f64 ${float(generator, 'f64', depth - 1)})`
       return `(f64.promote_f32 ${float(generator, 'f32', depth - 1)})`

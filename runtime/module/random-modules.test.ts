@@ -1,5 +1,6 @@
-// Random modules: valid stays valid, results stay equal, fuel is what the plain interpreter counts, at success and at
-// every trap and at every size of the slice; and bytes of any kind never make the pipeline throw.
+// Random modules: valid stays valid, results stay equal, fuel is what the plain interpreter counts, at
+// success and at every trap and at every size of the slice; and bytes of any kind never make the pipeline
+// throw.
 
 import fc from 'fast-check'
 import t from 'tap'

@@ -1,6 +1,7 @@
-// A plain interpreter that counts fuel by the definition (runtime reference, section 3.1) and shares nothing with the
-// instrumenter but the price table: instructions are decoded into a list, blocks are found by looking at all branches,
-// and each block is charged when it is entered. Slow and simple on purpose. Covers integers, control, calls, memory.
+// A plain interpreter that counts fuel by the definition (runtime reference, section 3.1) and shares
+// nothing with the instrumenter but the price table: instructions are decoded into a list, blocks are found
+// by looking at all branches, and each block is charged when it is entered. Slow and simple on purpose.
+// Covers integers, control, calls, memory.
 
 import type { FuelSchedule } from './fuel-schedule.js'
 import type { FunctionBody, FunctionType, WasmModule } from './wasm-types.js'
@@ -69,13 +70,13 @@ export function createInterpreter(
   const machine: Machine = {
     module,
     schedule,
-    codes: module.bodies.map((body, index) => decodeBody(module, schedule, body, module.functions[index]!)),
+    codes: module.bodies.map((body, index) => decodeBody(module, schedule, body, module.functions[index])),
     globals: module.globals.map((global) => {
-      const value = global.initial!.instructions[0]!.immediate
+      const value = global.initial!.instructions[0].immediate
       return global.value === WIDE ? BigInt(value) : value
     }),
     table: module.elements.flatMap((segment) =>
-      segment.items.map((item) => item.instructions[0]!.immediate),
+      segment.items.map((item) => item.instructions[0].immediate),
     ),
     memory: new DataView(new ArrayBuffer(pages * 65_536)),
     pagesMax: Math.min(module.memories[0]?.limits.maximum ?? pagesMax, pagesMax),
@@ -119,7 +120,7 @@ function decodeBody(
     let value = 0n
     let shift = 0n
     for (;;) {
-      const byte = bytes[position++]!
+      const byte = bytes[position++]
       value |= BigInt(byte & 0x7f) << shift
       shift += 7n
       if (byte < 0x80) return (byte & 0x40) !== 0 ? value - (1n << shift) : value
@@ -128,7 +129,7 @@ function decodeBody(
   const readIndex = (): number => {
     let value = 0
     for (let shift = 0; ; shift += 7) {
-      const byte = bytes[position++]!
+      const byte = bytes[position++]
       value += (byte & 0x7f) * 2 ** shift
       if (byte < 0x80) return value
     }
@@ -136,7 +137,7 @@ function decodeBody(
   const instructions: Instruction[] = []
   const open: number[] = []
   while (position < body.end) {
-    const opcode = bytes[position++]!
+    const opcode = bytes[position++]
     let immediate: number | bigint = 0
     let second = 0
     const labels: number[] = []
@@ -163,10 +164,10 @@ function decodeBody(
     const index = instructions.length
     instructions.push({ opcode, second, immediate, labels, end: -1, otherwise: -1, type })
     if (opcode >= 0x02 && opcode <= 0x04) open.push(index)
-    else if (opcode === 0x05) instructions[open[open.length - 1]!]!.otherwise = index
-    else if (opcode === 0x0b && open.length > 0) instructions[open.pop()!]!.end = index
+    else if (opcode === 0x05) instructions[open[open.length - 1]].otherwise = index
+    else if (opcode === 0x0b && open.length > 0) instructions[open.pop()!].end = index
   }
-  const type = module.types[typeIndex]!
+  const type = module.types[typeIndex]
   const localsWide = type.parameters.map((one) => one === WIDE)
   for (const { count, type: local } of body.locals) {
     for (let left = count; left > 0; left--) localsWide.push(local === WIDE)
@@ -178,10 +179,12 @@ function decodeBody(
 
 function blockTypeOf(module: WasmModule, value: number): FunctionType {
   if (value === -64) return { parameters: [], results: [] }
-  return value >= 0 ? module.types[value]! : { parameters: [], results: [0x7f] }
+  return value >= 0 ? module.types[value] : { parameters: [], results: [0x7f] }
 }
 
-/** Blocks begin at the entry, after branches, calls and length-priced instructions, and at branch targets. */
+/**
+ * Blocks begin at the entry, after branches, calls and length-priced instructions, and at branch targets.
+ */
 function priceBlocks(
   module: WasmModule,
   schedule: FuelSchedule,
@@ -200,14 +203,14 @@ function priceBlocks(
     if (opcode === 0x04)
       begins.add((instruction.otherwise >= 0 ? instruction.otherwise : instruction.end) + 1)
     // The end of the first arm jumps over the second one.
-    if (opcode === 0x05) begins.add(instructions[open[open.length - 1]!]!.end + 1)
+    if (opcode === 0x05) begins.add(instructions[open[open.length - 1]].end + 1)
     const isLengthPriced =
       opcode === 0x40 || (opcode === 0xfc && (instruction.second === 10 || instruction.second === 11))
     if (opcode === 0x0d || opcode === 0x10 || opcode === 0x11 || isLengthPriced) begins.add(index + 1)
     for (const depth of depthsOf(instruction)) {
       const target = open[open.length - 1 - depth]
       if (target === undefined) continue
-      const header = instructions[target]!
+      const header = instructions[target]
       begins.add(header.opcode === 0x03 ? target + 1 : header.end + 1)
     }
   })
@@ -217,7 +220,7 @@ function priceBlocks(
     let price = start === 0 ? Math.max(0, localCount - schedule.localsFree) : 0
     for (let index = start; index < instructions.length && live.has(index); index++) {
       if (index > start && begins.has(index)) break
-      price += priceOf(module, schedule, instructions[index]!)
+      price += priceOf(module, schedule, instructions[index])
     }
     prices[start] = price
   }
@@ -258,7 +261,7 @@ function priceOf(module: WasmModule, schedule: FuelSchedule, instruction: Instru
   }
   if (opcode === 0x10) return schedule.call
   if (opcode === 0x11) {
-    const { parameters } = module.types[Number(instruction.immediate)]!
+    const { parameters } = module.types[Number(instruction.immediate)]
     return schedule.callIndirect + schedule.callIndirectArgument * parameters.length
   }
   if (opcode >= 0x28 && opcode <= 0x3e) return schedule.memoryAccess
@@ -276,7 +279,7 @@ function callFunction(
   index: number,
   values: readonly (number | bigint)[],
 ): (number | bigint)[] {
-  const code = machine.codes[index]!
+  const code = machine.codes[index]
   const locals = [...values]
   for (let local = values.length; local < code.localCount; local++)
     locals.push(code.localsWide[local] ? 0n : 0)
@@ -301,11 +304,11 @@ function step(
   labels: Label[],
   position: number,
 ): number {
-  const instruction = code.instructions[position]!
+  const instruction = code.instructions[position]
   const { opcode } = instruction
   const branch = (depth: number): number => {
     const target = labels.length - 1 - depth
-    const label = labels[target]!
+    const label = labels[target]
     const kept = stack.splice(stack.length - label.arity, label.arity)
     stack.length = label.height
     stack.push(...kept)
@@ -340,7 +343,7 @@ function step(
       return stack.pop() === 0 ? position + 1 : branch(Number(instruction.immediate))
     case 0x0e: {
       const chosen = Number(stack.pop()) >>> 0
-      return branch(instruction.labels[Math.min(chosen, instruction.labels.length - 1)]!)
+      return branch(instruction.labels[Math.min(chosen, instruction.labels.length - 1)])
     }
     case 0x0f:
       return branch(labels.length - 1)
@@ -369,11 +372,11 @@ function runPlain(
   if (opcode === 0x1a) stack.pop()
   else if (opcode === 0x1b) {
     const [first, second, condition] = stack.splice(stack.length - 3, 3)
-    stack.push(condition !== 0 ? first! : second!)
-  } else if (opcode === 0x20) stack.push(locals[immediate]!)
+    stack.push(condition !== 0 ? first : second)
+  } else if (opcode === 0x20) stack.push(locals[immediate])
   else if (opcode === 0x21) locals[immediate] = stack.pop()!
   else if (opcode === 0x22) locals[immediate] = stack[stack.length - 1]!
-  else if (opcode === 0x23) stack.push(machine.globals[immediate]!)
+  else if (opcode === 0x23) stack.push(machine.globals[immediate])
   else if (opcode === 0x24) machine.globals[immediate] = stack.pop()!
   else if (opcode === 0x41 || opcode === 0x42) stack.push(instruction.immediate)
   else if (opcode >= 0x28 && opcode <= 0x3e) runAccess(machine, opcode, immediate, stack)
@@ -397,7 +400,7 @@ function runPlain(
 }
 
 function callInto(machine: Machine, index: number, stack: (number | bigint)[]): void {
-  const { parameters } = machine.module.types[machine.module.functions[index]!]!
+  const { parameters } = machine.module.types[machine.module.functions[index]]
   const values = stack.splice(stack.length - parameters.length, parameters.length)
   stack.push(...callFunction(machine, index, values))
 }
@@ -448,15 +451,15 @@ function growMemory(machine: Machine, delta: number): number {
 
 function runBulk(machine: Machine, second: number, stack: (number | bigint)[]): void {
   const [target, source, length] = stack.splice(stack.length - 3, 3).map((value) => Number(value) >>> 0)
-  charge(machine, Math.ceil(length! / 2 ** machine.schedule.bulkBytesPerFuelLog2))
+  charge(machine, Math.ceil(length / 2 ** machine.schedule.bulkBytesPerFuelLog2))
   const bytes = new Uint8Array(machine.memory.buffer)
-  if (target! + length! > bytes.length) throw new Trap()
+  if (target + length > bytes.length) throw new Trap()
   if (second === 11) {
-    bytes.fill(source! & 0xff, target, target! + length!)
+    bytes.fill(source & 0xff, target, target + length)
     return
   }
-  if (source! + length! > bytes.length) throw new Trap()
-  bytes.copyWithin(target!, source, source! + length!)
+  if (source + length > bytes.length) throw new Trap()
+  bytes.copyWithin(target, source, source + length)
 }
 
 function binary32(opcode: number, left: number, right: number): number {

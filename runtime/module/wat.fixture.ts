@@ -36,7 +36,10 @@ export function assemble(text: string): Uint8Array {
   }
 }
 
-/** A contract with one function `run () -> ()` of the given instructions; the assembler overflows on deep nesting. */
+/**
+ * A contract with one function `run () -> ()` of the given instructions; the assembler overflows on deep
+ * nesting.
+ */
 export function moduleWithBody(instructions: readonly number[]): Uint8Array {
   const code = createByteWriter()
   writeU32(code, instructions.length + 1)
