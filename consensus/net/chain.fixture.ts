@@ -23,7 +23,7 @@ import {
   resultHash,
   transactionRoots,
 } from '../../runtime/protocol/block.js'
-import { bytesToHex, concatBytes, equalBytes } from '../../runtime/protocol/bytes.js'
+import { concatBytes, equalBytes } from '../../runtime/protocol/bytes.js'
 import { validatorsHash } from '../../runtime/protocol/entity.js'
 import { decodeMessage, encodeMessage, type BlockResult, type ValidatorSet } from '../pbft/index.js'
 import { createDriver, type Driver, type DriverOptions } from './driver.js'
@@ -41,6 +41,10 @@ import type { Role } from './wire.js'
 
 export const sha256 = (bytes: Uint8Array): Uint8Array =>
   new Uint8Array(createHash('sha256').update(bytes).digest())
+
+/** The quick one: bundles may be large. */
+const bytesToHex = (bytes: Uint8Array): string =>
+  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')
 
 const zero = new Uint8Array(32)
 
@@ -251,6 +255,8 @@ export interface TestReplica {
   driver: Driver
   alarms: string[]
   halts: string[]
+  /** Reasons of closed connections, as counted by the metrics. */
+  closed: string[]
   finalAt: number[]
   /** Submits at this node, as its API would. */
   submit(bundle: Uint8Array): void
@@ -283,6 +289,7 @@ export async function startReplica(
     votes,
     alarms: [],
     halts: [],
+    closed: [],
     finalAt: [],
     submit(bundle) {
       if (!pool.add(bundle)) return
@@ -301,6 +308,12 @@ export async function startReplica(
       if (!decoded.ok) return false
       const roots = transactionRoots(sha256, decoded.value.lanes)
       return roots.every((root, lane) => equalBytes(root, header.transactionRoots[lane]))
+    },
+    metrics: {
+      count: (name, labels) => {
+        if (name === 'link_closed' && labels !== undefined) replica.closed.push(labels.reason)
+      },
+      observe: () => undefined,
     },
     events: {
       onFinal: (...args) => {

@@ -1,5 +1,6 @@
 // Every bound of the transport and the driver: value, unit, reason. Tests stand on both sides of each edge.
 
+import { payloadBytesMax } from '../../runtime/protocol/limits.js'
 import { messageBytesMax as coreMessageBytesMax } from '../pbft/index.js'
 
 /** Version of the units in wire.ts and of the driver's messages; peers with another version are refused. */
@@ -22,6 +23,16 @@ export const messageBytesMax: readonly [number, number, number] = [
   1024 * 1024,
   coreMessageBytesMax + 64,
   coreMessageBytesMax + 64,
+]
+
+/**
+ * The same for peers that are neither in the address book nor dialled: observers and gateways, which send
+ * transactions and requests only. One bundle may fill a block's payload (runtime/protocol/limits.ts).
+ */
+export const strangerMessageBytesMax: readonly [number, number, number] = [
+  64 * 1024,
+  payloadBytesMax + 64 * 1024,
+  64 * 1024,
 ]
 
 /**
@@ -90,8 +101,9 @@ export const upstreamDistrustMs = 30000
 export const upstreamCheckMs = 250
 /** Peers that one node pushes whole blocks to (consensus.md 10). */
 export const subscribersMax = 32
-/** Measured latencies above this are not believed: five times this is the longest adaptive view timeout. */
-export const measuredMsMax = 400
+/** Measured latencies above this are not believed: five times this is the longest adaptive view timeout, and
+ * twice that must leave a fail-over within 3 s. */
+export const measuredMsMax = 300
 /** A block source that has not answered by then is passed over, milliseconds. */
 export const catchUpPatienceMs = 500
 /** A follower passes a member's heartbeat on at most this often, milliseconds. */
@@ -106,3 +118,9 @@ export const blocksWelcomeMs = 10000
  * moved.
  */
 export const pinnedDialsPerQuery = 3
+/**
+ * Messages with a wrong signature that one connection may bring. An honest peer brings none, or a few
+ * around the
+ * change of a key; a forger costs a signature check each.
+ */
+export const badSignaturesMax = 256

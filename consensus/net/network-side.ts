@@ -24,6 +24,7 @@ import {
 import { Gossip, packBundles } from './gossip.js'
 import { Inbox, type InboxItem } from './inbox.js'
 import {
+  badSignaturesMax,
   blocksAnswerBytesMax,
   blocksAnswerCountMax,
   blocksWelcomeMs,
@@ -215,6 +216,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       default:
         if (!this.#isSigned(message)) {
           this.#ports.metrics?.count('bad_signature', { type: message.type })
+          entry.badSignatures += 1
+          if (entry.badSignatures > badSignaturesMax) this.#misbehaved(item, 'BAD_SIGNATURES')
           return null
         }
         this.#onSigned(entry, message, item)

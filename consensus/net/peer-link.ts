@@ -5,13 +5,16 @@ import Protomux, { type Channel, type Message } from 'protomux'
 import type SecretStream from '@hyperswarm/secret-stream'
 import {
   helloTimeoutMs,
+  messageBytesMax,
   observerKeepAliveMs,
   observerTimeoutMs,
   protocolVersion,
   pumpBytesMax,
   stallMs,
+  strangerMessageBytesMax,
   validatorKeepAliveMs,
   validatorTimeoutMs,
+  windowBytes,
 } from './limits.js'
 import { ReceiveWindow } from './receive-window.js'
 import { SendQueue } from './send-queue.js'
@@ -35,6 +38,8 @@ export interface LinkOptions {
   /** This node's own transport key, 32 bytes. */
   transportKey: Uint8Array
   ownRole: Role
+  /** In the address book or dialled: may send blocks and proposals; others only what a client sends. */
+  isListed: boolean
   hello(): Hello
   sign(bytes: Uint8Array): Uint8Array
   /** Ed25519, the one verifier of all replicas (network.md N8). */
@@ -58,7 +63,7 @@ export class PeerLink {
   readonly #options: LinkOptions
   readonly #events: LinkEvents
   readonly #queue = new SendQueue()
-  readonly #window = new ReceiveWindow()
+  readonly #window: ReceiveWindow
   readonly #channel: Channel | null
   readonly #units: Message<Uint8Array> | null
   readonly #helloTimer: NodeJS.Timeout
@@ -71,6 +76,10 @@ export class PeerLink {
     this.connection = connection
     this.#options = options
     this.#events = events
+    this.#window = new ReceiveWindow(
+      windowBytes,
+      options.isListed ? messageBytesMax : strangerMessageBytesMax,
+    )
     // Without an error listener one ECONNRESET ends the process (network.md 6).
     connection.on('error', (error: Error & { code?: string }) => {
       if (this.#reason === 'CONNECTION_LOST' && error.code) this.#reason = error.code

@@ -24,6 +24,7 @@ export interface PeerEntry {
   isServed: boolean
   /** Blocks from this peer are taken until then, on the clock of `performance.now()`. */
   blocksWelcomeUntil: number
+  badSignatures: number
 }
 
 const nothing: Subscription = { blocks: false, transactions: false }
@@ -48,6 +49,7 @@ export class PeerTable {
       tipHeight: hello.tipHeight,
       isServed: false,
       blocksWelcomeUntil: 0,
+      badSignatures: 0,
     }
     this.#entries.set(peer, entry)
     this.#index()

@@ -23,8 +23,14 @@ export class ReceiveWindow {
   readonly #usedBytes: [number, number, number] = [0, 0, 0]
   readonly #givenBytes: [number, number, number] = [0, 0, 0]
 
-  constructor(window: readonly [number, number, number] = windowBytes) {
+  readonly #messageBytesMax: readonly [number, number, number]
+
+  constructor(
+    window: readonly [number, number, number] = windowBytes,
+    bytesMax: readonly [number, number, number] = messageBytesMax,
+  ) {
     this.#window = window
+    this.#messageBytesMax = bytesMax
   }
 
   /** Takes one data unit. A peer that sends beyond its credit, too much or out of order is at fault. */
@@ -52,7 +58,7 @@ export class ReceiveWindow {
 
   #first(queueClass: QueueClass, total: number, payload: Uint8Array, creditBytes: number): ReceiveResult {
     if (this.#partials[queueClass] !== null) return { ok: false, code: 'CHUNK_OUT_OF_ORDER' }
-    if (total > messageBytesMax[queueClass]) return { ok: false, code: 'MESSAGE_TOO_LARGE' }
+    if (total > this.#messageBytesMax[queueClass]) return { ok: false, code: 'MESSAGE_TOO_LARGE' }
     this.#partials[queueClass] = { total, chunks: [new Uint8Array(payload)], bytes: payload.length }
     // The claimed total allocates nothing; what has arrived is bounded, so its credit goes back at once.
     this.release(queueClass, creditBytes)

@@ -148,6 +148,7 @@ class SwarmTransport implements Transport {
     const options: LinkOptions = {
       transportKey: this.#options.keyPair.publicKey,
       ownRole: this.#options.hello().role,
+      isListed: this.#book.has(peer) || this.#dialled.has(peer),
       hello: () => ({ protocolVersion: 1, ...this.#options.hello() }),
       sign: (bytes) => this.#options.sign(bytes),
       verify: (publicKey, bytes, signature) => this.#options.verify(publicKey, bytes, signature),
