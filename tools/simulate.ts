@@ -17,6 +17,7 @@ Usage: npm run simulate -- [options]
   --twins             up to f validators are two copies of one key (F30)
   --only F1,F13       only these faults           --without F10   all but these
   --trace             print every event of the run (use with one seed)
+  --stop              end at the first failing seed
   --shrink            for a failing seed, find the faults that are not needed to fail
   --list              list the faults with their switches
   --json              print machine-readable lines; the last one is {"seeds","failures":[...]}
@@ -31,6 +32,7 @@ interface Arguments {
   readonly options: Omit<SimOptions, 'seed'>
   readonly json: boolean
   readonly shrink: boolean
+  readonly stop: boolean
 }
 
 class UsageError extends Error {}
@@ -40,6 +42,7 @@ function parseArguments(words: readonly string[]): Arguments {
   let last = 200
   let json = false
   let shrink = false
+  let stop = false
   const options = { ...simDefaults } as { -readonly [K in keyof Omit<SimOptions, 'seed'>]: SimOptions[K] }
   const rest = [...words]
   const valueOf = (option: string): string => {
@@ -60,6 +63,7 @@ function parseArguments(words: readonly string[]): Arguments {
     '--twins': () => (options.twins = true),
     '--trace': () => (options.trace = (line) => process.stdout.write(`${line}\n`)),
     '--shrink': () => (shrink = true),
+    '--stop': () => (stop = true),
     '--json': () => (json = true),
   }
   while (rest.length > 0) {
@@ -68,7 +72,7 @@ function parseArguments(words: readonly string[]): Arguments {
     if (apply === undefined) throw new UsageError(`unknown option ${option}`)
     apply(option)
   }
-  return { first, last, options, json, shrink }
+  return { first, last, options, json, shrink, stop }
 }
 
 function parseSeeds(text: string): [number, number] {
@@ -151,6 +155,7 @@ function main(words: readonly string[]): number {
     simulatedMs += verdict.simulatedMs
     const { invariant, detail, events } = verdict
     if (!verdict.ok) failures.push({ seed, invariant, detail, events })
+    if (!verdict.ok && parsed.stop) break
     if (Date.now() - reportedAt > 2_000) {
       reportedAt = Date.now()
       process.stderr.write(`seed ${seed} of ${first}..${last}, ${failures.length} failed\n`)

@@ -1,6 +1,7 @@
 // Nodes that may do anything, at most f of them: which ones, and what they send instead of what a correct node would.
 
-import { equalBytes } from '../../runtime/protocol/bytes.js'
+import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
+import { blockHash, encodeHeader } from '../../runtime/protocol/block.js'
 import type { Certificate } from '../../runtime/protocol/certificate.js'
 import type { Unsigned } from '../pbft/signing.js'
 import { signingBytes } from '../pbft/signing.js'
@@ -14,7 +15,7 @@ import type {
   VoteMessage,
   WireMessage,
 } from '../pbft/types.js'
-import { rootsOf, transactionKinds } from './app.js'
+import { executeBlock, rootsOf, transactionKinds } from './app.js'
 import { carry } from './delivery.js'
 import { fakeHash, fakeSign, keyOf } from './fake-crypto.js'
 import { fired, isOn, type FaultId } from './faults.js'
@@ -151,7 +152,8 @@ const stayLate: Attack = (world, from, to, message) => {
 
 /** F23: headers and payloads that no correct node may vote for. */
 const proposeInvalid: Attack = (world, from, _to, message) => {
-  if (message.type !== 'proposal' || !isOwn(from, message) || !world.random.chance(0.4)) return [message]
+  if (message.type !== 'proposal' || !isOwn(from, message) || Math.floor(world.now / 2_000) % 2 === 0)
+    return [message]
   const { header, payload } = message.block
   const twice = new Uint8Array(payload.length * 2)
   twice.set(payload)
@@ -168,7 +170,14 @@ const proposeInvalid: Attack = (world, from, _to, message) => {
     { header: { ...header, transactionRoots: rootsOf(twice) }, payload: twice },
     { header, payload: twice },
   ]
-  return [sign(from, { ...message, block: world.random.pick(blocks) })]
+  // The same to all: only a block that reaches a quorum shows a missing check.
+  const choice = (header.height * 7 + message.view + world.options.seed) % blocks.length
+  return [
+    sign(from, {
+      ...message,
+      block: world.random.chance(0.8) ? blocks[choice] : world.random.pick(blocks),
+    }),
+  ]
 }
 
 /** F24: another result or block to some peers, or both votes to one. */
@@ -205,6 +214,44 @@ function forge(world: World, certificate: Certificate, memberCount: number): Cer
   return world.random.pick(forgeries)
 }
 
+/** A "quorum" of one: the own valid signature as often as members are needed. */
+function selfCertified(
+  from: SimNode,
+  phase: 'prepare' | 'commit',
+  subject: { height: number; view: number; blockHash: Uint8Array; resultHash: Uint8Array },
+): Certificate {
+  const members = from.core?.validators.members ?? []
+  const index = members.findIndex((member) => equalBytes(member.entity, from.entity))
+  const vote = { type: phase, epoch: 0, ...subject, sender: from.entity, signature: new Uint8Array(64) }
+  const { signature } = sign<VoteMessage>(from, vote)
+  return {
+    ...subject,
+    signers: members.map(() => Math.max(0, index)),
+    signatures: members.map(() => signature),
+  }
+}
+
+/** A leader that is bound by a lock and proposes a block of its own. */
+function ignoreLock(from: SimNode, message: ProposalMessage): ProposalMessage {
+  const { header, payload } = message.block
+  const own = { ...header, view: message.view, proposer: from.entity, time: header.time + 7 }
+  return sign(from, { ...message, block: { header: own, payload } })
+}
+
+/** A justification with a member twice, one too few, a lock hidden, or a view change in somebody's name. */
+function misjustify(world: World, from: SimNode, message: ProposalMessage): ProposalMessage {
+  const [first, ...rest] = message.justification
+  const present = new Set(message.justification.map((item) => bytesToHex(item.sender)))
+  const absent = from.core?.validators.members.find((member) => !present.has(bytesToHex(member.entity)))
+  const justification = world.random.pick([
+    rest,
+    [first, first, ...rest.slice(1)],
+    [{ ...first, prepared: null }, ...rest],
+    [...rest, { ...first, sender: absent?.entity ?? first.sender }],
+  ])
+  return sign(from, { ...message, justification })
+}
+
 /** F26: locks and parent certificates that were never signed. */
 const forgeCertificates: Attack = (world, from, _to, message) => {
   if (!isOwn(from, message) || !world.random.chance(0.5)) return [message]
@@ -212,20 +259,15 @@ const forgeCertificates: Attack = (world, from, _to, message) => {
   if (message.type === 'viewChange') {
     const base = message.prepared ?? message.lastCertificate
     if (base === null) return [message]
-    const height = message.height
-    const prepared = { ...forge(world, base, memberCount), height, view: Math.max(0, message.view - 1) }
+    const { height } = message
+    const subject = { height, view: message.view - 1, blockHash: noise(world), resultHash: noise(world) }
+    const forged = { ...forge(world, base, memberCount), height, view: Math.max(0, message.view - 1) }
+    const prepared = world.random.chance(0.5) ? forged : selfCertified(from, 'prepare', subject)
     return [sign<ViewChangeMessage>(from, { ...message, prepared })]
   }
   if (message.type !== 'proposal') return [message]
-  if (message.justification.length > 0 && world.random.chance(0.5)) {
-    const [first, ...rest] = message.justification
-    const justification = world.random.pick([
-      rest,
-      [first, first, ...rest.slice(1)],
-      [{ ...first, prepared: null }, ...rest],
-    ])
-    return [sign<ProposalMessage>(from, { ...message, justification })]
-  }
+  if (message.justification.length > 0 && world.random.chance(0.4)) return [ignoreLock(from, message)]
+  if (message.justification.length > 0) return [misjustify(world, from, message)]
   if (message.parentCertificate === null) return [message]
   return [
     sign<ProposalMessage>(from, {
@@ -259,7 +301,7 @@ const flood: Attack = (world, from, _to, message) => {
   if (message.type !== 'heartbeat' || !world.random.chance(0.3)) return [message]
   const far = Array.from({ length: 12 }, (_, index) => {
     const height = message.height + world.random.pick([1, 2, 50, 2 ** 40])
-    const view = world.random.pick([0, index, 2 ** 32 - 1])
+    const view = world.random.pick([0, index, world.random.below(2 ** 20), 2 ** 32 - 1])
     const base = { ...message, height, view, blockHash: noise(world) }
     const type = world.random.pick(['prepare', 'commit', 'heartbeat'] as const)
     return type === 'heartbeat'
@@ -269,8 +311,24 @@ const flood: Attack = (world, from, _to, message) => {
   return [message, ...far]
 }
 
+/** A block of its own, certified by its own signature alone. */
+function selfFinal(from: SimNode, final: FinalBlock): FinalBlock {
+  const block = { ...final.block, header: { ...final.block.header, time: final.block.header.time + 3 } }
+  const { height } = block.header
+  const before = from.disk.blocks[height - 2]?.app
+  const outcome = before === undefined ? null : executeBlock(before, block.header, block.payload)
+  if (outcome === null) return final
+  const subject = {
+    height,
+    view: 0,
+    blockHash: blockHash(fakeHash, encodeHeader(block.header)),
+    resultHash: outcome.resultHash,
+  }
+  return { block, result: outcome.result, certificate: selfCertified(from, 'commit', subject) }
+}
+
 /** F29: final blocks with another payload, result or certificate, or of another height. */
-const lieToSync: Attack = (world, _from, _to, message) => {
+const lieToSync: Attack = (world, from, _to, message) => {
   if (message.type !== 'blocks' || !world.random.chance(0.7)) return [message]
   const blocks = message.blocks.map((final): FinalBlock => {
     const { block, result, certificate } = final
@@ -281,6 +339,7 @@ const lieToSync: Attack = (world, _from, _to, message) => {
       { ...final, result: { ...result, stateRoot: noise(world) } },
       { ...final, result: { ...result, nextValidatorsHash: noise(world) } },
       { ...final, certificate: forge(world, certificate, 4) },
+      selfFinal(from, final),
       final,
     ])
   })

@@ -15,6 +15,7 @@ import type {
   Certificate,
   CoreMessage,
   Evidence,
+  FinalBlock,
   SignedMessage,
   ViewChangeMessage,
 } from '../pbft/types.js'
@@ -27,6 +28,7 @@ import {
   type SimTransaction,
 } from './app.js'
 import { fakeHash, fakeVerify, short } from './fake-crypto.js'
+import { checkJustified } from './justification-checker.js'
 import { simChainId } from './node.js'
 import { SimFailure, type SimNode, type World } from './world.js'
 
@@ -83,7 +85,7 @@ export function independentQuorum(memberCount: number): number {
   return quorum
 }
 
-function fail(invariant: string, node: SimNode, detail: string): never {
+export function fail(invariant: string, node: SimNode, detail: string): never {
   throw new SimFailure(invariant, `node ${node.slot}: ${detail}`)
 }
 
@@ -100,7 +102,8 @@ export function onSend(world: World, node: SimNode, message: CoreMessage): void 
     if (result !== bytesToHex(message.resultHash))
       fail('S2', node, `${message.type} without the own execution`)
   }
-  if (message.type === 'prepare') checkLock(world, node, message)
+  if (message.type === 'prepare') checkJustified(world, node, message)
+  if (message.type === 'viewChange') checkReported(world, node, message)
   if (message.type === 'commit') {
     const { height, view } = message
     const pair = { blockHash: bytesToHex(message.blockHash), resultHash: bytesToHex(message.resultHash) }
@@ -157,44 +160,29 @@ function checkProgress(world: World, node: SimNode, message: SignedMessage): voi
   world.checker.progress.set(node.slot, { height, view })
 }
 
-/**
- * S6: after COMMIT at v, a PREPARE for another pair at v' > v needs a justification of v' whose highest prepared
- * certificate is of view >= v for that block; or, as in PBFT, q view changes none of which shows any lock, which
- * proves that the earlier pair was not decided.
- */
-function checkLock(
-  world: World,
-  node: SimNode,
-  message: Extract<SignedMessage, { blockHash: Uint8Array }>,
-): void {
+// R11, S6: a member that sent COMMIT reports that lock, or a higher one, to whoever leads next.
+function checkReported(world: World, node: SimNode, message: ViewChangeMessage): void {
   const lock = world.checker.locks.get(node.slot)
   if (lock === undefined || lock.height !== message.height || message.view <= lock.view) return
-  const isSame =
-    lock.blockHash === bytesToHex(message.blockHash) && lock.resultHash === bytesToHex(message.resultHash)
-  if (isSame) return
-  const core = node.core!
-  const justification: readonly ViewChangeMessage[] = core.proposal?.justification ?? core.justification
-  const senders = new Set(justification.map((item) => bytesToHex(item.sender)))
-  if (senders.size < independentQuorum(core.validators.members.length))
-    fail('S6', node, 'no quorum behind the view')
-  let highest: Certificate | null = null
-  for (const { prepared } of justification) {
-    if (prepared !== null && (highest === null || prepared.view > highest.view)) highest = prepared
+  if (message.prepared === null || message.prepared.view < lock.view) {
+    fail('S6', node, `VIEW-CHANGE to ${message.view} hides the lock of view ${lock.view}`)
   }
-  if (highest === null) return
-  const isForced = equalBytes(highest.blockHash, message.blockHash) && highest.view >= lock.view
-  if (!isForced) fail('S6', node, `PREPARE at ${message.view} against the lock of view ${lock.view}`)
 }
 
 // -------------------------------------------------------------------------------------------- finality
 
 export function onFinalized(world: World, node: SimNode, action: Finalize): void {
-  if (!node.isCorrect) return
+  if (node.isCorrect) checkFinal(world, node, action.final)
+}
+
+function checkFinal(world: World, node: SimNode, { block, certificate }: FinalBlock): void {
   const { chain } = world.checker
-  const { block, certificate } = action.final
   const { height } = block.header
   const known = chain[height - 1]
-  const pair = { blockHash: bytesToHex(action.blockHash), resultHash: bytesToHex(action.resultHash) }
+  const pair = {
+    blockHash: bytesToHex(certificate.blockHash),
+    resultHash: bytesToHex(certificate.resultHash),
+  }
   checkCertificate(world, node, certificate)
   if (known !== undefined) {
     if (known.blockHash !== pair.blockHash) fail('S1', node, `another block at height ${height}`)
@@ -213,6 +201,9 @@ export function onFinalized(world: World, node: SimNode, action: Finalize): void
   const outcome = executeBlock(before?.outcome.state ?? genesisOf(world), block.header, block.payload)
   if (outcome === null) fail('S2', node, `height ${height} is invalid`)
   if (bytesToHex(outcome.resultHash) !== pair.resultHash) fail('S9', node, `replay of ${height} differs`)
+  if (bytesToHex(blockHash(fakeHash, encodeHeader(block.header))) !== pair.blockHash) {
+    fail('S4', node, `the certificate of height ${height} is for another block`)
+  }
   chain.push({ ...pair, outcome })
   for (const transaction of decodeTransactions(block.payload) ?? []) {
     world.acknowledged.set(transaction.id, world.now)
@@ -251,19 +242,14 @@ function checkCertificate(world: World, node: SimNode, certificate: Certificate)
 
 export function onPersisted(_world: World, node: SimNode): void {
   const { record } = node.disk
-  if (record?.prepared != null && record.preparedBlock === null) fail('S7', node, 'a lock without its body')
+  if (record !== null && record.prepared !== null && record.preparedBlock === null)
+    fail('S7', node, 'a lock without its body')
 }
 
 export function onStarted(world: World, node: SimNode): void {
   if (!node.isCorrect) return
-  // S8: the committed prefix never goes back.
-  for (const stored of node.disk.blocks) {
-    const { height } = stored.final.block.header
-    const agreed = world.checker.chain[height - 1]
-    if (agreed !== undefined && agreed.blockHash !== bytesToHex(stored.final.certificate.blockHash)) {
-      fail('S8', node, `stored height ${height} changed`)
-    }
-  }
+  // S8: the committed prefix never goes back. A block that reached the disk just before a crash counts from here.
+  for (const stored of node.disk.blocks) checkFinal(world, node, stored.final)
 }
 
 /** After every step: members follow from the chain (S13), and buffers are bounded (S17). */

@@ -25,7 +25,8 @@ export function carry(world: World, from: SimNode, to: SimNode, message: WireMes
   if (!isVisible(world, from, to) || !isVisible(world, to, from)) return
   const link = linkOf(from.slot, to.slot)
   const incarnation = world.network.incarnation.get(link) ?? 0
-  const sent = throughCodec(world, message)
+  const sent = throughCodec(world, from, message)
+  if (sent === null) return
   for (const delay of transmit(world.network, from.slot, to.slot)) {
     after(world, delay, () => {
       // F6: lost with the connection that carried it.

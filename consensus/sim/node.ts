@@ -210,12 +210,23 @@ function isSignedBy(key: Uint8Array, message: SignedMessage): boolean {
   return true
 }
 
-/** Now and then through the real codec: what is sent is what arrives. */
-export function throughCodec(world: World, message: WireMessage): WireMessage {
+/** Now and then through the real codec: what is sent is what arrives, or damaged bytes that must do no harm (F8). */
+export function throughCodec(world: World, from: SimNode, message: WireMessage): WireMessage | null {
   if (!world.random.chance(0.02)) return message
-  const decoded = decodeMessage(encodeMessage(message, simChainId), simChainId)
-  if (!decoded.ok) throw new Error(`codec refused its own message: ${decoded.code}`)
-  return decoded.value
+  const bytes = encodeMessage(message, simChainId)
+  if (world.isFaulty && isOn(world.plan, 'F8') && world.random.chance(0.3)) {
+    fired(world.plan, 'F8')
+    const damaged = Uint8Array.from(bytes.subarray(0, bytes.length - world.random.below(3)))
+    damaged[world.random.below(damaged.length)] ^= 1 << world.random.below(8)
+    const foreign = decodeMessage(damaged, simChainId)
+    return foreign.ok ? foreign.value : null
+  }
+  const decoded = decodeMessage(bytes, simChainId)
+  if (decoded.ok) return decoded.value
+  // Only a Byzantine sender may have made something that is no message.
+  if (from.isCorrect) throw new Error(`codec refused its own message: ${decoded.code}`)
+  fired(world.plan, 'F8')
+  return null
 }
 
 export function answerBlocks(

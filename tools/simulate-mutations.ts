@@ -1,0 +1,287 @@
+// Plants known bugs into a scratch copy of the compiled core, one at a time, and lets the simulator find them.
+// A simulator that finds none of these proves nothing. Run: node dist/tools/simulate-mutations.js [name...] [--seeds N]
+
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+interface Mutation {
+  readonly name: string
+  /** Compiled file below dist/consensus/pbft. */
+  readonly file: string
+  /** Each text must occur exactly once in the compiled file. */
+  readonly edits: readonly (readonly [find: string, replace: string])[]
+  /** Extra options: most bugs show with crashes and partitions alone, some need an attacker. */
+  readonly options: readonly string[]
+}
+
+const byzantine = ['--byzantine']
+/** Forged certificates in a network whose leaders fail often. */
+const forgers = ['--byzantine', '--only', 'F26,F2,F13,F6']
+
+export const mutations: readonly Mutation[] = [
+  {
+    name: 'quorum-off-by-one',
+    file: 'quorum.js',
+    edits: [['const quorumOffset = 0', 'const quorumOffset = -1']],
+    options: [],
+  },
+  {
+    name: 'vote-before-persist',
+    file: 'prepare.js',
+    edits: [
+      [
+        'state.own.prepare = message;\n    logVote(state, state.prepares, message);\n    persist(state);\n    send(state, null, message);',
+        'state.own.prepare = message;\n    logVote(state, state.prepares, message);\n    send(state, null, message);\n    persist(state);',
+      ],
+    ],
+    options: [],
+  },
+  {
+    name: 'view-change-not-persisted',
+    file: 'view-change.js',
+    edits: [['    persist(state);\n', '']],
+    options: [],
+  },
+  {
+    name: 'body-not-kept',
+    file: 'safety.js',
+    edits: [['hasVoted && voted !== undefined ? proposedBlock(voted) : null', 'null']],
+    options: [],
+  },
+  {
+    name: 'lock-not-reported',
+    file: 'view-change.js',
+    edits: [['prepared: state.prepared,', 'prepared: null,']],
+    options: [],
+  },
+  {
+    name: 'lock-ignored-by-leader-and-followers',
+    file: 'view-change.js',
+    edits: [
+      ['    return highestPrepared(state.justification)[0] ?? null;', '    return null;'],
+      [
+        '        if (prepared === null)\n            continue;',
+        '        if (prepared !== null || true)\n            continue;',
+      ],
+    ],
+    options: [],
+  },
+  {
+    name: 'lowest-lock-instead-of-highest',
+    file: 'view-change.js',
+    edits: [['prepared.view > highest[0].view', 'prepared.view < highest[0].view']],
+    options: byzantine,
+  },
+  {
+    name: 'clock-check-on-re-proposal',
+    file: 'proposal.js',
+    edits: [['about.isForced || skew <=', 'skew <=']],
+    options: [],
+  },
+  {
+    name: 'signer-counted-twice',
+    file: 'quorum.js',
+    edits: [['certificate.signers[index] <= certificate.signers[index - 1]', 'false']],
+    options: byzantine,
+  },
+  {
+    name: 'stale-votes-after-a-height',
+    file: 'height.js',
+    edits: [
+      [
+        'Object.assign(state, newHeightState(tip.height + 1));',
+        'const stale = state.commits; Object.assign(state, newHeightState(tip.height + 1)); state.commits = stale;',
+      ],
+    ],
+    options: [],
+  },
+  {
+    name: 'view-survives-a-commit',
+    file: 'height.js',
+    edits: [
+      [
+        'Object.assign(state, newHeightState(tip.height + 1));',
+        'const { view, started } = state; Object.assign(state, newHeightState(tip.height + 1), { view, started });',
+      ],
+    ],
+    options: [],
+  },
+  {
+    name: 'votes-forgotten-at-restart',
+    file: 'height.js',
+    edits: [['    state.restored = safety;\n', '']],
+    options: [],
+  },
+  {
+    name: 'amnesia-not-respected',
+    file: 'height.js',
+    edits: [
+      [
+        'if (event.amnesia || isDamaged) {\n        // R17: silent until the chain has passed everything this key may have signed.\n        state.voteFloor = Number.MAX_SAFE_INTEGER;',
+        'if (event.amnesia || isDamaged) {\n        state.voteFloor = 0;',
+      ],
+    ],
+    options: [],
+  },
+  {
+    name: 'vote-without-execution',
+    file: 'prepare.js',
+    edits: [
+      [
+        "candidate.execution !== 'valid' || !state.ballotTimely",
+        "candidate.execution === 'refused' || !state.ballotTimely",
+      ],
+      [
+        'candidate.hash, candidate.resultHash);\n    state.own.prepare',
+        'candidate.hash, candidate.resultHash ?? candidate.hash);\n    state.own.prepare',
+      ],
+    ],
+    options: [],
+  },
+  {
+    name: 'divergent-result-finalized',
+    file: 'commit.js',
+    edits: [['if (!equalBytes(candidate.resultHash, certificate.resultHash))', 'if (false)']],
+    options: ['--only', 'F37,F1,F2,F13', '--without', 'F32'],
+  },
+  {
+    name: 'justification-signatures-unchecked',
+    file: 'view-change.js',
+    edits: [['!state.ports.verify(voteKey, bytes, item.signature)', 'false']],
+    options: forgers,
+  },
+  {
+    name: 'justification-senders-not-distinct',
+    file: 'view-change.js',
+    edits: [['sender < 0 || senders.has(sender)', 'sender < 0']],
+    options: forgers,
+  },
+  {
+    name: 'certificates-unchecked-in-catch-up',
+    file: 'catch-up.js',
+    edits: [["if (!isCertificateValid(state, certificate, options))\n        return 'certificate';", '']],
+    options: byzantine,
+  },
+  {
+    name: 'locks-unchecked',
+    file: 'view-change.js',
+    edits: [["if (!isCertificateValid(state, prepared, options))\n            return 'forged lock';", '']],
+    options: forgers,
+  },
+  {
+    name: 'no-timer-after-restart',
+    file: 'step.js',
+    edits: [
+      [
+        'if (isRunning(state))\n        refreshTimers(state);',
+        "if (isRunning(state) && (event.type !== 'timerExpired' || event.id !== 'view') && state.tip.height < 8)\n        refreshTimers(state);",
+      ],
+    ],
+    options: [],
+  },
+  {
+    name: 'others-view-changes-not-followed',
+    file: 'view-change.js',
+    edits: [['if (higher.length > f)\n', 'if (higher.length > 99)\n']],
+    options: [],
+  },
+  {
+    name: 'parent-result-unchecked',
+    file: 'proposal.js',
+    edits: [['!equalBytes(header.parentResultHash, tip.resultHash)', 'false']],
+    options: ['--byzantine', '--only', 'F23,F1'],
+  },
+  {
+    name: 'future-messages-unbounded-views',
+    file: 'prepare.js',
+    edits: [['message.view < state.view || message.view > state.view + viewsAheadMax', 'false']],
+    options: ['--byzantine', '--only', 'F9,F1'],
+  },
+  {
+    name: 'evidence-from-one-message',
+    file: 'evidence.js',
+    edits: [
+      ['return !equalBytes(first.blockHash', 'return first !== second || !equalBytes(first.blockHash'],
+    ],
+    options: [],
+  },
+  {
+    name: 'finalized-twice',
+    file: 'commit.js',
+    edits: [['    state.applying = true;\n', '']],
+    options: [],
+  },
+  {
+    name: 'heartbeats-without-end-of-silence',
+    file: 'timers.js',
+    edits: [['if (state.now >= silenceDeadline(state))', 'if (true)']],
+    options: [],
+  },
+]
+
+interface Outcome {
+  readonly name: string
+  readonly found: boolean
+  readonly seeds: number
+  readonly invariant: string
+}
+
+/** Applies one mutation to a fresh copy and runs seeds until one fails. */
+function check(scratch: string, mutation: Mutation, seedsMax: number): Outcome {
+  const path = join(scratch, 'dist/consensus/pbft', mutation.file)
+  const original = readFileSync(path, 'utf8')
+  let text = original
+  for (const [find, replace] of mutation.edits) {
+    const count = text.split(find).length - 1
+    if (count !== 1) throw new Error(`${mutation.name}: ${count} places in ${mutation.file} for ${find}`)
+    text = text.replace(find, () => replace)
+  }
+  writeFileSync(path, text)
+  const command = [
+    'dist/tools/simulate.js',
+    '--seeds',
+    `1..${seedsMax}`,
+    '--stop',
+    '--json',
+    ...mutation.options,
+  ]
+  const run = spawnSync(process.execPath, command, { cwd: scratch, encoding: 'utf8', maxBuffer: 2 ** 26 })
+  writeFileSync(path, original)
+  const last = run.stdout.trim().split('\n').at(-1) ?? ''
+  const summary = JSON.parse(last) as { failures: { seed: number; invariant: string }[] }
+  const [failure] = summary.failures
+  return {
+    name: mutation.name,
+    found: failure !== undefined,
+    seeds: failure?.seed ?? seedsMax,
+    invariant: failure?.invariant ?? '',
+  }
+}
+
+function main(words: readonly string[]): number {
+  const seedsAt = words.indexOf('--seeds')
+  const seedsMax = seedsAt < 0 ? 100 : Number(words[seedsAt + 1])
+  const names = words.filter((_, at) => at !== seedsAt && (seedsAt < 0 || at !== seedsAt + 1))
+  const scratch = mkdtempSync(join(tmpdir(), 'wardchain-mutations-'))
+  let missed = 0
+  try {
+    for (const part of ['consensus', 'runtime', 'tools']) {
+      cpSync(resolve('dist', part), join(scratch, 'dist', part), { recursive: true })
+    }
+    cpSync('package.json', join(scratch, 'package.json'))
+    symlinkSync(resolve('node_modules'), join(scratch, 'node_modules'))
+    for (const mutation of mutations) {
+      if (names.length > 0 && !names.includes(mutation.name)) continue
+      const outcome = check(scratch, mutation, seedsMax)
+      if (!outcome.found) missed += 1
+      process.stdout.write(`${JSON.stringify(outcome)}\n`)
+    }
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+  return missed === 0 ? 0 : 1
+}
+
+process.exitCode = main(process.argv.slice(2))
