@@ -1,10 +1,9 @@
 // The fifteen cases of clinical.md section 7, and what else a port meets, over real sockets on loopback.
 import t from 'tap'
 
-import { FS, frameMessage, VT } from './framer.js'
-import { openGateway } from './gateway.js'
+import { FS, VT } from './framer.js'
 import { bytes, framed, heartRate, openHarness, pause, unknownNumber } from './harness.fixture.js'
-import { sendMllp, readAck } from './mllp-client.js'
+import { readAck } from './mllp-client.js'
 
 const concat = (...parts: Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(parts))
 
@@ -417,73 +416,4 @@ t.test('acknowledgements are not acknowledged', async (t) => {
     harness.events.find((event) => event.kind === 'answered'),
     { reason: 'ACKNOWLEDGEMENT_IGNORED', acks: [] },
   )
-})
-
-t.test('ports: bind address, bound connections, sources on one port, restart', async (t) => {
-  const ports = {
-    submit: async () => ({ kind: 'late' as const }),
-    answers: { get: async () => undefined, put: async () => undefined },
-  }
-  const source = { name: 'a', host: '127.0.0.1', port: 0, accepts: ['ORU' as const] }
-  await t.rejects(openGateway([{ ...source, host: '' }], ports), { code: 'BIND_ADDRESS_REQUIRED' })
-  await t.rejects(openGateway([source, source], ports), { code: 'SOURCE_INVALID' })
-  await t.rejects(openGateway([{ ...source, zone: 'Nowhere/Else' }], ports), { code: 'SOURCE_INVALID' })
-  await t.rejects(openGateway([{ ...source, accepts: [] }], ports), { code: 'SOURCE_INVALID' })
-
-  const harness = await openHarness({
-    limits: { connectionsMax: 2 },
-    source: { sendingApplication: 'MON', processingIds: ['P'] },
-  })
-  t.teardown(harness.close)
-  await t.rejects(openGateway([{ ...source, port: harness.port }], ports), { code: 'LISTEN_FAILED' })
-  const [first] = [await harness.connect(), await harness.connect()]
-  const third = await harness.connect()
-  await t.rejects(
-    third.send(bytes(heartRate('P1'))).then(() => third.receive()),
-    { code: 'MLLP_CLOSED' },
-  )
-  t.equal(harness.gateway.endpoints[0]?.counts.connectionsRefused, 1)
-  await first.send(bytes(heartRate('P2').replace('MON|', 'OTHER|')))
-  t.match(await first.acks(1), [{ code: 'AE', reason: 'SENDER_UNKNOWN', location: 'MSH^1^3^1' }])
-  await first.send(bytes(heartRate('P3').replace('|P|', '|T|')))
-  t.match(await first.acks(1), [{ code: 'AR', reason: 'PROCESSING_ID_UNSUPPORTED' }])
-  await first.send(bytes(heartRate('P4')))
-  t.match(await first.acks(1), [{ code: 'AA' }])
-  await harness.gateway.close()
-  await t.rejects(sendMllp('127.0.0.1', harness.port, bytes('MSH|')), { code: 'MLLP_CONNECT_FAILED' })
-
-  const shared = await openGateway(
-    [
-      { ...source, port: harness.port, name: 'icu', sendingFacility: '4W' },
-      { ...source, port: harness.port, name: 'er', sendingFacility: 'ER' },
-    ],
-    {
-      ...ports,
-      submit: async (message) => ({ kind: 'refused', code: message.source, sentence: 'who I am.' }),
-    },
-  )
-  t.equal(shared.endpoints.length, 1, 'one listener')
-  const who = async (facility: string) => {
-    const message = bytes(heartRate('S').replace('MON|4W', `MON|${facility}`))
-    return new TextDecoder().decode(await sendMllp('127.0.0.1', harness.port, message))
-  }
-  t.match(await who('4W'), /\|icu\|/)
-  t.match(await who('ER'), /\|er\|/)
-  await shared.close()
-})
-
-t.test('closing waits for the answer of what is on its way', async (t) => {
-  const harness = await openHarness({
-    submit: async () => {
-      await pause(60)
-      return { kind: 'final', height: 1 }
-    },
-  })
-  const client = await harness.connect()
-  await client.sendRaw(frameMessage(bytes(heartRate('Z1'))))
-  await pause(20)
-  const closing = harness.gateway.close()
-  t.match(await client.acks(1), [{ code: 'AA', controlId: 'Z1' }])
-  await closing
-  await harness.close()
 })

@@ -199,7 +199,7 @@ export function valueAt(
   component = 1,
   subcomponent = 1,
 ): string {
-  const [first = ''] = repetitions(message, segment, field)
+  const first = piece(segment.fields[field] ?? '', message.delimiters.repetition, 0)
   return componentOf(message, first, component, subcomponent)
 }
 
@@ -210,6 +210,20 @@ export function componentOf(
   component: number,
   subcomponent = 1,
 ): string {
-  const raw = components(message, repetition)[component - 1] ?? ''
-  return decoded(message, subcomponents(message, raw)[subcomponent - 1] ?? '')
+  const { delimiters } = message
+  const raw = piece(repetition, delimiters.component, component - 1)
+  return decoded(message, piece(raw, delimiters.subcomponent, subcomponent - 1))
+}
+
+// The text between two separators, '' beyond the last: like split, without the array that reading a message
+// of hundreds of values would make and drop for each.
+function piece(text: string, separator: string, index: number): string {
+  let from = 0
+  for (let skipped = 0; skipped < index; skipped += 1) {
+    const at = text.indexOf(separator, from)
+    if (at < 0) return ''
+    from = at + 1
+  }
+  const to = text.indexOf(separator, from)
+  return to < 0 ? text.slice(from) : text.slice(from, to)
 }
