@@ -1,5 +1,5 @@
-// What header and parent state decide about a transaction. A block that holds one that fails here is invalid; the
-// mempool asks the same question before it takes a transaction in.
+// What header and parent state decide about a transaction. A block that holds one that fails here is
+// invalid; the mempool asks the same question before it takes a transaction in.
 import { equalBytes } from '../protocol/bytes.js'
 import { entityKind } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
@@ -14,8 +14,8 @@ import type { Admission, AdmissionPoint, ExecutionPorts } from './ports.js'
 import { checkSequence } from './replay-window.js'
 
 /**
- * Fuel that signed transactions of one block may reserve. The other half is kept for what they cause, so that work
- * carried over always makes progress.
+ * Fuel that signed transactions of one block may reserve. The other half is kept for what they cause, so
+ * that work carried over always makes progress.
  */
 export const signedFuelMax = blockFuelMax / 2
 
@@ -39,9 +39,10 @@ export const laneBytesMax = (of: Lane): number =>
   Math.floor((payloadBytesMax * laneSharePercentMax[of]) / 100)
 
 /**
- * Decides admission of a decoded bundle (its bodies and attachments fit its commitments) at a block height and time.
- * Codes: WRONG_CHAIN, FUEL_LIMIT_TOO_HIGH, KEY_UNKNOWN, KEY_REVOKED, SENDER_MISMATCH, VALID_UNTIL_MISSING, EXPIRED,
- * VALID_TOO_LONG, SEQUENCE_REUSED, SEQUENCE_TOO_OLD, SEQUENCE_JUMP, SIGNATURE_INVALID.
+ * Decides admission of a decoded bundle (its bodies and attachments fit its commitments) at a block height
+ * and time. Codes: WRONG_CHAIN, FUEL_LIMIT_TOO_HIGH, KEY_UNKNOWN, KEY_REVOKED, SENDER_MISMATCH,
+ * VALID_UNTIL_MISSING, EXPIRED, VALID_TOO_LONG, SEQUENCE_REUSED, SEQUENCE_TOO_OLD, SEQUENCE_JUMP,
+ * SIGNATURE_INVALID.
  */
 export function checkTransaction(
   state: StateReader,
@@ -76,7 +77,8 @@ function refuseSender(transaction: Transaction, key: KeyRow, time: number): Erro
   if (key.revoked) return 'KEY_REVOKED'
   if (!equalBytes(key.entity, transaction.sender)) return 'SENDER_MISMATCH'
   if (transaction.validUntil === undefined) {
-    // A device may sign without ever having read a clock or the chain; people and services must bound their word.
+    // A device may sign without ever having read a clock or the chain; people and services must bound their
+    // word.
     const isDevice = key.kind === entityKind.source || key.kind === entityKind.gateway
     return isDevice ? undefined : 'VALID_UNTIL_MISSING'
   }
@@ -84,7 +86,10 @@ function refuseSender(transaction: Transaction, key: KeyRow, time: number): Erro
   return transaction.validUntil > time + validUntilAheadMsMax ? 'VALID_TOO_LONG' : undefined
 }
 
-/** Counts bytes and reserved fuel of a block being built or checked, lane by lane, against the lanes' shares. */
+/**
+ * Counts bytes and reserved fuel of a block being built or checked, lane by lane, against the lanes'
+ * shares.
+ */
 export class LaneMeter {
   readonly #bytes = [0, 0, 0, 0, 0]
   readonly #fuel = [0, 0, 0, 0, 0]
@@ -92,7 +97,7 @@ export class LaneMeter {
   /** True, and counted, when the transaction still fits into its lane and into those above it. */
   admit(of: Lane, bundleBytes: number, fuelReserved: number): boolean {
     for (let above = of; above >= 0; above -= 1) {
-      const share = above as Lane
+      const share = above
       if (this.#from(this.#bytes, share) + bundleBytes > laneBytesMax(share)) return false
       if (this.#from(this.#fuel, share) + fuelReserved > laneFuelMax(share)) return false
     }

@@ -1,11 +1,12 @@
-// What happens between the last transaction of a block and the next block: accepted kernel commands take effect.
+// What happens between the last transaction of a block and the next block: accepted kernel commands take
+// effect.
 import { u32Bytes, utf8 } from '../protocol/bytes.js'
 import { aliasEntityId, entityKind, kernelEntity } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { patientBytes } from '../protocol/record.js'
 import { assert, unreachable } from '../protocol/result.js'
 import { STACK_BYTES_MAX } from '../module/index.js'
-import { bytesToText } from '../state/state-keys.js'
+import { byteText } from './byte-text.js'
 import { contractAt, manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
 import type { Deployment } from './deployment.js'
 import { putEntity, putKey, readEntity, revokeKey } from './entities.js'
@@ -30,7 +31,10 @@ import { derivedId, switchSubscriptions } from './triggers.js'
 
 const noPatient = new Uint8Array(patientBytes)
 
-/** Applies the block's commands in the order in which they were accepted. Activations give receipts of their own. */
+/**
+ * Applies the block's commands in the order in which they were accepted. Activations give receipts of their
+ * own.
+ */
 export function applyCommands(kernel: Kernel): FinishedRun[] {
   const finished: FinishedRun[] = []
   for (const command of kernel.commands) {
@@ -78,13 +82,14 @@ export function applyDeployment(kernel: Kernel, deployment: Deployment): void {
   for (const { hash, content } of deployment.attachments) {
     const length = u32Bytes(content.length).reverse()
     overlay.set(store.attachment, hash, length)
-    kernel.attachments.set(bytesToText(hash), content)
+    kernel.attachments.set(byteText(hash), content)
   }
 }
 
 /**
- * Switches aliases, all or none: a migration that fails takes the whole switch back. The receipt's id is derived from
- * the commanding transaction; each switched alias is an event `activated` with the new address.
+ * Switches aliases, all or none: a migration that fails takes the whole switch back. The receipt's id is
+ * derived from the commanding transaction; each switched alias is an event `activated` with the new
+ * address.
  */
 function activate(kernel: Kernel, transactionId: Uint8Array, addresses: Uint8Array[]): FinishedRun {
   const [first] = addresses

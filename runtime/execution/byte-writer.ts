@@ -1,5 +1,5 @@
-// Writes and reads the few Borsh layouts of the hot path without schema interpretation. Each use is tested against
-// the schema-driven codec of runtime/protocol.
+// Writes and reads the few Borsh layouts of the hot path without schema interpretation. Each use is tested
+// against the schema-driven codec of runtime/protocol.
 import { utf8ToText } from '../protocol/bytes.js'
 import { assert } from '../protocol/result.js'
 
@@ -67,6 +67,19 @@ export class ByteWriter {
 
   text(text: string): void {
     this.bytes(textEncoder.encode(text))
+  }
+
+  /** Text that is known to be ASCII: codes, aliases, method names. */
+  ascii(text: string): void {
+    this.u32(text.length)
+    const at = this.#reserve(text.length)
+    for (let index = 0; index < text.length; index += 1) this.#bytes[at + index] = text.charCodeAt(index)
+  }
+
+  /** Starts over on the same buffer: for writers that are kept. */
+  clear(): this {
+    this.#length = 0
+    return this
   }
 
   optional(bytes: Uint8Array | undefined): void {

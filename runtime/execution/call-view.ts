@@ -1,4 +1,5 @@
-// Read-only calls: queries of screens, `mayRead` of people and services, developer tools. Nothing of them is stored.
+// Read-only calls: queries of screens, `mayRead` of people and services, developer tools. Nothing of them
+// is stored.
 import { kernelEntity } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { zeroHash } from '../protocol/hash.js'
@@ -32,7 +33,9 @@ export interface ViewOutcome {
   address: Uint8Array
 }
 
-/** Calls a `view` or `system` method on the state of one height; whatever it tries to write is READ_ONLY. */
+/**
+ * Calls a `view` or `system` method on the state of one height; whatever it tries to write is READ_ONLY.
+ */
 export function callView(
   state: ParentState,
   call: ViewCall,

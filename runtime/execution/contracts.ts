@@ -1,5 +1,5 @@
 // Versions and aliases: what is deployed at an address, and which address an alias points to.
-import { bytesToText } from '../state/state-keys.js'
+import { byteText } from './byte-text.js'
 import { aliasEntityId } from '../protocol/entity.js'
 import { equalBytes, hexToBytes, utf8 } from '../protocol/bytes.js'
 import { decodeManifest, type Manifest, type ManifestMethod } from '../protocol/manifest.js'
@@ -20,6 +20,7 @@ export interface Contract {
   address: Uint8Array
   manifest: Manifest
   methods: ReadonlyMap<string, ManifestMethod>
+  reads: LoadedManifest['reads']
   /** The alias points here now. */
   active: boolean
   module(): CompiledModule
@@ -46,7 +47,7 @@ export function activeContract(kernel: Kernel, alias: string): Contract | undefi
 
 /** Any deployed version, by its 32-byte address. */
 export function contractAt(kernel: Kernel, address: Uint8Array): Contract | undefined {
-  const key = bytesToText(address)
+  const key = byteText(address)
   if (kernel.contracts.has(key)) return kernel.contracts.get(key)
   const row = readCode(kernel.overlay, address)
   const contract = row === undefined ? undefined : loadContract(kernel, address, row)
@@ -71,6 +72,7 @@ function loadContract(kernel: Kernel, address: Uint8Array, row: CodeRow): Contra
     address,
     manifest: manifest.manifest,
     methods: manifest.methods,
+    reads: manifest.reads,
     active: alias !== undefined && equalBytes(alias.active, address),
     module: () => kernel.cache.module(row.code, kernel.chain, () => attachment(kernel, row.code)),
   }
@@ -87,7 +89,7 @@ export function manifestOf(kernel: Kernel, hash: Uint8Array): LoadedManifest {
 
 /** Content of an attachment that the state names: from this block, or from the store. */
 function attachment(kernel: Kernel, hash: Uint8Array): Uint8Array {
-  const content = kernel.attachments.get(bytesToText(hash)) ?? kernel.parent.attachmentOf(hash)
+  const content = kernel.attachments.get(byteText(hash)) ?? kernel.parent.attachmentOf(hash)
   if (content === undefined)
     throw new NodeFault('ATTACHMENT_MISSING', 'a deployed attachment is not in the store')
   return content

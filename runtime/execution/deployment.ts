@@ -1,11 +1,12 @@
-// Checking what is to be deployed: manifest, module or page, and that the two fit. Used by governance and by genesis.
+// Checking what is to be deployed: manifest, module or page, and that the two fit. Used by governance and
+// by genesis.
 import { utf8ToText } from '../protocol/bytes.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { attachmentBytesMax } from '../protocol/limits.js'
 import { contractAddress, decodeManifest, type Manifest } from '../protocol/manifest.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { INITIALIZE_EXPORT, prepareModule } from '../module/index.js'
-import { bytesToText } from '../state/state-keys.js'
+import { byteText } from './byte-text.js'
 import { GuestStop } from './guest-failure.js'
 import type { Kernel } from './kernel.js'
 import { store } from './kernel-tables.js'
@@ -25,12 +26,14 @@ export interface Deployment {
 /** Takes fuel before dear work; leaves the guest when it is not there. */
 export type Charge = (fuel: number) => void
 
-/** Fuel bound that a method run by the kernel may declare: a quarter of what a block keeps for derived work. */
+/**
+ * Fuel bound that a method run by the kernel may declare: a quarter of what a block keeps for derived work.
+ */
 export const methodFuelMax = 500_000_000
 
 /**
- * Codes: ATTACHMENT_MISMATCH (manifest or code is neither beside the transaction nor stored), MANIFEST_REFUSED,
- * MODULE_REFUSED; the detail names the place.
+ * Codes: ATTACHMENT_MISMATCH (manifest or code is neither beside the transaction nor stored),
+ * MANIFEST_REFUSED, MODULE_REFUSED; the detail names the place.
  */
 export function checkDeployment(
   kernel: Kernel,
@@ -69,11 +72,11 @@ export function checkDeployment(
 }
 
 /**
- * Beside a transaction of this block, or kept by the chain. That the chain keeps it is decided by the state, never by
- * what happens to lie in this replica's store.
+ * Beside a transaction of this block, or kept by the chain. That the chain keeps it is decided by the
+ * state, never by what happens to lie in this replica's store.
  */
 function findAttachment(kernel: Kernel, hash: Uint8Array): Uint8Array | undefined {
-  const beside = kernel.attachments.get(bytesToText(hash))
+  const beside = kernel.attachments.get(byteText(hash))
   if (beside !== undefined) return beside
   return kernel.overlay.get(store.attachment, hash) === undefined
     ? undefined

@@ -1,16 +1,16 @@
-// One rule in the real runtime on given records, for `ward rule eval`, rehearsals and conformance vectors: same
-// instrumented code, same fuel, same ledger and alerts contract, on an overlay that is thrown away.
+// One rule in the real runtime on given records, for `ward rule eval`, rehearsals and conformance vectors:
+// same instrumented code, same fuel, same ledger and alerts contract, on an overlay that is thrown away.
 import { encodeBorsh } from '../protocol/borsh.js'
 import { codeOfStatus, type ErrorCode } from '../protocol/error-codes.js'
 import { kernelEntity } from '../protocol/entity.js'
 import { hashWithDomain } from '../protocol/hash.js'
 import { lane } from '../protocol/lanes.js'
-import { bodyHash, recordKind, saltBytes, type RecordHeader } from '../protocol/record.js'
+import { bodyHash, recordKind, recordKindMax, saltBytes, type RecordHeader } from '../protocol/record.js'
 import type { Receipt } from '../protocol/receipt.js'
 import { concatBytes, u32Bytes } from '../protocol/bytes.js'
 import { admissionBody, bodySchemaVersion } from '../protocol/record-bodies.js'
 import { assert, ok, refused, type Result } from '../protocol/result.js'
-import { bytesToText } from '../state/state-keys.js'
+import { byteText } from './byte-text.js'
 import { Overlay } from '../state/overlay.js'
 import { applyDeployment, putAlias } from './block-boundary.js'
 import { activeContract, contractAt, readCode, type Contract } from './contracts.js'
@@ -19,18 +19,20 @@ import { executeDerived } from './execute-derived.js'
 import { createProgress, keep } from './execute-block.js'
 import { createKernel, createRun, type Kernel } from './kernel.js'
 import { appendRecord } from './ledger.js'
-import type { TriggerEntry } from './kernel-tables.js'
 import type { ModuleCache } from './module-cache.js'
 import type { Diagnostic, ExecutionPorts, Explanation, LedgerRecord, ParentState } from './ports.js'
 import { readPatient } from './record-rows.js'
 import type { TraceSink } from './trace.js'
-import { derivedWork, type DerivedItem } from './triggers.js'
+import { derivedWork, toSubscriber, type DerivedItem, type Subscriber } from './triggers.js'
 
 export interface RuleInput {
   /** An active alias, a deployed address, or code that no chain has seen. */
   rule: { alias: string } | { address: Uint8Array } | { manifest: Uint8Array; code: Uint8Array }
   patient: Uint8Array
-  /** Appended in this order as one transaction; without an admission of the patient an empty one comes first. */
+  /**
+   * Appended in this order as one transaction; without an admission of the patient an empty one comes
+   * first.
+   */
   records: { kind: number; code: string; effectiveTime: number; body: Uint8Array }[]
   /** Records that are there before, without triggering anything: the patient's history. */
   history?: RuleInput['records']
@@ -52,7 +54,9 @@ export interface RuleOutcome {
   diagnostics: Diagnostic[]
 }
 
-/** Evaluates one rule. What its alerts and orders cause runs too; other rules do not see the given records. */
+/**
+ * Evaluates one rule. What its alerts and orders cause runs too; other rules do not see the given records.
+ */
 export function evaluateRule(
   state: ParentState,
   input: RuleInput,
@@ -106,8 +110,8 @@ function deployScratch(
     manifest: kernel.hash(rule.manifest),
     code: kernel.hash(rule.code),
   }
-  kernel.attachments.set(bytesToText(wanted.manifest), rule.manifest)
-  kernel.attachments.set(bytesToText(wanted.code), rule.code)
+  kernel.attachments.set(byteText(wanted.manifest), rule.manifest)
+  kernel.attachments.set(byteText(wanted.code), rule.code)
   const checked = checkDeployment(kernel, wanted, () => undefined)
   if (!checked.ok) return checked
   const { address, manifest } = checked.value
@@ -117,22 +121,14 @@ function deployScratch(
   return address
 }
 
-function ownSubscriptions(rule: Contract): [number, TriggerEntry[]][] {
-  const kinds = [...new Set(rule.manifest.subscriptions.map(({ kind }) => kind))]
-  // Every kind gets an entry, so that no other rule's subscription is read from the state.
-  return Array.from({ length: 64 }, (_, kind) => [
+/** Subscriptions of this rule alone; every kind gets an entry, so that none is read from the state. */
+function ownSubscriptions(rule: Contract): [number, Subscriber[]][] {
+  const { alias, address, manifest } = rule
+  return Array.from({ length: recordKindMax + 1 }, (_, kind) => [
     kind,
-    kinds.includes(kind)
-      ? rule.manifest.subscriptions
-          .filter((subscription) => subscription.kind === kind)
-          .map(({ priority, method, codes }) => ({
-            priority,
-            method,
-            codes,
-            address: rule.address,
-            alias: rule.alias,
-          }))
-      : [],
+    manifest.subscriptions
+      .filter((subscription) => subscription.kind === kind)
+      .map(({ priority, method, codes }) => toSubscriber({ priority, method, codes, address, alias })),
   ])
 }
 

@@ -2,18 +2,13 @@
 import t from 'tap'
 import { codeOfStatus, entityKind, recordKind } from '../protocol/index.js'
 import {
-  admissionOf,
   contractOf,
   genesisContract,
-  hex,
   methodsOf,
-  observationOf,
-  patientOf,
-  signerOf,
   systemContracts,
-  World,
   type TestContract,
-} from './world.fixture.js'
+} from './test-contracts.fixture.js'
+import { admissionOf, hex, observationOf, patientOf, signerOf, World } from './world.fixture.js'
 
 const pulse = '8867-4'
 const lisa = patientOf('lisa')

@@ -1,4 +1,5 @@
-// A block: checked, then executed lane by lane, then closed. Everything that replicas compare comes from here.
+// A block: checked, then executed lane by lane, then closed. Everything that replicas compare comes from
+// here.
 import { encodeReceipt, type Receipt } from '../protocol/receipt.js'
 import { listRoot } from '../protocol/hash.js'
 import { lane, laneCount, type Lane } from '../protocol/lanes.js'
@@ -52,8 +53,8 @@ export interface BlockProgress {
 const timersPerBlockMax = 1_024
 
 /**
- * Executes a block on its parent state, which stays as it is. Gives the same outcome on every replica, whatever its
- * cache holds. Throws NodeFault when this machine failed: then there is no outcome to vote on.
+ * Executes a block on its parent state, which stays as it is. Gives the same outcome on every replica,
+ * whatever its cache holds. Throws NodeFault when this machine failed: then there is no outcome to vote on.
  */
 export function executeBlock(
   input: BlockInput,
@@ -96,8 +97,8 @@ export function createProgress(kernel: Kernel): BlockProgress {
 }
 
 /**
- * Lanes from system to bulk; in each: what was carried over, then (in the clinical lane) due timers, then each signed
- * transaction followed at once by what it causes.
+ * Lanes from system to bulk; in each: what was carried over, then (in the clinical lane) due timers, then
+ * each signed transaction followed at once by what it causes.
  */
 function executeLanes(progress: BlockProgress, block: CheckedBlock): void {
   for (const group of block.lanes)
@@ -155,7 +156,9 @@ function runTimers(progress: BlockProgress): void {
   }
 }
 
-/** May work with this bound start? Once something did not fit nothing derived starts any more in this block. */
+/**
+ * May work with this bound start? Once something did not fit nothing derived starts any more in this block.
+ */
 function fits(progress: BlockProgress, bound: number): boolean {
   if (progress.isFull) return false
   if (progress.fuelUsed + progress.fuelReserved + bound <= blockFuelMax) return true

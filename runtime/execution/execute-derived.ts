@@ -1,5 +1,5 @@
-// Derived transactions: rules run by records, contracts run by timers. Each has its own fuel and receipt; a failure is
-// its own and never touches what caused it.
+// Derived transactions: rules run by records, contracts run by timers. Each has its own fuel and receipt; a
+// failure is its own and never touches what caused it.
 import { utf8 } from '../protocol/bytes.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { hashBytes } from '../protocol/hash.js'
@@ -12,7 +12,6 @@ import { createRun, type Kernel, type Run } from './kernel.js'
 import { isErased, readView } from './ledger.js'
 import { receiptOf, type Outcome } from './receipts.js'
 import { mayRun, spend } from './rule-budget.js'
-import { isQuarantined, noteFailure, noteSuccess } from './rule-health.js'
 import { timerRunId, type DueTimer } from './timers.js'
 import { derivedId, encodeTriggerInput, type DerivedItem } from './triggers.js'
 
@@ -49,7 +48,7 @@ export function executeDerived(kernel: Kernel, item: DerivedItem): FinishedRun {
 
 function refuseRun(kernel: Kernel, item: DerivedItem): ErrorCode | undefined {
   if (item.generation > generationMax) return 'GENERATION_EXCEEDED'
-  if (isQuarantined(kernel.overlay, item.alias)) return 'RULE_QUARANTINED'
+  if (kernel.health.isQuarantined(item.alias)) return 'RULE_QUARANTINED'
   const { overlay, budgets, time } = kernel
   return mayRun(overlay, budgets, item.source, item.alias, time) ? undefined : 'BUDGET_EXHAUSTED'
 }
@@ -95,10 +94,10 @@ function enter(
 const kernelCaller = new Uint8Array(hashBytes)
 
 function noteHealth(run: Run, item: DerivedItem, code: ErrorCode): void {
-  const { overlay, time } = run.kernel
+  const { health, time } = run.kernel
   const { alias, source, patient } = item
-  if (code === 'OK') return noteSuccess(overlay, alias, source, patient)
-  if (noteFailure(overlay, alias, { time, source, patient, code })) {
+  if (code === 'OK') return health.noteSuccess(alias, source, patient)
+  if (health.noteFailure(alias, { time, source, patient, code })) {
     run.effects.events.push({ source: '$kernel', topic: 'rule-quarantined', content: utf8(alias) })
   }
 }

@@ -3,7 +3,7 @@ import type { ErrorCode } from '../protocol/error-codes.js'
 import type { Receipt } from '../protocol/receipt.js'
 import type { AppendAction, Bundle, CallAction, Transaction } from '../protocol/transaction.js'
 import { STACK_BYTES_MAX } from '../module/index.js'
-import { bytesToText } from '../state/state-keys.js'
+import { byteText } from './byte-text.js'
 import { contractNamed } from './contracts.js'
 import { runFrame, trigger } from './frame.js'
 import { kernelPrices } from './host-prices.js'
@@ -25,7 +25,7 @@ export function executeSigned(kernel: Kernel, bundle: Bundle): FinishedRun {
   const { action } = transaction
   if (action.type === 'call') {
     action.attachments.forEach((hash, index) => {
-      kernel.attachments.set(bytesToText(hash), attachments[index])
+      kernel.attachments.set(byteText(hash), attachments[index])
     })
   }
   const outcome =
@@ -34,12 +34,12 @@ export function executeSigned(kernel: Kernel, bundle: Bundle): FinishedRun {
 }
 
 /**
- * Fuel of an append, known from the transaction alone. Policy questions are paid by the system: they count in the
- * receipt and the block, and not against the sender's limit.
+ * Fuel of an append, known from the transaction alone. Policy questions are paid by the system: they count
+ * in the receipt and the block, and not against the sender's limit.
  */
 export function appendPrice(action: AppendAction, bodyBytes: number): { records: number; policy: number } {
   const questions = new Set(
-    action.records.map((record) => `${bytesToText(record.patient)}/${record.kind}/${record.code}`),
+    action.records.map((record) => `${byteText(record.patient)}/${record.kind}/${record.code}`),
   )
   return {
     records: action.records.length * kernelPrices.record + bodyBytes * kernelPrices.recordByte,
@@ -133,8 +133,8 @@ function call(run: Run, transaction: Transaction, action: CallAction): Outcome {
 }
 
 /**
- * Why a call failed. When a contract aborts because the kernel refused its command, the kernel's code is the answer that
- * the sender can act on: what is wrong with the module, not that governance said no.
+ * Why a call failed. When a contract aborts because the kernel refused its command, the kernel's code is
+ * the answer that the sender can act on: what is wrong with the module, not that governance said no.
  */
 function failureOf(
   run: Run,

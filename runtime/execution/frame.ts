@@ -62,8 +62,8 @@ export type FrameOutcome =
 const noBytes = new Uint8Array(0)
 
 /**
- * Runs one entry. On success its writes and effects become the caller's; on failure nothing of it stays but the fuel
- * that it used. Refusals before the guest runs (unknown method, depth, re-entry...) use no fuel.
+ * Runs one entry. On success its writes and effects become the caller's; on failure nothing of it stays but
+ * the fuel that it used. Refusals before the guest runs (unknown method, depth, re-entry...) use no fuel.
  */
 export function runFrame(run: Run, entry: FrameEntry): FrameOutcome {
   const { contract } = entry

@@ -6,7 +6,7 @@ import { hashWithDomain } from '../protocol/hash.js'
 import { appVersion } from '../protocol/limits.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { INSTRUMENTER_VERSION, SCHEDULE_VERSION, STACK_BYTES_MAX } from '../module/index.js'
-import { bytesToText } from '../state/state-keys.js'
+import { byteText } from './byte-text.js'
 import { Overlay } from '../state/overlay.js'
 import { applyDeployment, putAlias } from './block-boundary.js'
 import { activeContract } from './contracts.js'
@@ -28,8 +28,9 @@ const genesisCallFuel = 1_000_000_000
 export type GenesisCode = 'GENESIS_MALFORMED' | 'GENESIS_REFUSED'
 
 /**
- * Executes the founding document on an empty state, whose tree is opened with the document's leaf salt. A contract that
- * is refused or a call that fails refuses the whole document: GENESIS_REFUSED, with the place in the detail.
+ * Executes the founding document on an empty state, whose tree is opened with the document's leaf salt. A
+ * contract that is refused or a call that fails refuses the whole document: GENESIS_REFUSED, with the place
+ * in the detail.
  */
 export function executeGenesis(
   genesisBytes: Uint8Array,
@@ -93,8 +94,8 @@ function deployAll(
   const { hash } = kernel
   for (const { manifest, code } of genesis.contracts) {
     const wanted = { vendor: kernelEntity, manifest: hash(manifest), code: hash(code) }
-    kernel.attachments.set(bytesToText(wanted.manifest), manifest)
-    kernel.attachments.set(bytesToText(wanted.code), code)
+    kernel.attachments.set(byteText(wanted.manifest), manifest)
+    kernel.attachments.set(byteText(wanted.code), code)
     const checked = checkDeployment(kernel, wanted, () => undefined)
     if (!checked.ok) return `contract: ${checked.code} ${checked.detail ?? ''}`
     const deployment = checked.value

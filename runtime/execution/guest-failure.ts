@@ -3,7 +3,10 @@ import type { ErrorCode } from '../protocol/error-codes.js'
 import { NodeFault } from './ports.js'
 import type { Frame, FrameFailure } from './frame.js'
 
-/** Thrown by host functions to leave the guest; the reason is in `frame.failure`. One instance: no stack is captured. */
+/**
+ * Thrown by host functions to leave the guest; the reason is in `frame.failure`. One instance: no stack is
+ * captured.
+ */
 export class GuestStop extends Error {}
 const guestStop = new GuestStop('guest stopped')
 

@@ -1,5 +1,5 @@
-// One instance of a metered module, made once and reset between calls: memory and mutable globals go back to what
-// they were after `_initialize`, so that nobody can tell a reused instance from a fresh one.
+// One instance of a metered module, made once and reset between calls: memory and mutable globals go back
+// to what they were after `_initialize`, so that nobody can tell a reused instance from a fresh one.
 import { assert } from '../protocol/result.js'
 import {
   FAULT_EXPORT,

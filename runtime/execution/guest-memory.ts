@@ -1,4 +1,5 @@
-// The one place where host functions touch guest memory: bounds in u32 arithmetic, then caps, then the price.
+// The one place where host functions touch guest memory: bounds in u32 arithmetic, then caps, then the
+// price.
 import { guestMemory } from './guest-instance.js'
 import { stopFrame } from './guest-failure.js'
 import type { Frame } from './frame.js'
@@ -24,7 +25,9 @@ export function guestText(frame: Frame, bytes: Uint8Array): string {
   return text
 }
 
-/** Takes fuel from the running frame. Exhaustion stops the frame before the work is done, with nothing left. */
+/**
+ * Takes fuel from the running frame. Exhaustion stops the frame before the work is done, with nothing left.
+ */
 export function chargeFuel(frame: Frame, amount: number): void {
   const { fuel } = frame.instance
   const left = fuel.value - BigInt(amount)

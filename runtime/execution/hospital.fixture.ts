@@ -1,17 +1,8 @@
 // A founded hospital with the compiled system contracts and rules of contracts-as, for tests and benches.
 import { bodySchemaVersion, entityKind, recordBodySchemas, recordKind } from '../protocol/index.js'
 import type { Schema } from '../protocol/index.js'
-import {
-  borsh,
-  builtContract,
-  genesisContract,
-  sha256,
-  signerOf,
-  World,
-  type NewRecord,
-  type Signer,
-  type TestContract,
-} from './world.fixture.js'
+import { builtContract, genesisContract, type TestContract } from './test-contracts.fixture.js'
+import { borsh, sha256, signerOf, World, type NewRecord, type Signer } from './world.fixture.js'
 
 export const systemNames = ['ward/policy', 'ward/governance', 'ward/alerts', 'ward/orders']
 export const ruleNames = ['ward/deterioration', 'ward/sepsis-screen']

@@ -1,4 +1,5 @@
-// Lisa's story on the compiled contracts: deploy, activate, admit, findings, vital signs, alert, orders, signature.
+// Lisa's story on the compiled contracts: deploy, activate, admit, findings, vital signs, alert, orders,
+// signature.
 import t from 'tap'
 import {
   alertBody,

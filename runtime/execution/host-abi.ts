@@ -4,7 +4,10 @@ import type { HostFunctionName } from './host-prices.js'
 
 export const hostModuleName = 'wardchain_v1'
 
-/** One letter a value: i = i32 (pointers and lengths, read as u32), I = i64. ARCHITECTURE.md says what each does. */
+/**
+ * One letter a value: i = i32 (pointers and lengths, read as u32), I = i64. ARCHITECTURE.md says what each
+ * does.
+ */
 export const hostSignatures: Readonly<Record<HostFunctionName, FunctionType>> = {
   input_len: functionType('', 'i'),
   input_read: functionType('i'),

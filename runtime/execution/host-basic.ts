@@ -56,7 +56,10 @@ export function abort(frame: Frame, code: number, pointer: number, length: numbe
   stopFrame(frame, 'CONTRACT_ABORTED', String(number), `${readableText(message)} (line ${line >>> 0})`)
 }
 
-/** A policy question sees no clock and no transaction: its answer may depend on its argument and its store only. */
+/**
+ * A policy question sees no clock and no transaction: its answer may depend on its argument and its store
+ * only.
+ */
 export function contextRead(frame: Frame, pointer: number): void {
   const { run, entry, contract } = frame
   const target = guestBytes(frame, pointer, contextBytes, contextBytes)
@@ -109,7 +112,10 @@ export function eventEmit(
   run.effects.events.push({ source: frame.contract.alias, topic: text, content: content.slice() })
 }
 
-/** Explanations are kept beside the receipt, outside every hash; read-only frames may explain themselves too. */
+/**
+ * Explanations are kept beside the receipt, outside every hash; read-only frames may explain themselves
+ * too.
+ */
 export function explain(frame: Frame, pointer: number, length: number): void {
   const entry = guestBytes(frame, pointer, length, hostCaps.explainBytes)
   chargeCall(frame, 'explain', entry.length)

@@ -1,6 +1,6 @@
 // Host functions that enter other contracts: ordinary calls, and the kernel-made call behind `alert_raise`.
 import { statusOf } from '../protocol/error-codes.js'
-import { bytesToText } from '../state/state-keys.js'
+import { byteText } from './byte-text.js'
 import { aliasLengthMax, callArgumentBytesMax, methodLengthMax } from '../protocol/limits.js'
 import { kernelEntity } from '../protocol/entity.js'
 import { ByteWriter } from './byte-writer.js'
@@ -61,7 +61,7 @@ function targetOf(frame: Frame, target: Uint8Array): Contract | undefined {
   const { kernel } = frame.run
   return target.length === 32
     ? contractAt(kernel, target.slice())
-    : activeContract(kernel, bytesToText(target))
+    : activeContract(kernel, byteText(target))
 }
 
 function failCall(
@@ -75,7 +75,10 @@ function failCall(
   return -statusOf(code)
 }
 
-/** Moves a slice of the caller's fuel to the callee and gives back what is left. A slice of 0 is all there is. */
+/**
+ * Moves a slice of the caller's fuel to the callee and gives back what is left. A slice of 0 is all there
+ * is.
+ */
 function enter(frame: Frame, entry: Omit<FrameEntry, 'stackLeft'>): ReturnType<typeof runFrame> {
   const { fuel, stack } = frame.instance
   const available = Number(fuel.value)
@@ -86,8 +89,9 @@ function enter(frame: Frame, entry: Omit<FrameEntry, 'stackLeft'>): ReturnType<t
 }
 
 /**
- * Raises an alert through `ward/alerts`. The kernel puts the rule's alias, version and address in front, so that no
- * rule can speak in another's name. A failure stops the frame: an alert must not get lost unnoticed.
+ * Raises an alert through `ward/alerts`. The kernel puts the rule's alias, version and address in front, so
+ * that no rule can speak in another's name. A failure stops the frame: an alert must not get lost
+ * unnoticed.
  */
 export function alertRaise(frame: Frame, pointer: number, length: number): number {
   const draft = guestBytes(frame, pointer, length, hostCaps.alertBytes)

@@ -8,7 +8,9 @@ import { checkCommand } from './kernel-commands.js'
 
 export const governanceAlias = 'ward/governance'
 
-/** 0, or the negated code of a command that the kernel refuses; the reason in words goes to the diagnostics. */
+/**
+ * 0, or the negated code of a command that the kernel refuses; the reason in words goes to the diagnostics.
+ */
 export function kernelCommand(frame: Frame, pointer: number, length: number): number {
   const bytes = guestBytes(frame, pointer, length, hostCaps.commandBytes)
   chargeCall(frame, 'kernel_command', bytes.length)

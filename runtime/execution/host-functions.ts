@@ -1,5 +1,5 @@
-// The dispatcher of `wardchain_v1`: binds the host functions to the frame that runs in an instance. Every function
-// works in one order: bounds, caps, price, act.
+// The dispatcher of `wardchain_v1`: binds the host functions to the frame that runs in an instance. Every
+// function works in one order: bounds, caps, price, act.
 import { statusOf } from '../protocol/error-codes.js'
 import type { Frame } from './frame.js'
 import { GuestStop } from './guest-failure.js'

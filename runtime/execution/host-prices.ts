@@ -1,5 +1,6 @@
-// The price of every host function: consensus data, apart from what the functions do. A changed number is a new fuel
-// schedule version. Start values of the runtime reference, section 5; 1 fuel is about 1 ns on the minimum machine.
+// The price of every host function: consensus data, apart from what the functions do. A changed number is a
+// new fuel schedule version. Start values of the runtime reference, section 5; 1 fuel is about 1 ns on the
+// minimum machine.
 
 export interface HostPrice {
   base: number
@@ -52,7 +53,10 @@ export type HostFunctionName = keyof typeof hostPrices
 
 /** Prices of the kernel's own work for a transaction. */
 export const kernelPrices = {
-  /** One policy question, memoised or not, so that a restarted replica counts the same fuel. Paid by the system. */
+  /**
+   * One policy question, memoised or not, so that a restarted replica counts the same fuel. Paid by the
+   * system.
+   */
   policyQuestion: 150_000,
   /** One appended record: row, head, indexes. */
   record: 60_000,

@@ -1,4 +1,5 @@
-// Host functions on the record ledger. What a contract may read and emit is its approved manifest, nothing else.
+// Host functions on the record ledger. What a contract may read and emit is its approved manifest, nothing
+// else.
 import { decodeBorsh } from '../protocol/borsh.js'
 import { concatBytes } from '../protocol/bytes.js'
 import { statusOf } from '../protocol/error-codes.js'
@@ -80,16 +81,12 @@ export function recordQuery(
 const noViews = new Uint8Array(4)
 
 /** Codes to search: the one asked for, or every code that the manifest reads of this kind (empty: all). */
-function readableCodes(frame: Frame, kind: number, code: string): string[] {
-  const { reads } = frame.contract.manifest
-  const ofKind = reads.filter((selector) => selector.kind === kind)
-  if (ofKind.length === 0) stopFrame(frame, 'NOT_IN_MANIFEST')
-  if (code !== '') {
-    if (!selects(reads, kind, code)) stopFrame(frame, 'NOT_IN_MANIFEST')
-    return [code]
-  }
-  if (ofKind.some((selector) => selector.codes.length === 0)) return []
-  return [...new Set(ofKind.flatMap((selector) => selector.codes))]
+function readableCodes(frame: Frame, kind: number, code: string): readonly string[] {
+  const readable = frame.contract.reads.get(kind)
+  if (readable === undefined) return stopFrame(frame, 'NOT_IN_MANIFEST')
+  if (code === '') return readable.all ? [] : readable.codes
+  if (!readable.all && !readable.codes.includes(code)) stopFrame(frame, 'NOT_IN_MANIFEST')
+  return [code]
 }
 
 /** Does any selector name this kind and code? An empty list of codes names all of them. */

@@ -1,4 +1,5 @@
-// Host functions on the contract's own store. Tables are numbered by the contract; a store belongs to the alias.
+// Host functions on the contract's own store. Tables are numbered by the contract; a store belongs to the
+// alias.
 import { concatBytes } from '../protocol/bytes.js'
 import { ByteWriter } from './byte-writer.js'
 import type { Frame } from './frame.js'
@@ -80,7 +81,10 @@ export function orderedRemove(
   return overlay.orderedRemove(frame.contract.alias, table, ...place) ? 1 : 0
 }
 
-/** Result: Borsh vec<{order u64, sequence u32, value bytes}>, ascending; rows that would pass 64 KiB are left out. */
+/**
+ * Result: Borsh vec<{order u64, sequence u32, value bytes}>, ascending; rows that would pass 64 KiB are
+ * left out.
+ */
 export function stateScan(
   frame: Frame,
   table: number,

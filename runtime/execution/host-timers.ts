@@ -13,7 +13,10 @@ import {
 import { hostCaps } from './host-prices.js'
 import { cancelTimer, setTimer } from './timers.js'
 
-/** Asks for a call of an own `timer` method at block time `due`; result: the timer's id. Fuel 0: the manifest's bound. */
+/**
+ * Asks for a call of an own `timer` method at block time `due`; result: the timer's id. Fuel 0: the
+ * manifest's bound.
+ */
 export function timerSet(
   frame: Frame,
   due: bigint,

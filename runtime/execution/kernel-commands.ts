@@ -30,7 +30,10 @@ type Checked = Result<KernelCommand, ErrorCode>
 /** Aliases that one activation switches at most: a hospital's whole set of rules. */
 const activationsMax = 64
 
-/** Decodes and validates u8 tag ‖ Borsh body against the state and the commands accepted before in this block. */
+/**
+ * Decodes and validates u8 tag ‖ Borsh body against the state and the commands accepted before in this
+ * block.
+ */
 export function checkCommand(run: Run, bytes: Uint8Array, charge: Charge): Checked {
   const schema = bytes.length === 0 ? undefined : kernelCommandSchemas.get(bytes[0])
   if (schema === undefined) return refused('ARGUMENT_INVALID', 'unknown command')

@@ -1,5 +1,5 @@
-// The kernel's own tables: names, keys and row layouts. Everything here is under the state root except the index
-// tables at the end, which are rebuilt from `$record`.
+// The kernel's own tables: names, keys and row layouts. Everything here is under the state root except the
+// index tables at the end, which are rebuilt from `$record`.
 import { concatBytes } from '../protocol/bytes.js'
 import { decodeBorsh, encodeBorsh, type Schema } from '../protocol/borsh.js'
 import { assert } from '../protocol/result.js'
@@ -226,7 +226,9 @@ export interface BudgetEntry {
   time: bigint
 }
 
-/** `$health` at an alias: failures of late, newest last, and since when it is quarantined (0: it is not). */
+/**
+ * `$health` at an alias: failures of late, newest last, and since when it is quarantined (0: it is not).
+ */
 export const healthRow: Schema = {
   struct: [
     ['quarantinedAt', 'u64'],

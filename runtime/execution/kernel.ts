@@ -1,4 +1,5 @@
-// What the execution of one block, view or genesis shares: state, ports, time, and what was loaded or made so far.
+// What the execution of one block, view or genesis shares: state, ports, time, and what was loaded or made
+// so far.
 import type { ErrorCode } from '../protocol/error-codes.js'
 import type { Hash } from '../protocol/hash.js'
 import type { ReceiptEvent } from '../protocol/receipt.js'
@@ -9,9 +10,11 @@ import type { ModuleCache } from './module-cache.js'
 import { createPolicyMemo, type PolicyMemo } from './policy.js'
 import type { Attachment, Diagnostic, ExecutionPorts, LedgerRecord, ParentState } from './ports.js'
 import type { TraceSink } from './trace.js'
-import { chainRow, decodeRow, onlyKey, store, type ChainRow, type TriggerEntry } from './kernel-tables.js'
+import { chainRow, decodeRow, onlyKey, store, type ChainRow } from './kernel-tables.js'
 import { RecordIndex } from './record-index.js'
 import { BudgetMeter } from './rule-budget.js'
+import { HealthBook } from './rule-health.js'
+import type { Subscriber } from './triggers.js'
 import { assert } from '../protocol/result.js'
 
 export interface Kernel {
@@ -31,7 +34,12 @@ export interface Kernel {
   aliases: Map<string, Contract | undefined>
   policy: PolicyMemo
   /** Subscriptions by record kind. */
-  triggers: Map<number, readonly TriggerEntry[]>
+  triggers: Map<number, readonly Subscriber[]>
+  health: HealthBook
+  /**
+   * Patients looked up in this block and whether they are erased, which changes at block boundaries only.
+   */
+  erased: Map<string, boolean>
   budgets: BudgetMeter
   /** Commands of finished transactions, applied at the end of the block. */
   commands: KernelCommand[]
@@ -86,6 +94,8 @@ export function createKernel(
     aliases: new Map(),
     policy: createPolicyMemo(),
     triggers: new Map(),
+    health: new HealthBook(parts.overlay),
+    erased: new Map(),
     budgets: new BudgetMeter(),
     commands: [],
     attachments: new Map(),

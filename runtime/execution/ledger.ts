@@ -1,10 +1,12 @@
-// The record ledger: appends, look-ups, searches. Bodies lie outside the tree; a record's row holds its commitment.
+// The record ledger: appends, look-ups, searches. Bodies lie outside the tree; a record's row holds its
+// commitment.
 import { compareBytes, u32Bytes } from '../protocol/bytes.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
-import { hashWithDomain, zeroHash } from '../protocol/hash.js'
+import { zeroHash } from '../protocol/hash.js'
 import { recordId, recordKind, saltBytes, type RecordBody, type RecordHeader } from '../protocol/record.js'
 import { concatBytes } from '../protocol/bytes.js'
 import { assert, ok, refused, type Result } from '../protocol/result.js'
+import { asciiBytes, byteText } from './byte-text.js'
 import type { Kernel, Run } from './kernel.js'
 import { store } from './kernel-tables.js'
 import type { LedgerRecord } from './ports.js'
@@ -81,12 +83,14 @@ function refuseRecord(
   return head !== undefined && header.supersedes === undefined ? 'PATIENT_EXISTS' : undefined
 }
 
+const patientDomain = asciiBytes('wardchain/patient/1')
+
 function writeRecord(kernel: Kernel, id: Uint8Array, row: RecordRow, head: PatientHead | undefined): void {
   const { overlay, hash } = kernel
   const { header } = row
   const encoded = encodeRecordRow(row)
   overlay.set(store.record, id, encoded)
-  const chain = hashWithDomain(hash, 'wardchain/patient/1', head?.chain ?? zeroHash, id, encoded)
+  const chain = hash(concatBytes(patientDomain, head?.chain ?? zeroHash, id, encoded))
   overlay.set(
     store.patient,
     header.patient,
@@ -95,8 +99,8 @@ function writeRecord(kernel: Kernel, id: Uint8Array, row: RecordRow, head: Patie
 }
 
 /**
- * Salt of a derived body: first 16 bytes of H(transaction id ‖ index u32 BE ‖ salts of the bodies read, in order).
- * Every replica computes the same one, and nobody without those bodies can guess it.
+ * Salt of a derived body: first 16 bytes of H(transaction id ‖ index u32 BE ‖ salts of the bodies read, in
+ * order). Every replica computes the same one, and nobody without those bodies can guess it.
  */
 export function derivedSalt(run: Run): Uint8Array {
   const parts = concatBytes(run.id, u32Bytes(run.effects.records.length), ...run.saltsRead.values())
@@ -105,7 +109,13 @@ export function derivedSalt(run: Run): Uint8Array {
 
 /** Is this patient erased? Then no body of theirs is read any more, on any replica. */
 export function isErased(kernel: Kernel, patient: Uint8Array): boolean {
-  return readPatient(kernel.overlay, patient)?.status === patientStatus.erased
+  const key = byteText(patient)
+  let erased = kernel.erased.get(key)
+  if (erased === undefined) {
+    erased = readPatient(kernel.overlay, patient)?.status === patientStatus.erased
+    kernel.erased.set(key, erased)
+  }
+  return erased
 }
 
 /** The view of a record whose patient is not erased; its body counts as read by the run. */

@@ -1,6 +1,7 @@
-// Compiled modules and idle instances, kept between blocks. Pure memory: a node with an empty cache computes the same.
-// The key holds code hash, instrumenter version and fuel schedule version, so that a hot cache never keeps old prices.
-import { bytesToText } from '../state/state-keys.js'
+// Compiled modules and idle instances, kept between blocks. Pure memory: a node with an empty cache
+// computes the same. The key holds code hash, instrumenter version and fuel schedule version, so that a hot
+// cache never keeps old prices.
+import { byteText } from './byte-text.js'
 import type { Manifest, ManifestMethod } from '../protocol/manifest.js'
 import {
   fuelScheduleV1,
@@ -34,8 +35,16 @@ export interface CompiledModule {
   give(instance: GuestInstance): void
 }
 
+/** What a manifest reads of one record kind. */
+export interface ReadableKind {
+  /** A selector without codes: every code. */
+  all: boolean
+  codes: string[]
+}
+
 export interface LoadedManifest {
   manifest: Manifest
+  reads: ReadonlyMap<number, ReadableKind>
   methods: ReadonlyMap<string, ManifestMethod>
 }
 
@@ -67,7 +76,10 @@ export const contractPolicy: ModulePolicy = {
   limits: moduleLimits,
 }
 
-/** The schedule of a version; a version that this node does not know is a fault of the node, not of the block. */
+/**
+ * The schedule of a version; a version that this node does not know is a fault of the node, not of the
+ * block.
+ */
 export function scheduleOf(versions: ModuleVersions): FuelSchedule {
   if (versions.fuelSchedule === SCHEDULE_VERSION && versions.instrumenter === INSTRUMENTER_VERSION) {
     return fuelScheduleV1
@@ -85,11 +97,11 @@ export function createModuleCache(_ports?: ExecutionPorts): ModuleCache {
   const entities = new Map<string, Uint8Array>()
   return {
     module(codeHash, versions, code) {
-      const key = `${bytesToText(codeHash)}/${versions.instrumenter}/${versions.fuelSchedule}`
+      const key = `${byteText(codeHash)}/${versions.instrumenter}/${versions.fuelSchedule}`
       return remember(modules, key, modulesMax, () => loadModule(code(), versions))
     },
     manifest: (hash, decode) =>
-      remember(manifests, bytesToText(hash), manifestsMax, () => indexMethods(decode())),
+      remember(manifests, byteText(hash), manifestsMax, () => indexMethods(decode())),
     aliasEntity: (alias, compute) => remember(entities, alias, manifestsMax, compute),
     policy: createPolicyMemo(),
   }
@@ -110,18 +122,34 @@ export function remember<V>(map: Map<string, V>, key: string, countMax: number, 
 
 const indexMethods = (manifest: Manifest): LoadedManifest => ({
   manifest,
+  reads: readableKinds(manifest),
   methods: new Map(manifest.methods.map((method) => [method.name, method])),
 })
 
+function readableKinds(manifest: Manifest): Map<number, ReadableKind> {
+  const kinds = new Map<number, ReadableKind>()
+  for (const { kind, codes } of manifest.reads) {
+    const readable = kinds.get(kind) ?? { all: false, codes: [] }
+    if (codes.length === 0) readable.all = true
+    readable.codes = [...new Set([...readable.codes, ...codes])]
+    kinds.set(kind, readable)
+  }
+  return kinds
+}
+
 function loadModule(code: Uint8Array, versions: ModuleVersions): CompiledModule {
   const prepared = prepareModule(code, contractPolicy, scheduleOf(versions))
-  // Only what passed was deployed: a refusal now means that this node decides otherwise than the one that deployed it.
+  // Only what passed was deployed: a refusal now means that this node decides otherwise than the one that
+  // deployed it.
   if (!prepared.ok)
     throw new NodeFault('ENGINE_DISAGREES', `a deployed module is refused: ${prepared.code}`)
   return compileModule(prepared.value)
 }
 
-/** Compiles and makes the first instance. Throws NodeFault when the engine refuses what our validator accepted. */
+/**
+ * Compiles and makes the first instance. Throws NodeFault when the engine refuses what our validator
+ * accepted.
+ */
 export function compileModule(prepared: PreparedModule): CompiledModule {
   let module: WebAssembly.Module
   try {

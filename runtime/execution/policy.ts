@@ -1,5 +1,6 @@
-// The kernel's question to `ward/policy`: may this author append this record? An answer depends on the question, the
-// policy's address and its store alone, so it is kept until the store changes; it costs the same kept or not.
+// The kernel's question to `ward/policy`: may this author append this record? An answer depends on the
+// question, the policy's address and its store alone, so it is kept until the store changes; it costs the
+// same kept or not.
 import { decodeBorsh, encodeBorsh } from '../protocol/borsh.js'
 import { bytesToHex, concatBytes, utf8 } from '../protocol/bytes.js'
 import { kernelEntity } from '../protocol/entity.js'
@@ -7,7 +8,7 @@ import { zeroHash } from '../protocol/hash.js'
 import { mayAppendInput, policyAnswer } from '../protocol/record-bodies.js'
 import { assert } from '../protocol/result.js'
 import { STACK_BYTES_MAX } from '../module/index.js'
-import { bytesToText } from '../state/state-keys.js'
+import { byteText } from './byte-text.js'
 import { activeContract, type Contract } from './contracts.js'
 import { runFrame, trigger } from './frame.js'
 import { createRun, type Kernel } from './kernel.js'
@@ -51,7 +52,7 @@ export function askMayAppend(kernel: Kernel, question: PolicyQuestion): PolicyAn
 function keptAnswer(kernel: Kernel, contract: Contract, question: PolicyQuestion): PolicyAnswer {
   const memo = memoFor(kernel, contract)
   const { author, patient, kind, code } = question
-  const key = bytesToText(concatBytes(author, patient, new Uint8Array([kind]), utf8(code)))
+  const key = byteText(concatBytes(author, patient, new Uint8Array([kind]), utf8(code)))
   const kept = memo.get(key)
   if (kept !== undefined) return kept
   if (memo.size >= answersMax) memo.clear()
@@ -61,17 +62,15 @@ function keptAnswer(kernel: Kernel, contract: Contract, question: PolicyQuestion
 }
 
 /**
- * While the block has not written to the policy's store its sub-root at the parent names the version, and answers live
- * across blocks. After a write, answers live as long as the overlay's revision of that store.
+ * While the block has not written to the policy's store its sub-root at the parent names the version, and
+ * answers live across blocks. After a write, answers live as long as the overlay's revision of that store.
  */
 function memoFor(kernel: Kernel, contract: Contract): Map<string, PolicyAnswer> {
   const revision = kernel.overlay.revision(policyAlias)
-  const address = bytesToText(contract.address)
+  const address = byteText(contract.address)
   const memo = revision === 0 ? kernel.cache.policy : kernel.policy
   const version =
-    revision === 0
-      ? `${bytesToText(kernel.parent.subRoot(policyAlias))}/${address}`
-      : `${revision}/${address}`
+    revision === 0 ? `${byteText(kernel.parent.subRoot(policyAlias))}/${address}` : `${revision}/${address}`
   if (memo.version !== version) {
     memo.version = version
     memo.answers.clear()

@@ -67,7 +67,9 @@ export interface Explanation {
   transactionId: Uint8Array
   alias: string
   method: string
-  /** Patient of the derived transaction, when it has one: the entries are sealed under that patient's key. */
+  /**
+   * Patient of the derived transaction, when it has one: the entries are sealed under that patient's key.
+   */
   patient?: Uint8Array
   entries: Uint8Array[]
 }

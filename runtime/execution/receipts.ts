@@ -34,7 +34,10 @@ export function receiptOf(run: Run, outcome: Outcome): Receipt {
   return receipt
 }
 
-/** Printable ASCII of at most 512 characters: what a contract says about a refusal is not trusted to be either. */
+/**
+ * Printable ASCII of at most 512 characters: what a contract says about a refusal is not trusted to be
+ * either.
+ */
 export function asDetail(text: string): string {
   return text.slice(0, detailLengthMax).replace(/[^\x20-\x7e]/g, '?')
 }

@@ -1,9 +1,10 @@
-// The ledger's indexes: outside the tree, rebuilt from `$record`, equal on every replica. During a block new records are
-// found in memory; the rows are written once, at its end. No row needs a look at the store to be placed: the sequence of
-// a row is the record's number per patient, or its place in the block.
+// The ledger's indexes: outside the tree, rebuilt from `$record`, equal on every replica. During a block
+// new records are found in memory; the rows are written once, at its end. No row needs a look at the store
+// to be placed: the sequence of a row is the record's number per patient, or its place in the block.
 import { utf8 } from '../protocol/bytes.js'
-import { bytesToText, compareWrites, encodeOrderedKey } from '../state/state-keys.js'
-import type { StateWrite } from '../state/store-interface.js'
+import { compareWrites, encodeOrderedKey } from '../state/state-keys.js'
+import { asciiBytes, byteText } from './byte-text.js'
+import type { OrderedEntry, StateWrite } from '../state/store-interface.js'
 import { codeTimePartition, kindTimePartition, recordIndex, store } from './kernel-tables.js'
 import { NodeFault, type LedgerRecord, type ParentState } from './ports.js'
 import { decodeRecordRow, encodeRecordView, type RecordRow } from './record-rows.js'
@@ -31,6 +32,17 @@ export interface RecordSearch {
   limit: number
 }
 
+/** One answer of the parent state. */
+interface Scan {
+  from: bigint
+  to: bigint
+  limit: number
+  records: IndexedRecord[]
+}
+
+/** Answers kept of one partition: rules ask for few different ranges. */
+const scansPerPartitionMax = 8
+
 /** Answers of the parent state kept for one block: it does not change while the block runs. */
 const scansMax = 50_000
 
@@ -39,7 +51,7 @@ export class RecordIndex {
   /** Records of this block by patient and kind, in order of arrival. */
   readonly #arrived = new Map<string, IndexedRecord[]>()
   readonly #known = new Map<string, IndexedRecord>()
-  readonly #scans = new Map<string, IndexedRecord[]>()
+  readonly #scans = new Map<string, Scan[]>()
 
   constructor(parent: ParentState) {
     this.#parent = parent
@@ -48,7 +60,7 @@ export class RecordIndex {
   /** Adds a record of this block. */
   add(record: LedgerRecord, row: RecordRow): void {
     const { id, header } = record
-    const key = bytesToText(id)
+    const key = byteText(id)
     const indexed: IndexedRecord = {
       id,
       key,
@@ -68,7 +80,7 @@ export class RecordIndex {
 
   /** Takes back a record that a failing frame made. */
   remove({ id, header }: LedgerRecord): void {
-    const key = bytesToText(id)
+    const key = byteText(id)
     const group = groupKey(header.patient, header.kind)
     const left = (this.#arrived.get(group) ?? []).filter((record) => record.key !== key)
     this.#arrived.set(group, left)
@@ -77,7 +89,7 @@ export class RecordIndex {
 
   /** A record by its id; undefined when the ledger has none. */
   find(id: Uint8Array): IndexedRecord | undefined {
-    const key = bytesToText(id)
+    const key = byteText(id)
     const known = this.#known.get(key)
     if (known !== undefined) return known
     const bytes = this.#parent.get(store.record, id)
@@ -113,17 +125,12 @@ export class RecordIndex {
   search(search: RecordSearch): IndexedRecord[] {
     const { patient, kind, codes, from, to, limit } = search
     const found: IndexedRecord[] = []
-    if (codes.length === 0) {
-      found.push(...this.#scan(recordIndex.kindTime, kindTimePartition(patient, kind), from, to, limit))
-    }
-    for (const code of codes) {
-      const partition = codeTimePartition(patient, kind, utf8(code))
-      found.push(...this.#scan(recordIndex.codeTime, partition, from, to, limit))
-    }
+    const group = groupKey(patient, kind)
+    if (codes.length === 0) this.#scan(found, `${group}/`, search, undefined)
+    for (const code of codes) this.#scan(found, `${group}=${code}`, search, code)
     const before = found.length
-    for (const record of this.#arrived.get(groupKey(patient, kind)) ?? []) {
-      const time = BigInt(record.effectiveTime)
-      if (time < from || time > to) continue
+    for (const record of this.#arrived.get(group) ?? []) {
+      if (record.effectiveTime < from || record.effectiveTime > to) continue
       if (codes.length === 0 || codes.includes(record.code)) found.push(record)
     }
     // One list of the parent is sorted as it is.
@@ -131,24 +138,38 @@ export class RecordIndex {
     return found.length > limit ? found.slice(0, limit) : found
   }
 
-  #scan(table: number, partition: Uint8Array, from: bigint, to: bigint, limit: number): IndexedRecord[] {
-    const key = `${table}/${bytesToText(partition)}/${from}/${to}/${limit}`
-    const kept = this.#scans.get(key)
-    if (kept !== undefined) return kept
-    const rows = this.#parent.scanIndex(store.record, table, partition, from, to, limit, true)
-    const found = rows.map(({ value }) => {
+  /** Adds what the parent state has of one code, or of every code of the kind. */
+  #scan(found: IndexedRecord[], key: string, search: RecordSearch, code: string | undefined): void {
+    const { patient, kind, from, to, limit } = search
+    const scans = this.#scans.get(key)
+    const kept = scans?.find((scan) => scan.limit === limit && scan.from === from && scan.to === to)
+    if (kept !== undefined) {
+      for (const record of kept.records) found.push(record)
+      return
+    }
+    const rows =
+      code === undefined
+        ? this.#rows(recordIndex.kindTime, kindTimePartition(patient, kind), search)
+        : this.#rows(recordIndex.codeTime, codeTimePartition(patient, kind, asciiBytes(code)), search)
+    const records = rows.map(({ value }) => {
       const record = this.find(value)
       if (record === undefined)
         throw new NodeFault('BODY_MISSING', 'an index names a record that does not exist')
       return record
     })
     if (this.#scans.size >= scansMax) this.#scans.clear()
-    this.#scans.set(key, found)
-    return found
+    const scan = { from, to, limit, records }
+    if (scans === undefined || scans.length >= scansPerPartitionMax) this.#scans.set(key, [scan])
+    else scans.push(scan)
+    found.push(...records)
+  }
+
+  #rows(table: number, partition: Uint8Array, { from, to, limit }: RecordSearch): OrderedEntry[] {
+    return this.#parent.scanIndex(store.record, table, partition, from, to, limit, true)
   }
 }
 
-const groupKey = (patient: Uint8Array, kind: number): string => `${bytesToText(patient)}${kind}`
+const groupKey = (patient: Uint8Array, kind: number): string => `${byteText(patient)}${kind}`
 
 function newestFirst(left: IndexedRecord, right: IndexedRecord): number {
   return right.effectiveTime - left.effectiveTime || right.number - left.number

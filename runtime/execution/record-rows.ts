@@ -25,6 +25,9 @@ export const recordRow: Schema = {
   ],
 }
 
+/** One writer serves every row: encoding never nests. */
+const scratch = new ByteWriter(4_096)
+
 export interface RecordRow {
   header: RecordHeader
   author: Uint8Array
@@ -37,11 +40,11 @@ export interface RecordRow {
 }
 
 export function encodeRecordRow(row: RecordRow): Uint8Array {
-  const writer = new ByteWriter(256)
+  const writer = scratch.clear()
   const { header } = row
   writer.u8(header.kind)
   writer.raw(header.patient)
-  writer.text(header.code)
+  writer.ascii(header.code)
   writer.u64(header.effectiveTime)
   writer.raw(header.bodyHash)
   writer.optional(header.supersedes)
@@ -91,7 +94,7 @@ export function writeRecordView(
   writer.raw(id)
   writer.u8(header.kind)
   writer.raw(header.patient)
-  writer.text(header.code)
+  writer.ascii(header.code)
   writer.u64(header.effectiveTime)
   writer.u64(row.height)
   writer.u64(row.time)
@@ -102,7 +105,7 @@ export function writeRecordView(
 }
 
 export function encodeRecordView(id: Uint8Array, row: RecordRow, body: Uint8Array): Uint8Array {
-  const writer = new ByteWriter(256 + body.length)
+  const writer = scratch.clear()
   writeRecordView(writer, id, row, body)
   return writer.finish()
 }
@@ -110,8 +113,9 @@ export function encodeRecordView(id: Uint8Array, row: RecordRow, body: Uint8Arra
 export const patientStatus = { active: 0, erased: 1 } as const
 
 /**
- * Head of a patient's record list. Row: count u32 LE ‖ status u8 ‖ chain 32.
- * chain(n) = H("wardchain/patient/1" ‖ chain(n-1) ‖ record id ‖ record row), chain(0) = zero: it proves a list complete.
+ * Head of a patient's record list. Row: count u32 LE ‖ status u8 ‖ chain 32. chain(n) =
+ * H("wardchain/patient/1" ‖ chain(n-1) ‖ record id ‖ record row), chain(0) = zero: it proves a list
+ * complete.
  */
 export interface PatientHead {
   count: number
@@ -130,7 +134,7 @@ export function readPatient(state: StateReader, patient: Uint8Array): PatientHea
 }
 
 export function encodePatientRow(head: PatientHead): Uint8Array {
-  const writer = new ByteWriter(patientRowBytes)
+  const writer = scratch.clear()
   writer.u32(head.count)
   writer.u8(head.status)
   writer.raw(head.chain)

@@ -1,5 +1,6 @@
-// Replay protection: a window of 1,024 sequences per (key, stream), so that lost and reordered readings do no harm.
-// Row: highest sequence u64 BE ‖ 1,024 bits; bit (sequence mod 1,024) is set when that sequence was used.
+// Replay protection: a window of 1,024 sequences per (key, stream), so that lost and reordered readings do
+// no harm. Row: highest sequence u64 BE ‖ 1,024 bits; bit (sequence mod 1,024) is set when that sequence
+// was used.
 import { concatBytes } from '../protocol/bytes.js'
 import { sequenceJumpMax, sequenceWindow } from '../protocol/limits.js'
 import { assert } from '../protocol/result.js'
@@ -15,7 +16,9 @@ export type SequenceVerdict = 'OK' | 'SEQUENCE_REUSED' | 'SEQUENCE_TOO_OLD' | 'S
 const rowKey = (keyId: Uint8Array, stream: number): Uint8Array =>
   concatBytes(keyId, new Uint8Array([stream]))
 
-/** May this sequence be used next? An unused stream starts below 0, so that the first may be 0..2^20 - 1. */
+/**
+ * May this sequence be used next? An unused stream starts below 0, so that the first may be 0..2^20 - 1.
+ */
 export function checkSequence(
   state: StateReader,
   keyId: Uint8Array,

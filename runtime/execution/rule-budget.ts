@@ -1,8 +1,9 @@
-// The budget of a rule for one source: fuel that regenerates with block time. A device that floods a rule spends its own
-// budget and nobody else's. A little is free in every block, so that a source of ordinary pace needs no row at all.
+// The budget of a rule for one source: fuel that regenerates with block time. A device that floods a rule
+// spends its own budget and nobody else's. A little is free in every block, so that a source of ordinary
+// pace needs no row at all.
 import type { Overlay } from '../state/overlay.js'
 import type { StateReader } from '../state/store-interface.js'
-import { bytesToText } from '../state/state-keys.js'
+import { byteText } from './byte-text.js'
 import { budgetRow, decodeRow, encodeRow, store, type BudgetEntry } from './kernel-tables.js'
 
 /** Fuel of one rule for one source that each block gives without touching the budget. */
@@ -18,12 +19,12 @@ export class BudgetMeter {
   readonly #used = new Map<string, number>()
 
   usedBy(source: Uint8Array, alias: string): number {
-    return this.#used.get(`${bytesToText(source)}/${alias}`) ?? 0
+    return this.#used.get(`${byteText(source)}/${alias}`) ?? 0
   }
 
   add(source: Uint8Array, alias: string, fuel: number): number {
     const total = this.usedBy(source, alias) + fuel
-    this.#used.set(`${bytesToText(source)}/${alias}`, total)
+    this.#used.set(`${byteText(source)}/${alias}`, total)
     return total
   }
 }

@@ -1,5 +1,6 @@
-// Health of triggered rules. A rule whose runs fail for several sources and several patients, without a success in
-// between for those sources, is quarantined; governance lifts it. One broken device cannot quarantine a rule.
+// Health of triggered rules. A rule whose runs fail for several sources and several patients, without a
+// success in between for those sources, is quarantined; governance lifts it. One broken device cannot
+// quarantine a rule.
 import { compareBytes, utf8 } from '../protocol/bytes.js'
 import { bytesToHex } from '../protocol/bytes.js'
 import { statusOf, type ErrorCode } from '../protocol/error-codes.js'
@@ -19,49 +20,66 @@ export function readHealth(state: StateReader, alias: string): HealthRow | undef
   return row === undefined ? undefined : decodeRow<HealthRow>(healthRow, row)
 }
 
-export function isQuarantined(state: StateReader, alias: string): boolean {
-  return (readHealth(state, alias)?.quarantinedAt ?? 0n) !== 0n
-}
+/** Health rows of one block, read once and written through. Runs note their end outside every frame. */
+export class HealthBook {
+  readonly #overlay: Overlay
+  readonly #rows = new Map<string, HealthRow | undefined>()
 
-/** Notes a failed run; true when this one puts the rule into quarantine. */
-export function noteFailure(
-  overlay: Overlay,
-  alias: string,
-  failure: { time: number; source: Uint8Array; patient: Uint8Array; code: ErrorCode },
-): boolean {
-  const health = readHealth(overlay, alias) ?? { quarantinedAt: 0n, failures: [] }
-  const since = BigInt(Math.max(0, failure.time - quarantineWindowMs))
-  const failures = health.failures
-    .filter((entry) => entry.time >= since && !isSame(entry, failure))
-    .slice(1 - failuresMax)
-  failures.push({
-    time: BigInt(failure.time),
-    source: failure.source,
-    patient: failure.patient,
-    status: statusOf(failure.code),
-  })
-  const quarantines =
-    health.quarantinedAt === 0n &&
-    distinct(failures.map((entry) => entry.source)) >= quarantineSources &&
-    distinct(failures.map((entry) => entry.patient)) >= quarantinePatients
-  const quarantinedAt = quarantines ? BigInt(failure.time) : health.quarantinedAt
-  overlay.set(store.health, utf8(alias), encodeRow(healthRow, { quarantinedAt, failures }))
-  return quarantines
-}
+  constructor(overlay: Overlay) {
+    this.#overlay = overlay
+  }
 
-/** A success for a source and patient forgets the failure noted for them. Writes only when there was one. */
-export function noteSuccess(
-  overlay: Overlay,
-  alias: string,
-  source: Uint8Array,
-  patient: Uint8Array,
-): void {
-  const health = readHealth(overlay, alias)
-  if (health === undefined) return
-  const failures = health.failures.filter((entry) => !isSame(entry, { source, patient }))
-  if (failures.length === health.failures.length) return
-  if (failures.length === 0 && health.quarantinedAt === 0n) return overlay.remove(store.health, utf8(alias))
-  overlay.set(store.health, utf8(alias), encodeRow(healthRow, { ...health, failures }))
+  isQuarantined(alias: string): boolean {
+    return (this.#read(alias)?.quarantinedAt ?? 0n) !== 0n
+  }
+
+  /** Notes a failed run; true when this one puts the rule into quarantine. */
+  noteFailure(
+    alias: string,
+    failure: { time: number; source: Uint8Array; patient: Uint8Array; code: ErrorCode },
+  ): boolean {
+    const health = this.#read(alias) ?? { quarantinedAt: 0n, failures: [] }
+    const since = BigInt(Math.max(0, failure.time - quarantineWindowMs))
+    const failures = health.failures
+      .filter((entry) => entry.time >= since && !isSame(entry, failure))
+      .slice(1 - failuresMax)
+    failures.push({
+      time: BigInt(failure.time),
+      source: failure.source,
+      patient: failure.patient,
+      status: statusOf(failure.code),
+    })
+    const quarantines =
+      health.quarantinedAt === 0n &&
+      distinct(failures.map((entry) => entry.source)) >= quarantineSources &&
+      distinct(failures.map((entry) => entry.patient)) >= quarantinePatients
+    const quarantinedAt = quarantines ? BigInt(failure.time) : health.quarantinedAt
+    this.#write(alias, { quarantinedAt, failures })
+    return quarantines
+  }
+
+  /**
+   * A success for a source and patient forgets the failure noted for them. Writes only when there was one.
+   */
+  noteSuccess(alias: string, source: Uint8Array, patient: Uint8Array): void {
+    const health = this.#read(alias)
+    if (health === undefined) return
+    const failures = health.failures.filter((entry) => !isSame(entry, { source, patient }))
+    if (failures.length === health.failures.length) return
+    const isClean = failures.length === 0 && health.quarantinedAt === 0n
+    this.#write(alias, isClean ? undefined : { ...health, failures })
+  }
+
+  #read(alias: string): HealthRow | undefined {
+    if (!this.#rows.has(alias)) this.#rows.set(alias, readHealth(this.#overlay, alias))
+    return this.#rows.get(alias)
+  }
+
+  #write(alias: string, row: HealthRow | undefined): void {
+    this.#rows.set(alias, row)
+    if (row === undefined) this.#overlay.remove(store.health, utf8(alias))
+    else this.#overlay.set(store.health, utf8(alias), encodeRow(healthRow, row))
+  }
 }
 
 export function liftQuarantine(overlay: Overlay, alias: string): void {

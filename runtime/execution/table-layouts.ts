@@ -1,5 +1,6 @@
-// Which layout a store's table belongs to: the migrate version of the code that first wrote it. Code of another layout
-// may read it and never write it, so that an older version goes on answering from tables that nobody rewrites.
+// Which layout a store's table belongs to: the migrate version of the code that first wrote it. Code of
+// another layout may read it and never write it, so that an older version goes on answering from tables
+// that nobody rewrites.
 import { concatBytes, utf8 } from '../protocol/bytes.js'
 import type { Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'

@@ -1,5 +1,6 @@
-// Timers: a contract asks to be called at a block time. They are state, so they survive restarts; a due timer makes the
-// next block due. Ordered by (due time, id); bound to the alias, so the active version answers.
+// Timers: a contract asks to be called at a block time. They are state, so they survive restarts; a due
+// timer makes the next block due. Ordered by (due time, id); bound to the alias, so the active version
+// answers.
 import { compareBytes, u32Bytes, u64Bytes, utf8 } from '../protocol/bytes.js'
 import { hashWithDomain } from '../protocol/hash.js'
 import type { Overlay } from '../state/overlay.js'
@@ -86,7 +87,9 @@ export function firstDue(state: StateReader): bigint | undefined {
   return first?.order
 }
 
-/** Id of the derived transaction that runs a timer: H("wardchain/derived/1" ‖ timer id ‖ due time u64 BE). */
+/**
+ * Id of the derived transaction that runs a timer: H("wardchain/derived/1" ‖ timer id ‖ due time u64 BE).
+ */
 export function timerRunId(kernel: Kernel, timer: DueTimer): Uint8Array {
   return hashWithDomain(kernel.hash, 'wardchain/derived/1', timer.id, u64Bytes(timer.due))
 }

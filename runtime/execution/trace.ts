@@ -1,5 +1,5 @@
-// The trace of one transaction: frames and host calls as they happen, for `ward replay`. Tracing changes nothing that
-// is hashed: the same block with and without it gives the same result (tested).
+// The trace of one transaction: frames and host calls as they happen, for `ward replay`. Tracing changes
+// nothing that is hashed: the same block with and without it gives the same result (tested).
 
 export type TraceEvent =
   | {
@@ -31,7 +31,9 @@ export type TraceEvent =
       depth: number
       name: string
       args: (number | bigint)[]
-      /** What the guest got back; absent for functions without a result and when the call stopped the frame. */
+      /**
+       * What the guest got back; absent for functions without a result and when the call stopped the frame.
+       */
       answer?: number | bigint
       fuelLeft: number
       /** Status with which the call stopped its frame. */

@@ -1,10 +1,10 @@
-// Subscriptions and the derived work that records cause: one derived transaction per (transaction, patient, rule
-// method), ordered by (priority, address, method), then patient.
-import { compareBytes, utf8 } from '../protocol/bytes.js'
-import { hashWithDomain, type Hash } from '../protocol/hash.js'
+// Subscriptions and the derived work that records cause: one derived transaction per (transaction, patient,
+// rule method), ordered by (priority, address, method), then patient.
+import { compareBytes, concatBytes } from '../protocol/bytes.js'
+import type { Hash } from '../protocol/hash.js'
 import type { Lane } from '../protocol/lanes.js'
 import type { Manifest } from '../protocol/manifest.js'
-import { bytesToText } from '../state/state-keys.js'
+import { asciiBytes, byteText } from './byte-text.js'
 import type { Overlay } from '../state/overlay.js'
 import { ByteWriter } from './byte-writer.js'
 import type { Kernel } from './kernel.js'
@@ -32,29 +32,39 @@ export function derivedId(
   hash: Hash,
   item: Pick<DerivedItem, 'parent' | 'address' | 'method' | 'patient'>,
 ): Uint8Array {
-  return hashWithDomain(
-    hash,
-    'wardchain/derived/1',
-    item.parent,
-    item.address,
-    utf8(item.method),
-    item.patient,
-  )
+  return hash(concatBytes(derivedDomain, item.parent, item.address, asciiBytes(item.method), item.patient))
 }
 
-/** Subscriptions of a record kind, in order. The table changes at block boundaries only, so a block reads it once. */
-function subscriptionsOf(kernel: Kernel, kind: number): readonly TriggerEntry[] {
+const derivedDomain = asciiBytes('wardchain/derived/1')
+
+/**
+ * Subscriptions of a record kind, in order. The table changes at block boundaries only, so a block reads it
+ * once.
+ */
+function subscriptionsOf(kernel: Kernel, kind: number): readonly Subscriber[] {
   const kept = kernel.triggers.get(kind)
   if (kept !== undefined) return kept
   const row = kernel.overlay.get(store.trigger, new Uint8Array([kind]))
   const entries = row === undefined ? [] : decodeRow<TriggerEntry[]>(triggerRow, row)
-  kernel.triggers.set(kind, entries)
-  return entries
+  const subscribers = entries.map(toSubscriber)
+  kernel.triggers.set(kind, subscribers)
+  return subscribers
 }
 
+/** A subscription and its rule method as one text. */
+export interface Subscriber extends TriggerEntry {
+  rule: string
+}
+
+export const toSubscriber = (entry: TriggerEntry): Subscriber => ({
+  ...entry,
+  rule: `${byteText(entry.address)}${entry.method}`,
+})
+
 interface Match {
-  entry: TriggerEntry
+  entry: Subscriber
   patient: Uint8Array
+  patientText: string
   records: LedgerRecord[]
 }
 
@@ -64,22 +74,27 @@ export function derivedWork(
   records: readonly LedgerRecord[],
   cause: Pick<DerivedItem, 'parent' | 'source' | 'generation' | 'lane'>,
 ): DerivedItem[] {
-  const matches = new Map<string, Match>()
+  const matches: Match[] = []
   for (const record of records) {
-    for (const entry of subscriptionsOf(kernel, record.header.kind)) {
-      if (entry.codes.length > 0 && !entry.codes.includes(record.header.code)) continue
-      const key = `${bytesToText(entry.address)}${bytesToText(record.header.patient)}${entry.method}`
-      const match = matches.get(key)
-      // A method may subscribe twice (two kinds): it runs once, at its first priority, with all its records.
-      if (match === undefined)
-        matches.set(key, { entry, patient: record.header.patient, records: [record] })
+    const { kind, code, patient } = record.header
+    const subscribers = subscriptionsOf(kernel, kind)
+    if (subscribers.length === 0) continue
+    const patientText = byteText(patient)
+    for (const entry of subscribers) {
+      if (entry.codes.length > 0 && !entry.codes.includes(code)) continue
+      const match = matches.find(
+        (known) => known.entry.rule === entry.rule && known.patientText === patientText,
+      )
+      // A method may subscribe twice (two kinds): it runs once, at its first priority, with all its
+      // records.
+      if (match === undefined) matches.push({ entry, patient, patientText, records: [record] })
       else {
         if (entry.priority < match.entry.priority) match.entry = entry
         if (!match.records.includes(record)) match.records.push(record)
       }
     }
   }
-  return [...matches.values()].sort(compareMatches).map(({ entry, patient, records: matching }) => ({
+  return matches.sort(compareMatches).map(({ entry, patient, records: matching }) => ({
     ...cause,
     address: entry.address,
     method: entry.method,
@@ -93,7 +108,9 @@ function compareMatches(left: Match, right: Match): number {
   return compareEntries(left.entry, right.entry) || compareBytes(left.patient, right.patient)
 }
 
-/** Order of a cascade step: priority, address, method. Method names are ASCII, so text order is byte order. */
+/**
+ * Order of a cascade step: priority, address, method. Method names are ASCII, so text order is byte order.
+ */
 function compareEntries(left: TriggerEntry, right: TriggerEntry): number {
   if (left.priority !== right.priority) return left.priority - right.priority
   const addresses = compareBytes(left.address, right.address)
@@ -101,13 +118,15 @@ function compareEntries(left: TriggerEntry, right: TriggerEntry): number {
   return left.method < right.method ? -1 : left.method > right.method ? 1 : 0
 }
 
+const scratch = new ByteWriter(4_096)
+
 /** Borsh `triggerInput`: patient, parent transaction, the matching records. */
 export function encodeTriggerInput(
   patient: Uint8Array,
   parent: Uint8Array,
   views: readonly Uint8Array[],
 ): Uint8Array {
-  const writer = new ByteWriter(512)
+  const writer = scratch.clear()
   writer.raw(patient)
   writer.raw(parent)
   writer.u32(views.length)

@@ -1,4 +1,5 @@
-// Derived work that did not fit into a block: kept in `$queue` with the lane, source and address it was queued with.
+// Derived work that did not fit into a block: kept in `$queue` with the lane, source and address it was
+// queued with.
 import type { Lane } from '../protocol/lanes.js'
 import type { Overlay } from '../state/overlay.js'
 import { orderMax, type StateReader } from '../state/store-interface.js'

