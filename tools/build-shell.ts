@@ -1,4 +1,5 @@
-// Bundles the screens: dist/shell/ holds the shell's page, script and style as files of their own (its policy allows no
+// Bundles the screens: dist/shell/ holds the shell's page, script and style as files of their own (its
+// policy allows no
 // inline code), dist/apps/ holds each page of the chain as one HTML document. Same sources, same bytes.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +13,10 @@ export interface BuiltShell {
 
 const target = ['chrome120', 'firefox121']
 
-/** Builds from the source tree at `root` into `root`/dist. Throws when a page is larger than an attachment may be. */
+/**
+ * Builds from the source tree at `root` into `root`/dist. Throws when a page is larger than an attachment
+ * may be.
+ */
 export async function buildShell(root = process.cwd()): Promise<BuiltShell> {
   const shellFolder = join(root, 'dist', 'shell')
   const appFolder = join(root, 'dist', 'apps')

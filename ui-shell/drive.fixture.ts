@@ -1,4 +1,5 @@
-// Drives the shell in headless Chromium as a person would: by what is on screen. For this room's tests and for the
+// Drives the shell in headless Chromium as a person would: by what is on screen. For this room's tests and
+// for the
 // end-to-end test against a real node. Every wait is for something visible, never for a time.
 import { existsSync } from 'node:fs'
 import { chromium, type Browser, type FrameLocator, type Locator, type Page } from 'playwright-core'
@@ -10,7 +11,10 @@ const candidates = [
   '/usr/bin/google-chrome',
 ]
 
-/** Path of a Chromium on this machine; undefined when there is none, and browser tests then skip with a message. */
+/**
+ * Path of a Chromium on this machine; undefined when there is none, and browser tests then skip with a
+ * message.
+ */
 export function findChromium(): string | undefined {
   return candidates.find((path) => path !== undefined && path !== '' && existsSync(path))
 }

@@ -32,7 +32,10 @@ export function borshToJson(schema: Schema, value: BorshValue): Json {
   return object
 }
 
-/** JSON as the value that `encodeBorsh` takes. BORSH_TYPE names the path of the first part that does not fit. */
+/**
+ * JSON as the value that `encodeBorsh` takes. BORSH_TYPE names the path of the first part that does not
+ * fit.
+ */
 export function jsonToBorsh(schema: Schema, json: Json | undefined): Result<BorshValue, 'BORSH_TYPE'> {
   try {
     return ok(fromJson(schema, json, 'value', 0))

@@ -1,11 +1,14 @@
-// A small client of the local API for the `ward` command, the story and tests. It holds a bearer token and nothing else.
+// A small client of the local API for the `ward` command, the story and tests. It holds a bearer token and
+// nothing else.
 import { WebSocket } from 'ws'
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
+import { encodeCbor } from '../../runtime/protocol/cbor.js'
 import { errorTable, type ErrorCode } from '../../runtime/protocol/error-codes.js'
 import { ok, refused } from '../../runtime/protocol/result.js'
 import type {
   AlertView,
   ApiEvent,
+  BatchView,
   NodeStatus,
   OrderView,
   Outcome,
@@ -39,6 +42,7 @@ export interface ApiClient {
   /** `prepare`, then `sign`. */
   propose(proposal: Proposal, password?: Uint8Array): Promise<Outcome<ReceiptView>>
   submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>>
+  submitMany(bundles: readonly Uint8Array[]): Promise<Outcome<BatchView>>
   transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>>
   patients(): Promise<Outcome<Pinned & { patients: PatientView[] }>>
   records(query: {
@@ -89,6 +93,7 @@ export function createApiClient(url: string): ApiClient {
       return prepared.ok ? client.sign(prepared.value.id, password) : prepared
     },
     submitSigned: async (bundle) => receiptOf(await post('/v1/transactions', bundle)),
+    submitMany: (bundles) => post('/v1/transactions/batch', encodeCbor([...bundles])),
     transaction: (id) => get(`/v1/transactions/${id}`),
     patients: () => get('/v1/patients'),
     records: (query) => {

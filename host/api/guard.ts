@@ -1,5 +1,7 @@
-// Who may talk to the local API at all: checks on Host, Origin, fetch metadata and the page token, before any route.
-// Pure over headers. Against DNS rebinding, foreign pages in the same browser, and frames (shell.md section 8).
+// Who may talk to the local API at all: checks on Host, Origin, fetch metadata and the page token, before
+// any route.
+// Pure over headers. Against DNS rebinding, foreign pages in the same browser, and frames (shell.md section
+// 8).
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 
@@ -10,7 +12,10 @@ export interface GuardOptions {
   pageToken: string
 }
 
-/** `api` needs the page token from browsers, `document` is a navigation or a script of the shell, `frame` an app document. */
+/**
+ * `api` needs the page token from browsers, `document` is a navigation or a script of the shell, `frame` an
+ * app document.
+ */
 export type GuardTarget = 'api' | 'document' | 'frame'
 
 export const pageTokenHeader = 'x-wardchain-page'
@@ -29,7 +34,8 @@ export function guardRefusal(
   if (headers.origin !== undefined && headers.origin !== `http://${host}`) return 'origin'
   const site = headers['sec-fetch-site']
   if (target === 'document') {
-    // `none` is a typed address; a link from elsewhere may open the empty shell but never embed it (frame-ancestors).
+    // `none` is a typed address; a link from elsewhere may open the empty shell but never embed it
+    // (frame-ancestors).
     return site === 'cross-site' && headers['sec-fetch-dest'] !== 'document' ? 'site' : undefined
   }
   if (site !== undefined && site !== 'same-origin') return 'site'
@@ -37,7 +43,8 @@ export function guardRefusal(
     const destination = headers['sec-fetch-dest']
     return destination !== undefined && destination !== 'iframe' ? 'destination' : undefined
   }
-  // A local program sends neither header and could read the token from the page anyway; it needs the bearer token alone.
+  // A local program sends neither header and could read the token from the page anyway; it needs the bearer
+  // token alone.
   const fromBrowser = headers.origin !== undefined || site !== undefined
   if (fromBrowser && !isUpgrade(headers) && !sameToken(headers[pageTokenHeader], options.pageToken)) {
     return 'page token'

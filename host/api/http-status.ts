@@ -27,7 +27,10 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   INTERNAL: 500,
 }
 
-/** Status of a code: by table, else 422 for failed receipts (100..199) and 400 for what never enters a block. */
+/**
+ * Status of a code: by table, else 422 for failed receipts (100..199) and 400 for what never enters a
+ * block.
+ */
 export function httpStatusOf(code: ErrorCode): number {
   const listed = statuses[code]
   if (listed !== undefined) return listed

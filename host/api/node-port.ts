@@ -1,10 +1,14 @@
-// What the local API needs of the node. The node implements it; the server in this folder only translates HTTP.
-// Everything in a view is plain JSON: ids are lower-case hex, times and heights numbers, 64-bit Borsh values decimal text.
+// What the local API needs of the node. The node implements it; the server in this folder only translates
+// HTTP.
+// Everything in a view is plain JSON: ids are lower-case hex, times and heights numbers, 64-bit Borsh
+// values decimal text.
 import type { ErrorCode } from '../../runtime/protocol/error-codes.js'
 import type { RecordKindName } from '../../runtime/protocol/record.js'
 import type { Result } from '../../runtime/protocol/result.js'
 
-/** A value, or a code of `runtime/protocol/error-codes.ts` with a detail for people (never patient data). */
+/**
+ * A value, or a code of `runtime/protocol/error-codes.ts` with a detail for people (never patient data).
+ */
 export type Outcome<T> = Result<T, ErrorCode>
 
 /** JSON as it travels: what `borsh-json.ts` makes of Borsh values. */
@@ -80,7 +84,10 @@ export interface SummaryLine {
   text: string
 }
 
-/** A transaction built but not signed. The shell draws its dialog from this and from nothing that a frame said. */
+/**
+ * A transaction built but not signed. The shell draws its dialog from this and from nothing that a frame
+ * said.
+ */
 export interface Prepared {
   id: string
   /** What the signer says by signing, e.g. "I acknowledge", "I order". Never empty. */
@@ -115,6 +122,12 @@ export interface ReceiptView {
   target?: string
   /** Receipts of what it triggered. */
   derived?: ReceiptView[]
+}
+
+/** What became of a batch: ids that wait now, and refusals by position in the batch. */
+export interface BatchView {
+  accepted: string[]
+  refused: { position: number; id: string; code: ErrorCode }[]
 }
 
 /** tentative: computed here, not agreed yet. final: in a certified block. retracted: no longer holds. */
@@ -288,7 +301,10 @@ export type ApiEvent =
  */
 export interface NodePort {
   status(): NodeStatus
-  /** The password's bytes are overwritten by the caller afterwards. KEYSLOT_REJECTED for every failure alike. */
+  /**
+   * The password's bytes are overwritten by the caller afterwards. KEYSLOT_REJECTED for every failure
+   * alike.
+   */
   unlock(password: Uint8Array): Promise<Outcome<null>>
   seal(): Promise<void>
 
@@ -304,12 +320,20 @@ export interface NodePort {
 
   /** Builds without signing. REQUEST_MALFORMED with the path of a field that does not fit its schema. */
   prepare(session: Session, proposal: Proposal): Promise<Outcome<Prepared>>
-  /** Signs, submits, waits until final or NOT_FINAL_IN_TIME (detail: the transaction id). SIGN_IN_REJECTED, EXPIRED, NOT_FOUND. */
+  /**
+   * Signs, submits, waits until final or NOT_FINAL_IN_TIME (detail: the transaction id). SIGN_IN_REJECTED,
+   * EXPIRED, NOT_FOUND.
+   */
   sign(session: Session, preparedId: string, password?: Uint8Array): Promise<Outcome<ReceiptView>>
   /** A bundle signed elsewhere (device, tool); waits like `sign`. */
   submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>>
+  /** Many bundles at once, for imports and device concentrators: admitted or refused, not waited for. */
+  submitMany(bundles: readonly Uint8Array[]): Promise<Outcome<BatchView>>
 
-  /** Receipt of a transaction: needs no patient permission, for it holds ids and codes only. TRANSACTION_UNKNOWN. */
+  /**
+   * Receipt of a transaction: needs no patient permission, for it holds ids and codes only.
+   * TRANSACTION_UNKNOWN.
+   */
   transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>>
   patients(session: Session, via: ReadVia): Promise<Outcome<Pinned & { patients: PatientView[] }>>
   records(session: Session, query: RecordQuery): Promise<Outcome<Pinned & { records: RecordJson[] }>>
@@ -331,7 +355,10 @@ export interface NodePort {
     Outcome<Pinned & { pages: { alias: string; title: string; version: string; address: string }[] }>
   >
 
-  /** Without a session only `block` and `status`. Patient events are filtered by `mayRead`. Returns the way to stop. */
+  /**
+   * Without a session only `block` and `status`. Patient events are filtered by `mayRead`. Returns the way
+   * to stop.
+   */
   subscribe(session: Session | undefined, listener: (event: ApiEvent) => void): () => void
 
   /** Prometheus text; without patient data. */

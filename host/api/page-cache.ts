@@ -1,4 +1,5 @@
-// App documents that a signed-in person opened, by the hash that the chain names. A frame's navigation carries no
+// App documents that a signed-in person opened, by the hash that the chain names. A frame's navigation
+// carries no
 // bearer token, so only what was asked for through the API can be framed; a bundle holds no patient data.
 import { createHash } from 'node:crypto'
 

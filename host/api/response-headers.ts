@@ -24,7 +24,10 @@ export const commonHeaders: Readonly<Record<string, string>> = {
   'cross-origin-resource-policy': 'same-origin',
 }
 
-/** Of the shell's page, script and style. `frame-src` also stops a frame from navigating itself away (probe 10). */
+/**
+ * Of the shell's page, script and style. `frame-src` also stops a frame from navigating itself away (probe
+ * 10).
+ */
 export const shellPolicy = [
   "default-src 'none'",
   "script-src 'self'",

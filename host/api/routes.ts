@@ -1,5 +1,7 @@
-// The routes under /v1: each one asks the node one question and says its outcome in HTTP. README.md documents them.
+// The routes under /v1: each one asks the node one question and says its outcome in HTTP. README.md
+// documents them.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { decodeCbor } from '../../runtime/protocol/cbor.js'
 import { ok, refused } from '../../runtime/protocol/result.js'
 import { bearerToken } from './guard.js'
 import { httpStatusOf, refusalBody } from './http-status.js'
@@ -31,9 +33,9 @@ export interface RouteContext {
   node: NodePort
   pages: PageCache
   /** After the node was sealed through the API: drops frames and subscriptions. */
-  onSealed(): void
+  onSealed: () => void
   /** Prometheus lines about the API itself. */
-  ownMetrics(): string
+  ownMetrics: () => string
 }
 
 export function addRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -173,11 +175,31 @@ function addSigningRoutes(app: FastifyInstance, { node }: RouteContext): void {
     }
     return answerReceipt(reply, await node.submitSigned(request.body))
   })
+  app.post('/v1/transactions/batch', { bodyLimit: batchRequestBytesMax }, async (request, reply) => {
+    const bundles = request.body instanceof Uint8Array ? bundlesOf(request.body) : undefined
+    if (bundles === undefined) {
+      return answer(reply, refused('REQUEST_MALFORMED', 'a CBOR array of 1 to 1,000 bundles expected'))
+    }
+    return answer(reply, await node.submitMany(bundles))
+  })
   app.get<{ Params: { id: string } }>(
     '/v1/transactions/:id',
     { schema: { params: transactionParams } },
     async (request, reply) => answer(reply, await node.transaction(request.params.id)),
   )
+}
+
+const batchRequestBytesMax = 4 * 1_048_576
+const batchCountMax = 1_000
+
+function bundlesOf(body: Uint8Array): Uint8Array[] | undefined {
+  // A Buffer of the HTTP parser is a view of a larger one; the codec gets bytes of its own.
+  const decoded = decodeCbor(new Uint8Array(body))
+  if (!decoded.ok || !Array.isArray(decoded.value)) return undefined
+  const { value } = decoded
+  if (value.length === 0 || value.length > batchCountMax) return undefined
+  const bundles = value.filter((item) => item instanceof Uint8Array)
+  return bundles.length === value.length ? bundles : undefined
 }
 
 type ReadQuery = { patient?: string; application?: string }
@@ -228,7 +250,8 @@ function addReadRoutes(app: FastifyInstance, { node, pages }: RouteContext): voi
       if (!pages.keep(page.hash, page.html)) {
         return answer(reply, refused('INTERNAL', 'the page is not the one that the chain names'))
       }
-      // The bytes go along, so that the shell itself can compare them with the chain's hash before it frames them.
+      // The bytes go along, so that the shell itself can compare them with the chain's hash before it
+      // frames them.
       const { html, ...described } = page
       return reply.send({
         ...pinned,

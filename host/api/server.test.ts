@@ -1,4 +1,5 @@
-// The API over real HTTP and WebSockets, against a small node: sealed, sessions, signing, limits, headers, refusals.
+// The API over real HTTP and WebSockets, against a small node: sealed, sessions, signing, limits, headers,
+// refusals.
 import { createHash } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
@@ -9,7 +10,7 @@ import { WebSocket } from 'ws'
 import { createApiClient } from './client.js'
 import type { ApiEvent } from './node-port.js'
 import { applicationPolicy, shellPolicy } from './response-headers.js'
-import { ApiError, startApi, type ApiLogger, type ApiServer } from './server.js'
+import { startApi, type ApiLogger, type ApiServer } from './server.js'
 import {
   createSmallNode,
   nurse,
@@ -455,7 +456,7 @@ t.test('what startApi refuses', async (t) => {
   const everywhere = { port: 0, host: '0.0.0.0' as '127.0.0.1', staticFolder: folder }
   await t.rejects(startApi(everywhere, node, logger), { code: 'ADDRESS_REFUSED' })
   const empty = { port: 0, host: '127.0.0.1' as const, staticFolder: folder }
-  await t.rejects(startApi(empty, node, logger), new ApiError('SHELL_MISSING', ''))
+  await t.rejects(startApi(empty, node, logger), { code: 'SHELL_MISSING' })
   const bench = await setUp(t)
   for (const name of ['index.html', 'shell.js', 'shell.css']) await writeFile(join(folder, name), '')
   await t.rejects(startApi({ ...empty, port: bench.api.port }, node, logger), { code: 'LISTEN_FAILED' })

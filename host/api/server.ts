@@ -1,4 +1,5 @@
-// The local API's server: loopback only, guarded, silent about patients in its log. `startApi` is the only way in.
+// The local API's server: loopback only, guarded, silent about patients in its log. `startApi` is the only
+// way in.
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'

@@ -1,4 +1,5 @@
-// A node of one process for tests of the API and the screens: real protocol bytes, real views, no network and no chain.
+// A node of one process for tests of the API and the screens: real protocol bytes, real views, no network
+// and no chain.
 // The integrated tests run against real nodes; this one stands in where only HTTP and pixels are at stake.
 import { createHash, randomBytes } from 'node:crypto'
 import {
@@ -15,6 +16,7 @@ import { encodeJson, encodeRecordBody } from './borsh-json.js'
 import type {
   AlertView,
   ApiEvent,
+  BatchView,
   JsonObject,
   NodePort,
   NodeStatus,
@@ -281,6 +283,11 @@ class SmallNodeOfOne implements SmallNode {
     }
     const body = { status: 'signed', meaning: args.meaning, reason: '' }
     return [this.append({ ...common, kind: 'orderEvent', body, author: session.person })]
+  }
+
+  async submitMany(bundles: readonly Uint8Array[]): Promise<Outcome<BatchView>> {
+    this.calls.push(`submitMany ${bundles.length}`)
+    return ok({ accepted: bundles.map((_, index) => index.toString(16).padStart(64, '0')), refused: [] })
   }
 
   async submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>> {

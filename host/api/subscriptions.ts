@@ -7,7 +7,9 @@ import type { ApiEvent, NodePort } from './node-port.js'
 
 /** A client that says nothing holds no socket for longer. */
 const helloMsMax = 5_000
-/** A client that reads slower than this is cut off and subscribes again: it must then read the state anew. */
+/**
+ * A client that reads slower than this is cut off and subscribes again: it must then read the state anew.
+ */
 const bufferedBytesMax = 1_048_576
 /** One screen needs one; tools a few. */
 const socketCountMax = 64

@@ -1,4 +1,5 @@
-// What a transaction says, in words for the person who is about to sign it: decoded from the bytes that the signature
+// What a transaction says, in words for the person who is about to sign it: decoded from the bytes that the
+// signature
 // will cover and from the bodies that those bytes commit to, never from what a frame asked for.
 import {
   bytesToHex,
@@ -39,13 +40,17 @@ export interface TransactionSummary {
 
 export type SummaryCode = 'TRANSACTION_MALFORMED' | 'BODY_MISMATCH' | 'METHOD_UNKNOWN' | 'ARGUMENT_INVALID'
 
-/** What `bodies` say must be what `payload` commits to: a mismatch is refused here, before anyone can sign it. */
+/**
+ * What `bodies` say must be what `payload` commits to: a mismatch is refused here, before anyone can sign
+ * it.
+ */
 export function summarise(
   payload: Uint8Array,
   bodies: readonly RecordBody[],
   context: SummaryContext,
 ): Result<TransactionSummary, SummaryCode> {
-  // The strict decoder reads whole COSE messages; an empty signature in front of it changes nothing that it reads here.
+  // The strict decoder reads whole COSE messages; an empty signature in front of it changes nothing that it
+  // reads here.
   const decoded = decodeSignedTransaction(
     encodeSignedTransaction(payload, new Uint8Array(64)),
     context.hash,

@@ -1,4 +1,5 @@
-// From ledger records to what screens show: patients, alerts with their life cycle, orders with their track.
+// From ledger records to what screens show: patients, alerts with their life cycle, orders with their
+// track.
 // Pure; the node calls it with records that its reader may see.
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { recordKind, type RecordKindName } from '../../runtime/protocol/record.js'
@@ -17,7 +18,9 @@ import type {
   RecordJson,
 } from './node-port.js'
 
-/** A ledger record as the store gives it; field for field `recordView` of runtime/protocol/record-bodies.ts. */
+/**
+ * A ledger record as the store gives it; field for field `recordView` of runtime/protocol/record-bodies.ts.
+ */
 export interface LedgerRecord {
   id: Uint8Array
   kind: number
@@ -70,8 +73,10 @@ const list = (body: JsonObject, name: string): string[] =>
   Array.isArray(body[name]) ? (body[name] as string[]) : []
 
 /**
- * Alerts with the responses that answer them, newest first. `records` holds kinds alert and alertResponse in any order.
- * An alert is retracted by the response `retracted`, acknowledged by any other, replaced by an alert that supersedes it.
+ * Alerts with the responses that answer them, newest first. `records` holds kinds alert and alertResponse
+ * in any order.
+ * An alert is retracted by the response `retracted`, acknowledged by any other, replaced by an alert that
+ * supersedes it.
  */
 export function alertViews(records: readonly RecordJson[]): AlertView[] {
   const responses = groupBySuperseded(records.filter((record) => record.kind === 'alertResponse'))
@@ -139,7 +144,9 @@ function alertInputView(input: JsonObject): AlertInputView {
   }
 }
 
-/** Orders with their track, by alert, then order set, then position: blood cultures stay before antibiotics. */
+/**
+ * Orders with their track, by alert, then order set, then position: blood cultures stay before antibiotics.
+ */
 export function orderViews(records: readonly RecordJson[]): OrderView[] {
   const events = groupBySuperseded(records.filter((record) => record.kind === 'orderEvent'))
   return records
@@ -188,7 +195,8 @@ function orderView(record: RecordJson, answers: RecordJson[]): OrderView {
 }
 
 /**
- * One view per patient, sorted by worst open alert, then name. `admissions`: kind admission, the newest of each patient
+ * One view per patient, sorted by worst open alert, then name. `admissions`: kind admission, the newest of
+ * each patient
  * counts. `alerts`: as `alertViews` gives them.
  */
 export function patientViews(

@@ -1,4 +1,5 @@
-// A page's side of the channel: says hello to whoever framed it, takes the port, asks questions, hears events.
+// A page's side of the channel: says hello to whoever framed it, takes the port, asks questions, hears
+// events.
 // It has nothing else: no network, no storage, no parent.
 import {
   helloMessage,
@@ -92,7 +93,10 @@ async function startChannel(port: MessagePort): Promise<FrameChannel> {
   }
 }
 
-/** The shell cannot see keys and touches in a frame; without this it would lock under a reading nurse's hands. */
+/**
+ * The shell cannot see keys and touches in a frame; without this it would lock under a reading nurse's
+ * hands.
+ */
 function tellActivity(tell: () => void): void {
   let last = 0
   const onActivity = (): void => {

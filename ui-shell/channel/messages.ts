@@ -9,7 +9,10 @@ export const requestsInFlightMax = 8
 /** A frame that answers no ping for this long is removed. */
 export const pingMsMax = 2_000
 
-/** Window messages, used once: the frame says hello, the shell hands over its port, then both ignore the window. */
+/**
+ * Window messages, used once: the frame says hello, the shell hands over its port, then both ignore the
+ * window.
+ */
 export const helloMessage = { wardchain: 'hello', version: 1 } as const
 export const portMessage = { wardchain: 'port', version: 1 } as const
 

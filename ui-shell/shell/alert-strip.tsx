@@ -1,4 +1,5 @@
-// Open alerts of all patients whom this person may see. It never takes the focus; critical ones are spoken at once.
+// Open alerts of all patients whom this person may see. It never takes the focus; critical ones are spoken
+// at once.
 import type { AlertView, PatientView } from '../channel/views.js'
 import { formatName, visibleText } from '../values/text.js'
 import { formatAge } from '../values/time.js'

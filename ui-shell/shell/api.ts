@@ -1,4 +1,5 @@
-// The shell's way to the node: same origin, page token and bearer token in headers, passwords as bytes in POST bodies.
+// The shell's way to the node: same origin, page token and bearer token in headers, passwords as bytes in
+// POST bodies.
 // The bearer token lives in this closure and dies with it: no cookie, no storage.
 import type {
   AlertView,
@@ -24,14 +25,14 @@ export interface SessionView {
 }
 
 export interface ShellApi {
-  status(): Promise<Answer<SealedStatusView & Partial<StatusView>>>
-  unlock(password: string): Promise<Answer<unknown>>
+  status: () => Promise<Answer<SealedStatusView & Partial<StatusView>>>
+  unlock: (password: string) => Promise<Answer<unknown>>
   people(): Promise<Answer<{ people: PersonView[] }>>
-  signIn(person: string, password: string): Promise<Answer<SessionView>>
-  extend(): Promise<Answer<SessionView>>
+  signIn: (person: string, password: string) => Promise<Answer<SessionView>>
+  extend: () => Promise<Answer<SessionView>>
   /** Forgets the token at once, whatever the node answers. */
-  signOut(): Promise<void>
-  prepare(proposal: unknown): Promise<Answer<PreparedView>>
+  signOut: () => Promise<void>
+  prepare: (proposal: unknown) => Promise<Answer<PreparedView>>
   sign(prepared: string, password: string): Promise<Answer<{ receipt: ReceiptView }>>
   patients(): Promise<Answer<PinnedView & { patients: PatientView[] }>>
   records(

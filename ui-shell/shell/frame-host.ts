@@ -1,5 +1,7 @@
-// The cage: one sandboxed frame for one page and one patient, and the channel through which it may ask for data.
-// The frame holds a handle, never a subject; the person's permissions are the node's business on every call.
+// The cage: one sandboxed frame for one page and one patient, and the channel through which it may ask for
+// data.
+// The frame holds a handle, never a subject; the person's permissions are the node's business on every
+// call.
 import {
   answerBytesMax,
   helloMessage,
@@ -27,18 +29,18 @@ export interface FrameHostOptions {
   /** Height and time of the last block that this screen knows. */
   tip(): { height: number; blockTime: number; isReachable: boolean }
   /** Draws the signing dialog; resolves with what became of it. */
-  propose(proposal: unknown, application: string): Promise<Answer<unknown>>
+  propose: (proposal: unknown, application: string) => Promise<Answer<unknown>>
   /** The person did something inside the frame. */
-  onActive(): void
-  onReady(): void
+  onActive: () => void
+  onReady: () => void
   /** The frame was removed; the words are for people. */
-  onRemoved(reason: string): void
+  onRemoved: (reason: string) => void
 }
 
 export interface FrameHost {
-  changed(what: 'records' | 'alerts' | 'orders'): void
-  tick(): void
-  close(): void
+  changed: (what: 'records' | 'alerts' | 'orders') => void
+  tick: () => void
+  close: () => void
 }
 
 /** Loads the page, checks its bytes against the chain's hash, then frames it. Returns at once. */
@@ -98,7 +100,8 @@ class Cage {
     frame.setAttribute('credentialless', '')
     frame.title = page.title
     frame.className = 'application'
-    // A second load means that the document navigated itself: whatever is there now is not what was checked.
+    // A second load means that the document navigated itself: whatever is there now is not what was
+    // checked.
     frame.addEventListener('load', () => {
       this.loadCount += 1
       if (this.loadCount > 1) this.remove('The page tried to leave its place. It was closed.')

@@ -1,9 +1,10 @@
-// Where the page of the chain is shown. While a dialog is open the frame is hidden, so that it can imitate nothing.
+// Where the page of the chain is shown. While a dialog is open the frame is hidden, so that it can imitate
+// nothing.
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { PatientView } from '../channel/views.js'
-import type { Answer, ShellApi } from './api.js'
+import type { Answer, Refusal, ShellApi } from './api.js'
 import { openFrame, type FrameHost } from './frame-host.js'
-import type { ShellController, ShellState } from './shell-state.js'
+import { noticeOf, type ShellController, type ShellState } from './shell-state.js'
 import { requestSigning, type SigningRequest } from './signing.js'
 
 export interface FrameViewProps {
@@ -12,8 +13,8 @@ export interface FrameViewProps {
   api: ShellApi
   controller: ShellController
   isPaused: boolean
-  onActive(): void
-  onSigning(request: SigningRequest | undefined): void
+  onActive: () => void
+  onSigning: (request: SigningRequest | undefined) => void
 }
 
 export function FrameView(props: FrameViewProps) {
@@ -33,13 +34,9 @@ export function FrameView(props: FrameViewProps) {
     }
     isSigning.current = true
     try {
-      const context = { application, patient: patient.patient, show: onSigning }
-      const outcome = await requestSigning(api, proposal, context)
-      if (!outcome.ok && outcome.code !== 'CANCELLED') {
-        const { sentence, detail, code } = outcome
-        controller.notify({ tone: 'bad', text: detail === '' ? sentence : `${sentence} (${detail})`, code })
-      }
-      return outcome
+      const refused = (refusal: Refusal): void => controller.notify(noticeOf(refusal))
+      const context = { application, patient: patient.patient, show: onSigning, refused }
+      return await requestSigning(api, proposal, context)
     } finally {
       isSigning.current = false
     }

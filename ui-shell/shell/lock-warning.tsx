@@ -8,8 +8,8 @@ export const warnMs = 60_000
 export interface LockWarningProps {
   expires: number
   now: number
-  extend(): Promise<void>
-  lock(): void
+  extend: () => Promise<void>
+  lock: () => void
 }
 
 export function LockWarning({ expires, now, extend, lock }: LockWarningProps) {

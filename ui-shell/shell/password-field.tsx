@@ -1,4 +1,5 @@
-// A password field that may be pasted into and looked at (WCAG 3.3.8), and is emptied as soon as it was used.
+// A password field that may be pasted into and looked at (WCAG 3.3.8), and is emptied as soon as it was
+// used.
 import { useRef, useState } from 'preact/hooks'
 
 export interface PasswordFieldProps {
@@ -30,6 +31,7 @@ export function PasswordField(props: PasswordFieldProps) {
             }
           }}
           // The typings know either kind of field; this one is both in turn.
+          // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-assertion -- needed
           type={(isShown ? 'text' : 'password') as 'password'}
           autocomplete={props.autocomplete}
           autocapitalize="off"

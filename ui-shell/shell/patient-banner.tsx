@@ -1,4 +1,5 @@
-// Who this is about: never scrolls away, never collapses, and stands inside every signing dialog in the same form.
+// Who this is about: never scrolls away, never collapses, and stands inside every signing dialog in the
+// same form.
 import type { PatientView } from '../channel/views.js'
 import { formatName, visibleText } from '../values/text.js'
 import { ageYears, formatBirthDate } from '../values/time.js'

@@ -37,17 +37,17 @@ export interface ShellState {
 }
 
 export interface ShellController {
-  state(): ShellState
+  state: () => ShellState
   subscribe(listener: () => void): () => void
-  start(): void
-  unlock(password: string): Promise<Refusal | undefined>
-  signIn(person: string, password: string): Promise<Refusal | undefined>
-  signOut(): void
-  extend(): Promise<void>
-  openPatient(patient: string | undefined): void
-  openPage(alias: string): void
-  notify(notice: Notice | undefined): void
-  refresh(): Promise<void>
+  start: () => void
+  unlock: (password: string) => Promise<Refusal | undefined>
+  signIn: (person: string, password: string) => Promise<Refusal | undefined>
+  signOut: () => void
+  extend: () => Promise<void>
+  openPatient: (patient: string | undefined) => void
+  openPage: (alias: string) => void
+  notify: (notice: Notice | undefined) => void
+  refresh: () => Promise<void>
 }
 
 /** The page that the launcher opens for a patient unless another is chosen. */

@@ -1,4 +1,5 @@
-// Which screen is drawn: unlock, sign in, the patient list, or one patient with the page that the chain holds.
+// Which screen is drawn: unlock, sign in, the patient list, or one patient with the page that the chain
+// holds.
 import { useEffect, useReducer, useRef, useState } from 'preact/hooks'
 import type { ShellApi } from './api.js'
 import { AlertStrip } from './alert-strip.js'
@@ -94,8 +95,8 @@ function Ward({ state, api, controller }: ShellProps & { state: ShellState }) {
 }
 
 function useController(controller: ShellController): ShellState {
-  const [, redraw] = useReducer((count: number) => count + 1, 0)
-  useEffect(() => controller.subscribe(() => redraw(undefined as never)), [controller])
+  const [, redraw] = useReducer((count: number, _step: number) => count + 1, 0)
+  useEffect(() => controller.subscribe(() => redraw(0)), [controller])
   return controller.state()
 }
 
@@ -122,7 +123,10 @@ function useActivity(controller: ShellController): () => void {
   }
 }
 
-/** A tab's title is seen in task bars and screenshots: it never names a patient, and says nothing while sealed. */
+/**
+ * A tab's title is seen in task bars and screenshots: it never names a patient, and says nothing while
+ * sealed.
+ */
 function useTitle(state: ShellState): void {
   useEffect(() => {
     document.title = state.phase === 'signedIn' ? 'wardchain' : '\u200b'

@@ -3,13 +3,14 @@ import { useRef, useState } from 'preact/hooks'
 import type { PersonView } from '../channel/views.js'
 import { formatConcept, visibleText } from '../values/text.js'
 import type { Refusal } from './api.js'
+import { ProblemLine } from './problem-line.js'
 import { PasswordField, takePassword } from './password-field.js'
 import type { ShellState } from './shell-state.js'
 import { EnvironmentStrip, NoticeLine } from './strips.js'
 
 export interface SignInPageProps {
   state: ShellState
-  signIn(person: string, password: string): Promise<Refusal | undefined>
+  signIn: (person: string, password: string) => Promise<Refusal | undefined>
 }
 
 export function SignInPage({ state, signIn }: SignInPageProps) {
@@ -67,19 +68,7 @@ export function SignInPage({ state, signIn }: SignInPageProps) {
           <button type="submit" class="primary" disabled={isBusy || chosen === ''}>
             {isBusy ? 'Signing in…' : 'Sign in'}
           </button>
-          <p
-            id="sign-in-problem"
-            class="problem"
-            role="alert"
-            data-testid="problem"
-            data-code={problem?.code}
-          >
-            {problem !== undefined && (
-              <>
-                {problem.sentence} <small>{problem.code}</small>
-              </>
-            )}
-          </p>
+          <ProblemLine id="sign-in-problem" problem={problem} testId="problem" />
         </form>
       </main>
     </>

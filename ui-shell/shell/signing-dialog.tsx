@@ -1,13 +1,15 @@
-// The signing dialog: the shell's own, drawn from the transaction's bytes. Everything else is dimmed and inert while it
+// The signing dialog: the shell's own, drawn from the transaction's bytes. Everything else is dimmed and
+// inert while it
 // is open, and its band lies over the top bar, where no frame can draw.
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { PersonView, PreparedView } from '../channel/views.js'
 import { shortId, visibleText } from '../values/text.js'
 import { formatLeft } from '../values/time.js'
 import type { Refusal, ShellApi } from './api.js'
+import { ProblemLine } from './problem-line.js'
 import { PasswordField, takePassword } from './password-field.js'
 import { PatientBanner } from './patient-banner.js'
-import type { Notice } from './shell-state.js'
+import { noticeOf, type Notice } from './shell-state.js'
 import type { SigningRequest } from './signing.js'
 
 export interface SigningDialogProps {
@@ -16,22 +18,20 @@ export interface SigningDialogProps {
   person: PersonView | undefined
   api: ShellApi
   now: number
-  close(): void
-  notify(notice: Notice): void
+  close: () => void
+  notify: (notice: Notice) => void
 }
 
 /** A key held down in a frame must not sign here. */
 const deafMs = 400
 
 export function SigningDialog(props: SigningDialogProps) {
-  const { request, openPatient, person, api, now } = props
+  const { request, person, now } = props
   const { prepared } = request
   const dialog = useRef<HTMLDialogElement>(null)
   const heading = useRef<HTMLHeadingElement>(null)
   const field = useRef<HTMLInputElement | null>(null)
-  const openedAt = useRef(performance.now())
-  const [isBusy, setIsBusy] = useState(false)
-  const [problem, setProblem] = useState<Refusal | undefined>(undefined)
+  const { isBusy, problem, submit } = useSigning(props, field)
   useEffect(() => {
     dialog.current?.showModal()
     if (!prepared.passwordNeeded) heading.current?.focus()
@@ -40,30 +40,6 @@ export function SigningDialog(props: SigningDialogProps) {
     if (isBusy) return
     request.abandon()
     props.close()
-  }
-  const submit = async (event: Event): Promise<void> => {
-    event.preventDefault()
-    if (isBusy || performance.now() - openedAt.current < deafMs) return
-    const wrong = wrongPatient(request, openPatient)
-    if (wrong !== undefined) return setProblem(wrong)
-    const password = prepared.passwordNeeded ? takePassword(field) : ''
-    if (prepared.passwordNeeded && password === '') return field.current?.focus()
-    setIsBusy(true)
-    setProblem(undefined)
-    const outcome = await api.sign(prepared.id, password)
-    setIsBusy(false)
-    if (!outcome.ok) {
-      setProblem(outcome)
-      return field.current?.focus()
-    }
-    request.settle(outcome)
-    const { height, transactionId } = outcome.value.receipt
-    props.notify({
-      tone: 'good',
-      text: `Signed: “${prepared.meaning}”. Final in block ${height} (${shortId(transactionId)}).`,
-      code: '',
-    })
-    return props.close()
   }
   return (
     <dialog
@@ -95,19 +71,7 @@ export function SigningDialog(props: SigningDialogProps) {
             fieldRef={field}
           />
         )}
-        <p
-          id="signing-problem"
-          class="problem"
-          role="alert"
-          data-testid="signing-problem"
-          data-code={problem?.code}
-        >
-          {problem !== undefined && (
-            <>
-              {problem.sentence} {problem.detail} <small>{problem.code}</small>
-            </>
-          )}
-        </p>
+        <ProblemLine id="signing-problem" problem={problem} testId="signing-problem" />
         <div class="actions">
           <button type="submit" class="primary" disabled={isBusy} data-testid="sign">
             {isBusy ? 'Signing, waiting for the network…' : 'Sign'}
@@ -120,6 +84,44 @@ export function SigningDialog(props: SigningDialogProps) {
     </dialog>
   )
 }
+
+/** What the Sign button does: checks that it may, asks the node to sign, and says what became of it. */
+function useSigning(props: SigningDialogProps, field: { current: HTMLInputElement | null }) {
+  const { request, openPatient, api } = props
+  const { prepared } = request
+  const openedAt = useRef(performance.now())
+  const [isBusy, setIsBusy] = useState(false)
+  const [problem, setProblem] = useState<Refusal | undefined>(undefined)
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault()
+    if (isBusy || performance.now() - openedAt.current < deafMs) return
+    const wrong = wrongPatient(request, openPatient)
+    if (wrong !== undefined) return setProblem(wrong)
+    const password = prepared.passwordNeeded ? takePassword(field) : ''
+    if (prepared.passwordNeeded && password === '') return field.current?.focus()
+    setIsBusy(true)
+    setProblem(undefined)
+    const outcome = await api.sign(prepared.id, password)
+    setIsBusy(false)
+    if (outcome.ok) {
+      const { height, transactionId } = outcome.value.receipt
+      const text = `Signed: “${prepared.meaning}”. Final in block ${height} (${shortId(transactionId)}).`
+      props.notify({ tone: 'good', text, code: '' })
+    } else if (retriable.has(outcome.code)) {
+      setProblem(outcome)
+      return field.current?.focus()
+    } else {
+      // It was signed and waits, or it can never be signed again: a second press could only do harm.
+      props.notify(noticeOf(outcome))
+    }
+    request.settle(outcome)
+    return props.close()
+  }
+  return { isBusy, problem, submit }
+}
+
+/** Refusals after which the same dialog may be tried again: nothing was signed. */
+const retriable = new Set(['SIGN_IN_REJECTED', 'NODE_UNREACHABLE'])
 
 interface SummaryProps {
   prepared: PreparedView

@@ -1,6 +1,6 @@
 // From what a frame proposed to a dialog, and from the dialog back to the frame.
 import type { PreparedView } from '../channel/views.js'
-import type { Answer, ShellApi } from './api.js'
+import type { Answer, Refusal, ShellApi } from './api.js'
 
 export interface SigningRequest {
   prepared: PreparedView
@@ -8,19 +8,28 @@ export interface SigningRequest {
   application: string
   /** Patient whose banner was on screen when it was proposed. */
   patient: string
-  settle(answer: Answer<unknown>): void
+  settle: (answer: Answer<unknown>) => void
   /** Closes without a signature: cancelled, or the banner changed. */
-  abandon(): void
+  abandon: () => void
 }
 
 /** Has the node build the transaction, then hands a request to `show`; resolves when the dialog ends. */
 export async function requestSigning(
   api: ShellApi,
   proposal: unknown,
-  context: { application: string; patient: string; show: (request: SigningRequest) => void },
+  context: {
+    application: string
+    patient: string
+    show: (request: SigningRequest) => void
+    /** Told when no dialog comes about at all. */
+    refused: (refusal: Refusal) => void
+  },
 ): Promise<Answer<unknown>> {
   const prepared = await api.prepare(proposal)
-  if (!prepared.ok) return prepared
+  if (!prepared.ok) {
+    context.refused(prepared)
+    return prepared
+  }
   return new Promise((resolve) => {
     context.show({
       prepared: prepared.value,

@@ -1,14 +1,16 @@
-// All that a sealed node shows: that it is sealed, and one field. No patient, no person, no page from before.
+// All that a sealed node shows: that it is sealed, and one field. No patient, no person, no page from
+// before.
 import { useRef, useState } from 'preact/hooks'
 import type { SealedStatusView } from '../channel/views.js'
 import type { Refusal } from './api.js'
+import { ProblemLine } from './problem-line.js'
 import { PasswordField, takePassword } from './password-field.js'
 import { EnvironmentStrip } from './strips.js'
 
 export interface UnlockPageProps {
   status: SealedStatusView | undefined
   isReachable: boolean
-  unlock(password: string): Promise<Refusal | undefined>
+  unlock: (password: string) => Promise<Refusal | undefined>
 }
 
 export function UnlockPage({ status, isReachable, unlock }: UnlockPageProps) {
@@ -48,20 +50,8 @@ export function UnlockPage({ status, isReachable, unlock }: UnlockPageProps) {
             <button type="submit" class="primary" disabled={isBusy}>
               {isBusy ? 'Unlocking…' : 'Unlock'}
             </button>
-            <Progress isBusy={isBusy || progress != null} progress={progress ?? null} />
-            <p
-              id="unlock-problem"
-              class="problem"
-              role="alert"
-              data-testid="problem"
-              data-code={problem?.code}
-            >
-              {problem !== undefined && (
-                <>
-                  {problem.sentence} <small>{problem.code}</small>
-                </>
-              )}
-            </p>
+            <Progress isBusy={isBusy || (progress ?? null) !== null} progress={progress ?? null} />
+            <ProblemLine id="unlock-problem" problem={problem} testId="problem" />
           </form>
         )}
         {!isReachable && (

@@ -1,7 +1,11 @@
-// Numbers as clinicians must read them (ISMP): no trailing zero, a leading zero, thousands apart, the unit beside.
+// Numbers as clinicians must read them (ISMP): no trailing zero, a leading zero, thousands apart, the unit
+// beside.
 // Fixed point in, text out: no binary fraction ever touches a reading.
 
-/** `('386', 1)` → `38.6`; `('50', 1)` → `5`; `('5', 1)` → `0.5`; `('1234567', 0)` → `1,234,567`. Minus is U+2212. */
+/**
+ * `('386', 1)` → `38.6`; `('50', 1)` → `5`; `('5', 1)` → `0.5`; `('1234567', 0)` → `1,234,567`. Minus is
+ * U+2212.
+ */
 export function formatDecimal(value: string, scale: number): string {
   const match = /^(-?)([0-9]+)$/.exec(value)
   if (match === null || scale < 0 || scale > 18) return '—'

@@ -2,10 +2,11 @@
 
 /** Controls, bidi controls, zero-width and line separators: they can make one name look like another. */
 const hidden =
-  // eslint-disable-next-line no-control-regex
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g
 
-/** Each hidden character as `⟨U+202E⟩`; tabs and line ends become one space. Length is bounded for layout. */
+/**
+ * Each hidden character as `⟨U+202E⟩`; tabs and line ends become one space. Length is bounded for layout.
+ */
 export function visibleText(text: string, lengthMax = 2_000): string {
   const shown = text
     .replace(/[\t\r\n]+/g, ' ')

@@ -8,7 +8,10 @@ const day = 24 * hour
 /** Beyond this a device's clock and the chain's disagree loudly enough to say so. */
 export const skewMsMax = 60 * second
 
-/** `59 s ago`, `1 min ago`, `12 min ago`, `3 h ago`, `2 d ago`; a time ahead of now beyond a second is said to be ahead. */
+/**
+ * `59 s ago`, `1 min ago`, `12 min ago`, `3 h ago`, `2 d ago`; a time ahead of now beyond a second is said
+ * to be ahead.
+ */
 export function formatAge(time: number, now: number): string {
   const age = now - time
   if (age < -second) return `${formatSpan(-age)} ahead of this clock`

@@ -1,4 +1,5 @@
-// The vital signs of a chart: which codes, in which order, how long each stays fresh, and what one tile says.
+// The vital signs of a chart: which codes, in which order, how long each stays fresh, and what one tile
+// says.
 import type { RecordView } from '../channel/views.js'
 import { fahrenheitOf, formatDecimal, formatQuantity, formatUnit } from './number.js'
 import { formatSpan, skewMsMax } from './time.js'

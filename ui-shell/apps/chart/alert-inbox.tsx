@@ -9,7 +9,7 @@ export interface AlertInboxProps {
   now: number
   /** Id of what is being signed. */
   busy: string
-  acknowledge(alert: AlertView): void
+  acknowledge: (alert: AlertView) => void
 }
 
 const stateRanks = { open: 0, acknowledged: 1, replaced: 2, retracted: 3 } as const
@@ -56,7 +56,7 @@ interface AlertCardProps {
   /** The most pressing one shows its reasons at once. */
   isFirst: boolean
   isBusy: boolean
-  acknowledge(alert: AlertView): void
+  acknowledge: (alert: AlertView) => void
 }
 
 function AlertCard({ alert, now, isFirst, isBusy, acknowledge }: AlertCardProps) {

@@ -7,7 +7,7 @@ export interface OrdersProps {
   orders: OrderView[] | undefined
   now: number
   busy: string
-  sign(order: OrderView): void
+  sign: (order: OrderView) => void
 }
 
 export function Orders({ orders, now, busy, sign }: OrdersProps) {
@@ -42,7 +42,7 @@ interface OrderCardProps {
   order: OrderView
   now: number
   isBusy: boolean
-  sign(order: OrderView): void
+  sign: (order: OrderView) => void
 }
 
 function OrderCard({ order, now, isBusy, sign }: OrderCardProps) {
@@ -110,7 +110,10 @@ interface OrderSet {
   orders: OrderView[]
 }
 
-/** One set per alert and order set, newest first; inside it the sequence counts: cultures before antibiotics. */
+/**
+ * One set per alert and order set, newest first; inside it the sequence counts: cultures before
+ * antibiotics.
+ */
 function orderSets(orders: OrderView[]): OrderSet[] {
   const sets = new Map<string, OrderSet>()
   for (const order of orders) {

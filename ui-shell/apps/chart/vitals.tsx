@@ -1,4 +1,5 @@
-// The latest vital signs as tiles: value, age, source, and whether anyone has confirmed it. Gaps are said, not filled.
+// The latest vital signs as tiles: value, age, source, and whether anyone has confirmed it. Gaps are said,
+// not filled.
 import type { RecordView } from '../../channel/views.js'
 import { visibleText } from '../../values/text.js'
 import { formatClock } from '../../values/time.js'
