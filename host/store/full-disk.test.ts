@@ -2,12 +2,12 @@
 // limit of the process stands for it.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { openKeyslot } from './index.js'
-import { createBed, openBed, password, temporaryFolder } from './chain-store.fixture.js'
+import { applyNext, createBed, openBed, password, temporaryFolder } from './chain-store.fixture.js'
 
 const childPath = new URL('./store-child.fixture.js', import.meta.url).pathname
 
@@ -57,6 +57,7 @@ t.test('a folder that cannot be written, and a file of something else', async (t
   const { folder, remove } = temporaryFolder()
   t.teardown(remove)
   const bed = await createBed(folder)
+  applyNext(bed)
   await bed.store.close()
   const other = join(folder, 'other')
   mkdirSync(other)
@@ -65,6 +66,23 @@ t.test('a folder that cannot be written, and a file of something else', async (t
     'this is a letter and not a database, and it is long enough to look at',
   )
   t.throws(() => openBed(other, bed.dataKey), { code: 'FOREIGN_FILE' })
+  const whole = readFileSync(join(folder, 'chain.lmdb'))
+  for (const [what, bytes] of [
+    ['zeros', Buffer.alloc(20_000)],
+    ['ten bytes', Buffer.alloc(10, 65)],
+    ['half a meta page', whole.subarray(0, 2_000)],
+    ['one meta page', whole.subarray(0, 4_096)],
+    ['two meta pages', whole.subarray(0, 8_192)],
+    ['all but the last page', whole.subarray(0, whole.length - 4_096)],
+    [
+      'second meta page lost',
+      Buffer.concat([whole.subarray(0, 4_096), Buffer.alloc(4_096), whole.subarray(8_192)]),
+    ],
+  ] as const) {
+    const folder = mkdir(join(other, what))
+    writeFileSync(join(folder, 'chain.lmdb'), bytes)
+    t.throws(() => openBed(folder, bed.dataKey), { name: 'StoreError' }, what)
+  }
   const stranger = join(folder, 'stranger')
   const strangers = await createBed(mkdir(stranger))
   await strangers.store.close()
@@ -73,6 +91,7 @@ t.test('a folder that cannot be written, and a file of something else', async (t
   const partial = mkdir(join(folder, 'partial'))
   copyFileSync(join(folder, 'chain.lmdb'), join(partial, 'chain.lmdb'))
   t.throws(() => openBed(partial, bed.dataKey), { code: 'STORE_DAMAGED' }, 'patients.key is missing')
+  await new Promise((resolve) => setTimeout(resolve, 50))
   t.notOk(existsSync(join(partial, 'chain.owner')), 'the lock is given back')
 })
 

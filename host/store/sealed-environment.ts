@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import type { DataKey, KeySpace } from './data-key.js'
+import { checkEngineFile } from './engine-file.js'
 import { engineError, writeError } from './engine-error.js'
 import { RecordSealer } from './record-seal.js'
 import { StoreError } from './store-error.js'
@@ -55,10 +56,11 @@ export class SealedEnvironment {
   constructor({ folder, space, tables, dataKey }: EnvironmentOptions) {
     this.path = join(folder, `${space}.lmdb`)
     this.#dataKey = dataKey
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     this.#lock = StoreLock.take(join(folder, `${space}.owner`))
     try {
       this.isNew = !existsSync(this.path) || statSync(this.path).size === 0
+      checkEngineFile(this.path)
       this.#engine = openEngine(this.path)
       this.#checkLabel()
     } catch (error) {
@@ -211,11 +213,20 @@ export class SealedEnvironment {
   }
 }
 
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw engineError(error, `making ${folder}`)
+  }
+}
+
 function openEngine(path: string): Engine {
   return open<Buffer, Buffer>({
     path,
     noSubdir: true,
     encoding: 'binary',
+    pageSize: 4_096,
     keyEncoding: 'binary',
     cache: false,
     // A commit returns after fdatasync: an acknowledged block is on disk (store.md section 6).
