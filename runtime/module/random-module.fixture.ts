@@ -8,7 +8,7 @@ export interface RandomModuleOptions {
 }
 
 interface Generator {
-  next(bound: number): number
+  readonly next: (bound: number) => number
   readonly hasFloats: boolean
   functionIndex: number
   readonly functionCount: number
