@@ -46,6 +46,11 @@ export class NodeMetrics {
     labelNames: ['outcome'],
     registers: [this.registry],
   })
+  private readonly signed = new Counter({
+    name: 'wardchain_signed_final_total',
+    help: 'Signed transactions made final here',
+    registers: [this.registry],
+  })
   private readonly age = new Histogram({
     name: 'wardchain_block_age_ms',
     help: 'From block time to final here',
@@ -62,6 +67,7 @@ export class NodeMetrics {
     this.blocks.inc()
     this.age.observe(Math.max(0, now - commit.blockTime))
     for (const receipt of commit.receipts) {
+      if (receipt.cause === '') this.signed.inc()
       this.transactions.inc({ outcome: receipt.status === 0 ? 'done' : 'refused' })
     }
   }

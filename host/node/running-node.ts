@@ -15,7 +15,7 @@ import { ExecutorClient } from '../executor/executor-client.js'
 import type { CommitReply, OpenReply, ReceiptEntry } from '../executor/messages.js'
 import { destroyIdentity, decodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
 import { sha256, signDetached, verifySignature } from '../keys/crypto.js'
-import { PoolPort } from '../pool/pool-port.js'
+import { PoolPort, type SubmitOutcome } from '../pool/pool-port.js'
 import { openVotesStore, readSealedFile, type DataKey, type VotesStore } from '../store/index.js'
 import { FinalWaiter } from './final-waiter.js'
 import { nodeFiles, type NodeConfig } from './node-config.js'
@@ -158,6 +158,18 @@ export class RunningNode {
     const receipts = await final
     if (!receipts) return { ok: false, id: outcome.id, code: 'NOT_FINAL_IN_TIME', detail: outcome.id }
     return { ok: true, receipts }
+  }
+
+  /** Admits many bundles and tells the others of those that are new; nobody waits. */
+  async submitMany(bundles: readonly Uint8Array[]): Promise<SubmitOutcome[]> {
+    const outcomes = await this.pool.admit(bundles)
+    const fresh = bundles.filter((_, index) => {
+      const outcome = outcomes[index]
+      return outcome.ok && !outcome.known
+    })
+    if (fresh.length > 0) this.driver.gossip(fresh)
+    this.driver.transactionsWaiting()
+    return outcomes
   }
 
   /** Leaves the network, closes both environments, zeroes keys. */

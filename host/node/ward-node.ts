@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { appVersion, bytesToHex, hexToBytes, ok, refused } from '../../runtime/protocol/index.js'
 import type {
   ApiEvent,
+  BatchView,
   NodePort,
   NodeStatus,
   Outcome,
@@ -235,6 +236,17 @@ export class WardNode implements NodePort {
 
   async submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>> {
     return this.unsealed ? this.unsealed.signing.submitSigned(bundle) : refused('NODE_SEALED')
+  }
+
+  async submitMany(bundles: readonly Uint8Array[]): Promise<Outcome<BatchView>> {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    const outcomes = await this.unsealed.node.submitMany(bundles)
+    const view: BatchView = { accepted: [], refused: [] }
+    for (const [position, outcome] of outcomes.entries()) {
+      if (outcome.ok) view.accepted.push(outcome.id)
+      else view.refused.push({ position, id: outcome.id, code: outcome.code })
+    }
+    return ok(view)
   }
 
   // ----------------------------------------------------------------------------------------------- reads

@@ -1,0 +1,187 @@
+// Load for the network benches: devices that sign for themselves, patients, and a network of real processes.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import {
+  bodyHash,
+  bytesToHex,
+  encodeBorsh,
+  encodeBundle,
+  encodeSignedTransaction,
+  encodeTransaction,
+  entityIdOf,
+  hexToBytes,
+  keyIdOf,
+  observationBody,
+  recordKind,
+  transactionSigningBytes,
+} from '../../runtime/protocol/index.js'
+import type { ApiClient } from '../../host/api/client.js'
+import type { NodeStatus, Outcome, Proposal } from '../../host/api/node-port.js'
+import {
+  generateSigningKey,
+  randomBytes,
+  sha256,
+  signDetached,
+  type SigningKey,
+} from '../../host/keys/crypto.js'
+import { must } from '../ward/connect.js'
+import { deployAll, signed } from '../story/deploy.js'
+import { StoryNetwork } from '../story/network.js'
+
+export interface Reading {
+  code: string
+  value: bigint
+  scale: number
+  unit: string
+}
+
+/** A set in the normal range: rules run and stay silent. */
+export const normalSet: Reading[] = [
+  { code: '8310-5', value: 370n, scale: 1, unit: 'Cel' },
+  { code: '8480-6', value: 122n, scale: 0, unit: 'mm[Hg]' },
+  { code: '8462-4', value: 78n, scale: 0, unit: 'mm[Hg]' },
+  { code: '8867-4', value: 72n, scale: 0, unit: '/min' },
+  { code: '9279-1', value: 15n, scale: 0, unit: '/min' },
+  { code: '59408-5', value: 98n, scale: 0, unit: '%' },
+  { code: '3151-8', value: 0n, scale: 0, unit: 'L/min' },
+]
+
+export class LoadDevice {
+  readonly key: SigningKey = generateSigningKey()
+  readonly entity = entityIdOf(sha256, this.key.publicKey)
+  private sequence = 0
+  constructor(private readonly chainId: Uint8Array) {}
+
+  /** One signed transaction with these readings of one patient. */
+  bundle(patient: Uint8Array, readings: readonly Reading[], effectiveTime: number): Uint8Array {
+    const bodies = readings.map(({ value, scale, unit }) => {
+      const content = encodeBorsh(observationBody, {
+        schema: 1,
+        value,
+        scale,
+        unit,
+        text: '',
+        status: 'F',
+        validation: 0,
+        sourceText: '',
+        device: 'load',
+      })
+      if (!content.ok) throw new Error(content.code)
+      return { salt: randomBytes(16), content: content.value }
+    })
+    const payload = encodeTransaction({
+      chainId: this.chainId,
+      sender: this.entity,
+      keyId: keyIdOf(sha256, this.key.publicKey),
+      stream: 0,
+      sequence: this.sequence++,
+      fuelLimit: 10_000_000,
+      action: {
+        type: 'append',
+        records: readings.map(({ code }, index) => {
+          return {
+            kind: recordKind.observation,
+            patient,
+            code,
+            effectiveTime,
+            bodyHash: bodyHash(sha256, bodies[index]),
+          }
+        }),
+      },
+    })
+    const signature = signDetached(this.key, transactionSigningBytes(payload))
+    return encodeBundle(encodeSignedTransaction(payload, signature), bodies, [])
+  }
+}
+
+export interface LoadNetwork {
+  network: StoryNetwork
+  devices: LoadDevice[]
+  nurse: ApiClient
+  admit(): Promise<Uint8Array>
+  wound(patient: Uint8Array): Promise<void>
+  close(): Promise<void>
+}
+
+/** Founds and starts a network with both rules active, `deviceCount` enrolled devices, and a signed-in nurse. */
+export async function createLoadNetwork(deviceCount: number): Promise<LoadNetwork> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-bench-'))
+  const network = await StoryNetwork.found(path.join(folder, 'network'), () => undefined)
+  await network.start(() => undefined)
+  await deployAll(network, 'workstation')
+  const status = must((await network.api('workstation').status()) as Outcome<NodeStatus>)
+  const chainId = hexToBytes(status.chainId) ?? new Uint8Array(32)
+  const devices = Array.from({ length: deviceCount }, () => new LoadDevice(chainId))
+  const admin = await network.signIn('workstation', 'admin')
+  const adminPassword = network.person('admin').password
+  for (const device of devices) {
+    const args = { kind: 2, publicKey: bytesToHex(device.key.publicKey) }
+    await signed(admin, { type: 'call', target: 'ward/governance', method: 'enrol', args }, adminPassword)
+    await signed(admin, observationGrant(device), adminPassword)
+  }
+  const nurse = await network.signIn('workstation', 'nurse')
+  const nursePassword = network.person('nurse').password
+  return {
+    network,
+    devices,
+    nurse,
+    admit: async () => {
+      const patient = randomBytes(16)
+      await signed(nurse, admission(patient), nursePassword)
+      return patient
+    },
+    wound: async (patient) => {
+      const body = { concepts: ['redness', 'purulent-drainage'], site: '', text: '' }
+      const records = [
+        { kind: 'finding' as const, patient: bytesToHex(patient), code: 'wound-assessment', body },
+      ]
+      await signed(nurse, { type: 'append', records }, nursePassword)
+    },
+    close: async () => {
+      await network.processes.endAll()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+const observationGrant = (device: LoadDevice): Proposal => ({
+  type: 'call',
+  target: 'ward/policy',
+  method: 'grant',
+  args: {
+    id: bytesToHex(device.entity).slice(0, 32),
+    role: '',
+    entity: bytesToHex(device.entity),
+    action: 1,
+    kind: recordKind.observation,
+    target: '',
+    names: normalSet.map((reading) => reading.code),
+    patient: null,
+    validUntil: '0',
+  },
+})
+
+const admission = (patient: Uint8Array): Proposal => ({
+  type: 'append',
+  records: [
+    {
+      kind: 'admission',
+      patient: bytesToHex(patient),
+      code: 'ADT^A01',
+      body: {
+        family: 'LOAD',
+        given: bytesToHex(patient).slice(0, 6),
+        birthDate: 19700101,
+        sex: 'F',
+        pregnancy: 1,
+        identifiers: [],
+        ward: '',
+        room: '',
+        bed: '',
+        visitNumber: '',
+        reason: '',
+      },
+    },
+  ],
+})
