@@ -40,6 +40,8 @@ export interface NewRecord {
   kind: number
   code: string
   body: Record<string, unknown>
+  /** Body as it is, instead of `body` by its schema. */
+  bytes?: Uint8Array
   /** Minutes before the block that appends it; 0 unless given. */
   minutesAgo?: number
   supersedes?: Uint8Array
@@ -160,7 +162,10 @@ export class ContractChain {
     const headers = records.map((record) => {
       const schema = protocol.recordBodySchemas.get(record.kind)
       if (schema === undefined) throw new Error(`kind ${record.kind} has no body schema`)
-      const body = { salt: randomBytes(16), content: encoded(schema, { schema: 1, ...record.body }) }
+      const body = {
+        salt: randomBytes(16),
+        content: record.bytes ?? encoded(schema, { schema: 1, ...record.body }),
+      }
       bodies.push(body)
       const header: protocol.RecordHeader = {
         kind: record.kind,

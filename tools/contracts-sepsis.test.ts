@@ -406,6 +406,57 @@ t.test('a correction retracts, an improvement does not', async (t) => {
   t.equal(after.verdict(rule).factor, 'retracted')
 })
 
+t.test('a corrected finding retracts too', async (t) => {
+  const patient = patientOf()
+  const [noted] = chain.append(nurse, patient, [infection]).block.records
+  t.equal(sepsisAlerts(chain.append(monitor, patient, lisa)).length, 1)
+  const corrected = { ...finding('wound-assessment', ['redness']), supersedes: noted.id }
+  const after = chain.append(nurse, patient, [corrected])
+  t.equal(after.made(recordKind.alertResponse).filter(({ header }) => header.code === rule).length, 1)
+  t.same(sepsisAlerts(chain.append(monitor, patient, lisa)), [], 'the infection is not suspected any more')
+})
+
+t.test('malformed and oversized bodies are no values, and silence nothing', async (t) => {
+  const raw = (code: string, bytes: Uint8Array): NewRecord => ({ ...observation(code, '80'), bytes })
+  const whole = observation('8480-6', '80')
+  const bad: [string, NewRecord][] = [
+    ['empty', raw('8480-6', new Uint8Array(0))],
+    ['cut short', raw('8480-6', new Uint8Array([1, 0, 80]))],
+    ['another version', raw('8480-6', new Uint8Array(40).fill(7))],
+    [
+      'a length that lies',
+      raw('8480-6', Uint8Array.from([1, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255])),
+    ],
+    ['a value that wraps', { ...whole, body: { ...whole.body, value: 2n ** 63n - 1n } }],
+    ['too many decimals', { ...whole, body: { ...whole.body, scale: 10 } }],
+  ]
+  for (const [name, record] of bad) {
+    const patient = patientOf()
+    chain.append(nurse, patient, [infection])
+    const view = chain.append(monitor, patient, [record])
+    t.same(sepsisAlerts(view), [], name)
+    t.equal(view.ruleReceipts(rule)[0].status, 0, `${name}: the rule stands`)
+    t.equal(
+      sepsisAlerts(chain.append(monitor, patient, lisa)).length,
+      1,
+      `${name}: and fires on the next reading`,
+    )
+  }
+  const patient = patientOf()
+  const long = 'x'.repeat(20_000)
+  const wordy = finding('wound-assessment', ['purulent-drainage', long])
+  chain.append(nurse, patient, [wordy])
+  chain.append(nurse, patient, [
+    { ...finding('wound-assessment', []), bytes: new Uint8Array([1, 0, 9, 9, 9, 9]) },
+  ])
+  const big = { ...whole, body: { ...whole.body, text: long, sourceText: long } }
+  t.equal(
+    sepsisAlerts(chain.append(monitor, patient, [big])).length,
+    1,
+    'long texts do not hide a pressure of 80',
+  )
+})
+
 t.test('a reading marked wrong does not count', async (t) => {
   const patient = patientOf()
   chain.append(nurse, patient, [infection])

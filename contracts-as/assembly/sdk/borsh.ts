@@ -10,10 +10,23 @@ export const TEXT_BYTES_MAX: i32 = 4096
 /** Longest list that is read unless a caller says otherwise. */
 export const LIST_ITEMS_MAX: i32 = 1024
 
+/** What a lenient reader gives where bytes are missing. */
+const zeros: Bytes = new StaticArray<u8>(32)
+
+/**
+ * Strict unless told otherwise: an argument that does not fit reverts the frame. A lenient reader is for
+ * record bodies, which anyone with a grant may have written: it gives zeros, and `isBroken` says so. One
+ * malformed body must not silence a rule for its patient.
+ */
 export class Reader {
+  /** Bytes were missing, or a list was longer than allowed. */
+  isBroken: bool = false
   private offset: i32 = 0
 
-  constructor(private bytes: Bytes) {}
+  constructor(
+    private bytes: Bytes,
+    private isLenient: bool = false,
+  ) {}
 
   get remaining(): i32 {
     return this.bytes.length - this.offset
@@ -21,7 +34,13 @@ export class Reader {
 
   /** Moves past `count` bytes and returns where they begin. */
   private take(count: i32): usize {
-    if (count < 0 || count > this.remaining) refuse(ARGUMENT_INVALID, 'bytes missing')
+    if (count < 0 || count > this.remaining) {
+      if (!this.isLenient) refuse(ARGUMENT_INVALID, 'bytes missing')
+      this.isBroken = true
+      this.offset = this.bytes.length
+      assert(count <= zeros.length, 'a lenient reader takes lengths from `count`')
+      return pointer(zeros)
+    }
     const at = pointer(this.bytes) + this.offset
     this.offset += count
     return at
@@ -67,8 +86,24 @@ export class Reader {
   /** A list's count, or a text's or byte string's length. */
   count(max: i32 = LIST_ITEMS_MAX): i32 {
     const count = this.u32()
+    if (this.isLenient) return this.lenientCount(count, max)
     if (count > (max as u32)) refuse(ARGUMENT_INVALID, 'longer than allowed')
     return count as i32
+  }
+
+  /** Every item takes at least one byte, so a count beyond the rest is a lie. */
+  private lenientCount(count: u32, max: i32): i32 {
+    if (count <= (max as u32) && count <= (this.remaining as u32)) return count as i32
+    this.isBroken = true
+    this.offset = this.bytes.length
+    return 0
+  }
+
+  /** At most `max` bytes of a text of any length; the rest is passed over. */
+  cutText(max: i32): string {
+    const length = this.count(i32.MAX_VALUE)
+    const at = this.take(length)
+    return String.UTF8.decodeUnsafe(at, min(length, max))
   }
 
   bytesValue(max: i32 = TEXT_BYTES_MAX): Bytes {

@@ -150,6 +150,13 @@ export namespace Records {
   }
 }
 
+/** Longest part of a free text that a rule looks at. */
+const TEXT_LOOKED_AT: i32 = 120
+const UNIT_LOOKED_AT: i32 = 24
+/** No measurement has more digits; beyond it arithmetic on i64 could wrap. */
+const VALUE_MAX: i64 = 1000000000000
+const SCALE_MAX: u8 = 9
+
 /** Body of an observation: value × 10^-scale in a UCUM unit, or coded text. */
 export class Observation {
   value: i64 = 0
@@ -160,37 +167,46 @@ export class Observation {
   status: string = ''
   /** 0 device, unvalidated; 1 validated by a person; 2 entered by hand. */
   validation: u8 = 0
+  /** The body is not an observation of a version that we know. */
+  isMalformed: bool = false
 
   static decode(body: Bytes): Observation {
-    const reader = new Reader(body)
+    const reader = new Reader(body, true)
     const observation = new Observation()
-    assert(reader.u16() == BODY_SCHEMA, 'body of an unknown version')
+    const schema = reader.u16()
     observation.value = reader.i64()
     observation.scale = reader.u8()
-    observation.unit = reader.text()
-    observation.text = reader.text()
-    observation.status = reader.text()
+    observation.unit = reader.cutText(UNIT_LOOKED_AT)
+    observation.text = reader.cutText(TEXT_LOOKED_AT)
+    observation.status = reader.cutText(UNIT_LOOKED_AT)
     observation.validation = reader.u8()
+    const isLarge = observation.value > VALUE_MAX || observation.value < -VALUE_MAX
+    observation.isMalformed =
+      reader.isBroken || schema != BODY_SCHEMA || isLarge || observation.scale > SCALE_MAX
     return observation
   }
 
-  /** Deleted, wrong or empty results stand for no value. */
+  /** Deleted, wrong, empty or malformed results stand for no value. */
   get isVoid(): bool {
-    return this.status == 'D' || this.status == 'W' || this.status == 'X'
+    return this.isMalformed || this.status == 'D' || this.status == 'W' || this.status == 'X'
   }
 }
 
 /** Body of a coded clinical finding. */
 export class Finding {
   concepts: string[] = []
-  site: string = ''
+  isMalformed: bool = false
 
+  /** A malformed body says nothing: it has no concepts. */
   static decode(body: Bytes): Finding {
-    const reader = new Reader(body)
+    const reader = new Reader(body, true)
     const finding = new Finding()
-    assert(reader.u16() == BODY_SCHEMA, 'body of an unknown version')
-    finding.concepts = reader.texts(64, 128)
-    finding.site = reader.text()
+    const schema = reader.u16()
+    const count = reader.count(64)
+    const concepts: string[] = []
+    for (let index = 0; index < count; index++) concepts.push(reader.cutText(64))
+    if (schema == BODY_SCHEMA && !reader.isBroken) finding.concepts = concepts
+    else finding.isMalformed = true
     return finding
   }
 

@@ -11,6 +11,9 @@ import { Evidence, FUTURE_ALLOWED } from '../shared/evidence'
 
 const WINDOW: u64 = 24 * HOUR
 const FINDINGS_MAX: i32 = 40
+/** Findings that an alert lists; one is enough to suspect, and an alert has limited room. */
+const LISTED_MAX: i32 = 6
+const CONCEPTS_TEXT_MAX: i32 = 200
 
 export class Infection {
   inputs: AlertInput[] = []
@@ -35,7 +38,7 @@ export function infectionOf(evidence: Evidence): Infection {
 }
 
 function collect(infection: Infection, records: ClinicalRecord[], evidence: Evidence): void {
-  for (let index = 0; index < records.length; index++) {
+  for (let index = 0; index < records.length && infection.inputs.length < LISTED_MAX; index++) {
     const record = records[index]
     if (record.kind != (RecordKind.Finding as u8)) continue
     if (record.effectiveTime + WINDOW < evidence.now) continue
@@ -51,7 +54,7 @@ function collect(infection: Infection, records: ClinicalRecord[], evidence: Evid
 
 /** What this finding says about infection; empty when it says nothing. */
 function wordsOf(code: string, finding: Finding): string {
-  if (finding.has('ruled-out') || finding.has('entered-in-error')) return ''
+  if (finding.isMalformed || finding.has('ruled-out') || finding.has('entered-in-error')) return ''
   if (code == WOUND_ASSESSMENT) {
     if (!finding.has('purulent-drainage')) return ''
     return finding.has('redness')
@@ -69,7 +72,7 @@ function inputOf(record: ClinicalRecord, finding: Finding): AlertInput {
   const line = new AlertInput()
   line.code = record.code
   line.label = 'suspected infection'
-  line.text = finding.concepts.join(', ')
+  line.text = finding.concepts.join(', ').substring(0, CONCEPTS_TEXT_MAX)
   line.effectiveTime = record.effectiveTime
   line.record = record.id
   line.threshold = 'within 24 h'

@@ -73,7 +73,7 @@ function meanPressure(organs: Organs, evidence: Evidence, systolic: Reading | nu
 
 function isPressure(found: LatestObservation): bool {
   const observation = found.observation
-  return observation.unit == 'mm[Hg]' && observation.scale <= 9 && observation.value > 0
+  return observation.unit == 'mm[Hg]' && observation.value > 0
 }
 
 function lowMean(organs: Organs): void {
@@ -144,7 +144,7 @@ function usable(
   const observation = found.observation
   // 10*3/uL is the same number as 10*9/L.
   const isSame = observation.unit == unit || (unit == '10*9/L' && observation.unit == '10*3/uL')
-  if (!isSame || observation.scale > 9 || observation.value < 0) {
+  if (!isSame || observation.value < 0) {
     organs.missing.push(`${label} (${wordsOf(observation)} is not understood)`)
     return null
   }

@@ -51,7 +51,9 @@ export class Evidence {
       VERSIONS_MAX,
     )
     const settings = Records.current(found)
-    return settings.length > 0 && !Finding.decode(settings[0].body).has('withdrawn')
+    if (settings.length == 0) return false
+    const newest = Finding.decode(settings[0].body)
+    return !newest.isMalformed && !newest.has('withdrawn')
   }
 
   /** True when a record that triggered us corrects one of these. */

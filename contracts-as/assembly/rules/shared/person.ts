@@ -1,5 +1,5 @@
 // For whom the adult charts are made: 16 years and older, not pregnant. Everyone else is refused by name.
-import { ageInYears, Reader, RecordKind, Records, Bytes } from '../../sdk'
+import { ageInYears, BODY_SCHEMA, Reader, RecordKind, Records, Bytes } from '../../sdk'
 
 const PREGNANT: u8 = 2
 export const ADULT_CHARTS_FROM: i32 = 16
@@ -31,12 +31,18 @@ export function personOf(patient: Bytes, now: u64): Person {
   const admissions = Records.query(RecordKind.Admission, patient, '', 0, i64.MAX_VALUE as u64, 4)
   const current = Records.current(admissions)
   if (current.length == 0) return person
-  const reader = new Reader(current[0].body)
-  reader.u16()
-  reader.text()
-  reader.text()
-  person.ageYears = ageInYears(reader.u32(), now)
-  person.sex = reader.text()
-  person.pregnancy = reader.u8()
+  const reader = new Reader(current[0].body, true)
+  const schema = reader.u16()
+  // Family and given name: passed over.
+  reader.cutText(0)
+  reader.cutText(0)
+  const birthDate = reader.u32()
+  const sex = reader.cutText(8)
+  const pregnancy = reader.u8()
+  // Of a body that is not an admission nothing is believed: the age stays unknown and the charts refuse.
+  if (reader.isBroken || schema != BODY_SCHEMA) return person
+  person.ageYears = ageInYears(birthDate, now)
+  person.sex = sex
+  person.pregnancy = pregnancy
   return person
 }

@@ -58,7 +58,6 @@ export class Reading {
 }
 
 export function wordsOf(observation: Observation): string {
-  if (observation.scale > 9) return observation.unit
   return new Decimal(observation.value, observation.scale).toString() + ' ' + observation.unit
 }
 
@@ -67,10 +66,6 @@ export function readingOf(parameter: i32, record: ClinicalRecord, observation: O
   if (parameter == Parameter.Consciousness) {
     reading.value = acvpuOf(observation.text)
     if (reading.value == 0) reading.problem = 'consciousness is not one of A C V P U'
-    return reading
-  }
-  if (observation.scale > 9) {
-    reading.problem = `${labelOf(parameter)}: too many decimals`
     return reading
   }
   const amount = new Decimal(observation.value, observation.scale)
