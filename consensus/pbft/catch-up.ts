@@ -32,6 +32,8 @@ export function claimedHeight(state: CoreState): number {
 }
 
 export function onBlocksReceived(state: CoreState, event: BlocksReceived): void {
+  // Whoever answers lives: no longer a silent leader (R3).
+  state.suspects.delete(bytesToHex(event.from))
   for (const final of event.blocks) {
     const { height } = final.block.header
     if (height <= state.tip.height || height > state.tip.height + syncBlocksMax) continue

@@ -260,7 +260,10 @@ export type Evidence = {
   readonly second: SignedMessage
 }
 
-/** Carried out strictly in order, list after list; the next list waits until the previous one is done. */
+/**
+ * Carried out strictly in order, list after list: an event that an action causes is queued, and `step` is called again
+ * only when the whole list is done. A crash may fall between any two actions.
+ */
 export type Action =
   /** Make durable (fsync) before any later action is carried out (R16). Replaces the previous record. */
   | { readonly type: 'persist'; readonly record: SafetyRecord }

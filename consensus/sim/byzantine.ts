@@ -155,18 +155,19 @@ const proposeInvalid: Attack = (world, from, _to, message) => {
   if (message.type !== 'proposal' || !isOwn(from, message) || Math.floor(world.now / 2_000) % 2 === 0)
     return [message]
   const { header, payload } = message.block
+  const wrong = fakeHash(new Uint8Array([header.height % 256, message.view % 256]))
   const twice = new Uint8Array(payload.length * 2)
   twice.set(payload)
   twice.set(payload, payload.length)
   const blocks: Block[] = [
     { header: { ...header, time: header.time + 20_000 }, payload },
     { header: { ...header, time: 1 }, payload },
-    { header: { ...header, parentResultHash: noise(world) }, payload },
-    { header: { ...header, parentHash: noise(world) }, payload },
-    { header: { ...header, parentCertificateHash: noise(world) }, payload },
-    { header: { ...header, validatorsHash: noise(world) }, payload },
+    { header: { ...header, parentResultHash: wrong }, payload },
+    { header: { ...header, parentHash: wrong }, payload },
+    { header: { ...header, parentCertificateHash: wrong }, payload },
+    { header: { ...header, validatorsHash: wrong }, payload },
     { header: { ...header, height: header.height + 1 }, payload },
-    { header: { ...header, proposer: noise(world) }, payload },
+    { header: { ...header, proposer: wrong }, payload },
     { header: { ...header, transactionRoots: rootsOf(twice) }, payload: twice },
     { header, payload: twice },
   ]

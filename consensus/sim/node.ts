@@ -28,7 +28,7 @@ import {
   type Outcome,
 } from './app.js'
 import { onFinalized, onPersisted, onSend, onStarted, onStepped } from './checker.js'
-import { crashDisk, createDisk, syncBlock, syncRecord } from './disk.js'
+import { crashDisk, createDisk, syncBlock, syncRecord, type Disk } from './disk.js'
 import { entityOf, fakeHash, fakeSign, fakeVerify, keyOf, short } from './fake-crypto.js'
 import { fired, isOn } from './faults.js'
 import { distribute } from './delivery.js'
@@ -65,8 +65,8 @@ export function createNode(world: World, slot: number, index: number): SimNode {
   }
 }
 
-export function configOf(node: SimNode): CoreConfig {
-  return { ...coreDefaults, chainId: simChainId, epoch: 0, version: 1, appVersion: 1, self: node.entity }
+export function configOf(self: Uint8Array): CoreConfig {
+  return { ...coreDefaults, chainId: simChainId, epoch: 0, version: 1, appVersion: 1, self }
 }
 
 /** Starts or restarts the node from what its disk has. */
@@ -74,7 +74,7 @@ export function startNode(world: World, node: SimNode): void {
   if (node.core !== null || node.halted !== '') return
   node.life += 1
   node.app = node.disk.blocks.at(-1)?.app ?? genesisState(world.options.validators)
-  const core = createCore(configOf(node), {
+  const core = createCore(configOf(node.entity), {
     hash: fakeHash,
     sign: (bytes) => fakeSign(currentKey(node), bytes),
     verify: fakeVerify,
@@ -101,30 +101,36 @@ function currentKey(node: SimNode): Uint8Array {
 }
 
 function tipOf(world: World, node: SimNode): Tip {
-  const stored = node.disk.blocks.at(-1)
   const genesis = genesisState(world.options.validators)
-  if (stored === undefined) {
-    const set = validatorSetOf(genesis.next)
-    return {
-      epoch: 0,
-      height: 0,
-      blockHash: zero,
-      resultHash: zero,
-      result: {
-        stateRoot: zero,
-        receiptsRoot: zero,
-        nextValidatorsHash: set.hash,
-        fuelUsed: 0,
-        nextDueTime: 0,
-      },
-      time: clockOrigin - 10_000,
-      proposer: zero,
-      certificate: null,
-      validators: set,
-      skipped: [],
-    }
+  return node.disk.blocks.length === 0 ? genesisTip(genesis) : tipFromDisk(node.disk, genesis)
+}
+
+export function genesisTip(genesis: AppState): Tip {
+  const set = validatorSetOf(genesis.next)
+  return {
+    epoch: 0,
+    height: 0,
+    blockHash: zero,
+    resultHash: zero,
+    result: {
+      stateRoot: zero,
+      receiptsRoot: zero,
+      nextValidatorsHash: set.hash,
+      fuelUsed: 0,
+      nextDueTime: 0,
+    },
+    time: clockOrigin - 10_000,
+    proposer: zero,
+    certificate: null,
+    validators: set,
+    skipped: [],
   }
-  const before = node.disk.blocks.at(-2)?.app ?? genesis
+}
+
+/** The last block of a disk that has one. */
+export function tipFromDisk(disk: Disk, genesis: AppState): Tip {
+  const stored = disk.blocks.at(-1)!
+  const before = disk.blocks.at(-2)?.app ?? genesis
   const { block, result, certificate } = stored.final
   return {
     epoch: block.header.epoch,
