@@ -4,9 +4,10 @@ import t, { type Test } from 'tap'
 import { rmSync } from 'node:fs'
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { newBundle, startReplica, type ReplicaParts, type TestReplica } from './chain.fixture.js'
-import { identity, testNetwork, until, type TestNetwork } from './network.fixture.js'
+import { freePorts, host, identity, testNetwork, until, type TestNetwork } from './network.fixture.js'
 
-async function startValidators(count: number, parts: ReplicaParts = {}) {
+/** `t.teardown` closes them, also those that a test adds to `running`. */
+async function startValidators(t: Test, count: number, parts: ReplicaParts = {}) {
   const network = await testNetwork(count)
   const replicas = await Promise.all(network.validators.map((own) => startReplica(network, own, parts)))
   await until(
@@ -14,7 +15,9 @@ async function startValidators(count: number, parts: ReplicaParts = {}) {
     10000,
     'mesh',
   )
-  return { network, replicas }
+  const running = [...replicas]
+  t.teardown(() => stop(running))
+  return { network, replicas, running }
 }
 
 async function stop(replicas: readonly TestReplica[]): Promise<void> {
@@ -63,7 +66,7 @@ function leaderOf(network: TestNetwork, replicas: readonly TestReplica[]): TestR
 }
 
 t.test('four nodes agree on 20 blocks, votes are on disk before they leave', async (t) => {
-  const { replicas } = await startValidators(4)
+  const { replicas } = await startValidators(t, 4)
   await runBlocks(replicas, 20, 15000)
   assertAgreement(t, replicas)
   for (const { votes, halts, chain } of replicas) {
@@ -71,16 +74,15 @@ t.test('four nodes agree on 20 blocks, votes are on disk before they leave', asy
     t.ok((votes?.writes ?? 0) >= 2 * 20, 'PREPARE and COMMIT of each block were persisted')
     t.equal(new Set(chain.bundles).size, chain.bundles.length, 'no transaction twice')
   }
+  await until(() => replicas[0].driver.status().height >= 20, 2000, 'status follows')
   const status = replicas[0].driver.status()
   t.equal(status.role, 'validator')
-  t.ok(status.height >= 20)
   t.equal(status.validators.length, 4)
   t.ok(status.validators.every((validator) => validator.connected))
-  await stop(replicas)
 })
 
 t.test('a dead leader is replaced; restarted from its vote store it catches up', async (t) => {
-  const { network, replicas } = await startValidators(4)
+  const { network, replicas, running } = await startValidators(t, 4)
   await runBlocks(replicas, 3, 10000)
   const dead = leaderOf(network, replicas)
   const alive = replicas.filter((replica) => replica !== dead)
@@ -93,6 +95,7 @@ t.test('a dead leader is replaced; restarted from its vote store it catches up',
   await runBlocks(alive, height + 40, 15000)
   const { chain, pool, votes } = dead
   const back = await startReplica(network, dead.identity, { chain, pool, votes })
+  running.push(back)
   const target = Math.max(...heights(alive))
   const tookMs = await until(() => chain.finals.length >= target, 10000, 'caught up')
   t.comment(`caught up in ${Math.round(tookMs)} ms`)
@@ -100,11 +103,10 @@ t.test('a dead leader is replaced; restarted from its vote store it catches up',
   await runBlocks(all, target + 5, 10000)
   assertAgreement(t, all)
   for (const replica of all) t.same(replica.halts, [])
-  await stop(all)
 })
 
 t.test('an observer follows by certificates and hears transactions before they are final', async (t) => {
-  const { network, replicas } = await startValidators(4)
+  const { network, replicas, running } = await startValidators(t, 4)
   await runBlocks(replicas, 5, 10000)
   const own = identity(50)
   for (const replica of replicas) {
@@ -113,6 +115,7 @@ t.test('an observer follows by certificates and hears transactions before they a
   }
   const dial = network.validators.slice(0, 2).map(({ peer }) => peer)
   const observer = await startReplica(network, own, { role: 'observer', network: { dial, allowed: dial } })
+  running.push(observer)
   await until(() => observer.chain.finals.length >= 5, 10000, 'the observer caught up')
   await runBlocks([...replicas, observer], 25, 10000)
   assertAgreement(t, [...replicas, observer])
@@ -137,16 +140,49 @@ t.test('an observer follows by certificates and hears transactions before they a
   const alive = replicas.slice(1)
   await runBlocks([...alive, observer], observer.chain.finals.length + 10, 15000)
   assertAgreement(t, [...alive, observer])
-  await stop([...alive, observer])
+})
+
+t.test('a tree of two levels: a relay feeds an observer that no validator knows', async (t) => {
+  const { network, replicas, running } = await startValidators(t, 4)
+  const [relayId, leafId] = [identity(51), identity(52)]
+  for (const replica of replicas) {
+    const others = network.validators.filter((other) => other !== replica.identity).map(({ peer }) => peer)
+    replica.driver.setPeers({ allowed: [...others, relayId.peer], dial: others })
+  }
+  const [port] = await freePorts(1)
+  const dial = network.validators.slice(0, 2).map(({ peer }) => peer)
+  const relay = await startReplica(network, relayId, {
+    role: 'observer',
+    // A relay has a fixed port, so that others can dial it.
+    network: { dial, allowed: [...dial, leafId.peer], port },
+  })
+  const leaf = await startReplica(network, leafId, {
+    role: 'observer',
+    network: {
+      dial: [relayId.peer],
+      allowed: [relayId.peer],
+      book: new Map([[relayId.peer, { host, port }]]),
+      bootstrap: [{ host, port }],
+    },
+  })
+  running.push(relay, leaf)
+  await until(() => leaf.driver.status().peers.length === 1, 10000, 'the leaf is connected')
+  await runBlocks([...replicas, relay, leaf], 10, 15000)
+  const bundle = newBundle()
+  leaf.submit(bundle)
+  const key = bytesToHex(bundle)
+  await until(() => leaf.chain.bundles.includes(key), 8000, 'from the leaf to the validators and back')
+  const heard = () => leaf.driver.status().validators.filter(({ silentMs }) => silentMs >= 0).length
+  await until(() => heard() === 2, 5000, 'heartbeats of the two validators above the relay')
+  assertAgreement(t, [...replicas, relay, leaf])
 })
 
 t.test('a replica that computes another result stops, says so, and the others go on', async (t) => {
-  const { replicas } = await startValidators(4)
+  const { replicas } = await startValidators(t, 4)
   await runBlocks(replicas, 2, 10000)
   replicas[3].chain.fault = true
   await runBlocks(replicas.slice(0, 3), 10, 15000)
   await until(() => replicas[3].halts.includes('RESULT_DIVERGENCE'), 5000, 'halt')
   t.equal(replicas[3].driver.status().phase, 'halted')
   assertAgreement(t, replicas)
-  await stop(replicas)
 })

@@ -33,7 +33,7 @@ export interface TestKey {
 }
 
 export function testKey(number: number): TestKey {
-  const seed = Buffer.alloc(32, number + 1)
+  const seed = Buffer.from(`node key ${number}`.padEnd(32))
   const key = createPrivateKey({ key: Buffer.concat([derPrefix, seed]), format: 'der', type: 'pkcs8' })
   const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
   return {
@@ -63,8 +63,8 @@ export interface TestIdentity {
 }
 
 export function identity(number: number): TestIdentity {
-  const keyPair = HyperDHT.keyPair(Buffer.alloc(32, 100 + number))
-  const nodeId = new Uint8Array(32).fill(number + 1)
+  const keyPair = HyperDHT.keyPair(Buffer.from(`transport ${number}`.padEnd(32)))
+  const nodeId = new Uint8Array(Buffer.from(`node id ${number}`.padEnd(32)))
   return { number, keyPair, peer: peerIdOf(keyPair.publicKey), nodeId, key: testKey(number) }
 }
 

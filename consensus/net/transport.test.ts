@@ -140,7 +140,7 @@ t.test('a node that moved to another address is found by its key', async (t) => 
     'found through the DHT',
   )
   t.comment(`found in ${Math.round(tookMs)} ms`)
-  t.equal(own.up.size, 2)
+  await until(() => own.up.size === 2, 5000, 'on its side too')
   await closeAll([own, ...others])
 })
 
@@ -229,6 +229,24 @@ t.test('whatever an admitted peer sends, the node only closes that connection', 
   }
   await dht.destroy({ force: true })
   await closeAll([node])
+})
+
+t.test('a hundred observers connect to one validator at once, and it hears each of them', async (t) => {
+  const network = await testNetwork(1)
+  const [own] = network.validators
+  const observers = Array.from({ length: 100 }, (_, index) => identity(100 + index))
+  const allowed = observers.map(({ peer }) => peer)
+  const validator = await startNode({ ...testOptions(network, own), allowed }, own)
+  const nodes = await Promise.all(
+    observers.map((observer) => startNode(testOptions(network, observer, 'observer'), observer)),
+  )
+  const tookMs = await until(() => validator.up.size === 100, 18000, 'a hundred connections')
+  t.comment(`100 connections in ${Math.round(tookMs)} ms`)
+  await until(() => nodes.every((node) => node.up.size === 1), 5000, 'on their side too')
+  for (const node of nodes) node.transport.send(own.peer, Uint8Array.of(1), 1)
+  await until(() => validator.frames.length === 100, 5000, 'a frame from each')
+  t.equal(new Set(validator.frames.map(({ from }) => from)).size, 100)
+  await closeAll([validator, ...nodes])
 })
 
 t.test('public hosts, names and taken ports are refused at start', async (t) => {
