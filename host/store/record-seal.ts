@@ -16,6 +16,7 @@ const plainHeadBytes = 6
 /** Overhead of a record beside its padded plaintext. */
 export const recordOverheadBytes = headBytes + tagBytes
 const noncesPerDraw = 256
+const viewsMax = 64
 
 /** Sizes that a plaintext is padded to; above 1 KiB powers of two. */
 export function sizeClass(byteCount: number): number {
@@ -38,7 +39,9 @@ export class RecordSealer {
   readonly #keys = new Map<number, Secret>()
   readonly #indexKey: Secret
   readonly #associated: Buffer
-  #plain = new Uint8Array(4_096)
+  readonly #scratch = new Scratch()
+  /** Views of `#associated` by length of the stored key: making one costs as much as hashing it. */
+  readonly #associatedViews: Buffer[] = []
   readonly #nonces = Buffer.alloc(noncesPerDraw * nonceBytes)
   #nonceAt = noncesPerDraw
 
@@ -60,23 +63,32 @@ export class RecordSealer {
 
   /** A fresh sealed record. `nonce` is for golden vectors only. */
   seal(storedKey: Uint8Array, trueKey: Uint8Array, value: Uint8Array, nonce?: Uint8Array): Buffer {
+    return Buffer.from(this.sealShared(storedKey, trueKey, value, nonce))
+  }
+
+  /** As `seal`, in a buffer of this sealer that the next call overwrites: LMDB copies it at once. */
+  sealShared(
+    storedKey: Uint8Array,
+    trueKey: Uint8Array,
+    value: Uint8Array,
+    nonce?: Uint8Array,
+  ): Uint8Array {
     const byteCount = plainHeadBytes + trueKey.length + value.length
     const padded = this.#padded ? sizeClass(byteCount) : byteCount
-    const plain = this.#plainOf(padded)
+    const { plain, record, cipher } = this.#scratch.views(padded)
     writeHead(plain, trueKey.length, value.length)
     plain.set(trueKey, plainHeadBytes)
     plain.set(value, plainHeadBytes + trueKey.length)
-    plain.fill(0, byteCount, padded)
+    if (padded > byteCount) plain.fill(0, byteCount)
     const epoch = this.#dataKey.epoch
-    const record = Buffer.allocUnsafeSlow(headBytes + padded + tagBytes)
     record[0] = (epoch << 4) | algorithmXChaCha
     this.#drawNonce(record, nonce)
     sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(
-      record.subarray(headBytes),
+      cipher,
       plain,
       this.#associate(storedKey),
       null,
-      record.subarray(1, headBytes),
+      this.#scratch.nonce,
       this.#keyOf(epoch).bytes,
     )
     return record
@@ -109,7 +121,7 @@ export class RecordSealer {
     for (const key of this.#keys.values()) key.close()
     this.#keys.clear()
     this.#indexKey.close()
-    sodium.sodium_memzero(this.#plain)
+    this.#scratch.clear()
   }
 
   /** Plaintext in the scratch buffer, valid until the next call. */
@@ -120,14 +132,16 @@ export class RecordSealer {
     if ((record[0] & 15) !== algorithmXChaCha || !this.#dataKey.hasEpoch(record[0] >>> 4)) {
       throw new StoreError('RECORD_UNKNOWN_VERSION', `${this.#where(storedKey)}: version byte ${record[0]}`)
     }
-    const plain = this.#plainOf(record.length - recordOverheadBytes)
+    const scratch = this.#scratch.views(record.length - recordOverheadBytes)
+    scratch.record.set(record)
+    const { plain } = scratch
     try {
       sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
         plain,
         null,
-        record.subarray(headBytes),
+        scratch.cipher,
         this.#associate(storedKey),
-        record.subarray(1, headBytes),
+        this.#scratch.nonce,
         this.#keyOf(record[0] >>> 4).bytes,
       )
     } catch (cause) {
@@ -148,10 +162,15 @@ export class RecordSealer {
   #associate(storedKey: Uint8Array): Buffer {
     const headLength = this.#dataKey.storeId.length + 1
     this.#associated.set(storedKey, headLength)
-    return this.#associated.subarray(0, headLength + storedKey.length)
+    const view = this.#associatedViews[storedKey.length] as Buffer | undefined
+    if (view !== undefined) return view
+    return (this.#associatedViews[storedKey.length] = this.#associated.subarray(
+      0,
+      headLength + storedKey.length,
+    ))
   }
 
-  #drawNonce(record: Buffer, fixed: Uint8Array | undefined): void {
+  #drawNonce(record: Uint8Array, fixed: Uint8Array | undefined): void {
     if (fixed !== undefined) {
       record.set(fixed, 1)
       return
@@ -160,7 +179,8 @@ export class RecordSealer {
       sodium.randombytes_buf(this.#nonces)
       this.#nonceAt = 0
     }
-    this.#nonces.copy(record, 1, this.#nonceAt * nonceBytes, (this.#nonceAt + 1) * nonceBytes)
+    const from = this.#nonceAt * nonceBytes
+    for (let index = 0; index < nonceBytes; index += 1) record[1 + index] = this.#nonces[from + index]
     this.#nonceAt += 1
   }
 
@@ -173,17 +193,53 @@ export class RecordSealer {
     return key
   }
 
-  #plainOf(byteCount: number): Uint8Array {
-    if (byteCount > this.#plain.length) {
-      sodium.sodium_memzero(this.#plain)
-      this.#plain = new Uint8Array(sizeClass(byteCount))
-    }
-    return this.#plain.subarray(0, byteCount)
-  }
-
   /** Names a record without saying anything about its content. */
   #where(storedKey: Uint8Array): string {
     return `record ${Buffer.from(storedKey).toString('hex')} of table ${this.#table} in ${this.#space}`
+  }
+}
+
+interface ScratchViews {
+  plain: Uint8Array
+  /** version | nonce | ciphertext | tag */
+  record: Uint8Array
+  cipher: Uint8Array
+}
+
+/**
+ * One plaintext and one record buffer, with their views kept by size: sizes repeat, and a view is not
+ * free.
+ */
+class Scratch {
+  #plain = new Uint8Array(4_096)
+  #record = new Uint8Array(4_096 + recordOverheadBytes)
+  #views = new Map<number, ScratchViews>()
+  nonce = this.#record.subarray(1, headBytes)
+
+  views(plainBytes: number): ScratchViews {
+    const kept = this.#views.get(plainBytes)
+    if (kept !== undefined) return kept
+    if (plainBytes > this.#plain.length) this.#grow(plainBytes)
+    const views = {
+      plain: this.#plain.subarray(0, plainBytes),
+      record: this.#record.subarray(0, plainBytes + recordOverheadBytes),
+      cipher: this.#record.subarray(headBytes, plainBytes + recordOverheadBytes),
+    }
+    if (this.#views.size >= viewsMax) this.#views.clear()
+    this.#views.set(plainBytes, views)
+    return views
+  }
+
+  clear(): void {
+    sodium.sodium_memzero(this.#plain)
+  }
+
+  #grow(plainBytes: number): void {
+    this.clear()
+    this.#views.clear()
+    this.#plain = new Uint8Array(sizeClass(plainBytes))
+    this.#record = new Uint8Array(sizeClass(plainBytes) + recordOverheadBytes)
+    this.nonce = this.#record.subarray(1, headBytes)
   }
 }
 

@@ -94,7 +94,7 @@ export class SealedEnvironment {
 
   /** Inside `write` only: outside it would be visible before it is on disk. */
   put(id: TableId, storedKey: Uint8Array, trueKey: Uint8Array, value: Uint8Array): void {
-    this.#engine.putSync(storedKey, this.sealer(id).seal(storedKey, trueKey, value))
+    this.#engine.putSync(storedKey, this.sealer(id).sealShared(storedKey, trueKey, value))
   }
 
   /** Inside `write` only. */

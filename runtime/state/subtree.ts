@@ -104,6 +104,8 @@ export class SubtreeWriter {
     const page = bucket.leafCount === 0 ? undefined : this.#context.load(bucket)
     const list = mergeChanges(page, changes, from, to)
     if (bucket.leafCount > 0) this.#context.dropped(bucket)
+    if (list.count > 0 && list.count <= pageLeavesMax && bucket.leafCount > 0)
+      return this.#makeBucket(list, depth, bucket.id)
     return this.#build(list, 0, list.count, depth)
   }
 
@@ -132,10 +134,13 @@ export class SubtreeWriter {
       return createFork(left, right, this.#context.hasher)
     }
     const part = to - from === list.count ? list : copyRange(list, from, to)
+    return this.#makeBucket(part, depth, this.#context.pageId(part.bytes, cellOffset(0), depth))
+  }
+
+  #makeBucket(list: LeafList, depth: number, id: string): Bucket {
     const hash = new Uint8Array(hashBytes)
-    this.#ranges.hash(part, 0, part.count, depth, hash, 0)
-    const id = this.#context.pageId(part.bytes, cellOffset(0), depth)
-    const bucket = new Bucket(id, part.count, hash, sealPage(part, hash))
+    this.#ranges.hash(list, 0, list.count, depth, hash, 0)
+    const bucket = new Bucket(id, list.count, hash, sealPage(list, hash))
     this.#context.made(bucket)
     return bucket
   }

@@ -78,47 +78,87 @@ export function mergeChanges(
   from: number,
   to: number,
 ): LeafList {
-  const oldCount = page === undefined ? 0 : pageLeafCount(page)
-  const list = emptyLeafList(oldCount + to - from)
-  let oldIndex = 0
-  let removedBefore = false
-  const take = (source: Uint8Array, offset: number, byteCount: number, dirty: boolean): void => {
-    list.dirty[list.count] = dirty || removedBefore ? 1 : 0
-    removedBefore = false
-    pushCell(list, source, offset, byteCount)
-  }
+  if (page === undefined) return listOfChanges(changes, from, to)
+  return replaceValues(page, changes, from, to) ?? mergeCells(page, changes, from, to)
+}
+
+function listOfChanges(changes: Changes, from: number, to: number): LeafList {
+  const list = emptyLeafList(to - from)
   for (let change = from; change < to; change += 1) {
-    const changeOffset = change * changeBytes
-    let order = 1
-    while (page !== undefined && oldIndex < oldCount) {
-      order = comparePaths(page, cellOffset(oldIndex), changes.cells, changeOffset)
-      if (order >= 0) break
-      take(page, cellOffset(oldIndex), cellBytes, false)
-      oldIndex += 1
-    }
-    const replaced = order === 0 && oldIndex < oldCount
-    if (replaced) oldIndex += 1
-    if (changes.removed[change] === 0) {
-      take(changes.cells, changeOffset, changeBytes, true)
-    } else if (replaced) {
-      if (list.count > 0) list.dirty[list.count - 1] = 1
-      removedBefore = true
-    }
-  }
-  while (page !== undefined && oldIndex < oldCount) {
-    take(page, cellOffset(oldIndex), cellBytes, false)
-    oldIndex += 1
+    if (changes.removed[change] === 1) continue
+    list.dirty[list.count] = 1
+    pushCell(list, changes.cells, change * changeBytes, changeBytes)
   }
   return list
 }
 
+/**
+ * The common case, new values for leaves that exist: a copy of the page. Undefined when it is not that
+ * case.
+ */
+function replaceValues(page: Uint8Array, changes: Changes, from: number, to: number): LeafList | undefined {
+  const count = pageLeafCount(page)
+  const dirty = new Uint8Array(count)
+  for (let change = from; change < to; change += 1) {
+    if (changes.removed[change] === 1) return undefined
+    const index = findLeaf(page, changes.cells, change * changeBytes)
+    if (index < 0) return undefined
+    dirty[index] = 1
+  }
+  const bytes = new Uint8Array(page)
+  let change = from
+  for (let index = 0; index < count; index += 1) {
+    if (dirty[index] === 0) continue
+    copyHash(changes.cells, change * changeBytes + hashBytes, bytes, cellOffset(index) + hashBytes)
+    change += 1
+  }
+  return { bytes, count, dirty }
+}
+
+function mergeCells(page: Uint8Array, changes: Changes, from: number, to: number): LeafList {
+  const oldCount = pageLeafCount(page)
+  const list = emptyLeafList(oldCount + to - from)
+  let oldIndex = 0
+  let removedBefore = false
+  const takeOld = (end: number): void => {
+    if (end === oldIndex) return
+    if (removedBefore) list.dirty[list.count] = 1
+    removedBefore = false
+    list.bytes.set(page.subarray(cellOffset(oldIndex), cellOffset(end)), cellOffset(list.count))
+    list.count += end - oldIndex
+    oldIndex = end
+  }
+  for (let change = from; change < to; change += 1) {
+    const offset = change * changeBytes
+    let end = oldIndex
+    let order = 1
+    for (; end < oldCount; end += 1) {
+      order = comparePaths(page, cellOffset(end), changes.cells, offset)
+      if (order >= 0) break
+    }
+    takeOld(end)
+    const isReplaced = order === 0 && end < oldCount
+    if (isReplaced) oldIndex += 1
+    if (changes.removed[change] === 0) {
+      list.dirty[list.count] = 1
+      removedBefore = false
+      pushCell(list, changes.cells, offset, changeBytes)
+    } else if (isReplaced) {
+      if (list.count > 0) list.dirty[list.count - 1] = 1
+      removedBefore = true
+    }
+  }
+  takeOld(oldCount)
+  return list
+}
+
 /** Index of the leaf with this path, or -1. */
-export function findLeaf(page: Uint8Array, path: Uint8Array): number {
+export function findLeaf(page: Uint8Array, paths: Uint8Array, pathOffset = 0): number {
   let low = 0
   let high = pageLeafCount(page)
   while (low < high) {
     const middle = (low + high) >>> 1
-    const order = comparePaths(page, cellOffset(middle), path, 0)
+    const order = comparePaths(page, cellOffset(middle), paths, pathOffset)
     if (order === 0) return middle
     if (order < 0) low = middle + 1
     else high = middle
