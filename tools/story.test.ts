@@ -78,6 +78,9 @@ function readableIn(folder: string): string[] {
   })
 }
 
+// Founding, unlocking (argon2id, six times) and the story itself take a minute on two cores.
+t.setTimeout(300_000)
+
 t.test('Lisa Jones on a real network, in a real browser, with nothing readable on disk', async (t) => {
   const told = await tellStory(['--kill-leader'])
   t.teardown(() => told.stop())

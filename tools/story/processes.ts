@@ -45,9 +45,9 @@ export class NodeProcesses {
 
   start(node: PlannedNode): void {
     const log = openSync(path.join(this.folder, 'logs', `${node.name}.log`), 'a')
-    const child = spawn(process.execPath, [wardFile, 'node', '--dir', this.folderOf(node.name)], {
-      stdio: ['ignore', log, log],
-    })
+    // The pipe is never written to: when this process ends, however it ends, its nodes end too.
+    const args = [wardFile, 'node', '--dir', this.folderOf(node.name), '--until-stdin-ends']
+    const child = spawn(process.execPath, args, { stdio: ['pipe', log, log] })
     this.running.set(node.name, child)
     child.on('exit', (status, signal) => {
       if (this.running.get(node.name) !== child) return

@@ -12,10 +12,11 @@ export function addNodeCommand(program: Command): void {
     .description('run a node in the foreground; it stays sealed until it is unlocked through its page')
     .requiredOption('--dir <folder>', "the node's folder")
     .option('--log <level>', 'debug, info, warn or error', 'info')
+    .option('--until-stdin-ends', 'also stop when standard input ends: a node never outlives who started it')
     .action(runNode)
 }
 
-async function runNode(options: { dir: string; log: string }): Promise<void> {
+async function runNode(options: { dir: string; log: string; untilStdinEnds?: boolean }): Promise<void> {
   const { apiPort, name, role } = readNodeConfig(options.dir)
   const logger = createNodeLogger(name, options.log)
   const node = new WardNode(options.dir, logger)
@@ -36,4 +37,5 @@ async function runNode(options: { dir: string; log: string }): Promise<void> {
   }
   process.on('SIGTERM', close)
   process.on('SIGINT', close)
+  if (options.untilStdinEnds) process.stdin.resume().on('end', close)
 }
