@@ -1,5 +1,14 @@
 // Contracts build reproducibly, and what is built is what a node admits.
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import t from 'tap'
@@ -10,6 +19,8 @@ import { buildContracts } from './build-contracts.js'
 import { builtContract, contractNames } from './contract-chain.fixture.js'
 import { mergeDataSegments } from './merge-data-segments.js'
 
+// Compiling on a busy machine takes longer than the default of 30 seconds.
+t.setTimeout(300_000)
 await buildContracts({ quiet: true })
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'ward-contracts-'))
@@ -77,6 +88,32 @@ t.test('merging keeps the memory image', async (t) => {
   t.ok(image(merged).equals(image(module)))
   const passive = Uint8Array.from([...head, ...memory, 11, 4, 1, 1, 1, 0x61])
   t.equal(mergeDataSegments(passive), passive, 'a passive segment is left alone')
+})
+
+t.test("the README's example builds and is admitted", async (t) => {
+  const sources = path.join(folder, 'example')
+  cpSync('contracts-as', sources, { recursive: true })
+  const readme = readFileSync('contracts-as/README.md', 'utf8')
+  const example = /```ts\n([^`]*export function onRecords[\s\S]*?)```/.exec(readme)?.[1]
+  t.ok(example, 'the README shows a whole rule')
+  mkdirSync(path.join(sources, 'assembly/rules/fever'))
+  writeFileSync(path.join(sources, 'assembly/rules/fever/index.ts'), example ?? '')
+  const model = JSON.parse(readFileSync('contracts-as/manifests/ward-deterioration.json', 'utf8')) as object
+  const onRecords = { name: 'onRecords', kind: 'record', fuel: 1_000_000, input: '@triggerInput' }
+  const manifest = {
+    ...model,
+    alias: 'acme/fever',
+    source: 'rules/fever',
+    reads: [{ kind: 2, codes: ['8310-5'] }],
+    calls: [],
+    subscriptions: [{ kind: 2, codes: ['8310-5'], method: 'onRecords', priority: 50 }],
+    methods: [{ ...onRecords, output: { struct: [] } }],
+  }
+  writeFileSync(path.join(sources, 'manifests/acme-fever.json'), JSON.stringify(manifest))
+  const output = path.join(folder, 'example-built')
+  await buildContracts({ quiet: true, sources, output, only: ['acme-fever'] })
+  const prepared = prepareModule(read(path.join(output, 'acme-fever.wasm')), contractPolicy, fuelScheduleV1)
+  t.ok(prepared.ok)
 })
 
 t.test('what does not fit is refused with its place', async (t) => {

@@ -45,7 +45,7 @@ export function readContractSource(file: string): ContractSource {
   const { source, ...rest } = fields
   if (typeof source !== 'string')
     throw new ContractBuildError(file, 'source: the folder below assembly is missing')
-  const manifest = resolveSchemas(rest, file) as unknown as Manifest
+  const manifest = resolveSchemas(rest, file) as Manifest
   const manifestBytes = encodeChecked(manifest, file)
   const name = manifest.alias.replace('/', '-')
   if (path.basename(file, '.json') !== name)

@@ -15,6 +15,8 @@ import {
   type NewRecord,
 } from './contract-chain.fixture.js'
 
+// Compiling on a busy machine takes longer than the default of 30 seconds.
+t.setTimeout(300_000)
 await buildContracts({ quiet: true })
 
 const rule = 'ward/sepsis-screen'
