@@ -1,0 +1,163 @@
+// `metered-ratio`: metered against unmetered run time over the kernel set. `instrument`: the deployment pipeline.
+// Rounds are interleaved, so that a busy machine slows both sides; ratios are of the lower quartiles.
+
+import { instantiateSync } from '@assemblyscript/loader'
+import {
+  FUEL_EXPORT,
+  fuelScheduleV1,
+  instrument,
+  prepareModule,
+  readModule,
+  STACK_BYTES_MAX,
+  STACK_EXPORT,
+  validateModule,
+} from './index.js'
+import { compileKernels, speedKernels } from './kernels.fixture.js'
+import { testPolicy } from './wat.fixture.js'
+
+interface BenchLine {
+  readonly name: string
+  readonly value: number
+  readonly unit: string
+  readonly p50?: number
+  readonly p99?: number
+  readonly baseline?: string
+  readonly ratio?: number
+  readonly input?: string
+}
+
+const ROUNDS = 41
+const WARM_ROUNDS = 12
+const INSTRUMENT_ROUNDS = 40
+
+type Kernel = (size: number) => number
+
+function timeMs(run: () => unknown): number {
+  const start = performance.now()
+  run()
+  return performance.now() - start
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!
+}
+
+interface Side {
+  readonly module: WebAssembly.Module
+  fresh(): Record<string, Kernel>
+}
+
+/** The unmetered baseline: the compiler's own output, run by its own loader. It holds no charge instruction. */
+function unmeteredSide(raw: Uint8Array): Side {
+  const module = new WebAssembly.Module(raw)
+  return { module, fresh: () => initialized(instantiateSync<Record<string, Kernel>>(module, {}).exports) }
+}
+
+function meteredSide(raw: Uint8Array): Side {
+  const prepared = prepareModule(raw, testPolicy, fuelScheduleV1)
+  if (!prepared.ok) throw new Error(prepared.detail)
+  const module = new WebAssembly.Module(prepared.value.instrumented)
+  const fresh = (): Record<string, Kernel> => {
+    const { exports } = new WebAssembly.Instance(module, {})
+    ;(exports[FUEL_EXPORT] as WebAssembly.Global<bigint>).value = 2n ** 60n
+    ;(exports[STACK_EXPORT] as WebAssembly.Global<number>).value = STACK_BYTES_MAX
+    return initialized(exports as Record<string, Kernel>)
+  }
+  return { module, fresh }
+}
+
+function initialized(exports: Record<string, Kernel>): Record<string, Kernel> {
+  exports['_initialize']!(0)
+  return exports
+}
+
+/** Fresh instances in each round, for the stub runtime never frees; compiled code is shared between them. */
+function ratioLine(name: string, size: number, unmetered: Side, metered: Side): BenchLine {
+  const rawMs: number[] = []
+  const meteredMs: number[] = []
+  for (let round = -WARM_ROUNDS; round < ROUNDS; round++) {
+    const rawKernel = unmetered.fresh()[name]!
+    const meteredKernel = metered.fresh()[name]!
+    const first = timeMs(() => rawKernel(size))
+    const second = timeMs(() => meteredKernel(size))
+    // The first rounds let the optimising tier finish.
+    if (round < 0) continue
+    rawMs.push(first)
+    meteredMs.push(second)
+  }
+  return {
+    name: `metered-ratio/${name}`,
+    value: round3(quantile(meteredMs, 0.25) / quantile(rawMs, 0.25)),
+    unit: 'ratio',
+    p50: round3(quantile(meteredMs, 0.5)),
+    p99: round3(quantile(meteredMs, 0.99)),
+    baseline: `unmetered ${round3(quantile(rawMs, 0.5))} ms`,
+    ratio: round3(quantile(meteredMs, 0.5) / quantile(rawMs, 0.5)),
+    input: `${name}(${size}); value: of lower quartiles, ratio: of medians, ${ROUNDS} interleaved rounds, ms`,
+  }
+}
+
+async function meteredRatio(): Promise<BenchLine[]> {
+  const raw = await compileKernels()
+  const unmetered = unmeteredSide(raw)
+  const metered = meteredSide(raw)
+  const lines = speedKernels.map(([name, size]) => ratioLine(name, size, unmetered, metered))
+  const value = quantile(
+    lines.map((line) => line.value),
+    0.5,
+  )
+  const ratio = quantile(
+    lines.map((line) => line.ratio!),
+    0.5,
+  )
+  return [
+    ...lines,
+    {
+      name: 'metered-ratio',
+      value,
+      unit: 'ratio',
+      baseline: 'unmetered',
+      ratio,
+      input: 'median of 5 kernels',
+    },
+  ]
+}
+
+function round3(value: number): number {
+  return Math.round(value * 1000) / 1000
+}
+
+async function instrumentSpeed(): Promise<BenchLine[]> {
+  const raw = await compileKernels()
+  const elapsedMs: number[] = []
+  let bytes = 0
+  for (let round = 0; round < INSTRUMENT_ROUNDS; round++) {
+    elapsedMs.push(
+      timeMs(() => {
+        const read = readModule(raw)
+        if (!read.ok) throw new Error(read.detail)
+        const facts = validateModule(read.value)
+        if (!facts.ok) throw new Error(facts.detail)
+        bytes = instrument(read.value, facts.value, { schedule: fuelScheduleV1, memoryPagesMax: 64 }).length
+      }),
+    )
+  }
+  const p50 = quantile(elapsedMs, 0.5)
+  const rate = raw.length / p50 / 1000
+  return [
+    {
+      name: 'instrument',
+      value: round3(rate),
+      unit: 'MB/s',
+      p50: round3(p50),
+      p99: round3(quantile(elapsedMs, 0.99)),
+      input: `read, validate and rewrite ${raw.length} bytes to ${bytes}, ms; first round ${round3(elapsedMs[0]!)} ms`,
+    },
+  ]
+}
+
+export const benches: readonly { readonly name: string; run(): Promise<BenchLine[]> }[] = [
+  { name: 'metered-ratio', run: meteredRatio },
+  { name: 'instrument', run: instrumentSpeed },
+]
