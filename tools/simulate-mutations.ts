@@ -1,5 +1,7 @@
-// Plants known bugs into a scratch copy of the compiled core, one at a time, and lets the simulator find them.
-// A simulator that finds none of these proves nothing. Run: node dist/tools/simulate-mutations.js [name...] [--seeds N]
+// Plants known bugs into a scratch copy of the compiled core, one at a time, and lets the simulator find
+// them.
+// A simulator that finds none of these proves nothing. Run: node dist/tools/simulate-mutations.js
+// [name...] [--seeds N]
 
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

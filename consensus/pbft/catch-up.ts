@@ -1,4 +1,5 @@
-// Following by certificates: whom to ask, what to believe (R27), and bodies of blocks that are voted on but missing.
+// Following by certificates: whom to ask, what to believe (R27), and bodies of blocks that are voted on
+// but missing.
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { encodeResult, resultHash } from '../../runtime/protocol/block.js'
@@ -61,7 +62,9 @@ function takeFinalBlock(state: CoreState, final: FinalBlock, from: Uint8Array): 
   decide(state, certificate)
 }
 
-/** R27: everything about a foreign block is checked under the members of that height; null when it stands. */
+/**
+ * R27: everything about a foreign block is checked under the members of that height; null when it stands.
+ */
 function faultOfFinalBlock(state: CoreState, { block, result, certificate }: FinalBlock): string | null {
   const { header } = block
   const { tip, config, validators } = state
@@ -121,7 +124,10 @@ export function forgetReachedClaims(state: CoreState): void {
 
 // ------------------------------------------------------------------------------------------ missing bodies
 
-/** The certificate whose block must be here and is not: decided, prepared by others, or to be re-proposed by us. */
+/**
+ * The certificate whose block must be here and is not: decided, prepared by others, or to be re-proposed
+ * by us.
+ */
 export function missingBody(state: CoreState): Certificate | null {
   const forced = isLeader(state) ? forcedCertificate(state) : null
   const wanted = state.decided ?? preparedByOthers(state) ?? forced

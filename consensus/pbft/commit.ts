@@ -11,13 +11,18 @@ import { proposedBlock } from './safety.js'
 import { emit, ensureExecution, halt, type Candidate, type CoreState } from './state.js'
 import type { VoteMessage } from './types.js'
 
-/** COMMIT of the current height; views a little behind count too, for their certificate is as final as any. */
+/**
+ * COMMIT of the current height; views a little behind count too, for their certificate is as final as any.
+ */
 export function onCommit(state: CoreState, message: VoteMessage): void {
   if (message.view + viewsBehindMax < state.view || message.view > state.view + viewsAheadMax) return
   logVote(state, state.commits, message)
 }
 
-/** A certificate from anywhere (votes, a next proposal, catch-up). True when it is valid and decides this height. */
+/**
+ * A certificate from anywhere (votes, a next proposal, catch-up). True when it is valid and decides this
+ * height.
+ */
 export function considerCertificate(state: CoreState, certificate: Certificate): boolean {
   if (certificate.height !== state.height || state.applying) return false
   const options = { phase: 'commit', set: state.validators, epoch: state.config.epoch } as const
@@ -45,7 +50,10 @@ export function decide(state: CoreState, certificate: Certificate): void {
   }
 }
 
-/** Forms the certificate when q COMMITs agree, and finalizes once the block was executed here. Idempotent (R10). */
+/**
+ * Forms the certificate when q COMMITs agree, and finalizes once the block was executed here. Idempotent
+ * (R10).
+ */
 export function advanceCommit(state: CoreState): void {
   if (state.applying) return
   const { q } = quorumSizes(state.validators.members.length)
@@ -78,7 +86,8 @@ function finalizeDecided(state: CoreState, certificate: Certificate): void {
   })
 }
 
-// The body may be a forged one under the right hash, so others are asked first; f+1 refused bodies mean that this
+// The body may be a forged one under the right hash, so others are asked first; f+1 refused bodies mean
+// that this
 // replica cannot execute what the quorum did.
 function onCertifiedRefused(state: CoreState, candidate: Candidate): void {
   state.sync.refused.add(candidate.source)

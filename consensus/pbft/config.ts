@@ -7,7 +7,9 @@ import type { CoreConfig } from './types.js'
 export const viewsAheadMax = 4
 /** Views below the current one whose COMMITs may still complete a certificate. */
 export const viewsBehindMax = 4
-/** Executed candidates kept as overlays at one height; the pinned ones (ballot, lock, decision) are extra. */
+/**
+ * Executed candidates kept as overlays at one height; the pinned ones (ballot, lock, decision) are extra.
+ */
 export const candidatesMax = 4
 /** Final blocks that catch-up holds above the tip. */
 export const syncBlocksMax = 32

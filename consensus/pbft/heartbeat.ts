@@ -1,4 +1,5 @@
-// Signed liveness instead of empty blocks (R25): tip and view of every validator, and what a peer in need gets.
+// Signed liveness instead of empty blocks (R25): tip and view of every validator, and what a peer in need
+// gets.
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { quorumSizes } from './quorum.js'
@@ -47,7 +48,8 @@ export function noteHeard(state: CoreState, message: SignedMessage): void {
 }
 
 /**
- * R17: after a lost record, wait one full view; the members heard by then include a correct one of any quorum that
+ * R17: after a lost record, wait one full view; the members heard by then include a correct one of any
+ * quorum that
  * this key may have joined, and that one's tip is at most two below the height of such a vote.
  */
 export function advanceAmnesia(state: CoreState): void {
@@ -59,7 +61,10 @@ export function advanceAmnesia(state: CoreState): void {
   state.amnesia = null
 }
 
-/** What this replica signed and knows about its view, for a peer that missed it; at most once per resend time. */
+/**
+ * What this replica signed and knows about its view, for a peer that missed it; at most once per resend
+ * time.
+ */
 export function help(state: CoreState, peer: Uint8Array): void {
   if (state.applying || memberIndex(state, peer) < 0 || equalBytes(peer, state.config.self)) return
   if (!mayHelp(state, peer)) return

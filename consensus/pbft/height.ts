@@ -1,4 +1,5 @@
-// Where a height begins: at start, after a crash, and after every final block. One function resets everything (R10).
+// Where a height begins: at start, after a crash, and after every final block. One function resets
+// everything (R10).
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { forgetReachedClaims } from './catch-up.js'
@@ -57,7 +58,10 @@ function restoreSafety(state: CoreState, event: Start): void {
   }
 }
 
-/** Everything per height anew: mode, timers, vote logs (R10). Then what was signed before a crash comes back. */
+/**
+ * Everything per height anew: mode, timers, vote logs (R10). Then what was signed before a crash comes
+ * back.
+ */
 export function beginHeight(state: CoreState, tip: Tip, validators: ValidatorSet): void {
   for (const candidate of state.candidates.values()) {
     if (!equalBytes(candidate.hash, tip.blockHash))

@@ -1,11 +1,13 @@
-// Who may propose at (height, view). From the members and final headers only, never from one's own certificate (R3).
+// Who may propose at (height, view). From the members and final headers only, never from one's own
+// certificate (R3).
 
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import type { CoreConfig, SkippedLeaders, Tip, ValidatorSet } from './types.js'
 
 /**
  * Member indexes in the order in which they lead the views of height `tip.height + 1`.
- * R3: starts at the proposer named in the parent's header (one after it at a planned hand-over); leaders that the
+ * R3: starts at the proposer named in the parent's header (one after it at a planned hand-over); leaders
+ * that the
  * headers of the last heights show as skipped go last.
  */
 export function leaderOrder(config: CoreConfig, tip: Tip, validators: ValidatorSet): number[] {

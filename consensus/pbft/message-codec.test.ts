@@ -32,7 +32,8 @@ t.test('golden vectors: the bytes of each message are frozen', async (t) => {
       bytesToHex(encodeMessage(message, chainId)),
     ]),
   )
-  // A new format is written once and then only compared: WARD_WRITE_VECTORS=1 after a change of protocol version.
+  // A new format is written once and then only compared: WARD_WRITE_VECTORS=1 after a change of protocol
+  // version.
   if (process.env.WARD_WRITE_VECTORS === '1') {
     writeFileSync(vectorsPath, `${JSON.stringify(bytes, null, 2)}\n`)
   }
@@ -48,7 +49,8 @@ t.test('any bytes give a message or a code', async (t) => {
     }),
     { numRuns: 300 },
   )
-  // Near misses: one byte changed, or the end cut off. What still decodes must encode to the very same bytes.
+  // Near misses: one byte changed, or the end cut off. What still decodes must encode to the very same
+  // bytes.
   fc.assert(
     fc.property(
       fc.integer({ min: 0, max: valid.length - 1 }),

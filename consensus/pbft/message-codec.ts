@@ -1,4 +1,5 @@
-// Consensus messages on the wire: one deterministic CBOR array each. The decoder is total, strict and bounded.
+// Consensus messages on the wire: one deterministic CBOR array each. The decoder is total, strict and
+// bounded.
 
 import {
   decodeResult,
@@ -21,7 +22,10 @@ import { syncBlocksMax } from './config.js'
 import type { Block, FinalBlock, ViewChangeMessage, WireMessage } from './types.js'
 
 export const messageVersion = 1
-/** The largest message: a full payload, its header, a justification of 31 view changes with two certificates each. */
+/**
+ * The largest message: a full payload, its header, a justification of 31 view changes with two
+ * certificates each.
+ */
 export const messageBytesMax = payloadBytesMax + 524_288
 /** Final blocks in one answer; the sender also keeps the whole under `messageBytesMax`. */
 export const blocksPerMessageMax = syncBlocksMax
@@ -49,9 +53,12 @@ export const messageTypes = {
 const u32Max = 2 ** 32 - 1
 
 /**
- * CBOR array [version, type, chainId 32, epoch, fields...]. Signed types go on with height, view, sender 32,
- * signature 64, then their own fields in the order of types.ts. A block is [header map, payload bytes], a missing
- * certificate is null, a view change inside a proposal is its own fields without version, type, chain and epoch.
+ * CBOR array [version, type, chainId 32, epoch, fields...]. Signed types go on with height, view, sender
+ * 32,
+ * signature 64, then their own fields in the order of types.ts. A block is [header map, payload bytes], a
+ * missing
+ * certificate is null, a view change inside a proposal is its own fields without version, type, chain and
+ * epoch.
  */
 export function encodeMessage(message: WireMessage, chainId: Uint8Array): Uint8Array {
   const head: CborValue[] = [messageVersion, messageTypes[message.type], chainId, message.epoch]

@@ -1,4 +1,5 @@
-// Execute, then vote (R6); q PREPAREs for one pair are the lock (R7); a split result ends the view (R18, R23).
+// Execute, then vote (R6); q PREPAREs for one pair are the lock (R7); a split result ends the view (R18,
+// R23).
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { assert } from '../../runtime/protocol/result.js'

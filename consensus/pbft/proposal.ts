@@ -106,7 +106,8 @@ function propose(state: CoreState, { block, parentCertificate }: ProposedBlock):
     view: state.view,
     sender: state.config.self,
     block,
-    // R9: the certificate whose hash the header names; a re-proposed header may name another one than our own.
+    // R9: the certificate whose hash the header names; a re-proposed header may name another one than our
+    // own.
     parentCertificate,
     justification: state.view === 0 ? [] : state.justification,
   } as const
@@ -127,7 +128,8 @@ function propose(state: CoreState, { block, parentCertificate }: ProposedBlock):
 // ----------------------------------------------------------------------------------------- the follower
 
 /**
- * A proposal for the current height, signature checked. `receivedAt` is when it reached this replica, which may be
+ * A proposal for the current height, signature checked. `receivedAt` is when it reached this replica,
+ * which may be
  * before its height began.
  */
 export function onProposal(state: CoreState, message: ProposalMessage, receivedAt: number): void {
@@ -141,7 +143,8 @@ export function onProposal(state: CoreState, message: ProposalMessage, receivedA
     else state.proposal ??= message
     return
   }
-  // A payload that does not belong to the signed header proves nothing about the leader: a relay may have cut it.
+  // A payload that does not belong to the signed header proves nothing about the leader: a relay may have
+  // cut it.
   if (message.block.payload.length > state.config.payloadBytesMax) return
   if (!state.ports.payloadMatches(message.block.header, message.block.payload)) return
   const justificationFault = faultOfJustification(state, message)
@@ -167,7 +170,8 @@ function acceptProposal(
   state.justification = message.justification
   const { header } = message.block
   const skew = Math.abs(header.time - about.receivedAt)
-  // R15: skew is judged on fresh proposals only; a late block is executed and may be committed, not prepared by us.
+  // R15: skew is judged on fresh proposals only; a late block is executed and may be committed, not
+  // prepared by us.
   state.ballotTimely = about.isForced || skew <= state.config.clockSkewMsMax
   if (!state.ballotTimely) {
     alarm(state, 'CLOCK_SKEW', `${message.view}`, { skewMs: skew, sender: bytesToHex(message.sender) })
@@ -196,7 +200,10 @@ function headerFault(state: CoreState, message: ProposalMessage, isForced: boole
   return isParentCertified(state, message) ? null : 'parent certificate'
 }
 
-/** R9, S3: the embedded certificate is the one the header names and certifies our tip under its own members. */
+/**
+ * R9, S3: the embedded certificate is the one the header names and certifies our tip under its own
+ * members.
+ */
 function isParentCertified(state: CoreState, message: ProposalMessage): boolean {
   const { tip } = state
   const { parentCertificate: certificate, block } = message

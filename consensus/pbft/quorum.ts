@@ -21,7 +21,10 @@ export interface QuorumSizes {
   readonly q: number
 }
 
-/** Added to the quorum. Any value but 0 breaks agreement; the simulator's own check lowers it by one to see that. */
+/**
+ * Added to the quorum. Any value but 0 breaks agreement; the simulator's own check lowers it by one to see
+ * that.
+ */
 const quorumOffset = 0
 
 // R1: f = floor((n-1)/3), q = floor((n+f)/2)+1, for any n; 2f+1 is unsafe when n is not 3f+1.
@@ -30,8 +33,10 @@ export function quorumSizes(memberCount: number): QuorumSizes {
 }
 
 /**
- * Does the certificate hold `q` valid signatures of distinct members of `set` over this phase, epoch and subject?
- * Total over any certificate; remembers the ones found good, so that a justification costs each certificate once.
+ * Does the certificate hold `q` valid signatures of distinct members of `set` over this phase, epoch and
+ * subject?
+ * Total over any certificate; remembers the ones found good, so that a justification costs each
+ * certificate once.
  */
 export function isCertificateValid(
   state: CoreState,

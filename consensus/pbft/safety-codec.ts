@@ -10,7 +10,8 @@ import { decodeMessage, encodeMessage, messageBytesMax } from './message-codec.j
 import type { ProposedBlock, SafetyRecord, SignedMessage } from './types.js'
 
 /**
- * CBOR array [1, epoch, height, view, proposal, prepare, commit, viewChange, prepared, preparedBlock, votedBlock]:
+ * CBOR array [1, epoch, height, view, proposal, prepare, commit, viewChange, prepared, preparedBlock,
+ * votedBlock]:
  * messages as their wire bytes, a block as [header, payload, parent certificate], null for what is missing.
  */
 export function encodeSafetyRecord(record: SafetyRecord, chainId: Uint8Array): Uint8Array {

@@ -4,7 +4,10 @@ import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { hashOfBlock, emit, type Candidate, type CoreState } from './state.js'
 import type { ProposedBlock, SafetyRecord } from './types.js'
 
-/** The record of this moment. The body voted on travels with it, so that a power loss of the whole site loses none. */
+/**
+ * The record of this moment. The body voted on travels with it, so that a power loss of the whole site
+ * loses none.
+ */
 export function safetyRecord(state: CoreState): SafetyRecord {
   const lockedKey = state.prepared === null ? '' : bytesToHex(state.prepared.blockHash)
   const voted =
@@ -31,7 +34,9 @@ export function persist(state: CoreState): void {
   emit(state, { type: 'persist', record: safetyRecord(state) })
 }
 
-/** Does the proposal's or record's body fit the certificate it stands for? Guards against a damaged record. */
+/**
+ * Does the proposal's or record's body fit the certificate it stands for? Guards against a damaged record.
+ */
 export function isLockConsistent(state: CoreState, record: SafetyRecord): boolean {
   if (record.prepared === null) return record.preparedBlock === null
   if (record.preparedBlock === null) return false

@@ -1,4 +1,5 @@
-// Deterministic sample values for tests of the core: a set of validators with fake keys, certificates and messages.
+// Deterministic sample values for tests of the core: a set of validators with fake keys, certificates and
+// messages.
 
 import { concatBytes } from '../../runtime/protocol/bytes.js'
 import {

@@ -23,7 +23,8 @@ export type Unsigned<M extends SignedMessage> = M extends SignedMessage ? Omit<M
  * - prepare, commit: `voteSigningBytes` of runtime/protocol/certificate.ts;
  * - others: domain utf8 ‖ chainId 32 ‖ epoch u32 ‖ height u64 ‖ view u32 ‖ sender 32, then
  *   - proposal: block hash 32 ‖ hash of the justification's signed bodies and signatures (zero when empty);
- *   - viewChange: hash of the encoded prepared certificate ‖ hash of the encoded last certificate (zero for none);
+ *   - viewChange: hash of the encoded prepared certificate ‖ hash of the encoded last certificate (zero
+ * for none);
  *   - heartbeat: block hash 32 ‖ result hash 32.
  * The parent certificate of a proposal is covered by `header.parentCertificateHash`.
  */

@@ -1,4 +1,5 @@
-// What one replica knows: plain data, changed only inside `step`. Everything per height is made anew by `beginHeight`.
+// What one replica knows: plain data, changed only inside `step`. Everything per height is made anew by
+// `beginHeight`.
 
 import { blockHash, encodeHeader } from '../../runtime/protocol/block.js'
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
@@ -268,7 +269,10 @@ export function halt(state: CoreState, code: HaltCode, detail: Detail): void {
   emit(state, { type: 'halt', code, detail: { height: state.height, view: state.view, ...detail } })
 }
 
-/** Remembers a body; a refused one is replaced, for the hash does not cover record bodies beside the payload. */
+/**
+ * Remembers a body; a refused one is replaced, for the hash does not cover record bodies beside the
+ * payload.
+ */
 export function addCandidate(
   state: CoreState,
   hash: Uint8Array,
@@ -330,7 +334,8 @@ export function ensureExecution(state: CoreState, candidate: Candidate): void {
 }
 
 /**
- * The key that must have signed this message, or null when its sender is no member this replica knows: then the host
+ * The key that must have signed this message, or null when its sender is no member this replica knows:
+ * then the host
  * drops it. Hosts check signatures before the core sees a message.
  */
 export function senderKey(state: CoreState, message: SignedMessage): Uint8Array | null {

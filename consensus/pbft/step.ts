@@ -15,7 +15,8 @@ import type { Action, CoreEvent, CoreMessage, SignedMessage } from './types.js'
 import { abandonLeader, advanceView, onViewChange } from './view-change.js'
 
 /**
- * Takes one event and returns what the host must do, strictly in order. `state` is changed in place and belongs to
+ * Takes one event and returns what the host must do, strictly in order. `state` is changed in place and
+ * belongs to
  * `step` alone. Total over any message: bytes from a peer cause actions, never an exception.
  */
 export function step(state: CoreState, event: CoreEvent): Action[] {
@@ -118,13 +119,17 @@ function onSigned(state: CoreState, from: Uint8Array, message: SignedMessage, re
   }
 }
 
-// F28: a VIEW-CHANGE after progress is answered with the progress. Votes for the tip are only late, not lost.
+// F28: a VIEW-CHANGE after progress is answered with the progress. Votes for the tip are only late, not
+// lost.
 function onPast(state: CoreState, message: SignedMessage): void {
   if (message.type !== 'viewChange' && message.height >= state.tip.height) return
   helpBehind(state, message.sender, message.height)
 }
 
-/** One height ahead is kept, one message per sender and type (R26); its embedded certificate may end this height. */
+/**
+ * One height ahead is kept, one message per sender and type (R26); its embedded certificate may end this
+ * height.
+ */
 function onFuture(state: CoreState, from: Uint8Array, message: SignedMessage, receivedAt: number): void {
   noteClaim(state, message.sender, message.height - 1)
   if (message.height !== state.height + 1) return

@@ -1,4 +1,5 @@
-// Which clocks run, decided anew after every event from the state alone: no transition can forget to start one.
+// Which clocks run, decided anew after every event from the state alone: no transition can forget to start
+// one.
 
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { claimedHeight, missingBody, onSyncTimer, requestNext } from './catch-up.js'
@@ -13,7 +14,10 @@ type TimerExpired = Extract<CoreEvent, { type: 'timerExpired' }>
 /** Hosts' timers are 31-bit at worst; a far due time is approached in steps. */
 const timerMsMax = 60_000
 
-/** R22: doubles per view, capped; the base adapts to measured latencies. A new height starts at the base again. */
+/**
+ * R22: doubles per view, capped; the base adapts to measured latencies. A new height starts at the base
+ * again.
+ */
 export function viewTimeout(state: CoreState, view: number): number {
   return Math.min(state.viewTimeoutMs * 2 ** Math.min(view, 16), state.config.viewTimeoutMsMax)
 }

@@ -13,7 +13,10 @@ export interface Block {
   readonly payload: Uint8Array
 }
 
-/** A block as proposed: with the parent's certificate that its header names, so that any leader can re-propose it. */
+/**
+ * A block as proposed: with the parent's certificate that its header names, so that any leader can re-
+ * propose it.
+ */
 export interface ProposedBlock {
   readonly block: Block
   /** Null when the parent is genesis. */
@@ -46,7 +49,10 @@ interface MessageHead {
   readonly signature: Uint8Array
 }
 
-/** PRE-PREPARE; with a justification (view > 0) it is NEW-VIEW as well. `view` is the current view, not the header's. */
+/**
+ * PRE-PREPARE; with a justification (view > 0) it is NEW-VIEW as well. `view` is the current view, not the
+ * header's.
+ */
 export interface ProposalMessage extends MessageHead {
   readonly type: 'proposal'
   readonly block: Block
@@ -68,13 +74,18 @@ export interface ViewChangeMessage extends MessageHead {
   /** QC of the block before this height, or null at height 1. */
   readonly lastCertificate: Certificate | null
 }
-/** Own tip and view, instead of empty blocks. `height` is the tip's, `view` the current view at the next height. */
+/**
+ * Own tip and view, instead of empty blocks. `height` is the tip's, `view` the current view at the next
+ * height.
+ */
 export interface HeartbeatMessage extends MessageHead {
   readonly type: 'heartbeat'
   readonly blockHash: Uint8Array
   readonly resultHash: Uint8Array
 }
-/** Asks for the body of a block that is voted on or prepared but not final. Unsigned: `signature` is empty. */
+/**
+ * Asks for the body of a block that is voted on or prepared but not final. Unsigned: `signature` is empty.
+ */
 export interface BodyRequestMessage {
   readonly type: 'bodyRequest'
   readonly epoch: number
@@ -94,7 +105,10 @@ export interface BlockRequestMessage {
   readonly fromHeight: number
   readonly count: number
 }
-/** Final blocks in ascending order: the answer to a request, or a push to observers. Becomes `blocksReceived`. */
+/**
+ * Final blocks in ascending order: the answer to a request, or a push to observers. Becomes
+ * `blocksReceived`.
+ */
 export interface BlocksMessage {
   readonly type: 'blocks'
   readonly epoch: number
@@ -131,7 +145,10 @@ export interface SkippedLeaders {
   readonly ids: readonly Uint8Array[]
 }
 
-/** The last final block as the store knows it. Genesis has height 0, no certificate and its own hash as blockHash. */
+/**
+ * The last final block as the store knows it. Genesis has height 0, no certificate and its own hash as
+ * blockHash.
+ */
 export interface Tip {
   /** Of the header; genesis: the epoch the chain began with. */
   readonly epoch: number
@@ -144,7 +161,10 @@ export interface Tip {
   /** The header's proposer; at genesis 32 zero bytes. */
   readonly proposer: Uint8Array
   readonly certificate: Certificate | null
-  /** The members at this height (they signed `certificate`). At genesis: the same as the members of height 1. */
+  /**
+   * The members at this height (they signed `certificate`). At genesis: the same as the members of height
+   * 1.
+   */
   readonly validators: ValidatorSet
   /** As given by the `finalize` action of this height, stored beside the block; [] when unknown. */
   readonly skipped: readonly SkippedLeaders[]
@@ -162,7 +182,10 @@ export interface Waiting {
 /** Every event carries `now`: the host's clock in milliseconds since 1970 UTC. */
 export type CoreEvent =
   | {
-      /** First event, once. `amnesia`: the safety record is lost or unclean (R17); a new node's empty record is not. */
+      /**
+       * First event, once. `amnesia`: the safety record is lost or unclean (R17); a new node's empty
+       * record is not.
+       */
       readonly type: 'start'
       readonly now: number
       readonly safety: SafetyRecord | null
@@ -174,7 +197,8 @@ export type CoreEvent =
     }
   | {
       /** A decoded message. Signed types arrive only after the host checked the signature over `signingBytes`
-       *  with the public key that `senderKey(state, message)` gives; certificates and view changes inside them
+       *  with the public key that `senderKey(state, message)` gives; certificates and view changes inside
+       * them
        *  are checked here. */
       readonly type: 'message'
       readonly now: number
@@ -192,7 +216,9 @@ export type CoreEvent =
       readonly result: BlockResult | null
     }
   | {
-      /** Answer to `buildPayload`, same height, view and time; payload null: nothing to propose after all. */
+      /**
+       * Answer to `buildPayload`, same height, view and time; payload null: nothing to propose after all.
+       */
       readonly type: 'payloadReady'
       readonly now: number
       readonly height: number
@@ -200,9 +226,15 @@ export type CoreEvent =
       readonly payload: Uint8Array | null
       readonly transactionRoots: readonly Uint8Array[]
     }
-  /** The pool's level changed. Send it also when a validator that does not lead sees a first transaction (R20). */
+  /**
+   * The pool's level changed. Send it also when a validator that does not lead sees a first transaction
+   * (R20).
+   */
   | { readonly type: 'transactionsWaiting'; readonly now: number; readonly waiting: Waiting }
-  /** A transaction outlived its request timer though blocks were made: the leader censors it (R20, R22 of F22). */
+  /**
+   * A transaction outlived its request timer though blocks were made: the leader censors it (R20, R22 of
+   * F22).
+   */
   | { readonly type: 'transactionOverdue'; readonly now: number }
   /** `token` as in `setTimer`; an expiry with a stale token is ignored, so late timers do no harm. */
   | { readonly type: 'timerExpired'; readonly now: number; readonly id: TimerId; readonly token: number }
@@ -214,7 +246,9 @@ export type CoreEvent =
       readonly blocks: readonly FinalBlock[]
     }
   | {
-      /** The block of the `finalize` action is durable in the store. `validators`: members at `height + 1`. */
+      /**
+       * The block of the `finalize` action is durable in the store. `validators`: members at `height + 1`.
+       */
       readonly type: 'applied'
       readonly now: number
       readonly height: number
@@ -261,7 +295,8 @@ export type Evidence = {
 }
 
 /**
- * Carried out strictly in order, list after list: an event that an action causes is queued, and `step` is called again
+ * Carried out strictly in order, list after list: an event that an action causes is queued, and `step` is
+ * called again
  * only when the whole list is done. A crash may fall between any two actions.
  */
 export type Action =
@@ -282,7 +317,10 @@ export type Action =
       /** To be stored beside the block and given back in `Tip.skipped`. */
       readonly skipped: readonly SkippedLeaders[]
     }
-  /** Choose transactions for a block at this time; answer `payloadReady`. `due`: an empty payload is wanted too. */
+  /**
+   * Choose transactions for a block at this time; answer `payloadReady`. `due`: an empty payload is wanted
+   * too.
+   */
   | {
       readonly type: 'buildPayload'
       readonly height: number
@@ -345,6 +383,9 @@ export interface Ports {
   readonly sign: (bytes: Uint8Array) => Uint8Array
   /** For certificates and view changes inside messages. */
   readonly verify: (publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array) => boolean
-  /** Do the header's transaction roots commit to this payload? Hashing only; may return true and leave it to `executed`. */
+  /**
+   * Do the header's transaction roots commit to this payload? Hashing only; may return true and leave it
+   * to `executed`.
+   */
   readonly payloadMatches: (header: BlockHeader, payload: Uint8Array) => boolean
 }

@@ -100,7 +100,8 @@ export function countAtOrAbove(state: CoreState, view: number): number {
   return count
 }
 
-// R12: `q` VIEW-CHANGEs start the view; the first `q` are frozen, so that the leader's choice cannot change later.
+// R12: `q` VIEW-CHANGEs start the view; the first `q` are frozen, so that the leader's choice cannot
+// change later.
 export function advanceView(state: CoreState): void {
   if (state.started || state.applying) return
   const { q } = quorumSizes(state.validators.members.length)
@@ -115,7 +116,8 @@ export function advanceView(state: CoreState): void {
   passSuspectedLeader(state)
 }
 
-// R3: suspicion outlives the height: a leader that timed out and was not heard since is not waited for again.
+// R3: suspicion outlives the height: a leader that timed out and was not heard since is not waited for
+// again.
 export function passSuspectedLeader(state: CoreState): void {
   if (!canVote(state) || !state.started) return
   const leader = state.validators.members[leaderIndex(state, state.view)]
@@ -163,7 +165,10 @@ export function faultOfJustification(state: CoreState, message: ProposalMessage)
   return null
 }
 
-/** The very message that this replica checked and kept: the object, not a look-alike with the same signature. */
+/**
+ * The very message that this replica checked and kept: the object, not a look-alike with the same
+ * signature.
+ */
 function isKnownViewChange(state: CoreState, sender: number, message: ViewChangeMessage): boolean {
   return state.viewChanges.get(sender) === message
 }

@@ -111,7 +111,8 @@ export function executeBlock(before: AppState, header: BlockHeader, payload: Uin
   const transactions = decodeTransactions(payload)
   if (transactions === null) return null
   const isDue = before.dueTime !== 0 && before.dueTime <= header.time
-  // No empty blocks but for due work; and changes of members act two heights later, so blocks may be needed (R25).
+  // No empty blocks but for due work; and changes of members act two heights later, so blocks may be
+  // needed (R25).
   if (transactions.length === 0 && !isDue) return null
   const executed = new Set(before.executed)
   let dueTime = isDue ? 0 : before.dueTime

@@ -1,9 +1,9 @@
-// Nodes that may do anything, at most f of them: which ones, and what they send instead of what a correct node would.
+// Nodes that may do anything, at most f of them: which ones, and what they send instead of what a correct
+// node would.
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { blockHash, encodeHeader } from '../../runtime/protocol/block.js'
 import type { Certificate } from '../../runtime/protocol/certificate.js'
-import type { Unsigned } from '../pbft/signing.js'
 import { signingBytes } from '../pbft/signing.js'
 import type {
   Block,
@@ -52,7 +52,10 @@ export function setByzantine(world: World): void {
   world.mayChangeMembers = faultsMax - left <= 1
 }
 
-/** F15: the record is found damaged at a restart; the node must stay silent until the chain has passed it (R17). */
+/**
+ * F15: the record is found damaged at a restart; the node must stay silent until the chain has passed it
+ * (R17).
+ */
 function scheduleAmnesia(world: World, node: SimNode): void {
   after(world, world.random.between(1_000, Math.max(2_000, world.options.faultMs)), () => {
     if (!world.isFaulty) return
@@ -119,7 +122,7 @@ function censor(world: World, node: SimNode): void {
 function sign<M extends SignedMessage>(node: SimNode, message: M): M {
   const member = node.app.next.find((candidate) => candidate.index === node.index)
   const key = keyOf(node.index, member?.rotation ?? 0)
-  const bytes = signingBytes(message as Unsigned<SignedMessage>, simChainId, fakeHash)
+  const bytes = signingBytes(message, simChainId, fakeHash)
   return { ...message, signature: fakeSign(key, bytes) }
 }
 

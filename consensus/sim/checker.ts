@@ -1,4 +1,5 @@
-// The invariants S1-S17, checked after every event by code that shares no rule with the core: its own quorum, its own
+// The invariants S1-S17, checked after every event by code that shares no rule with the core: its own
+// quorum, its own
 // signature bytes for votes, its own replay.
 
 import {
@@ -197,7 +198,8 @@ function checkFinal(world: World, node: SimNode, { block, certificate }: FinalBl
   if (before !== undefined && bytesToHex(block.header.parentResultHash) !== before.resultHash) {
     fail('S3', node, `height ${height} names another parent result`)
   }
-  // S9, S10: an independent replay from genesis gives the same result; a repeated transaction is invalid there.
+  // S9, S10: an independent replay from genesis gives the same result; a repeated transaction is invalid
+  // there.
   const outcome = executeBlock(before?.outcome.state ?? genesisOf(world), block.header, block.payload)
   if (outcome === null) fail('S2', node, `height ${height} is invalid`)
   if (bytesToHex(outcome.resultHash) !== pair.resultHash) fail('S9', node, `replay of ${height} differs`)
@@ -212,7 +214,8 @@ function checkFinal(world: World, node: SimNode, { block, certificate }: FinalBl
 
 const genesisOf = (world: World) => genesisState(world.options.validators)
 
-// S4: q distinct members of that height signed the same subject; the bytes are composed here, not by the core.
+// S4: q distinct members of that height signed the same subject; the bytes are composed here, not by the
+// core.
 function checkCertificate(world: World, node: SimNode, certificate: Certificate): void {
   const before = world.checker.chain[certificate.height - 2]?.outcome.state ?? genesisOf(world)
   const { members } = validatorSetOf(before.next)
@@ -248,7 +251,8 @@ export function onPersisted(_world: World, node: SimNode): void {
 
 export function onStarted(world: World, node: SimNode): void {
   if (!node.isCorrect) return
-  // S8: the committed prefix never goes back. A block that reached the disk just before a crash counts from here.
+  // S8: the committed prefix never goes back. A block that reached the disk just before a crash counts
+  // from here.
   for (const stored of node.disk.blocks) checkFinal(world, node, stored.final)
 }
 

@@ -1,4 +1,5 @@
-// From one node's send to other nodes' events: links, copies, reconnects, and what a Byzantine sender makes of it.
+// From one node's send to other nodes' events: links, copies, reconnects, and what a Byzantine sender
+// makes of it.
 
 import type { WireMessage } from '../pbft/types.js'
 import { linkOf, transmit } from './network.js'

@@ -32,7 +32,7 @@ const expectations: Record<string, Expectation> = {
     const { record } = actor.disk
     const entry = record?.[phase as keyof SafetyRecord]
     if (record === null || entry === null || entry === undefined) return 'not in the record'
-    return differs(`${record.height}/${record.view}`, at)
+    return differs(`${record.height}/${record.view}`, at ?? '')
   },
   /** `expect 0,1 same-tip`: with node 0. */
   'same-tip': (stage, actor) => differs(tipOf(actor), tipOf(stage.actors[0])),
@@ -51,8 +51,10 @@ export function checkExpectation(stage: Stage, [who, what, ...words]: readonly s
   }
 }
 
-const differs = (found: unknown, wanted: unknown): string | null =>
-  found === wanted ? null : `it is ${typeof found === 'object' ? 'something else' : String(found)}`
+const differs = (found: unknown, wanted: string | number | boolean | null): string | null => {
+  if (found === wanted) return null
+  return `it is ${typeof found === 'object' ? 'something else' : JSON.stringify(found)}`
+}
 
 const tipOf = (actor: Actor) => bytesToHex(actor.core?.tip.blockHash ?? new Uint8Array(0))
 

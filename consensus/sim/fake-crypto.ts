@@ -2,7 +2,9 @@
 
 import { bytesToHex, concatBytes, equalBytes, utf8 } from '../../runtime/protocol/bytes.js'
 
-/** 128 bits of four multiply-and-rotate lanes, repeated to 32 bytes. No security, no accidental collisions. */
+/**
+ * 128 bits of four multiply-and-rotate lanes, repeated to 32 bytes. No security, no accidental collisions.
+ */
 export function fakeHash(bytes: Uint8Array): Uint8Array {
   let first = 0x9e3779b9 ^ bytes.length
   let second = 0x85ebca6b
@@ -33,7 +35,9 @@ export function fakeHash(bytes: Uint8Array): Uint8Array {
   return result
 }
 
-/** A signature is a function of key and bytes; only code that means to forge ever computes another one's. */
+/**
+ * A signature is a function of key and bytes; only code that means to forge ever computes another one's.
+ */
 export function fakeSign(publicKey: Uint8Array, bytes: Uint8Array): Uint8Array {
   const digest = fakeHash(concatBytes(publicKey, bytes))
   return concatBytes(digest, fakeHash(digest))

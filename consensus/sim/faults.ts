@@ -1,4 +1,5 @@
-// The fault catalogue of the consensus reference, section 11: each fault has a switch and a counter that shows that
+// The fault catalogue of the consensus reference, section 11: each fault has a switch and a counter that
+// shows that
 // it really happened.
 
 import type { Random } from './random.js'

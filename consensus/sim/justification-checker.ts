@@ -1,4 +1,5 @@
-// S6, judged from the outside: what a correct member may PREPARE above view 0. Own quorum, own signature bytes.
+// S6, judged from the outside: what a correct member may PREPARE above view 0. Own quorum, own signature
+// bytes.
 
 import {
   bytesToHex,
@@ -16,8 +17,10 @@ import { simChainId } from './node.js'
 import type { SimNode, World } from './world.js'
 
 /**
- * S6: a PREPARE at view v > 0 stands on a proposal of v with q genuine VIEW-CHANGEs of distinct members for v. The
- * highest prepared certificate among them names the block; if none holds one, nothing below v can have been decided
+ * S6: a PREPARE at view v > 0 stands on a proposal of v with q genuine VIEW-CHANGEs of distinct members
+ * for v. The
+ * highest prepared certificate among them names the block; if none holds one, nothing below v can have
+ * been decided
  * and the leader was free. A lock of our own is then overruled only by a higher one or by that proof.
  */
 export function checkJustified(_world: World, node: SimNode, message: VoteMessage): void {

@@ -1,4 +1,5 @@
-// A simulated host: the driver's duties (order of actions, persist before send, signature checks) on a simulated
+// A simulated host: the driver's duties (order of actions, persist before send, signature checks) on a
+// simulated
 // disk, clock and executor, with a crash possible between any two actions.
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
@@ -179,7 +180,9 @@ export function deliver(world: World, node: SimNode, event: CoreEvent): void {
   pump(world, node)
 }
 
-/** A frame from the network: decoded, its signature checked, then an event (network reference, section 8). */
+/**
+ * A frame from the network: decoded, its signature checked, then an event (network reference, section 8).
+ */
 export function receive(world: World, node: SimNode, from: SimNode, message: WireMessage): void {
   const { core } = node
   if (core === null) return
@@ -216,7 +219,10 @@ function isSignedBy(key: Uint8Array, message: SignedMessage): boolean {
   return true
 }
 
-/** Now and then through the real codec: what is sent is what arrives, or damaged bytes that must do no harm (F8). */
+/**
+ * Now and then through the real codec: what is sent is what arrives, or damaged bytes that must do no harm
+ * (F8).
+ */
 export function throughCodec(world: World, from: SimNode, message: WireMessage): WireMessage | null {
   if (!world.random.chance(0.02)) return message
   const bytes = encodeMessage(message, simChainId)
@@ -349,7 +355,8 @@ function runAction(world: World, node: SimNode, action: Action): void {
 /** R16: write, fsync, go on. The order of the action list is the promise that the core relies on. */
 function writeThrough(world: World, node: SimNode, synced: () => void): void {
   if (node.diskFails) {
-    // F14, F16: an fsync that failed may have lost the page; the only safe answer is to stop and start again.
+    // F14, F16: an fsync that failed may have lost the page; the only safe answer is to stop and start
+    // again.
     crashNode(world, node)
     after(world, world.random.exponential(2_000), () => startNode(world, node))
     return

@@ -1,4 +1,5 @@
-// Message-by-message scenarios: text in, the first broken expectation out. Real cores; the text decides what arrives.
+// Message-by-message scenarios: text in, the first broken expectation out. Real cores; the text decides
+// what arrives.
 // The language is described in consensus/README.md and in `commands` below.
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
@@ -114,7 +115,10 @@ const commands: Record<string, Command> = {
       feed(stage, actor, { type: 'transactionsWaiting', now: stage.now, waiting })
     }
   },
-  /** `deliver prepare 1 -> 0,2`: letters of this type arrive, in order; `deliver all` goes on until none is left. */
+  /**
+   * `deliver prepare 1 -> 0,2`: letters of this type arrive, in order; `deliver all` goes on until none is
+   * left.
+   */
   deliver: (stage, [type, from, , to]) => {
     if (type === 'all') return deliverAll(stage, from === undefined ? [] : from.split('!').slice(1))
     const letters = take(stage, type, from, to)
@@ -160,7 +164,9 @@ const commands: Record<string, Command> = {
   execution: (stage, [who, how]) => {
     for (const actor of chosen(stage, who)) actor.execution = how as Actor['execution']
   },
-  /** `equivocate 0 -> 2,3`: proposals on their way from 0 to these become another valid block, signed by 0. */
+  /**
+   * `equivocate 0 -> 2,3`: proposals on their way from 0 to these become another valid block, signed by 0.
+   */
   equivocate: (stage, [from, , to]) => {
     for (const target of chosen(stage, to)) {
       stage.letters = stage.letters.map((letter) => {

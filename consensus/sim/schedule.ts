@@ -194,7 +194,10 @@ export function register(world: World, kind: number, argument: number): SimTrans
   return transaction
 }
 
-/** Longer than normalRequest: a leader that works and still leaves a transaction out is complained about (R20). */
+/**
+ * Longer than normalRequest: a leader that works and still leaves a transaction out is complained about
+ * (R20).
+ */
 const overdueMs = 4_000
 
 /** The pool's request timers: every node watches what it has seen, whoever leads. */
