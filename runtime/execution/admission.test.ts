@@ -1,0 +1,193 @@
+// What makes a transaction, or a whole block, invalid: every code, both sides of each limit.
+import t from 'tap'
+import fc from 'fast-check'
+import {
+  entityKind,
+  fuelLimitMax,
+  lane,
+  recordKind,
+  sequenceJumpMax,
+  sequenceWindow,
+  validUntilAheadMsMax,
+  type Transaction,
+} from '../protocol/index.js'
+import { MemoryState, Overlay } from '../state/index.js'
+import { checkTransaction, laneFuelMax, LaneMeter, laneBytesMax } from './index.js'
+import { checkSequence, useSequence } from './replay-window.js'
+import { plainGovernance, systemContracts } from './test-contracts.fixture.js'
+import { admissionOf, borsh, observationOf, patientOf, ports, signerOf, World } from './world.fixture.js'
+import { kernelCommandSchemas, type Schema } from '../protocol/index.js'
+
+const lisa = patientOf('lisa')
+const monitor = signerOf('monitor', entityKind.source)
+const nurse = signerOf('nurse')
+const stranger = signerOf('stranger')
+const world = new World({ signers: [monitor, nurse], contracts: systemContracts })
+world.block([world.append(monitor, [admissionOf(lisa)])])
+
+const reading = (signer: typeof monitor, changes: Partial<Transaction> = {}): Uint8Array =>
+  world.append(signer, [observationOf(lisa, '8867-4', 80)], changes)
+
+function verdict(bytes: Uint8Array, time = world.time + 1_000): string {
+  const bundle = world.bundle(bytes)
+  const at = { chainId: world.chainId, height: world.height + 1, time }
+  const checked = checkTransaction(world.chain, bundle, at, ports, { verifySignature: true })
+  return checked.ok ? 'OK' : checked.code
+}
+
+t.test('each refusal of a transaction has its code', async (t) => {
+  const soon = world.time + 1_000
+  t.equal(verdict(reading(monitor)), 'OK')
+  t.equal(verdict(reading(monitor, { chainId: new Uint8Array(32) })), 'WRONG_CHAIN')
+  t.equal(verdict(reading(stranger)), 'KEY_UNKNOWN')
+  t.equal(verdict(reading(monitor, { sender: nurse.entity })), 'SENDER_MISMATCH')
+  t.equal(verdict(reading(monitor, { validUntil: soon - 1 })), 'EXPIRED')
+  t.equal(verdict(reading(monitor, { validUntil: soon })), 'OK')
+  t.equal(verdict(reading(monitor, { validUntil: soon + validUntilAheadMsMax })), 'OK')
+  t.equal(verdict(reading(monitor, { validUntil: soon + validUntilAheadMsMax + 1 })), 'VALID_TOO_LONG')
+  t.equal(verdict(reading(monitor, { validUntil: undefined })), 'OK', 'a device need not know the time')
+  t.equal(verdict(reading(nurse, { validUntil: undefined })), 'VALID_UNTIL_MISSING')
+  const fuelLimit = laneFuelMax(lane.operational)
+  t.equal(verdict(world.call(nurse, 'acme/any', 'go', new Uint8Array(0), { fuelLimit })), 'OK')
+  t.equal(
+    verdict(world.call(nurse, 'acme/any', 'go', new Uint8Array(0), { fuelLimit: fuelLimit + 1 })),
+    'FUEL_LIMIT_TOO_HIGH',
+  )
+  t.equal(
+    verdict(world.call(nurse, 'ward/governance', 'go', new Uint8Array(0), { fuelLimit: fuelLimitMax })),
+    'OK',
+    'the system lane may use the largest limit that the format allows',
+  )
+  t.equal(verdict(reading(monitor, { sequence: 1 })), 'SEQUENCE_REUSED')
+  t.equal(verdict(reading(monitor, { sequence: 1, stream: 3 })), 'OK', 'streams are apart')
+  t.equal(verdict(reading(monitor, { sequence: 1 + sequenceJumpMax })), 'OK')
+  t.equal(verdict(reading(monitor, { sequence: 2 + sequenceJumpMax })), 'SEQUENCE_JUMP')
+})
+
+t.test('a forged or flipped signature is refused, and only that one', async (t) => {
+  const bundle = world.bundle(reading(monitor))
+  const at = { chainId: world.chainId, height: world.height + 1, time: world.time + 1 }
+  const check = (signature: Uint8Array): string => {
+    const forged = { ...bundle, signed: { ...bundle.signed, signature } }
+    const checked = checkTransaction(world.chain, forged, at, ports, { verifySignature: true })
+    return checked.ok ? 'OK' : checked.code
+  }
+  t.equal(check(bundle.signed.signature), 'OK')
+  for (const bit of [0, 100, 255, 256, 511]) {
+    const flipped = bundle.signed.signature.slice()
+    flipped[bit >> 3] ^= 1 << (bit & 7)
+    t.equal(check(flipped), 'SIGNATURE_INVALID', `bit ${bit}`)
+  }
+})
+
+t.test('a revoked key is refused from the next block on', async (t) => {
+  const own = new World({ signers: [monitor, nurse], contracts: systemContracts })
+  const revoke = (keyId: Uint8Array): Uint8Array =>
+    Buffer.concat([Buffer.from([5]), borsh(kernelCommandSchemas.get(5) as Schema, { keyId })])
+  own.block([own.call(nurse, 'ward/governance', 'command', revoke(monitor.keyId))])
+  const outcome = own.try([own.append(monitor, [admissionOf(lisa)])])
+  t.same(outcome.ok ? 'OK' : outcome.code, 'KEY_REVOKED')
+  t.ok(plainGovernance.code.length > 0)
+})
+
+t.test('each refusal of a block has its code', async (t) => {
+  const code = (outcome: ReturnType<World['try']>): string => (outcome.ok ? 'OK' : outcome.code)
+  const good = reading(monitor)
+  t.equal(code(world.try([good])), 'OK')
+  t.equal(code(world.try([good], { chainId: new Uint8Array(32) })), 'CHAIN_WRONG')
+  t.equal(code(world.try([good], { version: 2 })), 'VERSION_UNKNOWN')
+  t.equal(code(world.try([good], { appVersion: 9 })), 'VERSION_UNKNOWN')
+  t.equal(code(world.try([good], { epoch: 1 })), 'VERSION_UNKNOWN')
+  t.equal(code(world.try([good], { height: world.height })), 'HEIGHT_WRONG')
+  t.equal(code(world.try([good], { height: world.height + 2 })), 'HEIGHT_WRONG')
+  t.equal(code(world.try([good], { time: world.time })), 'TIME_NOT_LATER')
+  t.equal(code(world.try([good], { time: world.time + 1 })), 'OK')
+  t.equal(code(world.try([good], { validatorsHash: new Uint8Array(32) })), 'VALIDATORS_WRONG')
+  t.equal(code(world.try([good, good])), 'SEQUENCE_REUSED', 'twice in one block')
+  const { header } = world.propose([good])
+  t.equal(code(world.try([], { transactionRoots: header.transactionRoots })), 'ROOTS_WRONG')
+  t.equal(code(world.try([reading(stranger)])), 'KEY_UNKNOWN', 'one bad transaction spoils the block')
+})
+
+t.test('a payload that is not one, or in a wrong lane', async (t) => {
+  const { executeBlock } = await import('./index.js')
+  const { decodePayload, encodePayload } = await import('../protocol/index.js')
+  const run = (input: ReturnType<World['propose']>): string => {
+    const outcome = executeBlock(input, world.chain, world.cache, ports)
+    return outcome.ok ? 'OK' : outcome.code
+  }
+  const proposed = world.propose([reading(monitor)])
+  t.equal(run({ ...proposed, payload: new Uint8Array([1, 2]) }), 'PAYLOAD_MALFORMED')
+  const payload = decodePayload(proposed.payload)
+  if (!payload.ok) throw new Error(payload.code)
+  const { lanes } = payload.value
+  t.equal(run({ ...proposed, payload: encodePayload({ lanes: [lanes[2], [], [], [], []] }) }), 'LANE_WRONG')
+  const torn = lanes[2][0].slice(0, -1)
+  t.equal(
+    run({ ...proposed, payload: encodePayload({ lanes: [[], [], [torn], [], []] }) }),
+    'BUNDLE_MALFORMED',
+  )
+})
+
+t.test('lanes have shares: a full lane never takes what is kept for those above', async (t) => {
+  const meter = new LaneMeter()
+  const bulk = laneFuelMax(lane.bulk)
+  t.ok(meter.admit(lane.bulk, 10, bulk))
+  t.notOk(meter.admit(lane.bulk, 10, 1), 'bulk is full')
+  t.ok(meter.admit(lane.operational, 10, laneFuelMax(lane.operational) - bulk))
+  t.notOk(meter.admit(lane.operational, 10, 1))
+  t.ok(meter.admit(lane.clinical, 10, laneFuelMax(lane.clinical) - laneFuelMax(lane.operational)))
+  t.notOk(meter.admit(lane.clinical, 10, 1))
+  t.ok(meter.admit(lane.emergency, 10, laneFuelMax(lane.emergency) - laneFuelMax(lane.clinical)))
+  t.notOk(meter.admit(lane.system, 10, 1), 'the block is full')
+  const bytes = new LaneMeter()
+  t.ok(bytes.admit(lane.clinical, laneBytesMax(lane.clinical), 0))
+  t.notOk(bytes.admit(lane.clinical, 1, 0))
+  t.ok(bytes.admit(lane.emergency, 1, 0))
+})
+
+t.test('a block whose operational calls reserve too much is refused', async (t) => {
+  const fuelLimit = laneFuelMax(lane.operational)
+  const calls = [1, 2].map(() => world.call(nurse, 'acme/any', 'go', new Uint8Array(0), { fuelLimit }))
+  const both = world.try(calls)
+  t.equal(both.ok ? 'OK' : both.code, 'LANE_FULL')
+  t.ok(world.try([calls[0]]).ok)
+  t.equal(recordKind.observation, 2)
+})
+
+t.test('the replay window agrees with a set of used sequences', async (t) => {
+  const keyId = new Uint8Array(16)
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -1_200, max: 1_500 }), { maxLength: 60 }), (steps) => {
+      const overlay = new Overlay(new MemoryState())
+      const used = new Set<number>()
+      let highest = -1
+      for (const step of steps) {
+        const sequence = Math.max(0, highest + step)
+        const expected =
+          highest >= 0 && sequence <= highest - sequenceWindow
+            ? 'SEQUENCE_TOO_OLD'
+            : used.has(sequence)
+              ? 'SEQUENCE_REUSED'
+              : 'OK'
+        if (checkSequence(overlay, keyId, 1, sequence) !== expected) return false
+        if (useSequence(overlay, keyId, 1, sequence) !== expected) return false
+        if (expected === 'OK') {
+          used.add(sequence)
+          highest = Math.max(highest, sequence)
+        }
+      }
+      return true
+    }),
+  )
+  t.pass()
+})
+
+t.test('no single message locks a key out', async (t) => {
+  const overlay = new Overlay(new MemoryState())
+  const keyId = new Uint8Array(16)
+  t.equal(checkSequence(overlay, keyId, 0, sequenceJumpMax - 1), 'OK')
+  t.equal(checkSequence(overlay, keyId, 0, sequenceJumpMax), 'SEQUENCE_JUMP')
+  t.equal(useSequence(overlay, keyId, 0, sequenceJumpMax - 1), 'OK')
+  t.equal(useSequence(overlay, keyId, 0, sequenceJumpMax), 'OK', 'the stream goes on')
+})

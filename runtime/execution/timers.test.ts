@@ -1,0 +1,85 @@
+// Timers: due times in the result, order, cancelling, roll-back, and that they are state.
+import t from 'tap'
+import { codeOfStatus } from '../protocol/index.js'
+import { createModuleCache } from './index.js'
+import { i32Of, Probes, returnI32, type Probe } from './probe.fixture.js'
+import { methodsOf } from './test-contracts.fixture.js'
+import { genesisTime, hex } from './world.fixture.js'
+
+/** Sets a timer at the u64 of its argument, or cancels the 32-byte id of its argument. */
+const clock: Probe = {
+  body: `(data (i32.const 512) "ring")
+    (func (export "go")
+      (call $input_read (i32.const 0))
+      (call $timer_set (i64.load (i32.const 0)) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 8) (i64.const 0))
+      (call $result_read (i32.const 64)) (call $return_set (i32.const 64) (i32.const 32)))
+    (func (export "cancel")
+      (call $input_read (i32.const 0))
+      ${returnI32('(call $timer_cancel (i32.const 0))')})
+    (func (export "setAndFail")
+      (call $timer_set (i64.const 1) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 8) (i64.const 0)) (unreachable))
+    (func (export "setOther")
+      (call $timer_set (i64.const 1) (i32.const 512) (i32.const 3) (i32.const 0) (i32.const 8) (i64.const 0)))
+    (func (export "ring")
+      (call $input_read (i32.const 0)) (call $event_emit (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 8)))`,
+  manifest: {
+    methods: methodsOf({ go: 'call', cancel: 'call', setAndFail: 'call', setOther: 'call', ring: 'timer' }),
+  },
+}
+
+const at = (time: number): Uint8Array => {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64LE(BigInt(time))
+  return bytes
+}
+
+t.test('a due timer makes a block due, and runs once, in order of due time', async (t) => {
+  const probes = new Probes({ 'acme/clock': clock })
+  const { world } = probes
+  const times = [10_000, 5_000, 7_000].map((delay) => genesisTime + delay)
+  for (const time of times) t.equal(probes.go('acme/clock', at(time)).code, 'OK')
+  t.equal(world.last?.result.nextDueTime, times[1], 'the earliest is announced')
+  t.equal(world.block([], { time: times[1] - 1 }).receipts.length, 0, 'not a moment too early')
+  // The cache is memory: timers are state.
+  world.cache = createModuleCache()
+  const first = world.block([], { time: times[1] })
+  t.equal(first.receiptsDecoded.length, 1)
+  t.equal(first.receiptsDecoded[0].target?.method, 'ring')
+  t.equal(first.result.nextDueTime, times[2])
+  const rest = world.block([], { time: times[0] + 1 })
+  t.same(
+    rest.receiptsDecoded.map(({ events }) => hex(events[0].content)),
+    [times[2], times[0]].map((time) => hex(at(time))),
+  )
+  t.equal(rest.result.nextDueTime, 0)
+  t.equal(
+    rest.receiptsDecoded.every(({ cause }) => cause?.length === 32),
+    true,
+  )
+})
+
+t.test('a cancelled timer does not run; a failed frame sets none', async (t) => {
+  const probes = new Probes({ 'acme/clock': clock, 'acme/thief': { ...clock } })
+  const { world } = probes
+  const { returned } = probes.go('acme/clock', at(genesisTime + 60_000))
+  t.equal(i32Of(probes.go('acme/thief', returned, 100_000_000, 'cancel').returned), 0, 'not its own')
+  t.equal(i32Of(probes.go('acme/clock', returned, 100_000_000, 'cancel').returned), 1)
+  t.equal(i32Of(probes.go('acme/clock', returned, 100_000_000, 'cancel').returned), 0)
+  t.equal(world.last?.result.nextDueTime, 0)
+  t.equal(probes.go('acme/clock', at(1), 100_000_000, 'setAndFail').code, 'TRAPPED')
+  t.equal(world.last?.result.nextDueTime, 0)
+  t.equal(probes.go('acme/clock', at(1), 100_000_000, 'setOther').code, 'METHOD_UNKNOWN')
+  t.equal(probes.go('acme/clock', at(0)).code, 'ARGUMENT_INVALID')
+  t.equal(probes.go('acme/clock', new Uint8Array(8).fill(255)).code, 'ARGUMENT_INVALID')
+})
+
+t.test('a timer in the past is due in the next block', async (t) => {
+  const probes = new Probes({ 'acme/clock': clock })
+  probes.go('acme/clock', at(1))
+  t.equal(probes.world.last?.result.nextDueTime, probes.world.time)
+  const block = probes.world.block([])
+  t.same(
+    block.receiptsDecoded.map(({ status }) => codeOfStatus(status)),
+    ['OK'],
+  )
+})
