@@ -285,15 +285,26 @@ t.test('the SIRS branch', async (t) => {
     ['777-3', '100', false, 0],
     ['8478-0', '64', true, 3],
     ['8478-0', '65', false, 0],
+    ['8478-0', '64.9', true, 3],
+    ['8480-6', '89.6', true, 3],
   ]
   for (const [code, value, fires, severity] of table) {
     const alerts = screen({}, ...sirs, observation(code, value))
     t.equal(alerts.length, fires ? 1 : 0, `${code} ${value}`)
     if (fires) {
-      t.equal(alerts[0].branch, 'sirs-organ-dysfunction')
+      t.match(alerts[0].branch, 'sirs-organ-dysfunction')
       t.equal(alerts[0].severity, severity, `${code} ${value}: severity`)
     }
   }
+  const pressures = (systolic: string, diastolic: string): NewRecord[] => [
+    observation('8480-6', systolic),
+    observation('8462-4', diastolic),
+  ]
+  t.same(screen({}, ...sirs, ...pressures('101', '47')), [], '(101 + 94) / 3 is 65')
+  t.match(screen({}, ...sirs, ...pressures('100', '47')), [{ severity: 3 }], '64.7 is below')
+  t.same(screen({}, ...sirs, ...pressures('95', '96')), [], 'a diastolic above the systolic is no pair')
+  const pulse = [sirs[0], observation('8867-4', '90.1'), observation('2524-7', '2.5')]
+  t.equal(screen({}, ...pulse).length, 1, 'a pulse of 90.1 is above 90')
   const lactate = observation('2524-7', '2.5')
   t.same(screen({}, sirs[0], lactate), [], 'one criterion is not enough')
   t.equal(

@@ -37,7 +37,7 @@ export function organsOf(evidence: Evidence, vitals: Vitals): Organs {
   const organs = new Organs()
   const systolic = vitals.readings[Parameter.Systolic]
   if (systolic !== null) {
-    if (systolic.value < 90) organs.signs.push('systolic pressure < 90 mm[Hg]')
+    if (systolic.tenths < 900) organs.signs.push('systolic pressure < 90 mm[Hg]')
     if (systolic.value <= 90) organs.critical.push('systolic pressure <= 90 mm[Hg]')
   }
   meanPressure(organs, evidence, systolic)
@@ -63,12 +63,12 @@ function meanPressure(organs: Organs, evidence: Evidence, systolic: Reading | nu
   organs.inputs.push(observationInput(diastolic.record, diastolic.observation, 'diastolic pressure', 0, ''))
   const earlier = min(diastolic.record.effectiveTime, systolic.time)
   const later = max(diastolic.record.effectiveTime, systolic.time)
-  const whole = new Decimal(diastolic.observation.value, diastolic.observation.scale).at(0)
-  if (later - earlier > SAME_MEASUREMENT || whole > (systolic.value as i64)) {
+  const tenths = new Decimal(diastolic.observation.value, diastolic.observation.scale).at(1)
+  if (later - earlier > SAME_MEASUREMENT || tenths > (systolic.tenths as i64)) {
     organs.missing.push('mean pressure')
     return
   }
-  if ((systolic.value as i64) + 2 * whole < 3 * 65) lowMean(organs)
+  if ((systolic.tenths as i64) + 2 * tenths < 3 * 650) lowMean(organs)
 }
 
 function isPressure(found: LatestObservation): bool {

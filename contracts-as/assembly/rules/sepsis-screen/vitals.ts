@@ -29,6 +29,12 @@ export class Vitals {
     const reading = this.readings[parameter]
     return reading === null ? absent : reading.value
   }
+
+  /** Number in tenths, or `absent` when there is none. */
+  tenths(parameter: i32, absent: i32): i32 {
+    const reading = this.readings[parameter]
+    return reading === null ? absent : reading.tenths
+  }
 }
 
 export function vitalsOf(evidence: Evidence): Vitals {
@@ -66,12 +72,12 @@ function findRed(vitals: Vitals, evidence: Evidence): void {
   }
 }
 
-/** Bone 1992: temperature above 38.0 or below 36.0, pulse above 90, respirations above 20. */
+/** Bone 1992, in tenths: temperature above 38.0 or below 36.0, pulse above 90, respirations above 20. */
 function findSirs(vitals: Vitals): void {
-  const temperature = vitals.value(Parameter.Temperature, 370)
+  const temperature = vitals.tenths(Parameter.Temperature, 370)
   if (temperature > 380 || temperature < 360) vitals.sirs.push('SIRS: temperature > 38.0 or < 36.0')
-  if (vitals.value(Parameter.Pulse, 0) > 90) vitals.sirs.push('SIRS: pulse > 90')
-  if (vitals.value(Parameter.Respiration, 0) > 20) vitals.sirs.push('SIRS: respirations > 20')
+  if (vitals.tenths(Parameter.Pulse, 0) > 900) vitals.sirs.push('SIRS: pulse > 90')
+  if (vitals.tenths(Parameter.Respiration, 0) > 200) vitals.sirs.push('SIRS: respirations > 20')
 }
 
 /** Another low systolic value within five minutes confirms a device's reading. */

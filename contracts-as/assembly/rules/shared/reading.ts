@@ -28,6 +28,8 @@ export class Reading {
    * problem.
    */
   value: i32 = 0
+  /** The number in tenths, for thresholds that are no chart's: 89.6 is below 90 and charted as 90. */
+  tenths: i32 = 0
   /** Why it cannot be used; empty when it can. */
   problem: string = ''
 
@@ -86,6 +88,7 @@ export function readingOf(parameter: i32, record: ClinicalRecord, observation: O
     return reading
   }
   reading.value = parameter == Parameter.Oxygen ? (charted > 0 ? 1 : 0) : (charted as i32)
+  reading.tenths = tenths as i32
   return reading
 }
 
