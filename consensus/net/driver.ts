@@ -46,8 +46,12 @@ export interface Driver {
   transactionsWaiting(): void
   /** A transaction outlived its time although blocks were made: the leader leaves it out (R20). */
   transactionOverdue(): void
-  /** Bundles that were submitted at this node and passed its pool: tells all validators and subscribers. */
-  gossip(bundles: readonly Uint8Array[]): void
+  /**
+   * Bundles that were submitted at this node and passed its pool: tells all validators and subscribers.
+   * `isUrgent`
+   * (emergency lane): bundles up to 16 KiB travel with the votes.
+   */
+  gossip(bundles: readonly Uint8Array[], isUrgent?: boolean): void
   /** Governance changed the members or observers that may connect, and whom to dial. */
   setPeers(peers: {
     readonly allowed: readonly PeerId[]
@@ -103,7 +107,7 @@ function driverOf(options: DriverOptions, parts: Parts): Driver {
       }),
     transactionsWaiting: () => network.poolChanged(),
     transactionOverdue: () => runner.push({ type: 'transactionOverdue', now: runner.clock.now() }),
-    gossip: (bundles) => network.submitted(bundles),
+    gossip: (bundles, isUrgent = false) => network.submitted(bundles, isUrgent),
     setPeers: ({ allowed, dial, book }) => {
       network.setDial(dial)
       transport.dial(dial, book)

@@ -6,7 +6,14 @@ import { CatchUp } from './catch-up.js'
 import { decodeFrame } from './frames.js'
 import { Gossip, packBundles, type GossipPeer } from './gossip.js'
 import { Inbox } from './inbox.js'
-import { blocksAnswerCountMax, catchUpPatienceMs, transactionsFrameBytes, upstreamLagMs } from './limits.js'
+import {
+  blocksAnswerCountMax,
+  catchUpPatienceMs,
+  gossipMissedBytesMax,
+  transactionsFrameBytes,
+  upstreamLagMs,
+  urgentBundleBytesMax,
+} from './limits.js'
 import { UpstreamChoice } from './upstream.js'
 
 t.test('catch-up: one request at a time, a full window, the next source when one is silent', async (t) => {
@@ -108,58 +115,92 @@ t.test('upstream: followers spread over upstreams', async (t) => {
   )
 })
 
-t.test(
-  'gossip: every validator is told once by whoever saw it first, subscribers by their upstream',
-  async (t) => {
-    const told: [string, number][] = []
-    const peers: GossipPeer[] = [
-      { peer: 'v2', isUpstream: true, isSubscriber: false },
-      { peer: 'v3', isUpstream: true, isSubscriber: false },
-      { peer: 'o1', isUpstream: false, isSubscriber: true },
-      { peer: 'o2', isUpstream: false, isSubscriber: false },
-    ]
-    const gossip = new Gossip({
-      peers: () => peers,
-      send: (to, frame) => {
-        const decoded = decodeFrame(frame)
-        if (decoded.ok && decoded.frame.kind === 'transactions')
-          told.push([to, decoded.frame.bundles.length])
-      },
-    })
-    gossip.add([Uint8Array.of(1)], null, false)
-    gossip.flush()
-    t.same(
-      told.splice(0),
-      [
-        ['v2', 1],
-        ['v3', 1],
-        ['o1', 1],
-      ],
-      'submitted here',
-    )
-    gossip.add([Uint8Array.of(2)], 'v2', true)
-    gossip.flush()
-    t.same(told.splice(0), [['o1', 1]], 'heard from a validator')
-    gossip.add([Uint8Array.of(3)], 'o1', false)
-    gossip.add([Uint8Array.of(4)], null, false)
-    gossip.flush()
-    t.same(
-      told.splice(0),
-      [
-        ['v2', 2],
-        ['v3', 2],
-        ['o1', 1],
-      ],
-      'heard from a subscriber, who is not told again',
-    )
-    const packed = packBundles([
-      new Uint8Array(transactionsFrameBytes),
-      new Uint8Array(1),
-      new Uint8Array(1),
-    ])
-    t.equal(packed.length, 2, 'frames stay of moderate size')
-  },
-)
+function gossipTo(peers: GossipPeer[], hasRoom: () => boolean = () => true) {
+  const told: [string, number, number][] = []
+  const waiting = Uint8Array.of(99)
+  const gossip = new Gossip({
+    peers: () => peers,
+    send: (to, frame, queueClass) => {
+      if (queueClass === 1 && !hasRoom()) return false
+      const decoded = decodeFrame(frame)
+      if (!decoded.ok || decoded.frame.kind !== 'transactions') throw new Error('not a transactions frame')
+      told.push([to, decoded.frame.bundles.length, queueClass])
+      return true
+    },
+    resend: () => [waiting],
+  })
+  const fresh = (bundle: Uint8Array, from: string | null, fromUpstream: boolean, isUrgent = false) =>
+    gossip.add([{ bundle, from, fromUpstream, isUrgent }])
+  return { gossip, told, fresh }
+}
+
+const validator = (peer: string): GossipPeer => ({ peer, isUpstream: true, isSubscriber: false })
+
+t.test('gossip: validators are told once, subscribers by their upstream', async (t) => {
+  const { gossip, told, fresh } = gossipTo([
+    validator('v2'),
+    validator('v3'),
+    { peer: 'o1', isUpstream: false, isSubscriber: true },
+    { peer: 'o2', isUpstream: false, isSubscriber: false },
+  ])
+  fresh(Uint8Array.of(1), null, false)
+  gossip.flush()
+  t.same(
+    told.splice(0),
+    [
+      ['v2', 1, 1],
+      ['v3', 1, 1],
+      ['o1', 1, 1],
+    ],
+    'submitted here',
+  )
+  fresh(Uint8Array.of(2), 'v2', true)
+  gossip.flush()
+  t.same(told.splice(0), [['o1', 1, 1]], 'heard from a validator')
+  fresh(Uint8Array.of(3), 'o1', false)
+  fresh(Uint8Array.of(4), null, false)
+  gossip.flush()
+  t.same(
+    told.splice(0),
+    [
+      ['v2', 2, 1],
+      ['v3', 2, 1],
+      ['o1', 1, 1],
+    ],
+    'whoever told it is not told again',
+  )
+  const packed = packBundles([new Uint8Array(transactionsFrameBytes), new Uint8Array(1), new Uint8Array(1)])
+  t.equal(packed.length, 2, 'frames stay of moderate size')
+})
+
+t.test('gossip: an emergency travels with the votes; what finds no room is remembered', async (t) => {
+  let hasRoom = false
+  const { gossip, told, fresh } = gossipTo([validator('v2')], () => hasRoom)
+  fresh(new Uint8Array(urgentBundleBytesMax), null, false, true)
+  fresh(new Uint8Array(urgentBundleBytesMax + 1), null, false, true)
+  fresh(Uint8Array.of(1), null, false)
+  gossip.flush()
+  t.same(told.splice(0), [['v2', 1, 0]], 'small emergencies only')
+  t.equal(gossip.missedBytes('v2'), urgentBundleBytesMax + 2)
+  fresh(Uint8Array.of(2), null, false)
+  hasRoom = true
+  gossip.flush()
+  t.same(told.splice(0), [], 'nothing overtakes')
+  gossip.writable('v2')
+  t.same(told.splice(0), [['v2', 3, 1]])
+  t.equal(gossip.missedBytes('v2'), 0)
+
+  hasRoom = false
+  for (let count = 0; count < 60; count++) fresh(new Uint8Array(100_000).fill(count), null, false)
+  gossip.flush()
+  t.ok(gossip.missedBytes('v2') <= gossipMissedBytesMax)
+  hasRoom = true
+  gossip.writable('v2')
+  const bundles = told.splice(0).reduce((sum, [, count]) => sum + count, 0)
+  t.ok(bundles > 35 && bundles < 60, 'the rest is for the pool to show')
+  gossip.forget('v2')
+  t.equal(gossip.missedBytes('v2'), 0)
+})
 
 t.test('inbox: a flooding peer delays itself and nobody else', async (t) => {
   const inbox = new Inbox()

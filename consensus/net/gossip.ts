@@ -7,9 +7,16 @@
 // it (R20),
 // observers see it before it is final (R31), and nobody gets it n times.
 
-import { bundlesPerFrameMax, transactionsFrameBytes } from './limits.js'
+import {
+  bundlesPerFrameMax,
+  gossipMissedBytesMax,
+  gossipQueueBytesMax,
+  transactionsFrameBytes,
+  urgentBundleBytesMax,
+} from './limits.js'
 import { encodeTransactionsFrame } from './frames.js'
 import type { PeerId } from './transport.js'
+import type { QueueClass } from './wire.js'
 
 /** How a peer stands to this node, as far as gossip goes. */
 export interface GossipPeer {
@@ -20,34 +27,45 @@ export interface GossipPeer {
   readonly isSubscriber: boolean
 }
 
-interface Fresh {
+export interface FreshBundle {
   readonly bundle: Uint8Array
+  /** Emergency lane: travels with the votes if it is small. */
+  readonly isUrgent: boolean
   /** Null: submitted here. */
   readonly from: PeerId | null
+  /** Its sender has told the validators already. */
   readonly fromUpstream: boolean
 }
 
 export interface GossipOptions {
   peers(): readonly GossipPeer[]
-  send(to: PeerId, frame: Uint8Array): void
+  /** As `Transport.send`. */
+  send(to: PeerId, frame: Uint8Array, queueClass: QueueClass, boundBytes: number): boolean
+  /** The oldest waiting bundles of the pool, for a peer that has missed more than is remembered. */
+  resend(): readonly Uint8Array[]
+}
+
+interface Missed {
+  bundles: Uint8Array[]
+  bytes: number
+  /** Some were forgotten: only the pool knows them now. */
+  isIncomplete: boolean
 }
 
 /** Flushes once a turn of the event loop. */
 export class Gossip {
   readonly #options: GossipOptions
-  #fresh: Fresh[] = []
+  readonly #missed = new Map<PeerId, Missed>()
+  #fresh: FreshBundle[] = []
   #scheduled = false
 
   constructor(options: GossipOptions) {
     this.#options = options
   }
 
-  /**
-   * Valid bundles that this node had not seen. `fromUpstream`: their sender has told the validators
-   * already.
-   */
-  add(bundles: readonly Uint8Array[], from: PeerId | null, fromUpstream: boolean): void {
-    for (const bundle of bundles) this.#fresh.push({ bundle, from, fromUpstream })
+  /** Valid bundles that this node had not seen. */
+  add(fresh: readonly FreshBundle[]): void {
+    this.#fresh.push(...fresh)
     if (this.#scheduled || this.#fresh.length === 0) return
     this.#scheduled = true
     setImmediate(() => {
@@ -59,9 +77,23 @@ export class Gossip {
   flush(): void {
     const fresh = this.#fresh
     this.#fresh = []
+    const urgent = fresh.filter(isForVotesQueue)
+    const normal = fresh.filter((item) => !isForVotesQueue(item))
+    const peers = this.#options.peers()
+    this.#spread(urgent, peers, (peer, { frame }) => {
+      this.#options.send(peer, frame, 0, gossipQueueBytesMax)
+    })
+    this.#spread(normal, peers, (peer, packed) => this.#sendOrRemember(peer, packed))
+  }
+
+  #spread(
+    fresh: readonly FreshBundle[],
+    peers: readonly GossipPeer[],
+    send: (peer: PeerId, packed: PackedBundles) => void,
+  ): void {
     // Most peers want the same bundles: one encoding serves all of them.
-    const encoded = new Map<string, Uint8Array[]>()
-    for (const peer of this.#options.peers()) {
+    const encoded = new Map<string, PackedBundles[]>()
+    for (const peer of peers) {
       const chosen = fresh.map((item) => isFor(item, peer))
       if (!chosen.includes(true)) continue
       const key = chosen.map((isChosen) => (isChosen ? '1' : '0')).join('')
@@ -70,32 +102,77 @@ export class Gossip {
         frames = packBundles(fresh.filter((_, index) => chosen[index]).map((item) => item.bundle))
         encoded.set(key, frames)
       }
-      for (const frame of frames) this.#options.send(peer.peer, frame)
+      for (const packed of frames) send(peer.peer, packed)
     }
+  }
+
+  #sendOrRemember(peer: PeerId, packed: PackedBundles): void {
+    const missed = this.#missed.get(peer)
+    // In order: what came later does not overtake what is remembered.
+    if (missed === undefined && this.#options.send(peer, packed.frame, 1, gossipQueueBytesMax)) return
+    const list = missed ?? { bundles: [], bytes: 0, isIncomplete: false }
+    this.#missed.set(peer, list)
+    for (const bundle of packed.bundles) {
+      if (list.bytes + bundle.length > gossipMissedBytesMax) {
+        list.isIncomplete = true
+        return
+      }
+      list.bundles.push(bundle)
+      list.bytes += bundle.length
+    }
+  }
+
+  /** There is room again towards this peer. */
+  writable(peer: PeerId): void {
+    const missed = this.#missed.get(peer)
+    if (missed === undefined) return
+    this.#missed.delete(peer)
+    const bundles = missed.isIncomplete ? [...missed.bundles, ...this.#options.resend()] : missed.bundles
+    for (const packed of packBundles(bundles)) this.#sendOrRemember(peer, packed)
+  }
+
+  /** A peer that is gone starts anew with what the pool shows it. */
+  forget(peer: PeerId): void {
+    this.#missed.delete(peer)
+  }
+
+  /** Bytes of bundles that are remembered for this peer. */
+  missedBytes(peer: PeerId): number {
+    return this.#missed.get(peer)?.bytes ?? 0
   }
 }
 
-function isFor(item: Fresh, peer: GossipPeer): boolean {
+function isForVotesQueue({ bundle, isUrgent }: FreshBundle): boolean {
+  return isUrgent && bundle.length <= urgentBundleBytesMax
+}
+
+function isFor(item: FreshBundle, peer: GossipPeer): boolean {
   if (item.from === peer.peer) return false
   return peer.isSubscriber || (peer.isUpstream && !item.fromUpstream)
 }
 
+export interface PackedBundles {
+  readonly frame: Uint8Array
+  readonly bundles: readonly Uint8Array[]
+}
+
 /** Transactions frames of moderate size; a bundle larger than that has a frame of its own. */
-export function packBundles(bundles: readonly Uint8Array[]): Uint8Array[] {
-  const frames: Uint8Array[] = []
+export function packBundles(bundles: readonly Uint8Array[]): PackedBundles[] {
+  const frames: PackedBundles[] = []
   let batch: Uint8Array[] = []
   let batchBytes = 0
+  const close = () => {
+    if (batch.length > 0) frames.push({ frame: encodeTransactionsFrame(batch), bundles: batch })
+    batch = []
+    batchBytes = 0
+  }
   for (const bundle of bundles) {
     const isFull =
       batchBytes + bundle.length > transactionsFrameBytes || batch.length === bundlesPerFrameMax
-    if (isFull && batch.length > 0) {
-      frames.push(encodeTransactionsFrame(batch))
-      batch = []
-      batchBytes = 0
-    }
+    if (isFull) close()
     batch.push(bundle)
     batchBytes += bundle.length
   }
-  if (batch.length > 0) frames.push(encodeTransactionsFrame(batch))
+  close()
   return frames
 }

@@ -81,6 +81,15 @@ export const closePatienceMs = 300
 /** Bundles in one transactions frame, and the bytes after which a new frame is begun. */
 export const bundlesPerFrameMax = 1024
 export const transactionsFrameBytes = 256 * 1024
+/**
+ * Gossip goes into a class 1 queue only up to here: a proposal never waits behind more (about 10 ms),
+ * however much
+ * is being imported. What does not fit is remembered per peer, as references, up to the second bound.
+ */
+export const gossipQueueBytesMax = 256 * 1024
+export const gossipMissedBytesMax = 4 * 1024 * 1024
+/** An emergency transaction up to this size travels with the votes. */
+export const urgentBundleBytesMax = 16 * 1024
 /** Bundles shown to a peer that comes up, or that could not take them before. */
 export const resendBytesMax = 512 * 1024
 /** One answer to a block request, unless a single block is larger. */

@@ -28,6 +28,7 @@ import {
   blocksAnswerBytesMax,
   blocksAnswerCountMax,
   blocksWelcomeMs,
+  gossipQueueBytesMax,
   relayHeartbeatMs,
   resendBytesMax,
   subscribersMax,
@@ -86,7 +87,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
           isUpstream: this.#isUpstream(entry),
           isSubscriber: entry.subscription.transactions,
         })),
-      send: (to, frame) => void this.#transport?.send(to, frame, 1),
+      send: (to, frame, queueClass, bound) => this.#transport?.send(to, frame, queueClass, bound) === true,
+      resend: () => ports.transactions.resend('all', resendBytesMax),
     })
   }
 
@@ -118,7 +120,10 @@ export class NetworkSide implements RunnerEffects, TransportListener {
 
   onPeer(peer: PeerId, up: boolean, hello: Hello): void {
     if (up) this.#onUp(this.peers.up(peer, hello))
-    else this.peers.down(peer)
+    else {
+      this.peers.down(peer)
+      this.#gossip.forget(peer)
+    }
     this.upkeep()
     this.#ports.logger?.info({ peer, up, role: hello.role, tip: hello.tipHeight }, 'peer')
     this.#ports.events?.onPeers?.(this.#transport?.peers() ?? [])
@@ -135,9 +140,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   }
 
   onWritable(peer: PeerId): void {
-    const entry = this.peers.get(peer)
-    // Gossip that found no room was dropped; the oldest waiting transactions are shown again.
-    if (entry !== undefined && this.#isUpstream(entry)) this.#resend(peer, 'all')
+    this.#gossip.writable(peer)
   }
 
   onClosed(peer: PeerId, reason: string): void {
@@ -277,10 +280,13 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     this.#ports.transactions
       .receive(bundles, entry.peer)
       .then((fresh) => {
-        const accepted = bundles.filter((_, index) => fresh[index] === true)
+        const accepted = bundles.flatMap((bundle, index) => {
+          const isUrgent = fresh[index] === 'urgent'
+          return fresh[index] === false ? [] : [{ bundle, isUrgent, from: entry.peer, fromUpstream }]
+        })
         this.#ports.metrics?.observe('gossip_accepted', accepted.length)
         if (accepted.length === 0) return
-        this.#gossip.add(accepted, entry.peer, fromUpstream)
+        this.#gossip.add(accepted)
         this.poolChanged()
       })
       .catch((error: unknown) => {
@@ -289,8 +295,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       .finally(release)
   }
 
-  submitted(bundles: readonly Uint8Array[]): void {
-    this.#gossip.add(bundles, null, false)
+  submitted(bundles: readonly Uint8Array[], isUrgent: boolean): void {
+    this.#gossip.add(bundles.map((bundle) => ({ bundle, isUrgent, from: null, fromUpstream: false })))
   }
 
   /** Told to the core once a turn, however many transactions came. */
@@ -307,7 +313,12 @@ export class NetworkSide implements RunnerEffects, TransportListener {
 
   #resend(to: PeerId, which: 'emergency' | 'all'): void {
     const bundles = this.#ports.transactions.resend(which, resendBytesMax)
-    for (const frame of packBundles(bundles)) this.#transport?.send(to, frame, 1)
+    // Whoever comes up has an empty queue, and emergency transactions are few and small: they go with the
+    // votes.
+    const queueClass = which === 'emergency' ? 0 : 1
+    for (const { frame } of packBundles(bundles)) {
+      this.#transport?.send(to, frame, queueClass, gossipQueueBytesMax + resendBytesMax)
+    }
   }
 
   resendEmergency(): void {

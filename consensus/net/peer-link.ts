@@ -123,10 +123,10 @@ export class PeerLink {
   }
 
   /** False: not up, no room. A class 0 queue that is full means a dead reader: the link is closed. */
-  send(frame: Uint8Array, queueClass: QueueClass): boolean {
+  send(frame: Uint8Array, queueClass: QueueClass, boundBytes?: number): boolean {
     if (this.closed || this.hello === null) return false
-    if (!this.#queue.offer(frame, queueClass)) {
-      if (queueClass === 0) this.close('QUEUE_OVERFLOW')
+    if (!this.#queue.offer(frame, queueClass, boundBytes)) {
+      if (queueClass === 0 && boundBytes === undefined) this.close('QUEUE_OVERFLOW')
       return false
     }
     this.#schedulePump()

@@ -117,7 +117,7 @@ export interface TransactionPort {
    * travel
    * on. The peer's credit stays used until the promise settles: that is the back-pressure.
    */
-  receive(bundles: readonly Uint8Array[], from: PeerId): Promise<readonly boolean[]>
+  receive(bundles: readonly Uint8Array[], from: PeerId): Promise<readonly (boolean | 'urgent')[]>
   /** Oldest waiting bundles, for peers that may have missed them; at most `bytesMax` together. */
   resend(which: 'emergency' | 'all', bytesMax: number): readonly Uint8Array[]
   /** Keep this block's transactions out of fresh proposals until governance looks at them (R18). */

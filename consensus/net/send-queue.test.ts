@@ -62,6 +62,18 @@ t.test('bounds: queue, message, and one message always fits into an empty queue'
   )
 })
 
+t.test('a lower bound leaves room for others, and room is told by that bound', async (t) => {
+  const queue = new SendQueue(limits)
+  t.ok(queue.offer(new Uint8Array(60_000), 1, 100_000))
+  t.notOk(queue.offer(new Uint8Array(60_000), 1, 100_000), 'gossip')
+  t.ok(queue.offer(new Uint8Array(60_000), 1), 'a proposal')
+  t.notOk(queue.takeWritable())
+  queue.next()
+  t.notOk(queue.takeWritable(), '60,000 still wait')
+  queue.next()
+  t.ok(queue.takeWritable())
+})
+
 t.test('without credit nothing moves; too much credit is a fault', async (t) => {
   const queue = new SendQueue(limits)
   queue.offer(new Uint8Array(300_000), 1)

@@ -13,8 +13,8 @@ interface Lane {
   queuedBytes: number
   /** Unit bytes sent and not yet given back by the receiver. */
   outstandingBytes: number
-  /** A `send` was refused: tell the owner when there is room again. */
-  refused: boolean
+  /** A frame was refused at this bound: tell the owner when half of that is free again. 0: none was. */
+  refusedAtBytes: number
 }
 
 export interface SendQueueLimits {
@@ -34,15 +34,18 @@ export class SendQueue {
   }
 
   /**
-   * False: empty, longer than a message may be, or the queue of its class is full. The frame is not
-   * copied.
+   * False: empty, longer than a message may be, or the queue of its class is full. The frame is not copied.
+   * `boundBytes` below the queue's own bound is for frames that others must be able to pass.
    */
-  offer(frame: Uint8Array, queueClass: QueueClass): boolean {
+  offer(
+    frame: Uint8Array,
+    queueClass: QueueClass,
+    boundBytes = this.#limits.queueBytes[queueClass],
+  ): boolean {
     const lane = this.#lanes[queueClass]
     if (frame.length === 0 || frame.length > messageBytesMax[queueClass]) return false
-    const isFull = lane.queuedBytes + frame.length > this.#limits.queueBytes[queueClass]
-    if (isFull && lane.queuedBytes > 0) {
-      lane.refused = true
+    if (lane.queuedBytes > 0 && lane.queuedBytes + frame.length > boundBytes) {
+      lane.refusedAtBytes = Math.max(lane.refusedAtBytes, boundBytes)
       return false
     }
     lane.frames.push(frame)
@@ -94,13 +97,13 @@ export class SendQueue {
     return true
   }
 
-  /** True once after a refusal, when a class has come down to half of its bound. */
+  /** True once after a refusal, when a class has come down to half of the bound that refused. */
   takeWritable(): boolean {
     let writable = false
     for (const queueClass of classes) {
       const lane = this.#lanes[queueClass]
-      if (!lane.refused || lane.queuedBytes * 2 > this.#limits.queueBytes[queueClass]) continue
-      lane.refused = false
+      if (lane.refusedAtBytes === 0 || lane.queuedBytes * 2 > lane.refusedAtBytes) continue
+      lane.refusedAtBytes = 0
       writable = true
     }
     return writable
@@ -120,7 +123,7 @@ export class SendQueue {
 }
 
 function createLane(): Lane {
-  return { frames: [], head: 0, sent: 0, queuedBytes: 0, outstandingBytes: 0, refused: false }
+  return { frames: [], head: 0, sent: 0, queuedBytes: 0, outstandingBytes: 0, refusedAtBytes: 0 }
 }
 
 function dropHead(lane: Lane): void {

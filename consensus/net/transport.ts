@@ -67,8 +67,14 @@ export interface PeerStatus {
 /** At most once; in order per peer and class while the peer is up. */
 export interface Transport {
   readonly own: PeerId
-  /** False: not connected, or no room. Never throws, never blocks, does not copy: leave the frame alone. */
-  send(to: PeerId, frame: Uint8Array, queueClass: QueueClass): boolean
+  /**
+   * False: not connected, or no room; `onWritable` follows in the second case. Never throws, never
+   * blocks, does
+   * not copy: leave the frame alone. With `boundBytes` the frame is taken only while its class holds no
+   * more than
+   * that, so that what comes after it need not wait long.
+   */
+  send(to: PeerId, frame: Uint8Array, queueClass: QueueClass, boundBytes?: number): boolean
   peers(): PeerStatus[]
   isUp(peer: PeerId): boolean
   /** Replaces the list of admitted peers; connections of peers that fell out are closed. */
@@ -191,11 +197,11 @@ class SwarmTransport implements Transport {
     }
   }
 
-  send(to: PeerId, frame: Uint8Array, queueClass: QueueClass): boolean {
+  send(to: PeerId, frame: Uint8Array, queueClass: QueueClass, boundBytes?: number): boolean {
     const link = this.#links.get(to)
     if (link === undefined) return false
     if (this.#dropped.has(to)) return true
-    return link.send(frame, queueClass)
+    return link.send(frame, queueClass, boundBytes)
   }
 
   peers(): PeerStatus[] {
