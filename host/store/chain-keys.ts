@@ -1,15 +1,13 @@
 // Stored keys of the chain environment, built from true keys.
 import { encodePartition } from '../../runtime/state/index.js'
-import type { RecordSealer } from './record-seal.js'
+import { prfBytes, type RecordSealer } from './record-seal.js'
 import { table, type TableId } from './tables.js'
 
-const prfBytes = 16
-
 /** table | PRF16(true key) */
-export function pointStoredKey(id: TableId, sealer: RecordSealer, trueKey: Uint8Array): Buffer {
-  const stored = Buffer.alloc(1 + prfBytes)
+export function pointStoredKey(id: TableId, sealer: RecordSealer, trueKey: Uint8Array): Uint8Array {
+  const stored = new Uint8Array(1 + prfBytes)
   stored[0] = id
-  sealer.hideKey(trueKey, stored.subarray(1))
+  sealer.hideKey(trueKey, stored, 1)
   return stored
 }
 
@@ -38,11 +36,11 @@ export const orderedTailBytes = 12
 /**
  * table | PRF16(store, table, partition) | order u64 BE | sequence u32 BE, from the encoded ordered key.
  */
-export function orderedStoredKey(id: TableId, sealer: RecordSealer, trueKey: Uint8Array): Buffer {
-  const stored = Buffer.alloc(1 + prfBytes + orderedTailBytes)
+export function orderedStoredKey(id: TableId, sealer: RecordSealer, trueKey: Uint8Array): Uint8Array {
+  const stored = new Uint8Array(1 + prfBytes + orderedTailBytes)
   stored[0] = id
   const prefixEnd = trueKey.length - orderedTailBytes
-  sealer.hideKey(trueKey.subarray(0, prefixEnd), stored.subarray(1, 1 + prfBytes))
+  sealer.hideKey(trueKey.subarray(0, prefixEnd), stored, 1)
   stored.set(trueKey.subarray(prefixEnd), 1 + prfBytes)
   return stored
 }
@@ -56,7 +54,7 @@ export function scanRange(
   const prefix = stateTrueKey(scan.store, encodePartition(scan.table, scan.partition))
   const start = Buffer.alloc(1 + prfBytes + 8)
   start[0] = id
-  sealer.hideKey(prefix, start.subarray(1, 1 + prfBytes))
+  sealer.hideKey(prefix, start, 1)
   const end = Buffer.concat([start, new Uint8Array([255, 255, 255, 255, 0])])
   start.writeBigUInt64BE(scan.from, 1 + prfBytes)
   end.writeBigUInt64BE(scan.to, 1 + prfBytes)

@@ -17,6 +17,7 @@ const plainHeadBytes = 6
 export const recordOverheadBytes = headBytes + tagBytes
 const noncesPerDraw = 256
 const viewsMax = 64
+export const prfBytes = 16
 
 /** Sizes that a plaintext is padded to; above 1 KiB powers of two. */
 export function sizeClass(byteCount: number): number {
@@ -40,6 +41,8 @@ export class RecordSealer {
   readonly #indexKey: Secret
   readonly #associated: Buffer
   readonly #scratch = new Scratch()
+  readonly #prfInput = new InputBuffer()
+  readonly #prfOutput = new Uint8Array(new ArrayBuffer(prfBytes))
   /** Views of `#associated` by length of the stored key: making one costs as much as hashing it. */
   readonly #associatedViews: Buffer[] = []
   readonly #nonces = Buffer.alloc(noncesPerDraw * nonceBytes)
@@ -56,9 +59,14 @@ export class RecordSealer {
     this.#associated[dataKey.storeId.length] = table
   }
 
-  /** PRF16: keyed BLAKE2b of the true key or prefix, 16 bytes. */
-  hideKey(trueKey: Uint8Array, out: Uint8Array): void {
-    sodium.crypto_generichash(out, trueKey, this.#indexKey.bytes)
+  /**
+   * PRF16: keyed BLAKE2b of the true key or prefix, 16 bytes into `out` at `offset`. Works on buffers of
+   * its own: asking a small array for its memory, as a native call does, makes V8 move it.
+   */
+  hideKey(trueKey: Uint8Array, out: Uint8Array, offset = 0): void {
+    const input = this.#prfInput.of(trueKey)
+    sodium.crypto_generichash(this.#prfOutput, input, this.#indexKey.bytes)
+    for (let index = 0; index < prfBytes; index += 1) out[offset + index] = this.#prfOutput[index]
   }
 
   /** A fresh sealed record. `nonce` is for golden vectors only. */
@@ -196,6 +204,20 @@ export class RecordSealer {
   /** Names a record without saying anything about its content. */
   #where(storedKey: Uint8Array): string {
     return `record ${Buffer.from(storedKey).toString('hex')} of table ${this.#table} in ${this.#space}`
+  }
+}
+
+/** Copies short inputs to one place, with a view for each length. */
+class InputBuffer {
+  readonly #bytes = new Uint8Array(256)
+  readonly #views: Uint8Array[] = []
+
+  of(input: Uint8Array): Uint8Array {
+    const { length } = input
+    if (length > this.#bytes.length) return input
+    const view = (this.#views[length] ??= this.#bytes.subarray(0, length))
+    view.set(input)
+    return view
   }
 }
 

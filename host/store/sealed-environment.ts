@@ -12,6 +12,7 @@ import { StoreLock } from './store-lock.js'
 import { isPadded, table, type TableId } from './tables.js'
 
 export const formatVersion = 1
+const sharedViewsMax = 64
 const labelKey = Buffer.from([table.label])
 
 /** An LMDB read transaction; every read takes one or uses the engine's own newest. */
@@ -47,6 +48,8 @@ export class SealedEnvironment {
   readonly #sealers: (RecordSealer | undefined)[] = []
   readonly #dataKey: DataKey
   readonly isNew: boolean
+  #shared: Uint8Array | undefined
+  readonly #sharedViews = new Map<number, Uint8Array>()
   #isClosed = false
 
   /**
@@ -124,7 +127,7 @@ export class SealedEnvironment {
     if (this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
     try {
       const shared = this.#engine.getBinaryFast(storedKey, transaction && { transaction })
-      return shared === undefined ? undefined : shared.subarray(0, this.#engine.lastSize)
+      return shared === undefined ? undefined : this.#viewOf(shared, this.#engine.lastSize)
     } catch (error) {
       throw engineError(error, `reading ${this.path}`)
     }
@@ -190,6 +193,21 @@ export class SealedEnvironment {
     } finally {
       this.#lock.release()
     }
+  }
+
+  /** lmdb-js hands out one shared buffer for most values; its views are kept by size. */
+  #viewOf(shared: Uint8Array, byteCount: number): Uint8Array {
+    if (shared !== this.#shared) {
+      this.#shared = shared
+      this.#sharedViews.clear()
+    }
+    let view = this.#sharedViews.get(byteCount)
+    if (view === undefined) {
+      if (this.#sharedViews.size >= sharedViewsMax) this.#sharedViews.clear()
+      view = shared.subarray(0, byteCount)
+      this.#sharedViews.set(byteCount, view)
+    }
+    return view
   }
 
   #checkLabel(): void {

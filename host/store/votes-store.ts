@@ -114,7 +114,7 @@ type VoteTable = typeof table.voteRecord | typeof table.voteBody | typeof table.
 function storedKey(environment: SealedEnvironment, id: VoteTable, trueKey: Uint8Array): Buffer {
   const stored = Buffer.alloc(17)
   stored[0] = id
-  environment.sealer(id).hideKey(trueKey, stored.subarray(1))
+  environment.sealer(id).hideKey(trueKey, stored, 1)
   return stored
 }
 

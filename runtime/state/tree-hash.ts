@@ -16,30 +16,26 @@ export class TreeHasher {
   readonly #leafSalt: Uint8Array
   readonly #leafMessage = new Uint8Array(1 + 2 * hashBytes)
   readonly #innerMessage = new Uint8Array(1 + 2 * hashBytes)
-  #valueMessage: Uint8Array
+  readonly #keyMessage = new MessageBuffer(new Uint8Array(0))
+  readonly #valueMessage: MessageBuffer
 
   constructor(hash: Hash, leafSalt: Uint8Array) {
     this.#hash = hash
     this.#leafSalt = new Uint8Array(leafSalt)
     this.#innerMessage[0] = 1
-    this.#valueMessage = new Uint8Array(1_024)
-    this.#valueMessage.set(leafSalt)
+    this.#valueMessage = new MessageBuffer(this.#leafSalt)
   }
 
   path(key: Uint8Array, out: Uint8Array, outOffset: number): void {
-    copyHash(this.#hash(key), 0, out, outOffset)
+    copyHash(this.#hash(this.#keyMessage.of(key)), 0, out, outOffset)
   }
 
   valueHash(key: Uint8Array, value: Uint8Array, out: Uint8Array, outOffset: number): void {
     const saltBytes = this.#leafSalt.length
-    const byteCount = saltBytes + key.length + value.length
-    if (byteCount > this.#valueMessage.length) {
-      this.#valueMessage = new Uint8Array(2 * byteCount)
-      this.#valueMessage.set(this.#leafSalt)
-    }
-    this.#valueMessage.set(key, saltBytes)
-    this.#valueMessage.set(value, saltBytes + key.length)
-    copyHash(this.#hash(this.#valueMessage.subarray(0, byteCount)), 0, out, outOffset)
+    const message = this.#valueMessage.take(saltBytes + key.length + value.length)
+    message.set(key, saltBytes)
+    message.set(value, saltBytes + key.length)
+    copyHash(this.#hash(message), 0, out, outOffset)
   }
 
   /** `cell` holds path | valueHash from `cellOffset` on. */
@@ -61,6 +57,45 @@ export class TreeHasher {
     copyHash(this.#hash(message), 0, out, outOffset)
   }
 }
+
+/**
+ * Messages of any length in one place, after a fixed start, with the views kept by length. A native hash
+ * that is given a small array of its own makes V8 move that array, which costs as much as hashing it.
+ */
+class MessageBuffer {
+  readonly #start: Uint8Array
+  #bytes: Uint8Array
+  readonly #views = new Map<number, Uint8Array>()
+
+  constructor(start: Uint8Array) {
+    this.#start = start
+    this.#bytes = new Uint8Array(1_024)
+    this.#bytes.set(start)
+  }
+
+  /** A view of this length, fixed start included, valid until the next call. */
+  take(byteCount: number): Uint8Array {
+    const kept = this.#views.get(byteCount)
+    if (kept !== undefined) return kept
+    if (byteCount > this.#bytes.length) {
+      this.#bytes = new Uint8Array(2 * byteCount)
+      this.#bytes.set(this.#start)
+      this.#views.clear()
+    }
+    if (this.#views.size >= viewsMax) this.#views.clear()
+    const view = this.#bytes.subarray(0, byteCount)
+    this.#views.set(byteCount, view)
+    return view
+  }
+
+  of(message: Uint8Array): Uint8Array {
+    const view = this.take(message.length)
+    view.set(message)
+    return view
+  }
+}
+
+const viewsMax = 256
 
 /** A loop beats `set(subarray)` for 32 bytes: no view is made. */
 export function copyHash(from: Uint8Array, fromOffset: number, to: Uint8Array, toOffset: number): void {
