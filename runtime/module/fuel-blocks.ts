@@ -9,6 +9,7 @@
 // observe the global, so this is exact at every exit, and an exhausted slice is found before anything that
 // could have been observed.
 
+import { placeCharges, type BlockCharge } from './charge-placement.js'
 import { createByteReader, readByte, readS33, readU32, skipBytes, type ByteReader } from './byte-reader.js'
 import type { FuelSchedule } from './fuel-schedule.js'
 import * as op from './opcodes.js'
@@ -44,11 +45,12 @@ export interface Edit {
 
 interface BlockFrame {
   readonly opcode: number
-  isTargeted: boolean
-  /** The local may be behind the global on a branch to the label. */
-  isBehind: boolean
-  /** The same on the false case of an `if`. */
-  readonly isBehindElse: boolean
+  /** Blocks that go on behind the frame's end. */
+  readonly incoming: BlockCharge[]
+  /** The head of a loop. */
+  readonly head: BlockCharge | undefined
+  /** The block of an `if`'s condition, until its `else` is met. */
+  readonly condition: BlockCharge | undefined
 }
 
 interface Splitter {
@@ -56,9 +58,10 @@ interface Splitter {
   readonly schedule: FuelSchedule
   readonly reader: ByteReader
   readonly edits: Edit[]
+  readonly blocks: BlockCharge[]
   readonly frames: BlockFrame[]
   /** The charge of the block at hand. */
-  block: Edit
+  block: BlockCharge
   isReachable: boolean
 }
 
@@ -69,17 +72,16 @@ export function splitIntoBlocks(
   facts: FunctionFacts,
   schedule: FuelSchedule,
 ): Edit[] {
-  const entry = createEdit(EDIT_CHARGE, body.codeStart)
+  const entry = createCharge(body.codeStart)
   entry.price = Math.max(0, facts.localCount - schedule.localsFree)
-  // The stack check behind it is a trap, so the entry is always settled.
-  entry.isSettling = true
   entry.isReloading = true
   const splitter: Splitter = {
     module,
     schedule,
     reader: createByteReader(module.bytes, body.codeStart, body.end),
     edits: [entry],
-    frames: [createFrame(op.OP_BLOCK, false)],
+    blocks: [entry],
+    frames: [createFrame(op.OP_BLOCK)],
     block: entry,
     isReachable: true,
   }
@@ -87,6 +89,7 @@ export function splitIntoBlocks(
     if (splitter.isReachable) visitInstruction(splitter)
     else dropUnreachable(splitter)
   }
+  placeCharges(splitter.blocks)
   return splitter.edits
 }
 
@@ -94,13 +97,17 @@ function createEdit(kind: number, at: number): Edit {
   return { kind, at, until: at, price: 0, isSettling: false, isReloading: false, isBehind: false }
 }
 
-function createFrame(opcode: number, isBehindElse: boolean): BlockFrame {
-  return { opcode, isTargeted: false, isBehind: false, isBehindElse }
+function createCharge(at: number): BlockCharge {
+  return { ...createEdit(EDIT_CHARGE, at), predecessors: [], successors: [], isLoopHead: false }
 }
 
-/** Whether the local is behind the global where the block ends. */
-function isBehindAfter(block: Edit): boolean {
-  return !block.isSettling && (block.price > 0 || block.isBehind)
+function createFrame(opcode: number, head?: BlockCharge, condition?: BlockCharge): BlockFrame {
+  return { opcode, incoming: [], head, condition }
+}
+
+function connect(from: BlockCharge, to: BlockCharge): void {
+  from.successors.push(to)
+  to.predecessors.push(from)
 }
 
 function addEdit(splitter: Splitter, kind: number, at: number, price = 0): void {
@@ -110,11 +117,12 @@ function addEdit(splitter: Splitter, kind: number, at: number, price = 0): void 
   splitter.edits.push(edit)
 }
 
-/** Begins a block at the reader's position. */
-function beginBlock(splitter: Splitter, isBehind: boolean): Edit {
-  const charge = createEdit(EDIT_CHARGE, splitter.reader.position)
-  charge.isBehind = isBehind
+/** Begins a block at the reader's position that the given blocks lead to. */
+function beginBlock(splitter: Splitter, predecessors: readonly BlockCharge[]): BlockCharge {
+  const charge = createCharge(splitter.reader.position)
+  for (const before of predecessors) connect(before, charge)
   splitter.edits.push(charge)
+  splitter.blocks.push(charge)
   splitter.block = charge
   splitter.isReachable = true
   return charge
@@ -187,7 +195,7 @@ function visitControl(splitter: Splitter, opcode: number, at: number): void {
     case op.OP_BR_IF:
       block.price += schedule.branch
       targetLabel(splitter, readU32(reader))
-      beginBlock(splitter, isBehindAfter(block))
+      beginBlock(splitter, [block])
       return
     case op.OP_BR_TABLE:
       return visitBranchTable(splitter)
@@ -218,21 +226,28 @@ function visitBlock(splitter: Splitter, opcode: number): void {
   const { schedule, block, frames, reader } = splitter
   readS33(reader)
   block.price += opcode === op.OP_BLOCK ? schedule.structure : schedule.branch
-  frames.push(createFrame(opcode, opcode === op.OP_IF && isBehindAfter(block)))
-  if (opcode === op.OP_BLOCK) return
-  // A loop without a trap must still end when its fuel does; what comes round again may be behind.
-  const isLoop = opcode === op.OP_LOOP
-  beginBlock(splitter, isLoop || isBehindAfter(block)).isSettling = isLoop
+  if (opcode === op.OP_BLOCK) {
+    frames.push(createFrame(opcode))
+    return
+  }
+  const inner = beginBlock(splitter, [block])
+  if (opcode === op.OP_IF) {
+    frames.push(createFrame(opcode, undefined, block))
+    return
+  }
+  frames.push(createFrame(opcode, inner))
+  inner.isLoopHead = true
+  // A loop without a trap must still end when its fuel does.
+  inner.isSettling = true
 }
 
 function beginElse(splitter: Splitter): void {
-  // The end of an if with an else is reached from both arms.
   const frame = splitter.frames.pop()!
-  const arms = createFrame(op.OP_ELSE, false)
-  arms.isTargeted = frame.isTargeted || splitter.isReachable
-  arms.isBehind = frame.isBehind || (splitter.isReachable && isBehindAfter(splitter.block))
+  const arms = createFrame(op.OP_ELSE)
+  arms.incoming.push(...frame.incoming)
+  if (splitter.isReachable) arms.incoming.push(splitter.block)
   splitter.frames.push(arms)
-  beginBlock(splitter, frame.isBehindElse)
+  beginBlock(splitter, [frame.condition!])
 }
 
 function visitEnd(splitter: Splitter): void {
@@ -242,23 +257,21 @@ function visitEnd(splitter: Splitter): void {
     if (splitter.isReachable) splitter.block.isSettling = true
     return
   }
+  const incoming = [...frame.incoming]
   // Without an else, the false case of an if goes on here.
-  const isTarget = frame.opcode !== op.OP_LOOP && (frame.isTargeted || frame.opcode === op.OP_IF)
-  const isBehind = splitter.isReachable && isBehindAfter(splitter.block)
-  if (isTarget || !splitter.isReachable) {
-    beginBlock(splitter, isBehind || frame.isBehind || frame.isBehindElse)
-  }
+  if (frame.condition !== undefined) incoming.push(frame.condition)
+  if (incoming.length === 0 && splitter.isReachable) return
+  if (splitter.isReachable) incoming.push(splitter.block)
+  beginBlock(splitter, incoming)
 }
 
 function targetLabel(splitter: Splitter, depth: number): void {
-  const index = splitter.frames.length - 1 - depth
-  const frame = splitter.frames[index]
+  const { block, frames } = splitter
+  const frame = frames[frames.length - 1 - depth]!
   // A branch out of the function is an exit.
-  if (index === 0) splitter.block.isSettling = true
-  frame.isTargeted = true
-  // A branch table may settle its block at a later label; then this is true for nothing, which does no
-  // harm.
-  if (isBehindAfter(splitter.block)) frame.isBehind = true
+  if (depth === frames.length - 1) block.isSettling = true
+  else if (frame.head !== undefined) connect(block, frame.head)
+  else frame.incoming.push(block)
 }
 
 function visitBranchTable(splitter: Splitter): void {
@@ -270,15 +283,17 @@ function visitBranchTable(splitter: Splitter): void {
 }
 
 function endByCall(splitter: Splitter, price: number): void {
-  splitter.block.price += price
-  splitter.block.isSettling = true
-  beginBlock(splitter, false).isReloading = true
+  const { block } = splitter
+  block.price += price
+  block.isSettling = true
+  beginBlock(splitter, [block]).isReloading = true
 }
 
 function endByCharge(splitter: Splitter, kind: number, at: number): void {
-  splitter.block.isSettling = true
+  const { block } = splitter
+  block.isSettling = true
   addEdit(splitter, kind, at)
-  beginBlock(splitter, false).isReloading = true
+  beginBlock(splitter, [block]).isReloading = true
 }
 
 function visitPrefixed(splitter: Splitter, at: number): void {

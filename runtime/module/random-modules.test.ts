@@ -138,8 +138,8 @@ t.test('flipped bytes: the validator agrees with the engine', async (t) => {
       }
       return !isEngineValid || ourOwnRefusals.has(result.code)
     }),
-    { numRuns: 3000, seed: 7 },
+    { numRuns: 1000, seed: 7 },
   )
-  t.ok(admitted > 100, 'some flips stay valid')
+  t.ok(admitted > 50, 'some flips stay valid')
   t.end()
 })
