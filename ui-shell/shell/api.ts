@@ -54,19 +54,24 @@ export interface ShellApi {
   }): () => void
 }
 
-/** `pageToken`: from the page's own meta element. */
-export function createShellApi(pageToken: string): ShellApi {
+/**
+ * `pageToken`: from the page's own meta element. `onStale` is called when the node no longer takes it: it was started
+ * anew, and only a fresh page carries its new token.
+ */
+export function createShellApi(pageToken: string, onStale: () => void): ShellApi {
   let token: string | undefined
   const call = async <T>(path: string, options?: { method: 'POST'; body?: BodyInit; type?: string }) => {
     const headers: Record<string, string> = { 'x-wardchain-page': pageToken }
     if (token !== undefined) headers.authorization = `Bearer ${token}`
     if (options?.type !== undefined) headers['content-type'] = options.type
-    return answerOf<T>(path, {
+    const answer = await answerOf<T>(path, {
       method: options?.method ?? 'GET',
       headers,
       body: options?.body,
       cache: 'no-store',
     })
+    if (!answer.ok && answer.code === 'ORIGIN_REFUSED') onStale()
+    return answer
   }
   const post = <T>(path: string) => call<T>(path, { method: 'POST' })
   const postPassword = async <T>(path: string, password: string): Promise<Answer<T>> => {

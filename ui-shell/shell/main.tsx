@@ -5,7 +5,11 @@ import { Shell } from './shell.js'
 import { createController } from './shell-state.js'
 
 const pageToken = document.querySelector<HTMLMetaElement>('meta[name="wardchain-page"]')?.content ?? ''
-const api = createShellApi(pageToken)
+/** A page that is refused at once would be refused again: it stays and says so. */
+const reloadAfterMs = 3_000
+const api = createShellApi(pageToken, () => {
+  if (performance.now() > reloadAfterMs) location.reload()
+})
 const controller = createController(api)
 const root = document.getElementById('shell')
 if (root !== null) {

@@ -1,6 +1,6 @@
 // A password field that may be pasted into and looked at (WCAG 3.3.8), and is emptied as soon as it was
 // used.
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 
 export interface PasswordFieldProps {
   id: string
@@ -17,6 +17,12 @@ export interface PasswordFieldProps {
 export function PasswordField(props: PasswordFieldProps) {
   const [isShown, setIsShown] = useState(false)
   const wasFocused = useRef(false)
+  const wasDisabled = useRef(false)
+  useEffect(() => {
+    // After a refused attempt the next one begins here; only once the field takes input again can it take the focus.
+    if (wasDisabled.current && !props.isDisabled) props.fieldRef.current?.focus()
+    wasDisabled.current = props.isDisabled
+  }, [props.isDisabled])
   return (
     <div class="field">
       <label for={props.id}>{props.label}</label>

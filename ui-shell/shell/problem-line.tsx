@@ -3,7 +3,7 @@ import { visibleText } from '../values/text.js'
 import type { Refusal } from './api.js'
 
 /**
- * `id` is what the field's aria-describedby names. The element is always there, so that its change is announced.
+ * `id` is what the field's aria-describedby names. The element is always there: its change is announced.
  */
 export function ProblemLine(props: { id: string; problem: Refusal | undefined; testId: string }) {
   const { id, problem, testId } = props

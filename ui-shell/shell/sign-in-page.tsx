@@ -26,7 +26,6 @@ export function SignInPage({ state, signIn }: SignInPageProps) {
     setProblem(undefined)
     setProblem(await signIn(chosen, password))
     setIsBusy(false)
-    field.current?.focus()
   }
   const choose = (entity: string): void => {
     setChosen(entity)

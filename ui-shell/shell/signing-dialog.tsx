@@ -34,7 +34,9 @@ export function SigningDialog(props: SigningDialogProps) {
   const { isBusy, problem, submit } = useSigning(props, field)
   useEffect(() => {
     dialog.current?.showModal()
-    if (!prepared.passwordNeeded) heading.current?.focus()
+    // showModal focuses what comes first; what is wanted next is the password, or else a reading of the title.
+    if (prepared.passwordNeeded) field.current?.focus()
+    else heading.current?.focus()
   }, [])
   const cancel = (): void => {
     if (isBusy) return
@@ -67,7 +69,6 @@ export function SigningDialog(props: SigningDialogProps) {
             isDisabled={isBusy}
             describedBy="signing-problem"
             isInvalid={problem !== undefined}
-            isFocused
             fieldRef={field}
           />
         )}
@@ -108,8 +109,7 @@ function useSigning(props: SigningDialogProps, field: { current: HTMLInputElemen
       const text = `Signed: “${prepared.meaning}”. Final in block ${height} (${shortId(transactionId)}).`
       props.notify({ tone: 'good', text, code: '' })
     } else if (retriable.has(outcome.code)) {
-      setProblem(outcome)
-      return field.current?.focus()
+      return setProblem(outcome)
     } else {
       // It was signed and waits, or it can never be signed again: a second press could only do harm.
       props.notify(noticeOf(outcome))

@@ -25,7 +25,6 @@ export function UnlockPage({ status, isReachable, unlock }: UnlockPageProps) {
     setProblem(undefined)
     setProblem(await unlock(password))
     setIsBusy(false)
-    field.current?.focus()
   }
   const progress = status?.progress
   return (
