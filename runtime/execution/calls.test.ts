@@ -1,4 +1,5 @@
-// Calls between contracts: fuel slices, roll-back, catching, re-entry, depth, frames, read-only; reused instances.
+// Calls between contracts: fuel slices, roll-back, catching, re-entry, depth, frames, read-only; reused
+// instances.
 import t from 'tap'
 import { statusOf, type ErrorCode } from '../protocol/index.js'
 import { methodsOf } from './test-contracts.fixture.js'
@@ -148,7 +149,8 @@ t.test('the callee sees the calling contract as caller and the signer as origin'
 })
 
 t.test('nobody can tell a reused instance from a fresh one', async (t) => {
-  // Adds one to a global, a memory cell and a zeroed cell, grows on demand; what it sees must never depend on the past.
+  // Adds one to a global, a memory cell and a zeroed cell, grows on demand; what it sees must never depend
+  // on the past.
   const sticky: Probe = {
     body: `(global $count (mut i32) (i32.const 40)) (global $wide (mut i64) (i64.const 1))
       (func (export "_initialize") (global.set $count (i32.const 41)) (i32.store (i32.const 512) (i32.const 7)))

@@ -1,4 +1,5 @@
-// Governance: deploy, switch, migrate, identities, validators, erasure. Validated at once, applied at the block's end.
+// Governance: deploy, switch, migrate, identities, validators, erasure. Validated at once, applied at the
+// block's end.
 import t from 'tap'
 import {
   aliasEntityId,

@@ -157,7 +157,8 @@ t.test('searches give the newest first, within a block and across blocks', async
     const [receipt] = world.block([ask(...question)]).receiptsDecoded
     t.same(answered(receipt.returned), expected(...question), question.slice(1).join(' '))
   }
-  // The same questions behind new records in one block: the clinical lane runs before the operational calls.
+  // The same questions behind new records in one block: the clinical lane runs before the operational
+  // calls.
   const late = [150, 950, 300].map((time, index) =>
     observationOf(lisa, 'abc'[index], 7, { effectiveTime: time }),
   )

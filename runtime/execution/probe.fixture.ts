@@ -1,4 +1,5 @@
-// Runs small guests as signed calls and shows what came back: for tests of host functions, frames and calls.
+// Runs small guests as signed calls and shows what came back: for tests of host functions, frames and
+// calls.
 import { codeOfStatus, type Manifest, type Receipt } from '../protocol/index.js'
 import { contractOf, genesisContract, methodsOf, systemContracts } from './test-contracts.fixture.js'
 import type { Diagnostic } from './index.js'

@@ -207,7 +207,8 @@ t.test('one source that floods a rule spends its own budget only', async (t) => 
 t.test(
   'a rule that fails for several sources and patients is quarantined; one device cannot do that',
   async (t) => {
-    // Traps on a pulse above 200 (i64 value right behind the u16 schema of the body is awkward to find: use the code).
+    // Traps on a pulse above 200 (i64 value right behind the u16 schema of the body is awkward to find: use
+    // the code).
     const picky = contractOf(
       {
         alias: 'acme/picky',

@@ -1,0 +1,166 @@
+// The same blocks give the same bytes: golden vectors, traces on and off, cold and warm, pointers at
+// random.
+import { readFileSync, writeFileSync } from 'node:fs'
+import t from 'tap'
+import fc from 'fast-check'
+import { bytesToHex, codeOfStatus, entityKind, recordKind } from '../protocol/index.js'
+import { createModuleCache, type ExecutedBlock, type TraceEvent } from './index.js'
+import { go, Probes, type Probe } from './probe.fixture.js'
+import { contractOf, genesisContract, methodsOf, systemContracts } from './test-contracts.fixture.js'
+import { admissionOf, observationOf, patientOf, signerOf, World, type Signer } from './world.fixture.js'
+
+const vectorFile = 'runtime/execution/vectors/blocks.json'
+const [lisa, otto] = ['lisa', 'otto'].map(patientOf)
+
+const raising = contractOf(
+  {
+    alias: 'acme/raise',
+    subscriptions: [{ kind: recordKind.observation, codes: ['8867-4'], method: 'onPulse', priority: 10 }],
+    methods: methodsOf({ onPulse: 'record' }),
+  },
+  `(func (export "onPulse") (call $input_read (i32.const 1024))
+     (call $state_set (i32.const 1) (i32.const 1024) (i32.const 16) (i32.const 1040) (i32.const 32))
+     (call $explain (i32.const 1024) (i32.const 16))
+     (drop (call $alert_raise (i32.const 1024) (i32.const 16))))`,
+)
+
+interface Scene {
+  world: World
+  monitor: Signer
+}
+
+function found(): Scene {
+  const monitor = signerOf('monitor', entityKind.source)
+  return {
+    monitor,
+    world: new World({ signers: [monitor], contracts: [...systemContracts, genesisContract(raising)] }),
+  }
+}
+
+/** A few blocks that touch most of the kernel. */
+const blocks: ((scene: Scene) => Uint8Array[])[] = [
+  ({ world, monitor }) => [world.append(monitor, [admissionOf(lisa), admissionOf(otto)])],
+  ({ world, monitor }) => [
+    world.append(monitor, [observationOf(lisa, '8867-4', 130), observationOf(otto, '8867-4', 120)]),
+    world.append(monitor, [observationOf(lisa, '8310-5', 386, { scale: 1, unit: 'Cel' })]),
+  ],
+  ({ world, monitor }) => [
+    world.call(monitor, 'ward/policy', 'forbid', monitor.entity),
+    world.append(monitor, [observationOf(lisa, '8867-4', 131)]),
+  ],
+  () => [],
+]
+
+const summaryOf = ({
+  result,
+  receiptsDecoded,
+  records,
+}: Omit<ExecutedBlock, 'ok'>): Record<string, unknown> => ({
+  stateRoot: bytesToHex(result.stateRoot),
+  receiptsRoot: bytesToHex(result.receiptsRoot),
+  fuelUsed: result.fuelUsed,
+  nextDueTime: result.nextDueTime,
+  receipts: receiptsDecoded.map(({ status, fuelUsed }) => `${codeOfStatus(status)} ${fuelUsed}`),
+  records: records.map(({ id }) => bytesToHex(id)),
+})
+
+t.test('golden vectors: roots, fuel and ids of a small chain', async (t) => {
+  const scene = found()
+  const made = [summaryOf(scene.world.genesis)]
+  for (const block of blocks) made.push(summaryOf(scene.world.block(block(scene))))
+  if (process.env['WRITE_VECTORS'] === '1')
+    writeFileSync(vectorFile, `${JSON.stringify(made, undefined, 2)}\n`)
+  t.same(made, JSON.parse(readFileSync(vectorFile, 'utf8')))
+})
+
+t.test('tracing changes nothing and tells frames, host calls and fuel', async (t) => {
+  const scene = found()
+  scene.world.block(blocks[0](scene))
+  const bundles = blocks[1](scene)
+  const events: TraceEvent[] = []
+  const plain = scene.world.try(bundles)
+  const traced = scene.world.try(bundles, {}, { trace: (event) => events.push(event) })
+  if (!plain.ok || !traced.ok) throw new Error('an invalid block')
+  t.same(summaryOf(traced), summaryOf(plain))
+  const frames = events.filter((event) => event.type === 'frame')
+  t.ok(frames.some(({ alias, depth }) => alias === 'ward/alerts' && depth === 1))
+  t.equal(frames.length, events.filter(({ type }) => type === 'frame-end').length)
+  const hosts = events.filter((event) => event.type === 'host').map(({ name }) => name)
+  t.ok(['alert_raise', 'record_emit', 'state_set'].every((name) => hosts.includes(name)))
+  // The outermost frame's fuel is the receipt's.
+  const [derived] = traced.receiptsDecoded.filter(({ cause }) => cause !== undefined)
+  const end = events.find(
+    (event) =>
+      event.type === 'frame-end' &&
+      event.depth === 0 &&
+      bytesToHex(event.transactionId) === bytesToHex(derived.transactionId),
+  )
+  t.equal(end?.type === 'frame-end' && end.fuelUsed, derived.fuelUsed)
+})
+
+t.test('executing twice, cold or warm, leaves the parent as it is and gives equal bytes', async (t) => {
+  const scene = found()
+  scene.world.block(blocks[0](scene))
+  const bundles = blocks[1](scene)
+  const root = bytesToHex(scene.world.chain.tree.root)
+  const outcomes = [0, 1, 2].map((round) => {
+    if (round === 2) scene.world.cache = createModuleCache()
+    const outcome = scene.world.try(bundles)
+    if (!outcome.ok) throw new Error(outcome.code)
+    const { writeSet, receipts } = outcome
+    return JSON.stringify([
+      summaryOf(outcome),
+      receipts.map(bytesToHex),
+      writeSet.state.map(({ store, key, value }) => [store, bytesToHex(key), value && bytesToHex(value)]),
+    ])
+  })
+  t.equal(new Set(outcomes).size, 1)
+  t.equal(bytesToHex(scene.world.chain.tree.root), root)
+})
+
+t.test('random pointers and lengths end in a code, never in an exception of the host', async (t) => {
+  // The argument holds six u32 and two u64, handed to one host function after the other.
+  const load = (index: number): string => `(i32.load (i32.const ${index * 4}))`
+  const long = (index: number): string => `(i64.load (i32.const ${24 + index * 8}))`
+  const calls: Record<string, string> = {
+    'acme/a': `(drop (call $state_get ${load(0)} ${load(1)} ${load(2)}))`,
+    'acme/b': `(call $state_set ${load(0)} ${load(1)} ${load(2)} ${load(3)} ${load(4)})`,
+    'acme/c': `(call $ordered_put ${load(0)} ${load(1)} ${load(2)} ${long(0)} ${load(3)} ${load(4)})`,
+    'acme/d': `(drop (call $state_scan ${load(0)} ${load(1)} ${load(2)} ${long(0)} ${long(1)} ${load(3)}))`,
+    'acme/e': `(drop (call $record_query ${load(0)} ${load(1)} ${load(2)} ${load(3)} ${long(0)} ${long(1)} ${load(4)}))`,
+    'acme/f': `(call $record_emit ${load(0)} ${load(1)})`,
+    'acme/g': `(drop (call $contract_call ${load(0)} ${load(1)} ${load(2)} ${load(3)} ${load(4)} ${load(5)} ${long(0)} ${load(0)}))`,
+    'acme/h': `(call $timer_set ${long(0)} ${load(0)} ${load(1)} ${load(2)} ${load(3)} ${long(1)})`,
+    'acme/i': `(call $event_emit ${load(0)} ${load(1)} ${load(2)} ${load(3)})`,
+    'acme/j': `(call $abort ${load(0)} ${load(1)} ${load(2)} ${load(3)})`,
+    'acme/k': `(drop (call $alert_raise ${load(0)} ${load(1)}))`,
+    'acme/l': `(drop (call $ordered_remove ${load(0)} ${load(1)} ${load(2)} ${long(0)} ${load(3)}))`,
+  }
+  const probe = (call: string): Probe => ({
+    body: go(`(call $input_read (i32.const 0)) ${call}`),
+    manifest: { reads: [{ kind: 2, codes: [] }], emits: [{ kind: 2, codes: [] }], calls: ['acme/a'] },
+  })
+  const probes = new Probes(
+    Object.fromEntries(Object.entries(calls).map(([alias, call]) => [alias, probe(call)])),
+  )
+  const word = fc.oneof(
+    fc.integer({ min: 0, max: 300 }),
+    fc.integer({ min: 65_400, max: 65_700 }),
+    fc.integer({ min: -300, max: -1 }),
+    fc.integer(),
+  )
+  const aliases = Object.keys(calls)
+  fc.assert(
+    fc.property(
+      fc.array(word, { minLength: 10, maxLength: 10 }),
+      fc.constantFrom(...aliases),
+      (words, alias) => {
+        const args = Buffer.alloc(40)
+        words.forEach((value, index) => args.writeInt32LE(value | 0, index * 4))
+        return codeOfStatus(probes.go(alias, args).receipt.status) !== undefined
+      },
+    ),
+    { numRuns: 300, seed: 20_261_122 },
+  )
+  t.pass()
+})
