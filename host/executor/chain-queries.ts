@@ -85,6 +85,7 @@ export class ChainQueries {
       arrivalTime: row.time,
       number: row.number,
       author: row.author,
+      origin: row.origin ?? null,
       supersedes: row.header.supersedes ?? null,
       body: body === undefined || body === 'erased' ? null : body.content,
     }

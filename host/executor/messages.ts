@@ -72,6 +72,8 @@ export interface LedgerEntry {
   arrivalTime: number
   number: number
   author: Uint8Array
+  /** Of a record that a contract made: who signed the call, or the rule that ran. */
+  origin: Uint8Array | null
   supersedes: Uint8Array | null
   body: Uint8Array | null
 }

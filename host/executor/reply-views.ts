@@ -32,6 +32,7 @@ export function ledgerEntry(record: LedgerRecord): LedgerEntry {
     arrivalTime: record.time,
     number: record.number,
     author: record.author,
+    origin: record.origin ?? null,
     supersedes: record.header.supersedes ?? null,
     body: record.body.content,
   }

@@ -108,8 +108,10 @@ export class NodeReads {
     return permission.allowed ? this.json(record) : undefined
   }
 
+  /** Shown as author: who signed. A contract's record names the person whose call it came out of. */
   json(record: LedgerEntry): RecordJson | undefined {
-    return recordToJson(record, this.person(record.author))
+    const origin = record.origin ? this.people.get(bytesToHex(record.origin)) : undefined
+    return recordToJson(record, origin ?? this.person(record.author))
   }
 
   /** Records of these kinds, of one patient or of all, that the reader may see. */

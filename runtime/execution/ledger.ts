@@ -45,8 +45,8 @@ export function appendRecord(run: Run, record: NewRecord): Result<LedgerRecord, 
     height: kernel.height,
     time: kernel.time,
     number: (head?.count ?? 0) + 1,
-    derived: record.derived,
   }
+  if (record.derived) row.origin = run.origin
   writeRecord(kernel, id, row, head)
   const appended: LedgerRecord = {
     id,
@@ -59,6 +59,7 @@ export function appendRecord(run: Run, record: NewRecord): Result<LedgerRecord, 
     number: row.number,
     body: record.body,
     derived: record.derived,
+    origin: row.origin,
     view: encodeRecordView(id, row, record.body.content),
   }
   kernel.index.add(appended, row)

@@ -58,6 +58,8 @@ export interface LedgerRecord {
   body: RecordBody
   /** Made by a contract, not signed by a person or device. */
   derived: boolean
+  /** Of a derived record: the signer of the call that made it, or the rule that ran. */
+  origin?: Uint8Array
   /** Borsh `recordView`, as contracts see it. */
   view: Uint8Array
 }

@@ -21,7 +21,8 @@ export const recordRow: Schema = {
     ['height', 'u64'],
     ['time', 'u64'],
     ['number', 'u32'],
-    ['derived', 'bool'],
+    /** For a record that a contract made: whose transaction it came out of (a person's call, or a rule). */
+    ['origin', { option: { fixed: 32 } }],
   ],
 }
 
@@ -36,7 +37,8 @@ export interface RecordRow {
   height: number
   time: number
   number: number
-  derived: boolean
+  /** Present when a contract made the record: the signer of the call, or the rule's own entity. */
+  origin?: Uint8Array
 }
 
 export function encodeRecordRow(row: RecordRow): Uint8Array {
@@ -54,7 +56,7 @@ export function encodeRecordRow(row: RecordRow): Uint8Array {
   writer.u64(row.height)
   writer.u64(row.time)
   writer.u32(row.number)
-  writer.u8(row.derived ? 1 : 0)
+  writer.optional(row.origin)
   return writer.finish()
 }
 
@@ -77,8 +79,9 @@ export function decodeRecordRow(bytes: Uint8Array): RecordRow {
     height: reader.u64(),
     time: reader.u64(),
     number: reader.u32(),
-    derived: reader.u8() === 1,
   }
+  const origin = reader.optional(32)
+  if (origin) row.origin = origin
   assert(reader.done, 'a record row has no bytes left over')
   return row
 }
