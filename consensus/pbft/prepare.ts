@@ -52,11 +52,22 @@ export function logVote(state: CoreState, log: VoteLog, message: VoteMessage): v
   else if (isConflictingVote(first, message)) reportConflict(state, first, message)
 }
 
+/** Made once a vote: groups are formed after every event. */
+const pairKeys = new WeakMap<VoteMessage, string>()
+
+function pairKey(vote: VoteMessage): string {
+  const known = pairKeys.get(vote)
+  if (known !== undefined) return known
+  const key = bytesToHex(vote.blockHash) + bytesToHex(vote.resultHash)
+  pairKeys.set(vote, key)
+  return key
+}
+
 /** Votes grouped by pair: the largest group first. */
 export function groupsOf(votes: ReadonlyMap<number, VoteMessage> | undefined): Map<number, VoteMessage>[] {
   const groups = new Map<string, Map<number, VoteMessage>>()
   for (const [sender, vote] of votes ?? []) {
-    const key = bytesToHex(vote.blockHash) + bytesToHex(vote.resultHash)
+    const key = pairKey(vote)
     const group = groups.get(key) ?? new Map<number, VoteMessage>()
     groups.set(key, group.set(sender, vote))
   }

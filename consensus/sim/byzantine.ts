@@ -27,6 +27,8 @@ export function setByzantine(world: World): void {
   const { random, options, plan } = world
   const faultsMax = Math.floor((options.validators - 1) / 3)
   const victims = random.shuffle(world.nodes.filter((node) => node.slot < options.validators))
+  // Leaders do the most harm: half of the time the first one is among the bad.
+  if (random.chance(0.5)) victims.push(...victims.splice(victims.indexOf(world.nodes[0]), 1))
   let left = faultsMax
   const take = (): SimNode | undefined => {
     if (left === 0) return undefined
@@ -42,7 +44,7 @@ export function setByzantine(world: World): void {
   }
   if (isOn(plan, 'F37') && random.chance(0.3)) {
     const lame = take()
-    if (lame !== undefined) lame.divergesAt = random.between(2, 30)
+    if (lame !== undefined) lame.divergesAt = random.between(2, 12)
   }
   if (isOn(plan, 'F15') && random.chance(0.5)) {
     const forgetful = take()

@@ -387,7 +387,9 @@ function send(world: World, node: SimNode, to: Uint8Array | null, message: WireM
 }
 
 function execute(world: World, node: SimNode, action: Extract<Action, { type: 'execute' }>): void {
-  const outcome = diverged(node, executeBlock(node.app, action.block.header, action.block.payload))
+  const honest = executeBlock(node.app, action.block.header, action.block.payload)
+  const outcome = diverged(node, honest)
+  if (outcome !== honest) fired(world.plan, 'F37')
   const { life, app } = node
   after(world, 0.5 + world.random.exponential(3), () => {
     if (life !== node.life || app !== node.app) return

@@ -11,13 +11,14 @@ import { after, clockOf, trace, type SimNode, type World } from './world.js'
 /** Runs `strike` again and again while faults last, if the switch is on. */
 function recurring(world: World, id: FaultId, meanMs: number, strike: () => void): void {
   if (!isOn(world.plan, id)) return
-  const next = () =>
-    after(world, world.random.exponential(meanMs), () => {
+  const next = (waitMs: number) =>
+    after(world, world.random.exponential(waitMs), () => {
       if (!world.isFaulty) return
       strike()
-      next()
+      next(meanMs)
     })
-  next()
+  // The first one comes early, so that short runs see it too.
+  next(meanMs / 4)
 }
 
 export function scheduleFaults(world: World): void {
