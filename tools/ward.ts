@@ -1,11 +1,13 @@
 #!/usr/bin/env node
 // The `ward` command: one file a group of commands in tools/ward/.
 import { Command } from 'commander'
+import { ApplianceError } from '../host/appliance/appliance-error.js'
 import { ApiUnreachable } from '../host/api/client.js'
 import { NodeError } from '../host/node/node-error.js'
 import { StoreError } from '../host/store/index.js'
 import { CommandError, exitStatus } from './ward/command-error.js'
 import { addInitCommands } from './ward/init.js'
+import { addKeyslotCommands } from './ward/keyslot.js'
 import { addNodeCommand } from './ward/node.js'
 import { addQueryCommands } from './ward/query.js'
 import { addRuleCommands } from './ward/rule.js'
@@ -27,6 +29,7 @@ addNodeCommand(program)
 addStatusCommand(program)
 addQueryCommands(program)
 addRuleCommands(program)
+addKeyslotCommands(program)
 program.exitOverride()
 
 try {
@@ -40,7 +43,7 @@ function report(error: unknown): number {
     process.stderr.write(`${error.message}  [${error.code}]\n`)
     return error.status
   }
-  if (error instanceof NodeError || error instanceof StoreError) {
+  if (error instanceof NodeError || error instanceof StoreError || error instanceof ApplianceError) {
     process.stderr.write(`${error.message}  [${error.code}]\n`)
     return exitStatus.refused
   }

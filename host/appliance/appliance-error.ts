@@ -1,0 +1,49 @@
+// What an operator is told when the life of an appliance does not go on as asked. Codes are API: see README.md.
+
+export const applianceErrorSentences = {
+  NODE_RUNNING:
+    'A running node holds this folder. Nothing was changed. Stop it first (`systemctl stop wardchain`, or end `ward node`).',
+  NODE_ABSENT: 'There is no node in this folder. Nothing was changed. Check --dir.',
+  SLOT_UNKNOWN:
+    'There is no such keyslot. Nothing was changed. `ward keyslot list` shows the present ones.',
+  PHRASE_WRONG: 'The typed phrase is not the one that was asked for. Nothing was changed.',
+  WIPE_INVALID:
+    'A keyslot file could not be destroyed, so this wipe is NOT valid: the data can still be opened with its password. ' +
+    'Correct the cause and run it again, or destroy the medium.',
+  WIPE_INCOMPLETE:
+    'The keys are destroyed and the data cannot be opened any more, but not every file could be overwritten. ' +
+    'Correct the cause and run it again: it goes on where it stopped.',
+  CERTIFICATE_INVALID: 'This certificate of sanitisation does not verify.',
+  UNIT_EXISTS: 'A unit of this name is there already and is not ours. Nothing was changed.',
+  UNIT_ABSENT: 'There is no such unit. Nothing was changed.',
+  FOLDER_UNSAFE: 'This folder cannot be used in a service unit. Nothing was changed.',
+  IMAGE_MALFORMED:
+    'This is not a whole release image. Nothing was installed. Copy it again from its source.',
+  IMAGE_UNTRUSTED:
+    'The image is not signed by enough of the trusted release keys. Nothing was installed. Ask the vendor which key signs.',
+  IMAGE_OLDER:
+    'The image is older than what is installed. Nothing was installed. Add --force only to return to it on purpose.',
+  IMAGE_SOURCE: 'The project cannot be packed as it is.',
+  INSTALL_ALTERED:
+    'What was read back is not what was written. The new folder was removed. Check the medium.',
+  RELEASE_KEY_REJECTED: 'The release key does not open with this password. Nothing was signed.',
+  FOLDER_NOT_EMPTY: 'This folder already holds something. Nothing was changed. Choose a new or empty one.',
+  BACKUP_MALFORMED: 'This is not a whole backup. Nothing was restored.',
+  BACKUP_TORN: 'A patient was erased while the backup was taken. Nothing was kept. Take it again.',
+  GENESIS_UNKNOWN:
+    'The store holds no founding document: it was never unlocked, so there is nothing to check.',
+} as const
+
+export type ApplianceCode = keyof typeof applianceErrorSentences
+
+/** An expected refusal, or a fault of the medium, with its code, its sentence and what it is about. */
+export class ApplianceError extends Error {
+  constructor(
+    readonly code: ApplianceCode,
+    readonly detail = '',
+    cause?: unknown,
+  ) {
+    super(`${applianceErrorSentences[code]}${detail === '' ? '' : ` (${detail})`}`, { cause })
+    this.name = 'ApplianceError'
+  }
+}
