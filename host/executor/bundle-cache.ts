@@ -1,4 +1,5 @@
-// Bundles that this replica has decoded and whose signature it has checked: nothing is decoded or checked twice.
+// Bundles that this replica has decoded and whose signature it has checked: nothing is decoded or checked
+// twice.
 import { bytesToHex, type Bundle } from '../../runtime/protocol/index.js'
 import { sha256 } from '../keys/crypto.js'
 
@@ -11,7 +12,10 @@ interface Entry {
 const entryCountMax = 24_000
 
 export class BundleCache {
-  /** By SHA-256 of the bundle's bytes: a checked signature says nothing about other bodies under the same id. */
+  /**
+   * By SHA-256 of the bundle's bytes: a checked signature says nothing about other bodies under the same
+   * id.
+   */
   private readonly byBytes = new Map<string, Entry>()
   private readonly keysById = new Map<string, string>()
 

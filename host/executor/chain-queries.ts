@@ -1,4 +1,5 @@
-// Answers pinned to the last final height: records with their bodies, receipts, contracts, views, blocks for peers.
+// Answers pinned to the last final height: records with their bodies, receipts, contracts, views, blocks
+// for peers.
 import {
   bytesToHex,
   concatBytes,

@@ -7,7 +7,7 @@ import type { ExecutorCalls, ExecutorMethod, ExecutorReply } from './messages.js
 const stackMiB = 64
 
 interface Waiting {
-  resolve(value: unknown): void
+  resolve(value: never): void
   reject(error: Error): void
 }
 
@@ -44,7 +44,7 @@ export class ExecutorClient {
     if (this.failure) return Promise.reject(this.failure)
     const id = this.nextId++
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve: resolve as (value: unknown) => void, reject })
+      this.waiting.set(id, { resolve, reject })
       this.worker.postMessage({ id, method, argument })
     })
   }
@@ -53,7 +53,7 @@ export class ExecutorClient {
     const waiting = this.waiting.get(reply.id)
     if (!waiting) return
     this.waiting.delete(reply.id)
-    if (reply.ok) waiting.resolve(reply.value)
+    if (reply.ok) waiting.resolve(reply.value as never)
     else waiting.reject(new NodeError('EXECUTOR_FAILED', `${reply.code}: ${reply.message}`))
   }
 

@@ -1,5 +1,5 @@
-// What runs inside the executor thread: the chain store, the state tree and block execution behind one `handle`.
-// Synchronous from end to end: a request is answered before the next one begins.
+// What runs inside the executor thread: the chain store, the state tree and block execution behind one
+// `handle`. Synchronous from end to end: a request is answered before the next one begins.
 import {
   bytesToHex,
   chainIdOf,
@@ -51,7 +51,10 @@ interface Candidate {
   executed: ExecutedBlock
 }
 
-/** Several proposals of one height may be open at a time; more means that someone makes us work for nothing. */
+/**
+ * Several proposals of one height may be open at a time; more means that someone makes us work for
+ * nothing.
+ */
 const candidateCountMax = 8
 
 type Handlers = { [M in ExecutorMethod]: (argument: ExecutorCalls[M][0]) => ExecutorCalls[M][1] }
@@ -205,7 +208,8 @@ export class ExecutorCore {
   private run(block: FinalBlock['block']): ReturnType<typeof executeBlock> {
     const payload = decodePayload(block.payload)
     if (!payload.ok) return { ok: false, code: payload.code }
-    // Only bundles whose exact bytes were checked here count: a leader may put another signature under a known id.
+    // Only bundles whose exact bytes were checked here count: a leader may put another signature under a
+    // known id.
     const checked = new Map<Uint8Array, Bundle>()
     const checkedIds = new Set<string>()
     for (const bytes of payload.value.lanes.flat()) {

@@ -1,5 +1,5 @@
-// The executor thread: one request at a time, in order. An exception here is a fault of this node and never becomes a
-// transaction result.
+// The executor thread: one request at a time, in order. An exception here is a fault of this node and
+// never becomes a transaction result.
 import { parentPort } from 'node:worker_threads'
 import { ExecutorCore } from './executor-core.js'
 import type { ExecutorReply, ExecutorRequest } from './messages.js'

@@ -1,5 +1,5 @@
-// From candidates to a payload that every validator will accept: each is admitted again by the parent state, and no key's
-// sequence occurs twice.
+// From candidates to a payload that every validator will accept: each is admitted again by the parent
+// state, and no key's sequence occurs twice.
 import {
   bytesToHex,
   encodePayload,

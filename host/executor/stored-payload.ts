@@ -1,5 +1,6 @@
-// A block's payload as it rests in the store: signed transactions only. Bodies and attachments lie under their hashes, so
-// that one patient's bodies can be erased while the block still verifies; what peers get is put together again.
+// A block's payload as it rests in the store: signed transactions only. Bodies and attachments lie under
+// their hashes, so that one patient's bodies can be erased while the block still verifies; what peers get
+// is put together again.
 import {
   asArrayOfBytes,
   concatBytes,
@@ -63,7 +64,10 @@ export interface BodySource {
   attachment(hash: Uint8Array): Uint8Array | undefined
 }
 
-/** The payload as it was proposed; undefined when a body is gone (erased): such a block travels by snapshot only. */
+/**
+ * The payload as it was proposed; undefined when a body is gone (erased): such a block travels by
+ * snapshot only.
+ */
 export function attachPayload(stored: Uint8Array, source: BodySource): Uint8Array | undefined {
   const lanes: Uint8Array[][] = []
   for (const transactions of storedLanes(stored)) {

@@ -1,5 +1,5 @@
-// Founding: cards of nodes and persons become one genesis document. Its hash is the chain id; every node gets the same
-// bytes. The founder holds public keys and wrapped keystores only.
+// Founding: cards of nodes and persons become one genesis document. Its hash is the chain id; every node
+// gets the same bytes. The founder holds public keys and wrapped keystores only.
 import {
   chainIdOf,
   decodeManifest,

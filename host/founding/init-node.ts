@@ -1,4 +1,5 @@
-// `ward init node`: makes a node's folder, its keyslot and its keys, where they stay; prints nothing but a public card.
+// `ward init node`: makes a node's folder, its keyslot and its keys, where they stay; prints nothing but
+// a public card.
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { destroyIdentity, encodeIdentity, generateNodeIdentity } from '../keys/node-identity.js'
 import { nodeFiles, writeNodeConfig, type NodeConfig } from '../node/node-config.js'

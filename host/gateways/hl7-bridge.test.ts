@@ -1,4 +1,5 @@
-// The gateway on a running node: AA only for what is final, one key and grant for each source, nothing merged or doubled.
+// The gateway on a running node: AA only for what is final, one key and grant for each source, nothing
+// merged or doubled.
 import { createServer } from 'node:net'
 import t from 'tap'
 import { recordKind } from '../../runtime/protocol/index.js'

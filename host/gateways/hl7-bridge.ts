@@ -1,4 +1,5 @@
-// The HL7 gateway of a node: each attached source has a key of its own, and an answer AA means that its records are final.
+// The HL7 gateway of a node: each attached source has a key of its own, and an answer AA means that its
+// records are final.
 import {
   codeOfStatus,
   decodeBundle,
@@ -104,8 +105,10 @@ async function submit(message: SubmittedMessage, parts: BridgeParts): Promise<Su
 }
 
 /**
- * A message that came before: its transaction may be final already, or it goes out once more, byte for byte. Undefined
- * when it was refused on chain: then nothing was recorded, and what was missing (a grant, say) may be there now.
+ * A message that came before: its transaction may be final already, or it goes out once more, byte for
+ * byte. Undefined
+ * when it was refused on chain: then nothing was recorded, and what was missing (a grant, say) may be
+ * there now.
  */
 async function resubmit(bundle: Uint8Array, parts: BridgeParts): Promise<SubmitOutcome | undefined> {
   const decoded = decodeBundle(bundle, sha256)

@@ -1,4 +1,5 @@
-// From mapped HL7 messages to records of ours. Pure: the same message gives the same records, apart from salts.
+// From mapped HL7 messages to records of ours. Pure: the same message gives the same records, apart from
+// salts.
 import { bodySchemaVersion, recordKind, utf8 } from '../../runtime/protocol/index.js'
 import type { DraftRecord } from '../node/transaction-builder.js'
 import type { Admission, Observation, ObservationSet } from './hl7/mapping.js'

@@ -1,5 +1,5 @@
-// A node's own keys: vote key, transport key, and one key for each source attached to its gateway. They are made on the
-// node and never leave it; on disk they lie in a file sealed under the store key.
+// A node's own keys: vote key, transport key, and one key for each source attached to its gateway. They
+// are made on the node and never leave it; on disk they lie in a file sealed under the store key.
 import { decodeCbor, encodeCbor, type CborValue } from '../../runtime/protocol/cbor.js'
 import { generateSigningKey, seedOf, signingKeyFromSeed, destroyKey, type SigningKey } from './crypto.js'
 
@@ -23,7 +23,10 @@ export function encodeIdentity(identity: NodeIdentity): Uint8Array {
   return encodeCbor([seedOf(identity.vote), seedOf(identity.transport), sources])
 }
 
-/** Rebuilds the keys; throws on bytes that `encodeIdentity` did not make (they come from our own sealed file). */
+/**
+ * Rebuilds the keys; throws on bytes that `encodeIdentity` did not make (they come from our own sealed
+ * file).
+ */
 export function decodeIdentity(bytes: Uint8Array): NodeIdentity {
   const decoded = decodeCbor(bytes)
   if (!decoded.ok || !Array.isArray(decoded.value)) throw new Error('identity file: layout')

@@ -27,7 +27,8 @@ t.test('opens, signs, and refuses everything else', async (t) => {
 })
 
 t.test('signatures of edge keys are refused as libsodium does', async (t) => {
-  // The identity point as key and R with S = 0: some verifiers accept it; a split between replicas must not exist.
+  // The identity point as key and R with S = 0: some verifiers accept it; a split between replicas must
+  // not exist.
   const identity = new Uint8Array(32)
   identity[0] = 1
   const signature = new Uint8Array(64)

@@ -1,8 +1,9 @@
-// A person's signing key under the second password: argon2id, then XChaCha20-Poly1305. The wrapped form is replicated,
-// so that a person can sign in at any unsealed workstation; the password never leaves the sign-in call.
+// A person's signing key under the second password: argon2id, then XChaCha20-Poly1305. The wrapped form
+// is replicated, so that a person can sign in at any unsealed workstation; the password never leaves the
+// sign-in call.
 //
-// Layout: "WCPK" | version u8 = 1 | opsLimit u8 | memory MiB u16 BE | salt 16 | nonce 24 | ciphertext of the 32-byte seed + tag 16
-// Associated data: everything before the nonce ‖ public key 32.
+// Layout: "WCPK" | version u8 = 1 | opsLimit u8 | memory MiB u16 BE | salt 16 | nonce 24 | ciphertext of
+// the 32-byte seed + tag 16 Associated data: everything before the nonce ‖ public key 32.
 import sodium from 'sodium-native'
 import { concatBytes, refused, ok, utf8, type Result } from '../../runtime/protocol/index.js'
 import { generateSigningKey, randomBytes, seedOf, signingKeyFromSeed, type SigningKey } from './crypto.js'
@@ -42,7 +43,10 @@ export async function createPersonKeystore(
   return { publicKey: key.publicKey, keystore: concatBytes(head, nonce, sealed) }
 }
 
-/** Opens a keystore. SIGN_IN_REJECTED for a wrong password, a foreign key or altered bytes: the same word for all. */
+/**
+ * Opens a keystore. SIGN_IN_REJECTED for a wrong password, a foreign key or altered bytes: the same word
+ * for all.
+ */
 export async function openPersonKeystore(
   keystore: Uint8Array,
   publicKey: Uint8Array,

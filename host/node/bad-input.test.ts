@@ -1,4 +1,5 @@
-// What bad input gets, on a running node with its real store, runtime and consensus: a code, a sentence, and nothing stored.
+// What bad input gets, on a running node with its real store, runtime and consensus: a code, a sentence,
+// and nothing stored.
 import t from 'tap'
 import {
   bodyHash,

@@ -1,4 +1,5 @@
-// Who waits for which transaction to become final. One bounded wait per caller; a late answer is not a lost one.
+// Who waits for which transaction to become final. One bounded wait per caller; a late answer is not a
+// lost one.
 import type { ReceiptEntry } from '../executor/messages.js'
 
 interface Waiter {

@@ -1,4 +1,5 @@
-// One error class for what goes wrong around a node's folder and life cycle. Codes and next steps: host/README.md.
+// One error class for what goes wrong around a node's folder and life cycle. Codes and next steps:
+// host/README.md.
 
 export const nodeErrorSentences = {
   CONFIG_MISSING: 'There is no node in this folder. Make one with `ward init node --dir <folder>`.',

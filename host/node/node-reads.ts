@@ -1,5 +1,5 @@
-// What a signed-in person may see: every read is asked of `ward/policy` for this person, patient and kind of record, and
-// every answer is pinned to one final height.
+// What a signed-in person may see: every read is asked of `ward/policy` for this person, patient and kind
+// of record, and every answer is pinned to one final height.
 import {
   bytesToHex,
   decodeBorsh,

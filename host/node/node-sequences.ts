@@ -1,4 +1,5 @@
-// Next sequence numbers of keys that sign here. Several transactions may be under way before the first is final.
+// Next sequence numbers of keys that sign here. Several transactions may be under way before the first is
+// final.
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 

@@ -1,5 +1,5 @@
-// From a proposal to a signed, final transaction: built here, shown from its own bytes, signed with a key that never
-// leaves this process.
+// From a proposal to a signed, final transaction: built here, shown from its own bytes, signed with a key
+// that never leaves this process.
 import {
   bytesToHex,
   codeOfStatus,
@@ -13,7 +13,7 @@ import {
   type ErrorCode,
   type Manifest,
 } from '../../runtime/protocol/index.js'
-import type { Json, Outcome, Prepared, Proposal, ReceiptView, RecordJson } from '../api/node-port.js'
+import type { Outcome, Prepared, Proposal, ReceiptView, RecordJson } from '../api/node-port.js'
 import { encodeJson, jsonToBorsh } from '../api/borsh-json.js'
 import { summarise } from '../api/summary.js'
 import { bodySchemaVersion, recordBodySchemas } from '../../runtime/protocol/index.js'
@@ -205,7 +205,7 @@ function draftAppendProposal(
     const schema = recordBodySchemas.get(kind)
     if (!patient || patient.length !== 16) return refused('REQUEST_MALFORMED', `records[${index}].patient`)
     if (!schema) return refused('REQUEST_MALFORMED', `records[${index}].kind`)
-    const body = jsonToBorsh(schema, { schema: bodySchemaVersion, ...record.body } as Json)
+    const body = jsonToBorsh(schema, { schema: bodySchemaVersion, ...record.body })
     if (!body.ok) return refused('REQUEST_MALFORMED', `records[${index}].body: ${body.detail ?? ''}`)
     const draft: DraftRecord = {
       kind,

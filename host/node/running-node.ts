@@ -133,7 +133,8 @@ export class RunningNode {
       votes: this.votes,
       signature: { sign: (bytes) => signDetached(this.identity.vote, bytes), verify: verifySignature },
       hash: sha256,
-      // The executor compares the roots when it runs the block; checking twice would cost every block's bytes twice.
+      // The executor compares the roots when it runs the block; checking twice would cost every block's
+      // bytes twice.
       payloadMatches: () => true,
       logger: options.logger,
       events: {

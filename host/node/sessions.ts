@@ -1,4 +1,5 @@
-// Signed-in persons. A person's key lives in locked memory from sign-in to lock and never leaves this process.
+// Signed-in persons. A person's key lives in locked memory from sign-in to lock and never leaves this
+// process.
 import { bytesToHex, ok, refused, type Result } from '../../runtime/protocol/index.js'
 import { destroyKey, randomBytes, type SigningKey } from '../keys/crypto.js'
 import { openPersonKeystore } from '../keys/person-keystore.js'

@@ -1,5 +1,5 @@
-// A whole hospital in one validator: real folder, real store, real consensus of one, in this process. For tests that need a
-// running node and its API but not a network.
+// A whole hospital in one validator: real folder, real store, real consensus of one, in this process. For
+// tests that need a running node and its API but not a network.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createSocket } from 'node:dgram'
 import { tmpdir } from 'node:os'

@@ -1,4 +1,5 @@
-// From what someone proposes to the bytes that are signed: record bodies by schema, arguments by the contract's ABI.
+// From what someone proposes to the bytes that are signed: record bodies by schema, arguments by the
+// contract's ABI.
 import {
   bodyHash,
   encodeBorsh,

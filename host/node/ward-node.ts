@@ -1,5 +1,5 @@
-// The daemon's node: sealed until its store password opens it, then running, and sealed again on demand. Implements what
-// the local API needs; everything that works on state is in the parts it owns.
+// The daemon's node: sealed until its store password opens it, then running, and sealed again on demand.
+// Implements what the local API needs; everything that works on state is in the parts it owns.
 import { existsSync } from 'node:fs'
 import { appVersion, bytesToHex, hexToBytes, ok, refused } from '../../runtime/protocol/index.js'
 import type {

@@ -1,4 +1,5 @@
-// The driver's view of the pool: admission by the executor, choice for a block, and what a block takes out again.
+// The driver's view of the pool: admission by the executor, choice for a block, and what a block takes
+// out again.
 import { bytesToHex, decodePayload, type ErrorCode } from '../../runtime/protocol/index.js'
 import type { Block, PayloadRequest, TransactionPort, Waiting } from '../../consensus/net/ports.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
@@ -36,7 +37,10 @@ export class PoolPort implements TransactionPort {
     return this.pool.waiting(this.target.transactionsMax)
   }
 
-  /** Admits and keeps bundles; the answers say which were new here. Used for gossip and for local submission. */
+  /**
+   * Admits and keeps bundles; the answers say which were new here. Used for gossip and for local
+   * submission.
+   */
   async admit(bundles: readonly Uint8Array[]): Promise<SubmitOutcome[]> {
     const replies = await this.executor.call('admit', { bundles: [...bundles], now: this.now() })
     return replies.map((reply, index) => this.keep(reply, bundles[index]))

@@ -1,5 +1,6 @@
-// Transactions that wait for a block: FIFO inside each lane, bounded in count and bytes, picked by lane shares.
-// Plain bookkeeping over admitted bundles: signatures, keys and sequences were checked by the executor (`admit`).
+// Transactions that wait for a block: FIFO inside each lane, bounded in count and bytes, picked by lane
+// shares. Plain bookkeeping over admitted bundles: signatures, keys and sequences were checked by the
+// executor (`admit`).
 import { laneCount, laneSharePercentMax, lane as lanes, type Lane } from '../../runtime/protocol/index.js'
 
 export interface PoolEntry {
@@ -77,8 +78,9 @@ export class TransactionPool {
   pick(limits: PickLimits): PoolEntry[] {
     const picked: PoolEntry[] = []
     let bytes = 0
-    // A lane's share bounds this lane and all below it together; walking from the top, what is left for a lane is
-    // the smaller of the free block and its own share minus what lanes below have taken (nothing yet).
+    // A lane's share bounds this lane and all below it together; walking from the top, what is left for a
+    // lane is the smaller of the free block and its own share minus what lanes below have taken (nothing
+    // yet).
     for (let lane = 0; lane < laneCount; lane += 1) {
       let laneBytes = 0
       const laneBytesMax = (limits.bytesMax * laneSharePercentMax[lane]) / 100

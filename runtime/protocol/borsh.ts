@@ -1,5 +1,5 @@
-// Borsh (borsh.io) driven by schemas: one description serves contracts' ABI, record bodies, tools and screens.
-// Canonical by construction: every value has one encoding, and the decoder accepts nothing else.
+// Borsh (borsh.io) driven by schemas: one description serves contracts' ABI, record bodies, tools and
+// screens. Canonical by construction: every value has one encoding, and the decoder accepts nothing else.
 import { utf8, utf8ToText } from './bytes.js'
 import { ok, refused, type Result } from './result.js'
 

@@ -25,7 +25,10 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   return true
 }
 
-/** Lexicographic order by unsigned byte, shorter first on a shared prefix. The one order used before hashing. */
+/**
+ * Lexicographic order by unsigned byte, shorter first on a shared prefix. The one order used before
+ * hashing.
+ */
 export function compareBytes(left: Uint8Array, right: Uint8Array): number {
   const shared = Math.min(left.length, right.length)
   for (let index = 0; index < shared; index += 1) {

@@ -1,5 +1,5 @@
-// Deterministic CBOR (RFC 8949 section 4.2): shortest integers, definite lengths, sorted keys, no floats, no tags.
-// The decoder is total and strict: what does not encode back to the very same bytes is refused.
+// Deterministic CBOR (RFC 8949 section 4.2): shortest integers, definite lengths, sorted keys, no floats,
+// no tags. The decoder is total and strict: what does not encode back to the very same bytes is refused.
 import { decode, encode } from 'cborg'
 import { equalBytes } from './bytes.js'
 import { ok, refused, type Result } from './result.js'

@@ -19,7 +19,10 @@ export interface VoteSubject {
   resultHash: Uint8Array
 }
 
-/** Bytes that a vote signs: domain utf8 ‖ chainId 32 ‖ epoch u32 BE ‖ height u64 BE ‖ view u32 BE ‖ block hash 32 ‖ result hash 32. */
+/**
+ * Bytes that a vote signs: domain utf8 ‖ chainId 32 ‖ epoch u32 BE ‖ height u64 BE ‖ view u32 BE ‖ block
+ * hash 32 ‖ result hash 32.
+ */
 export function voteSigningBytes(phase: keyof typeof voteDomains, subject: VoteSubject): Uint8Array {
   return concatBytes(
     utf8(voteDomains[phase]),
@@ -33,7 +36,8 @@ export function voteSigningBytes(phase: keyof typeof voteDomains, subject: VoteS
 }
 
 /**
- * `quorum` signatures of one phase over one subject. `signers` are indexes into the validator set of that height,
+ * `quorum` signatures of one phase over one subject. `signers` are indexes into the validator set of that
+ * height,
  * strictly ascending; `signatures[i]` belongs to `signers[i]`.
  */
 export interface Certificate {
@@ -108,7 +112,10 @@ export type CertificateCode =
   'CERTIFICATE_WRONG_SUBJECT' | 'CERTIFICATE_NO_QUORUM' | 'CERTIFICATE_BAD_SIGNATURE'
 export type VerifySignature = (publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array) => boolean
 
-/** Checks a commit certificate against the validator set of its height. The light client uses the same function. */
+/**
+ * Checks a commit certificate against the validator set of its height. The light client uses the same
+ * function.
+ */
 export function verifyCertificate(
   certificate: Certificate,
   chain: { chainId: Uint8Array; epoch: number; validators: readonly Validator[] },

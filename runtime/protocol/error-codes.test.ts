@@ -1,4 +1,5 @@
-// The error table is API: numbers are unique, frozen, and every sentence says what was not lost and what to do.
+// The error table is API: numbers are unique, frozen, and every sentence says what was not lost and what
+// to do.
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { codeOfStatus, errorTable, statusOf, type ErrorCode } from './index.js'

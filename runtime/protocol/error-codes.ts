@@ -1,5 +1,5 @@
-// Every code that a person, a peer or a receipt can see: its number (never renamed, never reused), what it means
-// and what to do. Receipts hold the number; screens and tools show the sentence and the code.
+// Every code that a person, a peer or a receipt can see: its number (never renamed, never reused), what
+// it means and what to do. Receipts hold the number; screens and tools show the sentence and the code.
 
 export interface ErrorEntry {
   number: number

@@ -1,5 +1,6 @@
-// Readers for decoded CBOR: each gives the typed value or throws FieldError, which the decoder of a format turns
-// into that format's own code. Private to decoders; FieldError never leaves runtime/protocol.
+// Readers for decoded CBOR: each gives the typed value or throws FieldError, which the decoder of a
+// format turns into that format's own code. Private to decoders; FieldError never leaves
+// runtime/protocol.
 import type { CborMap, CborValue } from './cbor.js'
 
 export class FieldError extends Error {}

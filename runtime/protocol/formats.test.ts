@@ -106,7 +106,8 @@ function idOf(bytes: Uint8Array): Uint8Array {
 
 t.test('golden vectors freeze each format', async (t) => {
   const current = currentVectors()
-  if (process.env.WARDCHAIN_WRITE_VECTORS === '1') writeFileSync(vectorFile, `${JSON.stringify(current, null, 1)}\n`)
+  if (process.env.WARDCHAIN_WRITE_VECTORS === '1')
+    writeFileSync(vectorFile, `${JSON.stringify(current, null, 1)}\n`)
   t.same(current, JSON.parse(readFileSync(vectorFile, 'utf8')))
 })
 
@@ -188,7 +189,8 @@ t.test('decoders are total: any bytes give a value or a code', async (t) => {
       fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => typeof decode(bytes).ok === 'boolean'),
       { numRuns: 200 },
     )
-    // Mutations of a valid encoding reach deeper than random bytes; one that decodes must encode the same way back.
+    // Mutations of a valid encoding reach deeper than random bytes; one that decodes must encode the same
+    // way back.
     fc.assert(
       fc.property(fc.nat(valid.length - 1), fc.nat(255), (offset, byte) => {
         const mutated = valid.slice()

@@ -1,4 +1,5 @@
-// Hashing seams. SHA-256 everywhere; the implementation is injected (native in the node, @noble/hashes in a browser).
+// Hashing seams. SHA-256 everywhere; the implementation is injected (native in the node, @noble/hashes in
+// a browser).
 import { concatBytes, utf8 } from './bytes.js'
 
 /** SHA-256: any bytes to 32 bytes. */
@@ -13,7 +14,8 @@ export function hashWithDomain(hash: Hash, domain: string, ...parts: Uint8Array[
 }
 
 /**
- * Root of an ordered list: RFC 6962 (leaf prefix 0x00, inner prefix 0x01, left subtree the largest power of two).
+ * Root of an ordered list: RFC 6962 (leaf prefix 0x00, inner prefix 0x01, left subtree the largest power
+ * of two).
  * The root of an empty list is 32 zero bytes.
  */
 export function listRoot(hash: Hash, items: readonly Uint8Array[]): Uint8Array {

@@ -1,4 +1,5 @@
-// Every bound of the protocol: a unit, a reason, a test on both sides of its edge. Changing one is a protocol version.
+// Every bound of the protocol: a unit, a reason, a test on both sides of its edge. Changing one is a
+// protocol version.
 
 export const protocolVersion = 1
 /** Version of execution rules: fuel schedule, kernel tables, ids. */

@@ -1,5 +1,5 @@
-// A manifest: what one version of a contract or page is, reads, emits and listens to. Deterministic CBOR, hashed into
-// the version's address; it is what the hospital approves.
+// A manifest: what one version of a contract or page is, reads, emits and listens to. Deterministic CBOR,
+// hashed into the version's address; it is what the hospital approves.
 import { concatBytes, utf8 } from './bytes.js'
 import type { Schema } from './borsh.js'
 import { decodeCbor, encodeCbor, type CborMap, type CborValue } from './cbor.js'
@@ -8,7 +8,10 @@ import { hashWithDomain, type Hash } from './hash.js'
 import { aliasLengthMax, manifestBytesMax, methodLengthMax, recordCodeLengthMax } from './limits.js'
 import { ok, refused, type Result } from './result.js'
 
-/** `call`: by signed transaction or contract. `view`: read only. `record`, `timer`: by the kernel. `system`: kernel questions, genesis. */
+/**
+ * `call`: by signed transaction or contract. `view`: read only. `record`, `timer`: by the kernel.
+ * `system`: kernel questions, genesis.
+ */
 export const methodKinds = ['call', 'view', 'record', 'timer', 'system'] as const
 export type MethodKind = (typeof methodKinds)[number]
 
@@ -200,7 +203,10 @@ function schemaFromCbor(value: CborValue, depth: number): Schema {
   }
 }
 
-/** Immutable name of one version: H("wardchain/address/1" ‖ chain ‖ u8 length ‖ alias ‖ manifest hash ‖ code hash). */
+/**
+ * Immutable name of one version: H("wardchain/address/1" ‖ chain ‖ u8 length ‖ alias ‖ manifest hash ‖
+ * code hash).
+ */
 export function contractAddress(
   hash: Hash,
   parts: { chainId: Uint8Array; alias: string; manifestHash: Uint8Array; codeHash: Uint8Array },

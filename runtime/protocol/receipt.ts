@@ -30,7 +30,10 @@ export interface Receipt {
   returned?: Uint8Array
 }
 
-/** CBOR {1 id, 2 status, 3 fuel, 4 [record id...], 5 [[source, topic, content]...], ?6 cause, ?7 [alias, address, method], ?8 detail, ?9 returned}. */
+/**
+ * CBOR {1 id, 2 status, 3 fuel, 4 [record id...], 5 [[source, topic, content]...], ?6 cause, ?7 [alias,
+ * address, method], ?8 detail, ?9 returned}.
+ */
 export function encodeReceipt(receipt: Receipt): Uint8Array {
   const map: CborMap = new Map<number, CborValue>([
     [1, receipt.transactionId],

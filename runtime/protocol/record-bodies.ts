@@ -1,4 +1,5 @@
-// Layouts of record bodies and of what the kernel hands to contracts. Borsh; each body starts with a u16 schema version.
+// Layouts of record bodies and of what the kernel hands to contracts. Borsh; each body starts with a u16
+// schema version.
 import type { Schema } from './borsh.js'
 import { recordKind } from './record.js'
 
@@ -39,7 +40,8 @@ export const admissionBody: Schema = {
 
 /**
  * Value = value × 10^-scale in `unit` (UCUM); coded observations use `text` with scale 0 and value 0.
- * `status` is OBX-11 (`F`, `C`, `P`...); `validation` 0 device, unvalidated; 1 validated by a person; 2 entered by hand.
+ * `status` is OBX-11 (`F`, `C`, `P`...); `validation` 0 device, unvalidated; 1 validated by a person; 2
+ * entered by hand.
  */
 export const observationBody: Schema = {
   struct: [
@@ -116,7 +118,10 @@ export const alertRaiseInput: Schema = {
 
 export const alertBody: Schema = { struct: [['schema', 'u16'], ...ruleIdentity, ...alertDraftFields] }
 
-/** `response`: acknowledged, acted, will-review, not-applicable, disagree, retracted. The alert is in `supersedes`. */
+/**
+ * `response`: acknowledged, acted, will-review, not-applicable, disagree, retracted. The alert is in
+ * `supersedes`.
+ */
 export const alertResponseBody: Schema = {
   struct: [
     ['schema', 'u16'],
@@ -125,7 +130,10 @@ export const alertResponseBody: Schema = {
   ],
 }
 
-/** One proposed order. `category`: laboratory, fluid, medication, monitoring, suggestion. The alert is in `alert`. */
+/**
+ * One proposed order. `category`: laboratory, fluid, medication, monitoring, suggestion. The alert is in
+ * `alert`.
+ */
 export const orderBody: Schema = {
   struct: [
     ['schema', 'u16'],
@@ -142,7 +150,10 @@ export const orderBody: Schema = {
   ],
 }
 
-/** `status`: signed, declined, sent, accepted, ... The order is in `supersedes`. `meaning` is the signer's: "I order". */
+/**
+ * `status`: signed, declined, sent, accepted, ... The order is in `supersedes`. `meaning` is the
+ * signer's: "I order".
+ */
 export const orderEventBody: Schema = {
   struct: [
     ['schema', 'u16'],
@@ -152,7 +163,10 @@ export const orderEventBody: Schema = {
   ],
 }
 
-/** One entry of `explain`: a factor that a rule looked at with its points, or the outcome in words. Outside the hash. */
+/**
+ * One entry of `explain`: a factor that a rule looked at with its points, or the outcome in words.
+ * Outside the hash.
+ */
 export const explanationEntry: Schema = {
   struct: [
     ['factor', 'string'],

@@ -1,4 +1,5 @@
-// A record: one append-only clinical or administrative entry. The header is signed; the body travels beside it.
+// A record: one append-only clinical or administrative entry. The header is signed; the body travels
+// beside it.
 import type { CborMap, CborValue } from './cbor.js'
 import { asAscii, asBytes, asMap, asUint } from './fields.js'
 import { concatBytes, u32Bytes } from './bytes.js'
@@ -73,7 +74,10 @@ export function recordId(hash: Hash, transactionId: Uint8Array, index: number): 
   return hashWithDomain(hash, 'wardchain/record/1', transactionId, u32Bytes(index))
 }
 
-/** Body hash = SHA-256(salt ‖ content): a salted commitment, so that a short reading cannot be guessed from it. */
+/**
+ * Body hash = SHA-256(salt ‖ content): a salted commitment, so that a short reading cannot be guessed
+ * from it.
+ */
 export function bodyHash(hash: Hash, body: RecordBody): Uint8Array {
   return hash(concatBytes(body.salt, body.content))
 }

@@ -1,5 +1,5 @@
-// A signed transaction: COSE_Sign1 (RFC 9052, Ed25519) over a deterministic-CBOR payload, and the bundle in which
-// it travels with its record bodies and attachments.
+// A signed transaction: COSE_Sign1 (RFC 9052, Ed25519) over a deterministic-CBOR payload, and the bundle
+// in which it travels with its record bodies and attachments.
 import { decodeCbor, encodeCbor, type CborMap, type CborValue } from './cbor.js'
 import { concatBytes, utf8 } from './bytes.js'
 import { asArray, asAscii, asBytes, asMap, asUint, FieldError } from './fields.js'
@@ -73,7 +73,10 @@ const coseAlgorithmEdDsa = -8
 const protectedBytes = encodeCbor(new Map<number, CborValue>([[1, coseAlgorithmEdDsa]]))
 const externalAad = utf8('wardchain/transaction/1')
 
-/** Payload CBOR: {1 version, 2 chain, 3 sender, 4 keyId, 5 stream, 6 sequence, 7 fuelLimit, 8 action, ?9 validUntil}. */
+/**
+ * Payload CBOR: {1 version, 2 chain, 3 sender, 4 keyId, 5 stream, 6 sequence, 7 fuelLimit, 8 action, ?9
+ * validUntil}.
+ */
 export function encodeTransaction(transaction: Transaction): Uint8Array {
   const map: CborMap = new Map<number, CborValue>([
     [1, protocolVersion],
@@ -105,7 +108,10 @@ export function encodeSignedTransaction(payload: Uint8Array, signature: Uint8Arr
   return encodeCbor([protectedBytes, new Map(), payload, signature])
 }
 
-/** Decodes and checks the form of a signed transaction. The signature itself is checked by the caller, once. */
+/**
+ * Decodes and checks the form of a signed transaction. The signature itself is checked by the caller,
+ * once.
+ */
 export function decodeSignedTransaction(
   bytes: Uint8Array,
   hash: Hash,

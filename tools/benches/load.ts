@@ -104,7 +104,10 @@ export interface LoadNetwork {
   close(): Promise<void>
 }
 
-/** Founds and starts a network with both rules active, `deviceCount` enrolled devices, and a signed-in nurse. */
+/**
+ * Founds and starts a network with both rules active, `deviceCount` enrolled devices, and a signed-in
+ * nurse.
+ */
 export async function createLoadNetwork(deviceCount: number): Promise<LoadNetwork> {
   const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-bench-'))
   const network = await StoryNetwork.found(path.join(folder, 'network'), () => undefined)

@@ -35,7 +35,10 @@ interface LoadShape {
   unit: string
 }
 
-/** Closed loop: batches go round-robin to the validators; at most `inFlightMax` transactions are not final yet. */
+/**
+ * Closed loop: batches go round-robin to the validators; at most `inFlightMax` transactions are not final
+ * yet.
+ */
 async function throughput(load: LoadNetwork, shape: LoadShape, patients: Uint8Array[]): Promise<BenchLine> {
   const batchCount = 200
   const inFlightMax = 4_000

@@ -1,4 +1,5 @@
-// Deploying rules and the clinical page by transactions: the vendor signs the deployment, the administrator activates.
+// Deploying rules and the clinical page by transactions: the vendor signs the deployment, the
+// administrator activates.
 import {
   decodeManifest,
   contractAddress,

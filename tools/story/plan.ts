@@ -34,7 +34,10 @@ const persons: PlannedPerson[] = [
   { file: 'vendor', label: 'Vendor of the rules', role: 'vendor', password: 'demo vendor password' },
 ]
 
-/** Four validators, one workstation that observes, one gateway with two attached sources; all ports free right now. */
+/**
+ * Four validators, one workstation that observes, one gateway with two attached sources; all ports free
+ * right now.
+ */
 export async function planStory(folder: string): Promise<StoryPlan> {
   const udp = await freePorts(4, freeUdpPort)
   const tcp = await freePorts(8, freeTcpPort)

@@ -1,4 +1,5 @@
-// Child processes of the story: the `ward` command itself, each node a process of its own. Only these are ever ended.
+// Child processes of the story: the `ward` command itself, each node a process of its own. Only these are
+// ever ended.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdirSync, openSync } from 'node:fs'
 import path from 'node:path'

@@ -1,4 +1,5 @@
-// Lisa Jones, 29, the day after gallbladder surgery: what happens, in order, each step by the one whose step it is.
+// Lisa Jones, 29, the day after gallbladder surgery: what happens, in order, each step by the one whose
+// step it is.
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { bytesToHex, entityIdOf, recordKind } from '../../runtime/protocol/index.js'
@@ -117,7 +118,10 @@ export class Scene {
     await signed(nurse, proposal, this.network.person('nurse').password)
   }
 
-  /** 101.5 F and 80/60, then the wait for the alert on the workstation, which is another computer than the gateway. */
+  /**
+   * 101.5 F and 80/60, then the wait for the alert on the workstation, which is another computer than the
+   * gateway.
+   */
   async firstReadings(watcher: Watcher): Promise<SceneTimes> {
     const message = buildObservations(this.envelope('MON412', 'WARDCHAIN'), this.patient, lisaFirstReadings)
     const sent = Date.now()
@@ -166,7 +170,10 @@ export class Scene {
     return seen
   }
 
-  /** Sends until the gateway says AA. AE "try again" (no quorum for a moment) is sent again with the same control id. */
+  /**
+   * Sends until the gateway says AA. AE "try again" (no quorum for a moment) is sent again with the same
+   * control id.
+   */
   private async send(source: string, message: Uint8Array): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const answer = await this.exchange(source, message)

@@ -12,7 +12,10 @@ export function addNodeCommand(program: Command): void {
     .description('run a node in the foreground; it stays sealed until it is unlocked through its page')
     .requiredOption('--dir <folder>', "the node's folder")
     .option('--log <level>', 'debug, info, warn or error', 'info')
-    .option('--until-stdin-ends', 'also stop when standard input ends: a node never outlives who started it')
+    .option(
+      '--until-stdin-ends',
+      'also stop when standard input ends: a node never outlives who started it',
+    )
     .action(runNode)
 }
 

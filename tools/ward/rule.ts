@@ -1,12 +1,13 @@
 // `ward rule eval`: one rule, in the real runtime, on observations that you give.
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
+import { decodeToJson } from '../../host/api/borsh-json.js'
 import { alertViews, orderViews, recordToJson } from '../../host/api/views.js'
 import { evaluateRule, type RuleOutcome } from '../../runtime/execution/index.js'
 import type { LedgerRecord } from '../../runtime/execution/index.js'
-import { errorTable, utf8ToText, type ErrorCode } from '../../runtime/protocol/index.js'
+import { errorTable, explanationEntry, type ErrorCode } from '../../runtime/protocol/index.js'
 import { CommandError } from './command-error.js'
-import { alertText } from './query.js'
+import { alertText, decimalText } from './query.js'
 import { parseRuleInput } from './rule-input.js'
 import { createScratchChain, ports } from './scratch-chain.js'
 import { readContract, readContracts } from './system-contracts.js'
@@ -88,13 +89,15 @@ function viewsOf(records: readonly LedgerRecord[]) {
 }
 
 function explanationsOf(outcome: RuleOutcome): string[] {
-  return outcome.explanations.flatMap(({ entries }) => entries.map(printable))
+  return outcome.explanations.flatMap(({ entries }) => entries.flatMap((bytes) => explanationText(bytes)))
 }
 
-/** Entries are Borsh made by the contract; what is readable of them is enough for a developer's eye. */
-function printable(bytes: Uint8Array): string {
-  const text = bytes.map((byte) => (byte >= 32 && byte < 127 ? byte : 32))
-  return utf8ToText(text).replace(/\s+/g, ' ').trim()
+function explanationText(bytes: Uint8Array): string[] {
+  const entry = decodeToJson(explanationEntry, bytes)
+  if (!entry.ok) return []
+  const { factor, value, scale, unit, points, text } = entry.value as Record<string, string | number>
+  const words = text === '' ? `${decimalText(String(value), Number(scale))} ${unit}` : String(text)
+  return [`${factor}: ${words}${points === 0 ? '' : `, ${points} points`}`]
 }
 
 function jsonOf(outcome: RuleOutcome): object {
