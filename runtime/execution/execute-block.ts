@@ -1,6 +1,6 @@
 // A block: checked, then executed lane by lane, then closed. Everything that replicas compare comes from
 // here.
-import { encodeReceipt, type Receipt } from '../protocol/receipt.js'
+import type { Receipt } from '../protocol/receipt.js'
 import { listRoot } from '../protocol/hash.js'
 import { lane, laneCount, type Lane } from '../protocol/lanes.js'
 import { blockFuelMax } from '../protocol/limits.js'
@@ -28,6 +28,7 @@ import type {
   LedgerRecord,
   ParentState,
 } from './ports.js'
+import { encodeReceiptFast } from './receipt-encoder.js'
 import { indexWrites } from './record-index.js'
 import { dueTimers, firstDue, removeTimer } from './timers.js'
 import { derivedWork, type DerivedItem } from './triggers.js'
@@ -244,7 +245,7 @@ export function closeBlock(
   overlay.set(store.chain, headKey, encodeRow(headRow, { height: BigInt(height), time: BigInt(time) }))
   const writeSet = { state: overlay.writeSet().state, index: indexWrites(progress.records) }
   const tree = parent.updateTree(writeSet.state)
-  const receipts = progress.receipts.map(encodeReceipt)
+  const receipts = progress.receipts.map(encodeReceiptFast)
   const validators = readValidators(overlay)
   const result: BlockResult = {
     stateRoot: tree.root,

@@ -33,6 +33,8 @@ export interface Kernel {
   contracts: Map<string, Contract | undefined>
   aliases: Map<string, Contract | undefined>
   policy: PolicyMemo
+  /** The answers kept across blocks were found to belong to the parent's policy store. */
+  policyChecked: boolean
   /** Subscriptions by record kind. */
   triggers: Map<number, readonly Subscriber[]>
   health: HealthBook
@@ -93,6 +95,7 @@ export function createKernel(
     contracts: new Map(),
     aliases: new Map(),
     policy: createPolicyMemo(),
+    policyChecked: false,
     triggers: new Map(),
     health: new HealthBook(parts.overlay),
     erased: new Map(),

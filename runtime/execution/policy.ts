@@ -67,10 +67,18 @@ function keptAnswer(kernel: Kernel, contract: Contract, question: PolicyQuestion
  */
 function memoFor(kernel: Kernel, contract: Contract): Map<string, PolicyAnswer> {
   const revision = kernel.overlay.revision(policyAlias)
-  const address = byteText(contract.address)
-  const memo = revision === 0 ? kernel.cache.policy : kernel.policy
-  const version =
-    revision === 0 ? `${byteText(kernel.parent.subRoot(policyAlias))}/${address}` : `${revision}/${address}`
+  if (revision !== 0) return memoOf(kernel.policy, `${revision}/${byteText(contract.address)}`)
+  // Neither the parent nor the alias changes during a block, so the version is looked at once.
+  if (!kernel.policyChecked) {
+    const root = byteText(kernel.parent.subRoot(policyAlias))
+    memoOf(kernel.cache.policy, `${root}/${byteText(contract.address)}`)
+    kernel.policyChecked = true
+  }
+  return kernel.cache.policy.answers
+}
+
+/** The memo's answers, emptied when they belong to another version. */
+function memoOf(memo: PolicyMemo, version: string): Map<string, PolicyAnswer> {
   if (memo.version !== version) {
     memo.version = version
     memo.answers.clear()
