@@ -11,9 +11,11 @@ import {
   password,
   patientOf,
   temporaryFolder,
+  testCost,
   utf8,
 } from './chain-store.fixture.js'
-import { openKeyslot, openChainStore } from './index.js'
+import { createKeyslotFile, openKeyslot, openChainStore } from './index.js'
+import { PatientKeys } from './patient-keys.js'
 import { sha256 } from './sodium.js'
 
 t.test('a store founded, closed and opened again gives back everything', async (t) => {
@@ -144,7 +146,10 @@ t.test('erasing a patient makes the bodies unreadable, and only those', async (t
   t.teardown(remove)
   const bed = await createBed(folder)
   for (let height = 0; height <= 5; height += 1) applyNext(bed)
+  const snapshot = bed.store.snapshotReader()
+  t.same(snapshot.bodyByHash(sha256(bodyContent(4))), { ok: true, value: bodyContent(4) })
   bed.store.applyBlock({ ...buildBlock(bed, 6), bodies: [], erasedPatients: [patientOf(1)] })
+  t.throws(() => snapshot.bodyByHash(sha256(bodyContent(4))), { code: 'SNAPSHOT_EXPIRED' })
   const bodyAt = (height: number): unknown => bed.store.bodyByHash(sha256(bodyContent(height)))
   t.same(bodyAt(4), { ok: false, code: 'BODY_ERASED' })
   t.same(bodyAt(3), { ok: true, value: bodyContent(3) })
@@ -154,6 +159,71 @@ t.test('erasing a patient makes the bodies unreadable, and only those', async (t
   t.same(again.bodyByHash(sha256(bodyContent(5))), { ok: true, value: bodyContent(5) })
   t.same(StateTree.open(again, sha256, leafSalt).root, again.applied()?.stateRoot)
   await again.close()
+})
+
+t.test('an erasure that was cut short is finished, or taken back, by what the block says', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const dataKey = await createKeyslotFile(join(folder, 'keyslots'), password, { cost: testCost })
+  for (const current of [1, 2]) {
+    const path = join(folder, `patients ${current}`)
+    const keys = PatientKeys.create(path, dataKey)
+    const wrapped = keys.createWrapped(patientOf(1))
+    const sealed = keys.sealBody(patientOf(1), wrapped, sha256(utf8('h')), utf8('body'))
+    const rewrapped = keys.rewrap(patientOf(1), wrapped, keys.beginErasure())
+    // The process ends here: before the block's transaction (1), or after it (2).
+    const again = PatientKeys.open(path, dataKey, current)
+    const held = current === 1 ? wrapped : rewrapped
+    t.same(again.openBody(patientOf(1), held, sha256(utf8('h')), sealed), utf8('body'))
+    const other = PatientKeys.open(path, dataKey, current)
+    const gone = current === 1 ? rewrapped : wrapped
+    const read = (): unknown => other.openBody(patientOf(1), gone, sha256(utf8('h')), sealed)
+    t.throws(read, { code: 'STORE_DAMAGED' }, 'the other wrapping key is gone')
+    t.throws(() => PatientKeys.open(path, dataKey, 3 - current), { code: 'STORE_DAMAGED' })
+  }
+})
+
+t.test('snapshots of one height do not end each other', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  applyNext(bed)
+  const [first, second] = [bed.store.snapshotReader(), bed.store.snapshotReader()]
+  applyNext(bed)
+  first.close()
+  for (let count = 0; count < 20; count += 1) applyNext(bed)
+  t.equal(second.applied()?.height, 0)
+  t.same(second.get('ward/policy', utf8('head')), utf8('head at 0'))
+  t.equal(bed.store.applied()?.height, 21)
+  const third = bed.store.snapshotReader()
+  second.close()
+  t.equal(third.applied()?.height, 21)
+  third.close()
+  await bed.store.close()
+})
+
+t.test('a long reader is what makes the file grow, and closing it stops that', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  // The same keys each time: without a reader, freed pages are used again.
+  const rewrite = (times: number): void => {
+    for (let count = 0; count < times; count += 1)
+      bed.store.putNote('note', new Uint8Array(100_000).fill(count))
+  }
+  applyNext(bed)
+  rewrite(20)
+  const settled = bed.store.fileBytes
+  rewrite(40)
+  t.equal(bed.store.fileBytes, settled, 'no growth')
+  const snapshot = bed.store.snapshotReader()
+  rewrite(20)
+  const grown = bed.store.fileBytes
+  t.ok(grown > settled + 1_000_000, `${grown - settled} bytes more under a reader`)
+  snapshot.close()
+  rewrite(40)
+  t.ok(bed.store.fileBytes <= grown + 300_000, 'no growth again')
+  await bed.store.close()
 })
 
 t.test('a store is locked while open, and opens by handed-over bytes', async (t) => {

@@ -154,9 +154,13 @@ export class ChainStore implements ChainStoreReads {
     })
   }
 
-  /** Applies the next block in one transaction that is on disk when this returns, or not at all. */
+  /**
+   * Applies the next block in one transaction that is on disk when this returns, or not at all. A block
+   * that erases patients ends all open snapshots.
+   */
   applyBlock(block: BlockWrite): void {
     this.#applier.apply(block)
+    if ((block.erasedPatients ?? []).length > 0) this.#snapshots.expireAll()
   }
 
   /**

@@ -187,6 +187,7 @@ export class PatientKeys {
 
   #unwrap(patient: Uint8Array, wrapped: Uint8Array): Secret {
     const bytes = Buffer.from(wrapped)
+    const wrappingKey = this.#wrappingKey(bytes.readUInt32BE(0))
     const plain = sodium.sodium_malloc(keyBytes)
     try {
       sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
@@ -195,7 +196,7 @@ export class PatientKeys {
         bytes.subarray(4 + nonceBytes),
         Buffer.concat([wrapLabel, patient]),
         bytes.subarray(4, 4 + nonceBytes),
-        this.#wrappingKey(bytes.readUInt32BE(0)).bytes,
+        wrappingKey.bytes,
       )
     } catch (cause) {
       throw new StoreError('RECORD_ALTERED', 'a patient key does not authenticate', cause)

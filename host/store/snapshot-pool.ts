@@ -53,6 +53,11 @@ export class SnapshotPool {
     return snapshot
   }
 
+  /** Ends all at once: an erasure must not leave older reads that still know what was erased. */
+  expireAll(): void {
+    for (const snapshot of [...this.#open]) snapshot.expire()
+  }
+
   close(): void {
     for (const snapshot of [...this.#open]) snapshot.close()
   }
