@@ -4,6 +4,9 @@ declare module 'hyperdht' {
   import type { EventEmitter } from 'node:events'
   import type SecretStream from '@hyperswarm/secret-stream'
 
+  /** What `connect` gives; re-exported so that only hyperdht need be named. */
+  export type { default as SecretStream } from '@hyperswarm/secret-stream'
+
   export interface NodeAddress {
     host: string
     port: number

@@ -26,7 +26,7 @@ import {
 import { concatBytes, equalBytes } from '../../runtime/protocol/bytes.js'
 import { validatorsHash } from '../../runtime/protocol/entity.js'
 import { decodeMessage, encodeMessage, type BlockResult, type ValidatorSet } from '../pbft/index.js'
-import { createDriver, type Driver, type DriverOptions } from './driver.js'
+import { createDriver, createFollower, type Driver, type DriverOptions } from './driver.js'
 import type {
   ChainPort,
   DriverEvents,
@@ -324,20 +324,20 @@ export async function startReplica(
       onHalt: (code) => void replica.halts.push(code),
     },
   }
-  replica.driver = await createDriver(
-    {
-      role,
-      chainId: network.chainId,
-      epoch: 0,
-      nodeId: identity.nodeId,
-      nodeKey: identity.key.publicKey,
-      version: 1,
-      appVersion: 1,
-      network: { ...transport, ...parts.network },
-      timers: parts.timers,
-    },
-    ports,
-  )
+  const options = {
+    chainId: network.chainId,
+    epoch: 0,
+    nodeId: identity.nodeId,
+    nodeKey: identity.key.publicKey,
+    version: 1,
+    appVersion: 1,
+    network: { ...transport, ...parts.network },
+    timers: parts.timers,
+  }
+  replica.driver =
+    role === 'validator'
+      ? await createDriver({ ...options, role }, ports)
+      : await createFollower({ ...options, role }, ports)
   return replica as TestReplica
 }
 

@@ -2,7 +2,7 @@
 
 import { raw } from 'compact-encoding'
 import Protomux, { type Channel, type Message } from 'protomux'
-import type SecretStream from '@hyperswarm/secret-stream'
+import type { SecretStream } from 'hyperdht'
 import {
   helloTimeoutMs,
   messageBytesMax,

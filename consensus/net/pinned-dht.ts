@@ -1,8 +1,7 @@
 // A private DHT node that dials known peers at their configured addresses (network.md 3).
 
 import { createSocket } from 'node:dgram'
-import HyperDHT, { type ConnectOptions, type NodeAddress } from 'hyperdht'
-import type SecretStream from '@hyperswarm/secret-stream'
+import HyperDHT, { type ConnectOptions, type NodeAddress, type SecretStream } from 'hyperdht'
 import { NetError } from './errors.js'
 import { dialTimeoutMs, pinnedDialsPerQuery } from './limits.js'
 

@@ -16,7 +16,7 @@ import type {
 } from '../pbft/types.js'
 import type { PeerId, PeerStatus } from './transport.js'
 
-export type { Block, BlockResult, FinalBlock, SkippedLeaders, Tip, ValidatorSet, Waiting }
+export type { Block, FinalBlock, SkippedLeaders, Tip, ValidatorSet, Waiting }
 
 // ------------------------------------------------------------------------------------------- safety record
 

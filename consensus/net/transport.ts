@@ -2,8 +2,7 @@
 // network.md 8.
 
 import Hyperswarm from 'hyperswarm'
-import type { KeyPair, NodeAddress } from 'hyperdht'
-import type SecretStream from '@hyperswarm/secret-stream'
+import type { KeyPair, NodeAddress, SecretStream } from 'hyperdht'
 import { NetError } from './errors.js'
 import { closePatienceMs, dialBackoffsMs, dialJitterMs } from './limits.js'
 import { PeerLink, type LinkEvents, type LinkOptions } from './peer-link.js'

@@ -39,7 +39,7 @@ export type UnitResult =
   { ok: true; unit: Unit } | { ok: false; code: 'UNIT_TOO_LARGE' | 'UNIT_MALFORMED' | 'UNIT_UNKNOWN' }
 
 /** Bytes before the payload of a whole, a first and a next unit. */
-export const wholeHeaderBytes = 2
+const wholeHeaderBytes = 2
 export const firstHeaderBytes = 6
 export const nextHeaderBytes = 2
 
