@@ -3,7 +3,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { personPassword } from '../host/api/small-node.fixture.js'
+import { personPassword, type SmallNode } from '../host/api/small-node.fixture.js'
 import { browserSkipReason, openBench, pageOf, type ScreenBench } from './bench.fixture.js'
 import { addAlert, lisa, setTheScene } from './lisa.fixture.js'
 
@@ -47,6 +47,7 @@ parent.postMessage({ wardchain: 'hello', version: 1 }, '*')
 async function openHostile(
   t: { teardown(run: () => Promise<void>): void },
   script: string,
+  prepare: (node: SmallNode) => void = () => undefined,
 ): Promise<ScreenBench & { canary: Canary }> {
   const canary = await startCanary()
   const bench = await openBench()
@@ -55,6 +56,7 @@ async function openHostile(
     await new Promise((resolve) => canary.server.close(resolve))
   })
   setTheScene(bench.node)
+  prepare(bench.node)
   bench.node.setPage(pageOf(hostilePage(script.replaceAll('CANARY', `127.0.0.1:${canary.port}`))))
   await bench.driver.signIn('Ward nurse', personPassword)
   const { page } = bench.driver
@@ -167,7 +169,12 @@ t.test(
     const self = await openHostile(t, `location = 'http://CANARY/self?secret'`)
     const word = self.driver.page.getByTestId('frame-word')
     await word.filter({ hasText: 'tried to leave its place' }).waitFor()
-    t.same(self.canary.heard, [])
+    const requests = self.canary.heard.filter((entry) => entry.startsWith('/'))
+    t.same(
+      requests,
+      [],
+      'no request, so no secret; the bare connection is the kiosk proxy’s to stop, as for probe 14',
+    )
     t.equal(await self.driver.page.locator('iframe').count(), 0)
   },
 )
@@ -247,13 +254,10 @@ t.test(
     propose(3)
     propose(4)
     window.focus()
-    `.replace('const alerts', 'await new Promise((resolve) => setTimeout(resolve, 50)); const alerts'),
+    `,
+      (node) => addAlert(node),
     )
     const { page } = driver
-    t.teardown(async () => undefined)
-    addAlert(node)
-    await driver.waitForAlert('Suspected sepsis')
-    await page.getByTestId('alert-line').click()
     const dialog = page.getByTestId('signing-dialog')
     await dialog.waitFor()
     const words = await dialog.innerText()

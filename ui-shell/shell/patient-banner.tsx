@@ -6,12 +6,17 @@ import { ageYears, formatBirthDate } from '../values/time.js'
 
 export function PatientBanner(props: { patient: PatientView; now: number; close?: () => void }) {
   const { patient, now, close } = props
+  const name = formatName(patient.family, patient.given)
   const age = ageYears(patient.birthDate, now)
   const place = [patient.ward, patient.room, patient.bed]
     .filter((part) => part !== '')
     .map((part) => visibleText(part, 40))
   return (
-    <section class="banner" aria-label="Patient banner" data-testid="banner">
+    <section
+      class="banner"
+      aria-label={close === undefined ? 'Patient to sign for' : 'Patient banner'}
+      data-testid="banner"
+    >
       {close !== undefined && (
         <button
           type="button"
@@ -23,7 +28,13 @@ export function PatientBanner(props: { patient: PatientView; now: number; close?
           <span aria-hidden="true">‹</span> <span class="back-word">Patients</span>
         </button>
       )}
-      <h2 class="banner-name">{formatName(patient.family, patient.given)}</h2>
+      {close === undefined ? (
+        <p class="banner-name">{name}</p>
+      ) : (
+        <h1 class="banner-name" title={name}>
+          {name}
+        </h1>
+      )}
       <dl>
         <Item
           label="Born"

@@ -6,9 +6,9 @@ import type { Notice } from './shell-state.js'
 export function EnvironmentStrip({ environment }: { environment: string }) {
   if (environment === '') return null
   return (
-    <p class="environment" data-testid="environment">
+    <section class="environment" aria-label="Environment" data-testid="environment">
       <strong>{visibleText(environment, 40)}</strong> — not for the care of patients
-    </p>
+    </section>
   )
 }
 

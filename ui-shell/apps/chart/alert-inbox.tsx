@@ -1,4 +1,5 @@
 // The alerts of this patient: what to do in one sentence, and on demand every reason behind it.
+import { useState } from 'preact/hooks'
 import type { AlertView } from '../../channel/views.js'
 import { visibleText } from '../../values/text.js'
 import { AlertReasons } from './alert-reasons.js'
@@ -60,6 +61,8 @@ interface AlertCardProps {
 }
 
 function AlertCard({ alert, now, isFirst, isBusy, acknowledge }: AlertCardProps) {
+  // Decided once: reasons that someone reads must not fold away because the alert was answered.
+  const [isOpenAtFirst] = useState(isFirst)
   return (
     <li
       class={`card alert severity-edge-${alert.severity} is-${alert.state}`}
@@ -97,7 +100,7 @@ function AlertCard({ alert, now, isFirst, isBusy, acknowledge }: AlertCardProps)
       {alert.state === 'open' && alert.finality === 'tentative' && (
         <p class="muted">It can be acknowledged as soon as the network has agreed.</p>
       )}
-      <details open={isFirst}>
+      <details open={isOpenAtFirst}>
         <summary>Why, and what would change it</summary>
         <AlertReasons alert={alert} now={now} />
       </details>

@@ -12,7 +12,7 @@ export function AlertReasons({ alert, now }: { alert: AlertView; now: number }) 
   return (
     <div class="reasons">
       <Lines title="It fired because" lines={alert.basis} />
-      {alert.inputs.length > 0 && <Inputs inputs={alert.inputs} now={now} />}
+      {alert.inputs.length > 0 && <Inputs of={alert.summary} inputs={alert.inputs} now={now} />}
       <Lines
         title="Missing (counted as incomplete, never as normal)"
         lines={alert.missing}
@@ -56,9 +56,9 @@ export function AlertReasons({ alert, now }: { alert: AlertView; now: number }) 
   )
 }
 
-function Inputs({ inputs, now }: { inputs: AlertInputView[]; now: number }) {
+function Inputs({ of, inputs, now }: { of: string; inputs: AlertInputView[]; now: number }) {
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label="Inputs of the rule">
+    <div class="scroll" tabIndex={0} role="region" aria-label={`Inputs of: ${visibleText(of, 160)}`}>
       <table>
         <caption>Inputs</caption>
         <thead>

@@ -55,7 +55,7 @@ function Chart({ channel }: { channel: FrameChannel }) {
     load('alerts')
     load('orders')
     // The button may be gone by now: keep a keyboard user where the action was.
-    document.getElementById(`card-${key}`)?.focus()
+    focusCard(`card-${key}`)
   }
   const problems = Object.values(data.problems).filter((problem) => problem !== '')
   return (
@@ -94,6 +94,14 @@ function Chart({ channel }: { channel: FrameChannel }) {
       </div>
     </div>
   )
+}
+
+/** At once, or as soon as the shell gives the focus back: while its dialog is open this page is inert. */
+function focusCard(id: string): void {
+  const focus = (): void => document.getElementById(id)?.focus()
+  focus()
+  if (document.hasFocus() && document.activeElement?.id === id) return
+  window.addEventListener('focus', () => setTimeout(focus), { once: true })
 }
 
 type Report = (part: Partial<ChartData>, problems: Record<string, string>) => void
