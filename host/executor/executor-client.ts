@@ -5,10 +5,18 @@ import type { ExecutorCalls, ExecutorMethod, ExecutorReply } from './messages.js
 
 /** Fixed and large, so that metered stack height always ends a contract long before the native stack does. */
 const stackMiB = 64
+/**
+ * A contract's memory is bounded by its own limits; what the executor itself may hold on top is bounded
+ * here.
+ */
+const heapMiBMax = 2_048
+/** No admitted block takes a tenth of this on the slowest supported machine: past it the thread is stuck. */
+const executeMsMax = 60_000
 
 interface Waiting {
   resolve(value: never): void
   reject(error: Error): void
+  timer: NodeJS.Timeout | undefined
 }
 
 export class ExecutorClient {
@@ -17,14 +25,15 @@ export class ExecutorClient {
   private nextId = 1
   private failure: Error | undefined
   private closing = false
+  private readonly fail: (cause: unknown) => void
 
   /** `onFault` is called once when the thread dies by itself: the node must stop voting. */
   constructor(onFault: (error: Error) => void) {
     this.worker = new Worker(new URL('./executor-thread.js', import.meta.url), {
-      resourceLimits: { stackSizeMb: stackMiB },
+      resourceLimits: { stackSizeMb: stackMiB, maxOldGenerationSizeMb: heapMiBMax },
     })
     this.worker.on('message', (reply: ExecutorReply) => this.onReply(reply))
-    const fail = (cause: unknown): void => {
+    this.fail = (cause: unknown): void => {
       if (this.failure || this.closing) return
       this.failure = new NodeError(
         'EXECUTOR_FAILED',
@@ -35,8 +44,8 @@ export class ExecutorClient {
       this.waiting.clear()
       onFault(this.failure)
     }
-    this.worker.on('error', fail)
-    this.worker.on('exit', (code) => fail(new Error(`exit ${code}`)))
+    this.worker.on('error', this.fail)
+    this.worker.on('exit', (code) => this.fail(new Error(`exit ${code}`)))
   }
 
   /** Requests are carried out strictly in the order in which they were made. */
@@ -44,7 +53,9 @@ export class ExecutorClient {
     if (this.failure) return Promise.reject(this.failure)
     const id = this.nextId++
     return new Promise((resolve, reject) => {
-      this.waiting.set(id, { resolve, reject })
+      const timer = method === 'execute' ? setTimeout(() => this.giveUp(), executeMsMax) : undefined
+      timer?.unref()
+      this.waiting.set(id, { resolve, reject, timer })
       this.worker.postMessage({ id, method, argument })
     })
   }
@@ -53,8 +64,15 @@ export class ExecutorClient {
     const waiting = this.waiting.get(reply.id)
     if (!waiting) return
     this.waiting.delete(reply.id)
+    clearTimeout(waiting.timer)
     if (reply.ok) waiting.resolve(reply.value as never)
     else waiting.reject(new NodeError('EXECUTOR_FAILED', `${reply.code}: ${reply.message}`))
+  }
+
+  /** The watchdog: a node fault, never a transaction's result. */
+  private giveUp(): void {
+    this.fail(new Error(`a block took longer than ${executeMsMax / 1_000} s`))
+    void this.worker.terminate()
   }
 
   async close(): Promise<void> {

@@ -34,6 +34,7 @@ export const nodeFiles = (folder: string) => ({
   genesis: path.join(folder, 'genesis.cbor'),
   chain: path.join(folder, 'chain'),
   votes: path.join(folder, 'votes'),
+  executing: path.join(folder, 'executing'),
 })
 
 export function writeNodeConfig(folder: string, config: NodeConfig): void {

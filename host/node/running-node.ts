@@ -11,6 +11,7 @@ import {
 import { createDriver, type Driver } from '../../consensus/net/driver.js'
 import type { DriverPorts } from '../../consensus/net/ports.js'
 import type { FinalBlock } from '../../consensus/pbft/types.js'
+import { CrashJournal } from '../executor/crash-journal.js'
 import { ExecutorClient } from '../executor/executor-client.js'
 import type { CommitReply, OpenReply, ReceiptEntry } from '../executor/messages.js'
 import { destroyIdentity, decodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
@@ -43,6 +44,7 @@ export class RunningNode {
     readonly pool: PoolPort,
     readonly waiter: FinalWaiter,
     private readonly votes: VotesStore | null,
+    private readonly journal: CrashJournal,
     private driverOrNone: Driver | undefined,
   ) {}
 
@@ -72,7 +74,25 @@ export class RunningNode {
     checkMembership(open, identity, options.config)
     const votes = options.config.role === 'validator' ? openVotes(files.votes, dataKey, open) : null
     const pool = new PoolPort(executor, options.now)
-    const node = new RunningNode(open, identity, executor, pool, new FinalWaiter(), votes, undefined)
+    const journal = new CrashJournal(files.executing)
+    if (journal.suspects.length > 0) {
+      const fields = { code: 'EXECUTOR_CRASHED_ON', bundles: journal.suspects }
+      options.logger.error(
+        fields,
+        'the last process died while it executed these; they stay out of fresh proposals',
+      )
+      pool.setAsideHashes(journal.suspects)
+    }
+    const node = new RunningNode(
+      open,
+      identity,
+      executor,
+      pool,
+      new FinalWaiter(),
+      votes,
+      journal,
+      undefined,
+    )
     progress('joining the network')
     node.driverOrNone = await createDriver(node.driverOptions(options), node.driverPorts(options))
     return node
@@ -118,7 +138,12 @@ export class RunningNode {
       chain: {
         tip: () => Promise.resolve(this.open.tip),
         validators: () => Promise.resolve(this.open.nextValidators),
-        execute: (blockHash, block) => executor.call('execute', { blockHash, block }),
+        execute: async (blockHash, block) => {
+          this.journal.begin(block.payload)
+          const outcome = await executor.call('execute', { blockHash, block })
+          this.journal.end()
+          return outcome
+        },
         commit: async (blockHash, resultHash, final, skipped) => {
           const commit = await executor.call('commit', { blockHash, resultHash, final, skipped })
           this.settle(commit)
@@ -179,6 +204,7 @@ export class RunningNode {
     this.waiter.close()
     await this.executor.close()
     await this.votes?.close()
+    this.journal.close()
     destroyIdentity(this.identity)
   }
 }

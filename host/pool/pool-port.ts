@@ -101,6 +101,11 @@ export class PoolPort implements TransactionPort {
     for (const bundle of payload.value.lanes.flat()) this.asideBundles.add(bytesToHex(sha256(bundle)))
   }
 
+  /** The same for bundles known by the hex of their SHA-256: those that an earlier process died on. */
+  setAsideHashes(hashes: readonly string[]): void {
+    for (const hash of hashes) this.asideBundles.add(hash)
+  }
+
   /** What became final leaves the pool. */
   settle(receipts: readonly ReceiptEntry[]): void {
     for (const receipt of receipts) this.pool.remove(receipt.id)
