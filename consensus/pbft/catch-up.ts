@@ -3,7 +3,7 @@
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { encodeResult, resultHash } from '../../runtime/protocol/block.js'
-import { syncBlocksMax } from './config.js'
+import { syncBlocksMax, syncBytesMax } from './config.js'
 import { decide } from './commit.js'
 import { isCertificateValid, quorumSizes } from './quorum.js'
 import { groupsOf } from './prepare.js'
@@ -35,8 +35,13 @@ export function claimedHeight(state: CoreState): number {
 export function onBlocksReceived(state: CoreState, event: BlocksReceived): void {
   // Whoever answers lives: no longer a silent leader (R3).
   state.suspects.delete(bytesToHex(event.from))
+  let bytes = 0
+  for (const { final } of state.sync.blocks.values()) bytes += final.block.payload.length
   for (const final of event.blocks) {
     const { height } = final.block.header
+    bytes += final.block.payload.length
+    // R26: the next block always fits; what lies further ahead is asked for again.
+    if (bytes > syncBytesMax && height > state.height) return
     if (height <= state.tip.height || height > state.tip.height + syncBlocksMax) continue
     if (state.sync.blocks.has(height)) continue
     state.sync.blocks.set(height, { final, from: event.from })

@@ -13,6 +13,8 @@ export const viewsBehindMax = 4
 export const candidatesMax = 4
 /** Final blocks that catch-up holds above the tip. */
 export const syncBlocksMax = 32
+/** Payload bytes that catch-up holds above the tip: four of the largest blocks. */
+export const syncBytesMax = 4 * payloadBytesMax
 /** Messages of the next height kept until this one is applied: one per sender and type. */
 export const futureMessagesMax = 31 * 5
 /** Certificates remembered as verified. */

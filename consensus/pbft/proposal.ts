@@ -47,7 +47,7 @@ export function advanceProposal(state: CoreState): void {
     if (isCarried) propose(state, candidate)
     return
   }
-  const due = isDue(state, 0)
+  const due = isDue(state, 0) && state.now >= state.dueRetryAt
   const { normal, emergency, full } = state.waiting
   if (!due && !normal && !emergency) return
   // R4: at once for an emergency, due work, a full block or an idle pipeline; else the batch window.
@@ -68,8 +68,10 @@ export function onPayloadReady(state: CoreState, event: PayloadReady): void {
   if (event.view !== state.view || !state.started || !canVote(state) || !isLeader(state)) return
   if (state.own.proposal !== null || state.ballot !== '') return
   if (event.payload === null) {
-    // Nothing to propose after all: wait for the pool's next word, or for the due time again.
+    // Nothing to propose after all: wait for the pool's next word; due work is tried again a little later.
+    state.building = null
     state.waiting = { normal: false, emergency: false }
+    state.dueRetryAt = state.now + state.config.heartbeatMs
     return
   }
   propose(state, {

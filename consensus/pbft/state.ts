@@ -107,6 +107,8 @@ export interface HeightState {
   /** When a missing body was last asked for, and how often. */
   bodyAskedAt: number
   bodyAttempts: number
+  /** Not before this time is due work proposed again, after the host had nothing for it. */
+  dueRetryAt: number
   /** When the current leader's term began here: its silence is measured from then. */
   viewSince: number
 }
@@ -219,6 +221,7 @@ export function newHeightState(height: number): HeightState {
     reported: new Set(),
     bodyAskedAt: -1,
     bodyAttempts: 0,
+    dueRetryAt: 0,
     viewSince: 0,
   }
 }

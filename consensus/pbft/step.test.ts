@@ -137,6 +137,16 @@ t.test(
   },
 )
 
+t.test('a pool that had nothing after all does not block the next proposal', async (t) => {
+  const { state } = started(0)
+  const ask = (now: number) =>
+    step(state, { type: 'transactionsWaiting', now, waiting: { normal: true, emergency: false } })
+  t.ok(find(ask(startTime), 'buildPayload'))
+  const empty = { height: 1, view: 0, payload: null, transactionRoots: [] }
+  t.notOk(find(step(state, { type: 'payloadReady', now: startTime + 1, ...empty }), 'buildPayload'))
+  t.ok(find(ask(startTime + 2), 'buildPayload'))
+})
+
 t.test('a full pool skips the window', async (t) => {
   const { state } = started(0)
   state.lastProposalAt = startTime

@@ -6,7 +6,7 @@ import { claimedHeight, missingBody, onSyncTimer, requestNext } from './catch-up
 import { beat } from './heartbeat.js'
 import { quorumSizes } from './quorum.js'
 import { alarm, canVote, emit, isLeader, leaderIndex, send, type CoreState } from './state.js'
-import type { CoreEvent, TimerId } from './types.js'
+import type { CoreEvent, ProposalMessage, TimerId } from './types.js'
 import { abandonLeader, countAtOrAbove } from './view-change.js'
 
 type TimerExpired = Extract<CoreEvent, { type: 'timerExpired' }>
@@ -191,9 +191,17 @@ function resend(state: CoreState): void {
   const { own } = state
   if (!canVote(state)) return
   if (own.viewChange !== null && !state.started) send(state, null, own.viewChange)
-  if (own.proposal !== null) send(state, null, own.proposal)
+  if (own.proposal !== null) resendProposal(state, own.proposal)
   if (own.prepare !== null) send(state, null, own.prepare)
   if (own.commit !== null) send(state, null, own.commit)
+}
+
+/** A block may be large: only to members whose PREPARE does not show that they have it. */
+function resendProposal(state: CoreState, proposal: ProposalMessage): void {
+  const votes = state.prepares.get(state.view)
+  state.validators.members.forEach((member, index) => {
+    if (index !== state.selfIndex && votes?.has(index) !== true) send(state, member.entity, proposal)
+  })
 }
 
 /** A gap of more than the height in flight is asked for at once, not after the sync timer. */

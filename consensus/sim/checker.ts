@@ -173,7 +173,15 @@ function checkReported(world: World, node: SimNode, message: ViewChangeMessage):
 // -------------------------------------------------------------------------------------------- finality
 
 export function onFinalized(world: World, node: SimNode, action: Finalize): void {
-  if (node.isCorrect) checkFinal(world, node, action.final)
+  if (!node.isCorrect) return
+  if (!equalBytes(action.resultHash, action.final.certificate.resultHash)) {
+    fail(
+      'S9',
+      node,
+      `finalizes another result than the certified one at height ${action.final.certificate.height}`,
+    )
+  }
+  checkFinal(world, node, action.final)
 }
 
 function checkFinal(world: World, node: SimNode, { block, certificate }: FinalBlock): void {

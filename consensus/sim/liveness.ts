@@ -91,6 +91,24 @@ const measure = (world: World): Quiet => ({
   messages: world.messagesSent,
 })
 
+/** One view timeout and the good case (L2); several silent leaders in a row need several. */
+const emergencyMsMax = 1_500
+const emergencyMsMaxLame = 10_000
+
+/** L2: an emergency is final everywhere in time, also after a long silence. */
+export function checkEmergency(world: World, run: (untilMs: number) => void): void {
+  const transaction = register(world, transactionKinds.emergency, 0)
+  const areAllHealthy = world.nodes.every((node) => node.isCorrect && node.halted === '')
+  const deadline = world.now + (areAllHealthy ? emergencyMsMax : emergencyMsMaxLame)
+  submit(world, transaction, world.nodes)
+  const validators = correctNodes(world).filter((node) => (node.core?.selfIndex ?? -1) >= 0)
+  const isFinal = () => validators.every((node) => node.app.executed.has(transaction.id))
+  while (!isFinal()) {
+    if (world.now >= deadline) throw new SimFailure('L2', `an emergency waits: ${describeStuck(world)}`)
+    run(world.now + 50)
+  }
+}
+
 /** L6: with nothing to do, no blocks, no view changes and a bounded message rate. */
 export function checkQuiet(world: World, run: (untilMs: number) => void): void {
   // Due work may still be on its way; idle begins when none is left.

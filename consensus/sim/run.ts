@@ -7,7 +7,15 @@ import { createNode, startNode } from './node.js'
 import { createQueue, pop } from './queue.js'
 import { createRandom } from './random.js'
 import { scheduleClients, scheduleFaults, scheduleRequestTimers } from './schedule.js'
-import { canRecover, checkQuiet, describeStuck, healWorld, isRecovered, recoveryMsMax } from './liveness.js'
+import {
+  canRecover,
+  checkEmergency,
+  checkQuiet,
+  describeStuck,
+  healWorld,
+  isRecovered,
+  recoveryMsMax,
+} from './liveness.js'
 import { setByzantine } from './byzantine.js'
 import { after, SimFailure, type SimOptions, type World } from './world.js'
 
@@ -129,6 +137,7 @@ function recover(world: World): void {
     runUntil(world, world.now + 500)
   }
   checkQuiet(world, (untilMs) => runUntil(world, untilMs))
+  checkEmergency(world, (untilMs) => runUntil(world, untilMs))
 }
 
 function verdictOf(world: World, invariant: string, detail: string): Verdict {
