@@ -28,6 +28,7 @@ import {
 import { must } from '../ward/connect.js'
 import { deployAll, signed } from '../story/deploy.js'
 import { StoryNetwork } from '../story/network.js'
+import type { StoryShape } from '../story/plan.js'
 
 export interface Reading {
   code: string
@@ -108,22 +109,23 @@ export interface LoadNetwork {
  * Founds and starts a network with both rules active, `deviceCount` enrolled devices, and a signed-in
  * nurse.
  */
-export async function createLoadNetwork(deviceCount: number): Promise<LoadNetwork> {
+export async function createLoadNetwork(deviceCount: number, shape: StoryShape): Promise<LoadNetwork> {
   const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-bench-'))
-  const network = await StoryNetwork.found(path.join(folder, 'network'), () => undefined)
+  const network = await StoryNetwork.found(path.join(folder, 'network'), () => undefined, shape)
   await network.start(() => undefined)
-  await deployAll(network, 'workstation')
-  const status = must((await network.api('workstation').status()) as Outcome<NodeStatus>)
+  const desk = shape.followers ? 'workstation' : 'validator-1'
+  await deployAll(network, desk)
+  const status = must((await network.api(desk).status()) as Outcome<NodeStatus>)
   const chainId = hexToBytes(status.chainId) ?? new Uint8Array(32)
   const devices = Array.from({ length: deviceCount }, () => new LoadDevice(chainId))
-  const admin = await network.signIn('workstation', 'admin')
+  const admin = await network.signIn(desk, 'admin')
   const adminPassword = network.person('admin').password
   for (const device of devices) {
     const args = { kind: 2, publicKey: bytesToHex(device.key.publicKey) }
     await signed(admin, { type: 'call', target: 'ward/governance', method: 'enrol', args }, adminPassword)
     await signed(admin, observationGrant(device), adminPassword)
   }
-  const nurse = await network.signIn('workstation', 'nurse')
+  const nurse = await network.signIn(desk, 'nurse')
   const nursePassword = network.person('nurse').password
   return {
     network,

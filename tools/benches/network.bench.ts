@@ -4,16 +4,20 @@ import type { Outcome, NodeStatus } from '../../host/api/node-port.js'
 import { must } from '../ward/connect.js'
 import { Watcher } from '../story/scene.js'
 import { sleep } from '../story/network.js'
+import { storyShape, type StoryShape } from '../story/plan.js'
 import { quantile, rounded, type Bench, type BenchLine } from './bench-line.js'
 import { createLoadNetwork, normalSet, type LoadNetwork, type Reading } from './load.js'
 
 const validators = ['validator-1', 'validator-2', 'validator-3', 'validator-4']
 
+const fourValidators: StoryShape = { validators: 4, followers: false }
+
 async function withNetwork(
   devices: number,
+  shape: StoryShape,
   run: (load: LoadNetwork) => Promise<BenchLine[]>,
 ): Promise<BenchLine[]> {
-  const load = await createLoadNetwork(devices)
+  const load = await createLoadNetwork(devices, shape)
   try {
     return await run(load)
   } finally {
@@ -76,14 +80,14 @@ async function throughput(load: LoadNetwork, shape: LoadShape, patients: Uint8Ar
     unit: shape.unit,
     baseline: 'signature checks alone: 4,700/s on such a machine',
     ratio: rounded(final / seconds / 4_700),
-    input: `4 validators and 2 observers on 2 cores, ${load.devices.length} devices, ${final} transactions, both rules on`,
+    input: `4 validators and the sender on this machine, ${load.devices.length} devices, ${final} transactions, both rules on`,
   }
 }
 
 const networkThroughput: Bench = {
   name: 'network-throughput',
   run: () =>
-    withNetwork(8, async (load) => {
+    withNetwork(8, fourValidators, async (load) => {
       const patients: Uint8Array[] = []
       for (let index = 0; index < 20; index += 1) patients.push(await load.admit())
       const one = {
@@ -110,7 +114,7 @@ const septicReadings: Reading[] = [
 const alertLatency: Bench = {
   name: 'alert-latency',
   run: () =>
-    withNetwork(1, async (load) => {
+    withNetwork(1, storyShape, async (load) => {
       const watcher = await Watcher.start(load.nurse)
       const alerts: number[] = []
       const finals: number[] = []
@@ -147,7 +151,7 @@ function latencyLine(name: string, samples: number[], input: string): BenchLine 
 const leaderFailover: Bench = {
   name: 'leader-failover',
   run: () =>
-    withNetwork(1, async (load) => {
+    withNetwork(1, storyShape, async (load) => {
       const patient = await load.admit()
       const samples: number[] = []
       for (let round = 0; round < 4; round += 1) {

@@ -5,7 +5,14 @@ import { createApiClient, ApiUnreachable, type ApiClient } from '../../host/api/
 import type { NodeStatus, Outcome } from '../../host/api/node-port.js'
 import { CommandError } from '../ward/command-error.js'
 import { must } from '../ward/connect.js'
-import { planStory, type PlannedNode, type PlannedPerson, type StoryPlan } from './plan.js'
+import {
+  planStory,
+  storyShape,
+  type PlannedNode,
+  type PlannedPerson,
+  type StoryPlan,
+  type StoryShape,
+} from './plan.js'
 import { NodeProcesses, runWard } from './processes.js'
 
 export const encodeText = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -20,9 +27,13 @@ export class StoryNetwork {
   ) {}
 
   /** Makes nodes, persons and genesis in a fresh folder. `say` hears each step. */
-  static async found(folder: string, say: (text: string) => void): Promise<StoryNetwork> {
+  static async found(
+    folder: string,
+    say: (text: string) => void,
+    shape: StoryShape = storyShape,
+  ): Promise<StoryNetwork> {
     mkdirSync(folder, { recursive: true })
-    const plan = await planStory(folder)
+    const plan = await planStory(folder, shape)
     const processes = new NodeProcesses(folder)
     say('making keys: each node and each person makes its own')
     await inPairs(plan.nodes, (node) => initNode(folder, node, plan.storePassword))

@@ -25,6 +25,15 @@ export interface StoryPlan {
   storePassword: string
 }
 
+/** The story's own size; benches take others. */
+export interface StoryShape {
+  validators: number
+  /** A workstation that observes and a gateway. */
+  followers: boolean
+}
+
+export const storyShape: StoryShape = { validators: 4, followers: true }
+
 /** Printed at the start: a demonstration holds no secret. */
 const storePassword = 'demo store password'
 const persons: PlannedPerson[] = [
@@ -38,9 +47,10 @@ const persons: PlannedPerson[] = [
  * Four validators, one workstation that observes, one gateway with two attached sources; all ports free
  * right now.
  */
-export async function planStory(folder: string): Promise<StoryPlan> {
-  const udp = await freePorts(4, freeUdpPort)
-  const tcp = await freePorts(8, freeTcpPort)
+export async function planStory(folder: string, shape: StoryShape = storyShape): Promise<StoryPlan> {
+  const count = shape.validators
+  const udp = await freePorts(count, freeUdpPort)
+  const tcp = await freePorts(count + 4, freeTcpPort)
   const validators = udp.map((port, index): PlannedNode => {
     return { name: `validator-${index + 1}`, role: 'validator', port, apiPort: tcp[index], sources: [] }
   })
@@ -55,13 +65,14 @@ export async function planStory(folder: string): Promise<StoryPlan> {
     name: 'gateway',
     role: 'gateway',
     port: 0,
-    apiPort: tcp[5],
+    apiPort: tcp[count + 1],
     sources: [
-      { name: 'adt', accepts: 'ADT', port: tcp[6] },
-      { name: 'monitor-412', accepts: 'ORU', port: tcp[7] },
+      { name: 'adt', accepts: 'ADT', port: tcp[count + 2] },
+      { name: 'monitor-412', accepts: 'ORU', port: tcp[count + 3] },
     ],
   }
-  return { folder, nodes: [...validators, workstation, gateway], persons, storePassword }
+  const followers = shape.followers ? [workstation, gateway] : []
+  return { folder, nodes: [...validators, ...followers], persons, storePassword }
 }
 
 async function freePorts(count: number, next: () => Promise<number>): Promise<number[]> {
