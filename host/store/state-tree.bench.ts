@@ -1,7 +1,7 @@
 // `state-tree`: updates of random keys on sealed LMDB, blocks of 2,000, one core. Run time is from write
 // set to committed transaction: hashing, sealing and the synced commit of state values and tree pages.
 import { join } from 'node:path'
-import { StateTree, encodePointKey, type StateWrite } from '../../runtime/state/index.js'
+import { StateTree, encodePointKey, type StateWrite, type TreeUpdate } from '../../runtime/state/index.js'
 import { openChainStore, createKeyslotFile, type BlockWrite } from './index.js'
 import { leafSalt, password, temporaryFolder, testCost } from './chain-store.fixture.js'
 import { createScratchHash } from './sodium.js'
@@ -26,9 +26,14 @@ function createRandom(seed: number): () => number {
   }
 }
 
-function block(height: number, writes: StateWrite[], tree: StateTree, withValues: boolean): BlockWrite {
-  const update = tree.update(writes)
-  const empty = new Uint8Array(0)
+const empty = new Uint8Array(0)
+
+function blockOf(
+  height: number,
+  writes: StateWrite[],
+  update: TreeUpdate,
+  withValues: boolean,
+): BlockWrite {
   return {
     height,
     header: empty,
@@ -45,82 +50,89 @@ function block(height: number, writes: StateWrite[], tree: StateTree, withValues
   }
 }
 
-async function run(keyCount: number, perBlock: number, blockCount: number): Promise<BenchLine[]> {
+const writeOf = (number: number, fill: number): StateWrite => ({
+  store: '$record',
+  key: keyOf(number),
+  value: new Uint8Array(valueBytes).fill(fill),
+})
+
+interface Timings {
+  root: number[]
+  treeOnly: number[]
+  all: number[]
+  openMs: number
+}
+
+async function measure(keyCount: number, perBlock: number, blockCount: number): Promise<Timings> {
   const { folder, remove } = temporaryFolder()
   const dataKey = await createKeyslotFile(join(folder, 'keyslots'), password, { cost: testCost })
-  const store = openChainStore(folder, dataKey)
+  let store = openChainStore(folder, dataKey)
+  const timings: Timings = { root: [], treeOnly: [], all: [], openMs: 0 }
   try {
     const tree = StateTree.open(store, createScratchHash(), leafSalt)
     let height = 0
-    const random = createRandom(7)
-    for (let from = 0; from < keyCount; from += 20_000) {
-      const writes: StateWrite[] = []
-      for (let number = from; number < Math.min(keyCount, from + 20_000); number += 1) {
-        writes.push({
-          store: '$record',
-          key: keyOf(number),
-          value: new Uint8Array(valueBytes).fill(number),
-        })
-      }
-      const update = tree.update(writes)
-      store.applyBlock({ ...block(height, writes, tree, true), pages: update.pageWrites })
-      tree.accept(update)
-      height += 1
-    }
-    const timings = { root: [] as number[], treeOnly: [] as number[], all: [] as number[] }
-    for (let count = 0; count < 2 * blockCount; count += 1) {
-      const withValues = count % 2 === 1
-      const numbers = new Set<number>()
-      while (numbers.size < perBlock) numbers.add(random() % keyCount)
-      const writes = [...numbers].map((number) => ({
-        store: '$record',
-        key: keyOf(number),
-        value: new Uint8Array(valueBytes).fill(count + number),
-      }))
+    const apply = (writes: StateWrite[], withValues: boolean): void => {
       const start = performance.now()
       const update = tree.update(writes)
-      const hashed = performance.now()
-      const empty = new Uint8Array(0)
-      store.applyBlock({
-        height,
-        header: empty,
-        payload: empty,
-        result: empty,
-        certificate: empty,
-        receipts: [],
-        bodies: [],
-        attachments: [],
-        transactions: [],
-        writes: { state: withValues ? writes : [], index: [] },
-        pages: update.pageWrites,
-        stateRoot: update.root,
-      })
+      timings.root.push(performance.now() - start)
+      store.applyBlock(blockOf(height, writes, update, withValues))
       tree.accept(update)
+      timings[withValues ? 'all' : 'treeOnly'].push(performance.now() - start)
       height += 1
-      const end = performance.now()
-      timings.root.push(hashed - start)
-      timings[withValues ? 'all' : 'treeOnly'].push(end - start)
     }
-    const input = `${keyCount} keys, ${perBlock} a block, ${valueBytes} B values, sealed LMDB`
-    const rate = (ms: number): number => Math.round((perBlock / ms) * 1_000)
-    const line = (name: string, list: number[], what: string): BenchLine => ({
-      name,
-      value: rate(median(list)),
-      unit: 'updates/s',
-      p50: Number(median(list).toFixed(2)),
-      p99: Number(percentile(list, 0.99).toFixed(2)),
-      input: `${input}; ${what}; p50 and p99 in ms a block`,
-    })
-    return [
-      line('state-tree', timings.treeOnly, 'tree: hash, seal, synced commit'),
-      line('state-tree-with-values', timings.all, 'tree and state values'),
-      line('state-tree-root', timings.root, 'root only, before the votes'),
-    ]
+    for (let from = 0; from < keyCount; from += 20_000) {
+      const count = Math.min(20_000, keyCount - from)
+      apply(
+        Array.from({ length: count }, (_, index) => writeOf(from + index, index)),
+        true,
+      )
+    }
+    const random = createRandom(7)
+    Object.assign(timings, { root: [], treeOnly: [], all: [] })
+    for (let count = 0; count < 2 * blockCount; count += 1) {
+      const numbers = new Set<number>()
+      while (numbers.size < perBlock) numbers.add(random() % keyCount)
+      apply(
+        [...numbers].map((number) => writeOf(number, count + number)),
+        count % 2 === 1,
+      )
+    }
+    await store.close()
+    const start = performance.now()
+    store = openChainStore(folder, dataKey)
+    const reopened = StateTree.open(store, createScratchHash(), leafSalt)
+    timings.openMs = performance.now() - start
+    if (Buffer.compare(reopened.root, tree.root) !== 0) throw new Error('another root after reopening')
+    return timings
   } finally {
     await store.close()
     dataKey.close()
     remove()
   }
+}
+
+async function run(keyCount: number, perBlock: number, blockCount: number): Promise<BenchLine[]> {
+  const timings = await measure(keyCount, perBlock, blockCount)
+  const input = `${keyCount} keys, ${perBlock} a block, ${valueBytes} B values, sealed LMDB`
+  const line = (name: string, list: number[], what: string): BenchLine => ({
+    name,
+    value: Math.round((perBlock / median(list)) * 1_000),
+    unit: 'updates/s',
+    p50: Number(median(list).toFixed(2)),
+    p99: Number(percentile(list, 0.99).toFixed(2)),
+    input: `${input}; ${what}; p50 and p99 in ms a block`,
+  })
+  return [
+    line('state-tree', timings.treeOnly, 'tree: hash, seal, synced commit'),
+    line('state-tree-with-values', timings.all, 'tree and state values'),
+    line('state-tree-root', timings.root, 'root only, before the votes'),
+    {
+      name: 'state-tree-open',
+      value: Math.round(timings.openMs),
+      unit: 'ms',
+      input: `${input}; store and tree`,
+    },
+  ]
 }
 
 export const benches: Bench[] = [
