@@ -20,7 +20,7 @@ interface Totals {
 async function main(args: readonly string[]): Promise<number> {
   const folder = args.find((argument) => !argument.startsWith('--'))
   if (folder === undefined) {
-    console.error('usage: npm run conformance -- <folder or file> [--json] [--verbose]')
+    process.stderr.write('usage: npm run conformance -- <folder or file> [--json] [--verbose]\n')
     return 2
   }
   const isJson = args.includes('--json')
@@ -34,7 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
       console.log(`${name}: ${report.passed} of ${report.assertions} passed, ${report.modules} modules`)
     const shown = args.includes('--verbose') ? report.failures : report.failures.slice(0, 5)
     for (const { line, command, detail } of shown)
-      console.error(`  ${name}:${line}: ${detail}\n    ${command}`)
+      process.stderr.write(`  ${name}:${line}: ${detail}\n    ${command}\n`)
   }
   if (!isJson) printSkipped(totals)
   console.log(JSON.stringify(totals))

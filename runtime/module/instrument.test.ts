@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
 import { fuelScheduleV1, instrument, INSTRUMENTER_VERSION, readModule, SCHEDULE_VERSION } from './index.js'
-import { randomModule } from './random-module.fixture.js'
+import { randomModule } from './random-module.js'
 import { assemble, instantiate, load, meter, runMetered } from './wat.fixture.js'
 
 const vectorsPath = 'runtime/module/vectors/instrumented.json'

@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { fuelScheduleV1, moduleLimits, prepareModule, readModule, validateModule } from './index.js'
-import { randomModule } from './random-module.fixture.js'
+import { randomModule } from './random-module.js'
 import { createInterpreter } from './reference-interpreter.fixture.js'
 import { assemble, instantiate, load, meter, runMetered, testPolicy, type Exports } from './wat.fixture.js'
 

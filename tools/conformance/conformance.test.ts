@@ -1,0 +1,94 @@
+// The runner: our own core set always, the official scripts where they lie beside the repository, and proof that a
+// wrong result is found.
+
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { createAssembler } from './assembler.js'
+import { parseWast } from './wast-forms.js'
+import { runWast, type WastReport } from './wast-runner.js'
+import { parseValue } from './wast-values.js'
+
+const assembler = await createAssembler()
+const official = '../shared/data/wasm-spec/core'
+
+function run(text: string): WastReport {
+  return runWast(Buffer.from(text), assembler)
+}
+
+t.test('our core set passes', async (t) => {
+  const report = runWast(readFileSync('tools/conformance/vectors/core.wast'), assembler)
+  t.same(report.failures, [])
+  t.equal(report.modules, 4)
+  t.equal(report.passed, report.assertions - 1)
+  t.same([...report.skipped.values()], [1], 'one malformed text')
+})
+
+t.test('wrong scripts fail', async (t) => {
+  const module = `(module (func (export "f") (param f32) (result f32) (f32.sqrt (local.get 0)))
+    (func (export "g") (result i32) (i32.const 1)) (func $h (export "h") (call $h)))`
+  const wrong = [
+    '(assert_return (invoke "g") (i32.const 2))',
+    '(assert_return (invoke "g"))',
+    '(assert_return (invoke "f" (f32.const 4)) (f32.const -2))',
+    '(assert_return (invoke "f" (f32.const -1)) (f32.const -nan))',
+    '(assert_return (invoke "f" (f32.const 4)) (f32.const nan:canonical))',
+    '(assert_trap (invoke "g") "unreachable")',
+    '(assert_exhaustion (invoke "g") "call stack exhausted")',
+    '(assert_return (invoke "h"))',
+    '(assert_trap (invoke "h") "unreachable")',
+    '(assert_invalid (module (func)) "type mismatch")',
+    '(assert_unlinkable (module (func)) "unknown import")',
+    '(module (func (result i32)))',
+  ]
+  for (const command of wrong) t.equal(run(`${module} ${command}`).failures.length, 1, command)
+})
+
+t.test('a refused feature is skipped by name', async (t) => {
+  const report = run(
+    '(module (func (export "f") (drop (i32x4.splat (i32.const 0))))) (assert_return (invoke "f"))',
+  )
+  t.same([...report.skipped.keys()], ['refused feature: SIMD (module)', 'refused feature: SIMD'])
+})
+
+t.test('constants are rounded exactly', async (t) => {
+  const value = (text: string): unknown => parseValue(parseWast(Buffer.from(`(${text})`))[0]!)
+  const single = new DataView(new ArrayBuffer(8))
+  for (const text of [
+    '0.1',
+    '1e38',
+    '3.5e-45',
+    '16777217',
+    '1.17549435e-38',
+    '7e-46',
+    '0.00001_5',
+    '123_456.75e2',
+  ]) {
+    single.setFloat32(0, Number(text.replaceAll('_', '')))
+    t.same(value(`f32.const ${text}`), { type: 'f32', bits: single.getInt32(0) }, text)
+    single.setFloat64(0, Number(text.replaceAll('_', '')))
+    t.same(value(`f64.const ${text}`), { type: 'f64', bits: single.getBigInt64(0) }, text)
+  }
+  t.same(value('f32.const 0x1.000001p+0'), { type: 'f32', bits: 0x3f800000 }, 'a tie goes to even')
+  t.same(value('f32.const 0x1.000003p+0'), { type: 'f32', bits: 0x3f800002 }, 'a tie goes to even')
+  t.same(value('f32.const 0x1.ffffffp+127'), { type: 'f32', bits: 0x7f800000 }, 'beyond the largest')
+  t.same(value('f32.const -0x1p-150'), { type: 'f32', bits: -0x80000000 }, 'half of the smallest')
+})
+
+t.test(
+  'the official scripts',
+  { skip: existsSync(official) ? false : `${official} is absent` },
+  async (t) => {
+    let passed = 0
+    for (const name of readdirSync(official).filter((name) => name.endsWith('.wast'))) {
+      const report = runWast(readFileSync(join(official, name)), assembler)
+      t.same(report.failures, [], name)
+      t.ok(
+        [...report.skipped.keys()].every((reason) => reason.startsWith('refused feature: text format')),
+        name,
+      )
+      passed += report.passed
+    }
+    t.ok(passed >= 26_000, `${passed} assertions passed`)
+  },
+)
