@@ -12,6 +12,7 @@ import { addNodeCommand } from './ward/node.js'
 import { addQueryCommands } from './ward/query.js'
 import { addRuleCommands } from './ward/rule.js'
 import { addStatusCommand } from './ward/status.js'
+import { addWipeCommands } from './ward/wipe.js'
 
 const program = new Command()
   .name('ward')
@@ -30,6 +31,7 @@ addStatusCommand(program)
 addQueryCommands(program)
 addRuleCommands(program)
 addKeyslotCommands(program)
+addWipeCommands(program)
 program.exitOverride()
 
 try {

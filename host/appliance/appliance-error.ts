@@ -1,4 +1,5 @@
-// What an operator is told when the life of an appliance does not go on as asked. Codes are API: see README.md.
+// What an operator is told when the life of an appliance does not go on as asked. Codes are API: see
+// README.md.
 
 export const applianceErrorSentences = {
   NODE_RUNNING:

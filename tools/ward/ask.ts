@@ -3,7 +3,10 @@ import { isCancel, text } from '@clack/prompts'
 import { CommandError } from './command-error.js'
 import { readPassword } from './password.js'
 
-/** The answer as typed. Shares the lines of standard input with the passwords, in the order of the questions. */
+/**
+ * The answer as typed. Shares the lines of standard input with the passwords, in the order of the
+ * questions.
+ */
 export async function ask(question: string): Promise<string> {
   if (!process.stdin.isTTY) return new TextDecoder().decode(await readPassword(question))
   const answer = await text({ message: question })

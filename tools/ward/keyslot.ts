@@ -1,5 +1,5 @@
-// `ward keyslot list | add | change | remove`: the passwords that open a node's store. Only wrapped keys change; no data is
-// encrypted again.
+// `ward keyslot list | add | change | remove`: the passwords that open a node's store. Only wrapped keys
+// change; no data is encrypted again.
 import type { Command } from 'commander'
 import { existsSync } from 'node:fs'
 import { ApplianceError } from '../../host/appliance/appliance-error.js'

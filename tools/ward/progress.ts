@@ -1,4 +1,5 @@
-// A progress bar for work that takes longer than two seconds. It goes to standard error, so that results stay clean.
+// A progress bar for work that takes longer than two seconds. It goes to standard error, so that results
+// stay clean.
 
 const quietMs = 2_000
 const redrawMs = 200
@@ -11,7 +12,10 @@ export interface Progress {
   end(): void
 }
 
-/** At a terminal one line that is redrawn; elsewhere a line each tenth of the way. Silent for the first two seconds. */
+/**
+ * At a terminal one line that is redrawn; elsewhere a line each tenth of the way. Silent for the first
+ * two seconds.
+ */
 export function createProgress(stream: NodeJS.WriteStream = process.stderr, now = Date.now): Progress {
   const begun = now()
   let drawn = 0

@@ -1,0 +1,196 @@
+// The local wipe on real folders: what it destroys, what it says, and what is left when it is cut off.
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import { nodeFiles } from '../node/node-config.js'
+import { openChainStore, openKeyslot } from '../store/index.js'
+import { storePassword, temporaryFolder, workedNode } from './appliance.fixture.js'
+import {
+  checkCertificate,
+  decodeCertificateFile,
+  type CertificateFile,
+} from './sanitisation-certificate.js'
+import { wipeNode, type WipeOptions } from './wipe.js'
+
+t.setTimeout(240_000)
+
+const options = (
+  folder: string,
+  certificatePath: string,
+  more: Partial<WipeOptions> = {},
+): WipeOptions => ({
+  folder,
+  certificatePath,
+  password: storePassword,
+  otherCopies: 'none',
+  persons: [{ role: 'operator', name: 'Test Operator' }],
+  place: 'machine room',
+  version: '0.0.0',
+  now: () => Date.UTC(2026, 0, 2),
+  ...more,
+})
+const readCertificate = (file: string): CertificateFile => decodeCertificateFile(readFileSync(file, 'utf8'))
+
+t.test('a wiped node is gone, and its own key signed for it', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const dir = path.join(folder, 'node')
+  const card = await workedNode(dir)
+  const stray = path.join(folder, 'copy on a stick')
+  cpSync(nodeFiles(dir).keyslots, stray)
+  const strange = path.join(dir, 'keyslots of yesterday')
+  cpSync(nodeFiles(dir).keyslots, strange)
+  symlinkSync(path.join(folder, 'nowhere'), path.join(dir, 'dangling'))
+  // Above the limit of what is overwritten with a progress count.
+  writeFileSync(path.join(dir, 'core'), '')
+  truncateSync(path.join(dir, 'core'), 9 * 2 ** 20 + 5)
+  const shares: number[] = []
+  const steps: string[] = []
+  const certificatePath = path.join(folder, 'certificate.json')
+  const file = await wipeNode(
+    options(dir, certificatePath, {
+      keyslotCopies: [stray],
+      onStep: ({ name, path: at }) => void steps.push(`${name} ${path.basename(at)}`),
+      onProgress: (_, done, total) => void shares.push(done / total),
+    }),
+  )
+  t.same(readdirSync(folder), ['certificate.json'])
+  t.ok(
+    shares.length > 10 &&
+      shares.at(-1) === 1 &&
+      shares.every((share, at) => at === 0 || share >= shares[at - 1]),
+  )
+  const kinds = steps.map((step) => step.split(' ')[0])
+  t.same(
+    [...new Set(kinds)],
+    ['begin', 'keyslots', 'keys', 'files', 'verify', 'certificate'],
+    'in this order',
+  )
+  t.same(
+    steps.filter((step) => step.startsWith('keyslots')).sort(),
+    ['keyslots copy on a stick', 'keyslots keyslots', 'keyslots keyslots of yesterday'],
+    'every copy, by its content',
+  )
+  const { certificate } = file
+  t.match(certificate, {
+    state: 'ended',
+    result: 'complete',
+    method: 'Purge',
+    endedAt: '2026-01-02T00:00:00.000Z',
+    verification: { result: 'passed', findings: [] },
+    keys: { keyslotFilesDestroyed: 3, copiesStatement: 'none exist', slots: [{ id: 0, kind: 'operator' }] },
+    persons: [{ role: 'operator', name: 'Test Operator' }],
+  })
+  const outcomeOf = (name: string) => certificate.files.find((file) => file.path === name)
+  t.match(outcomeOf('dangling'), { outcome: 'link removed' })
+  t.match(outcomeOf('core'), { outcome: 'overwritten and unlinked', byteCount: 9 * 2 ** 20 + 5 })
+  t.match(outcomeOf(path.join('chain', 'chain.lmdb')), { outcome: 'overwritten and unlinked' })
+  t.same(readCertificate(certificatePath), file)
+  t.equal(checkCertificate(file, card.voteKey), true)
+  t.throws(() => checkCertificate(file, new Uint8Array(32)), { code: 'CERTIFICATE_INVALID' })
+  const forged = structuredClone(file)
+  forged.certificate.place = 'elsewhere'
+  t.throws(() => checkCertificate(forged), { code: 'CERTIFICATE_INVALID' })
+})
+
+t.test(
+  'an outstanding copy keeps it from being called complete; without a password it is unsigned',
+  async (t) => {
+    const { folder, remove } = temporaryFolder()
+    t.teardown(remove)
+    const dir = path.join(folder, 'node')
+    await workedNode(dir)
+    const original = path.join(folder, 'image')
+    cpSync(dir, original, { recursive: true })
+    const file = await wipeNode(
+      options(dir, path.join(folder, 'c'), { password: undefined, otherCopies: ['safe of the director'] }),
+    )
+    t.match(file.certificate, {
+      result: 'incomplete',
+      keys: { copiesOutstanding: ['safe of the director'] },
+    })
+    t.equal(checkCertificate(file), false)
+    t.match(file.certificate.node.voteKey, /^[0-9a-f]{64}$/)
+    // The gap that the certificate names: an image of the disk from before still opens with its password.
+    const dataKey = await openKeyslot(nodeFiles(original).keyslots, storePassword)
+    await openChainStore(nodeFiles(original).chain, dataKey).close()
+    const unstated = await wipeNode(options(original, path.join(folder, 'd'), { otherCopies: undefined }))
+    t.match(unstated.certificate, { result: 'incomplete', keys: { copiesStatement: 'not stated' } })
+  },
+)
+
+t.test('nothing is changed when it is refused', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const dir = path.join(folder, 'node')
+  await workedNode(dir)
+  const certificate = path.join(folder, 'certificate.json')
+  const before = readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort()
+  const dataKey = await openKeyslot(nodeFiles(dir).keyslots, storePassword)
+  const store = openChainStore(nodeFiles(dir).chain, dataKey)
+  await t.rejects(wipeNode(options(dir, certificate)), { code: 'NODE_RUNNING' })
+  await store.close()
+  const password = new TextEncoder().encode('mistyped')
+  await t.rejects(wipeNode(options(dir, certificate, { password })), { code: 'KEYSLOT_REJECTED' })
+  const home = path.join(folder, 'home')
+  mkdirSync(home)
+  writeFileSync(path.join(home, 'letter'), 'dear')
+  await t.rejects(wipeNode(options(home, certificate)), { code: 'NODE_ABSENT' })
+  t.notOk(existsSync(certificate))
+  t.same(readdirSync(dir, { recursive: true, encoding: 'utf8' }).sort(), before)
+  const unharmed = openChainStore(nodeFiles(dir).chain, dataKey)
+  t.equal(unharmed.applied()?.height, 4)
+  await unharmed.close()
+})
+
+t.test('killed before any step it leaves nothing that opens, and the next run goes on', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const whole = path.join(folder, 'whole')
+  const card = await workedNode(whole)
+  const run = (dir: string, certificate: string, fatal: number) =>
+    spawnSync(
+      process.execPath,
+      ['dist/host/appliance/wipe-child.fixture.js', dir, certificate, String(fatal)],
+      {
+        encoding: 'utf8',
+      },
+    )
+  const counted = path.join(folder, 'counted')
+  cpSync(whole, counted, { recursive: true })
+  const stepCount = Number(run(counted, `${counted}.json`, -1).stdout)
+  t.ok(stepCount >= 12, `${stepCount} steps`)
+  // Steps 0 and 1 come before the first key is touched: there the node is as it was.
+  for (let fatal = 2; fatal < stepCount; fatal += 1) {
+    const dir = path.join(folder, `cut ${fatal}`)
+    cpSync(whole, dir, { recursive: true })
+    const certificate = `${dir}.json`
+    t.equal(run(dir, certificate, fatal).signal, 'SIGKILL')
+    await t.rejects(openKeyslot(nodeFiles(dir).keyslots, storePassword), { code: 'KEYSLOT_MISSING' })
+    const begun = readCertificate(certificate)
+    t.equal(begun.certificate.state, 'begun')
+    t.equal(checkCertificate(begun, card.voteKey), true, 'its beginning is signed')
+    const file = await wipeNode(options(dir, certificate))
+    t.notOk(existsSync(dir))
+    t.match(file.certificate, { id: begun.certificate.id, state: 'ended', result: 'complete' })
+    t.equal(file.certificate.files.length >= begun.certificate.files.length, true, 'no file is forgotten')
+    t.equal(checkCertificate(file, card.voteKey), false, 'the key that could sign the end is gone')
+    t.same(file.begun, begun)
+  }
+  const early = path.join(folder, 'early')
+  cpSync(whole, early, { recursive: true })
+  run(early, `${early}.json`, 1)
+  t.equal((await openKeyslot(nodeFiles(early).keyslots, storePassword)).storeId.length, 16, 'not yet begun')
+  const file = await wipeNode(options(early, `${early}.json`))
+  t.equal(checkCertificate(file, card.voteKey), true)
+})

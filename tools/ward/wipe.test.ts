@@ -1,0 +1,37 @@
+// `ward wipe` and `ward certificate` as processes of their own.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import { foundNode, patienceMs, storePassword, temporaryFolder, ward } from './appliance.fixture.js'
+
+t.setTimeout(patienceMs)
+
+t.test('the phrase decides, the certificate proves', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const dir = path.join(folder, 'node')
+  await foundNode(dir)
+  const card = path.join(folder, 'card.json')
+  writeFileSync(card, readFileSync(path.join(dir, 'card.json')))
+  t.match(await ward(['wipe', '--dir', dir], ['wipe it', storePassword]), {
+    status: 1,
+    stderr: /PHRASE_WRONG/,
+  })
+  t.match(await ward(['wipe', '--dir', dir, '--certificate', path.join(dir, 'c')]), {
+    status: 2,
+    stderr: /outside the folder/,
+  })
+  t.ok(existsSync(path.join(dir, 'keyslots')), 'nothing was changed')
+
+  const wiped = await ward(['wipe', '--dir', dir, '--no-copy-left'], ['wipe test-node', storePassword])
+  t.equal(wiped.status, 0, wiped.stderr)
+  t.match(wiped.stdout, /signed by the node\nresult: complete/)
+  t.notOk(existsSync(dir))
+  const certificate = `${dir}.sanitisation.json`
+  t.match(await ward(['certificate', certificate, '--card', card]), {
+    status: 0,
+    stdout: /ended, complete, signed by test-node/,
+  })
+  writeFileSync(certificate, readFileSync(certificate, 'utf8').replace('"complete"', '"incomplete"'))
+  t.match(await ward(['certificate', certificate]), { status: 1, stderr: /CERTIFICATE_INVALID/ })
+})

@@ -1,0 +1,170 @@
+// `ward wipe` and `ward certificate`: the end of a node on this machine, and the paper that proves it.
+import { existsSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { ApplianceError } from '../../host/appliance/appliance-error.js'
+import {
+  checkCertificate,
+  decodeCertificateFile,
+  type CertificateFile,
+} from '../../host/appliance/sanitisation-certificate.js'
+import { wipeNode } from '../../host/appliance/wipe.js'
+import { readCard } from '../../host/founding/cards.js'
+import { nodeFiles, readNodeConfig } from '../../host/node/node-config.js'
+import { ask } from './ask.js'
+import { CommandError, exitStatus } from './command-error.js'
+import { readPassword } from './password.js'
+import { createProgress } from './progress.js'
+
+interface WipeChoice {
+  dir: string
+  certificate?: string
+  keyslotCopy: string[]
+  otherCopy: string[]
+  /** False with --no-copy-left. */
+  copyLeft: boolean
+  person: string[]
+  place: string
+  unsigned?: boolean
+  json?: boolean
+}
+
+const collect = (value: string, before: string[]): string[] => [...before, value]
+
+export function addWipeCommands(program: Command): void {
+  program
+    .command('wipe')
+    .description('destroy a node on this machine: keys first, then all files; cannot be undone')
+    .requiredOption('--dir <folder>', "the node's folder; the node must be stopped")
+    .option(
+      '--certificate <file>',
+      'where the certificate of sanitisation goes (default: beside the folder)',
+    )
+    .option('--keyslot-copy <file>', 'a copy of the keyslot file, destroyed as well (repeat)', collect, [])
+    .option('--other-copy <where>', 'a copy that you know of and cannot reach now (repeat)', collect, [])
+    .option('--no-copy-left', 'you state that no other copy of the keyslot file exists anywhere')
+    .option('--person <role=name>', 'who does this, e.g. operator=R. Meyer (repeat)', collect, [])
+    .option('--place <text>', 'where, for the certificate', '')
+    .option('--unsigned', 'do not ask for the store password; the certificate will be unsigned')
+    .option('--json', 'print the certificate')
+    .addHelpText(
+      'after',
+      '\nAsks for a phrase, then for the store password (to sign the certificate). A wipe that was cut off leaves\n' +
+        'nothing that opens; run the same command again to go on.',
+    )
+    .action(runWipe)
+  program
+    .command('certificate')
+    .description('check a certificate of sanitisation')
+    .argument('<file>', 'the certificate')
+    .option('--card <file>', "the node's card: its key must have signed")
+    .action(runCheck)
+}
+
+async function runWipe(options: WipeChoice): Promise<void> {
+  const folder = path.resolve(options.dir)
+  const certificatePath = path.resolve(options.certificate ?? `${folder}.sanitisation.json`)
+  if (!path.relative(folder, certificatePath).startsWith('..')) {
+    usage('--certificate must lie outside the folder that is wiped')
+  }
+  if (!options.copyLeft && options.otherCopy.length > 0)
+    usage('--no-copy-left and --other-copy exclude each other')
+  const name = nameOf(folder, certificatePath)
+  await confirm(name, folder)
+  const password = options.unsigned ? undefined : await passwordFor(folder)
+  const progress = createProgress()
+  const noted = options.otherCopy.length > 0 ? options.otherCopy : undefined
+  try {
+    const file = await wipeNode({
+      folder,
+      certificatePath,
+      password,
+      keyslotCopies: options.keyslotCopy.map((copy) => path.resolve(copy)),
+      otherCopies: options.copyLeft ? noted : 'none',
+      persons: options.person.map(parsePerson),
+      place: options.place,
+      version: ownVersion(),
+      onProgress: (label, done, total) => progress.show(label, done, total),
+    })
+    progress.end()
+    process.stdout.write(options.json ? `${JSON.stringify(file)}\n` : describe(file, certificatePath))
+    const { findings } = file.certificate.verification
+    if (findings.length > 0) throw new ApplianceError('WIPE_INCOMPLETE', findings.join('; '))
+  } finally {
+    password?.fill(0)
+  }
+}
+
+async function confirm(name: string, folder: string): Promise<void> {
+  const phrase = `wipe ${name}`
+  process.stderr.write(`Everything in ${folder} will be destroyed and cannot be brought back.\n`)
+  const typed = await ask(`Type "${phrase}" to go on`)
+  if (typed.trim() !== phrase) throw new ApplianceError('PHRASE_WRONG', `"${phrase}" was asked for`)
+}
+
+/** After an interruption the keyslots are gone and there is nothing to sign with. */
+async function passwordFor(folder: string): Promise<Uint8Array | undefined> {
+  if (!existsSync(nodeFiles(folder).keyslots)) return undefined
+  return readPassword('Store password, to sign the certificate (or start again with --unsigned)')
+}
+
+/**
+ * The node's name; of a wipe that was cut off, as its certificate says; of a damaged folder, the
+ * folder's.
+ */
+function nameOf(folder: string, certificatePath: string): string {
+  try {
+    return readNodeConfig(folder).name
+  } catch {
+    const begun = existsSync(certificatePath)
+      ? decodeCertificateFile(readFileSync(certificatePath, 'utf8')).certificate.node.name
+      : ''
+    return begun === '' ? path.basename(folder) : begun
+  }
+}
+
+function parsePerson(text: string): { role: string; name: string } {
+  const match = /^([^=]{1,40})=(.{1,100})$/.exec(text)
+  if (!match) usage(`--person ${text}: role=name expected`)
+  return { role: match[1], name: match[2] }
+}
+
+function ownVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+function describe({ certificate, signatures }: CertificateFile, certificatePath: string): string {
+  const { keys, files, verification } = certificate
+  const lines = [
+    `keys: ${keys.keyslotFilesDestroyed} keyslot file(s) destroyed; the data cannot be opened with any password`,
+    `files: ${files.filter((file) => file.outcome !== 'failed').length} of ${files.length} destroyed`,
+    `verification: ${verification.result}`,
+    `certificate: ${certificatePath}, ${signatures.length > 0 ? 'signed by the node' : 'UNSIGNED'}`,
+  ]
+  if (keys.copiesStatement === 'outstanding') {
+    lines.push(
+      `NOT complete: copies of the keyslot file are outstanding: ${keys.copiesOutstanding.join('; ')}`,
+    )
+  } else if (keys.copiesStatement === 'not stated') {
+    lines.push(
+      'NOT called complete: nobody stated that no copy of the keyslot file exists (--no-copy-left)',
+    )
+  } else lines.push(`result: ${certificate.result}`)
+  return `${lines.join('\n')}\n`
+}
+
+function runCheck(file: string, options: { card?: string }): void {
+  const certificate = decodeCertificateFile(readFileSync(file, 'utf8'))
+  const card = options.card === undefined ? undefined : readCard(options.card)
+  const isSigned = checkCertificate(certificate, card?.type === 'node' ? card.voteKey : undefined)
+  const { state, result, node } = certificate.certificate
+  const words = isSigned ? `signed by ${node.name} (key ${node.voteKey.slice(0, 16)})` : 'UNSIGNED'
+  process.stdout.write(`certificate ${certificate.certificate.id}: ${state}, ${result}, ${words}\n`)
+  if (!isSigned && certificate.begun) process.stdout.write('its beginning is signed; the end is not\n')
+  if (!isSigned && card) throw new ApplianceError('CERTIFICATE_INVALID', 'it is not signed')
+}
+
+function usage(message: string): never {
+  throw new CommandError('USAGE', message, exitStatus.usage)
+}
