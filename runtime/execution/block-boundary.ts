@@ -28,6 +28,7 @@ import { receiptOf } from './receipts.js'
 import { encodePatientRow, patientStatus, readPatient } from './record-rows.js'
 import { liftQuarantine } from './rule-health.js'
 import { derivedId, switchSubscriptions } from './triggers.js'
+import { indexVersion } from './versions.js'
 
 const noPatient = new Uint8Array(patientBytes)
 
@@ -79,6 +80,7 @@ export function applyDeployment(kernel: Kernel, deployment: Deployment): void {
     height: BigInt(kernel.height),
   }
   overlay.set(store.code, deployment.address, encodeRow(codeRow, row))
+  indexVersion(overlay, { alias: row.alias, address: deployment.address, height: kernel.height })
   for (const { hash, content } of deployment.attachments) {
     const length = u32Bytes(content.length).reverse()
     overlay.set(store.attachment, hash, length)

@@ -7,11 +7,12 @@ import type { ReceiptEvent } from '../protocol/receipt.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { STACK_BYTES_MAX } from '../module/index.js'
 import { Overlay } from '../state/overlay.js'
-import { activeContract, contractAt } from './contracts.js'
+import { activeContract, contractAt, readAlias } from './contracts.js'
 import { runFrame, trigger } from './frame.js'
 import { createKernel, createRun } from './kernel.js'
 import type { ModuleCache } from './module-cache.js'
 import type { ExecutionPorts, Explanation, ParentState } from './ports.js'
+import { frozenSince } from './versions.js'
 
 export interface ViewCall {
   /** Alias text, or 32-byte address of any version that was ever deployed. */
@@ -31,6 +32,8 @@ export interface ViewOutcome {
   explanations: Explanation[]
   /** The version that answered. */
   address: Uint8Array
+  /** Height since which the tables that it reads are no longer written (a newer layout is active). */
+  frozenSince?: number
 }
 
 /**
@@ -69,7 +72,9 @@ export function callView(
     method,
     entries: [entry],
   }))
+  const frozen = frozenSince(readAlias(overlay, contract.alias), contract.manifest.migrateVersion)
   return ok({
+    ...(frozen === undefined ? {} : { frozenSince: frozen }),
     returned: outcome.returned,
     fuelUsed: outcome.fuelUsed,
     events: run.effects.events,

@@ -8,6 +8,7 @@ import { validatorsHash } from '../protocol/entity.js'
 import { assert } from '../protocol/result.js'
 import type { BlockResult } from '../protocol/block.js'
 import { Overlay } from '../state/overlay.js'
+import { compareWrites } from '../state/state-keys.js'
 import { applyCommands } from './block-boundary.js'
 import { checkBlock, readValidators, type CheckedBlock } from './block-validity.js'
 import { boundOf, executeDerived, executeTimer } from './execute-derived.js'
@@ -243,7 +244,8 @@ export function closeBlock(
   const { kernel } = progress
   const { overlay, hash, height, time, parent } = kernel
   overlay.set(store.chain, headKey, encodeRow(headRow, { height: BigInt(height), time: BigInt(time) }))
-  const writeSet = { state: overlay.writeSet().state, index: indexWrites(progress.records) }
+  const { state, index } = overlay.writeSet()
+  const writeSet = { state, index: [...index, ...indexWrites(progress.records)].sort(compareWrites) }
   const tree = parent.updateTree(writeSet.state)
   const receipts = progress.receipts.map(encodeReceiptFast)
   const validators = readValidators(overlay)

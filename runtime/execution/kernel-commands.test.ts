@@ -14,7 +14,16 @@ import {
   type Manifest,
   type Schema,
 } from '../protocol/index.js'
-import { callView, readAlias, readCode, readEntity, readKey } from './index.js'
+import {
+  callView,
+  dependantsOf,
+  listAliases,
+  versionsOf,
+  readAlias,
+  readCode,
+  readEntity,
+  readKey,
+} from './index.js'
 import {
   contractOf,
   manifestOf,
@@ -299,6 +308,40 @@ t.test('a migration runs once at the switch; its failure takes the switch back',
   const frozen = world.block([world.call(admin, 'acme/versioned', 'put')])
   t.equal(codeOfStatus(frozen.receiptsDecoded[0].status), 'TABLE_FROZEN')
   t.equal(run(world, command('activate', { addresses: [addressOf(world, one)] }))[0], 'LAYOUT_REFUSED')
+  const versions = versionsOf(world.chain, 'acme/versioned')
+  t.same(
+    versions.map(({ manifest, active }) => [manifest.version, active]),
+    [
+      ['1.0.0', false],
+      ['2.0.0', true],
+      ['3.0.0', false],
+      ['4.0.0', false],
+    ],
+  )
+  t.equal(versions[0].frozenSince, versions[1].activatedAt[0], 'the old layout says how old its tables are')
+  t.equal(versions[1].frozenSince, undefined)
+  const at = { height: world.height, time: world.time }
+  const old = callView(
+    world.chain,
+    { target: addressOf(world, one), method: 'get', args: new Uint8Array(0) },
+    at,
+    world.cache,
+    ports,
+  )
+  t.ok(old.ok && old.value.returned[0] === 1 && old.value.frozenSince === versions[0].frozenSince)
+  t.same(listAliases(world.chain), ['acme/versioned', 'ward/alerts', 'ward/governance', 'ward/policy'])
+})
+
+t.test('dependants are listed', async (t) => {
+  const world = found()
+  const caller = contractOf(
+    { alias: 'acme/caller', calls: ['acme/versioned'], methods: methodsOf({ go: 'call' }) },
+    '(func (export "go"))',
+  )
+  deploy(world, caller)
+  t.same(dependantsOf(world.chain, 'acme/versioned'), [], 'deployed is not active')
+  run(world, command('activate', { addresses: [addressOf(world, caller)] }))
+  t.same(dependantsOf(world.chain, 'acme/versioned'), ['acme/caller'])
 })
 
 t.test('identities, keys and validators', async (t) => {

@@ -264,6 +264,14 @@ export const recordIndex = {
   kindArrival: 4,
 } as const
 
+/** Index tables under the store name `$code`. */
+export const codeIndex = {
+  /** Empty partition, by height of the first deployment: alias utf8. */
+  aliases: 1,
+  /** Alias utf8, by height of deployment: address. */
+  byAlias: 2,
+} as const
+
 export const codeTimePartition = (patient: Uint8Array, kind: number, code: Uint8Array): Uint8Array =>
   concatBytes(patient, new Uint8Array([kind]), code)
 

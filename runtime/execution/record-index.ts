@@ -2,7 +2,7 @@
 // new records are found in memory; the rows are written once, at its end. No row needs a look at the store
 // to be placed: the sequence of a row is the record's number per patient, or its place in the block.
 import { utf8 } from '../protocol/bytes.js'
-import { compareWrites, encodeOrderedKey } from '../state/state-keys.js'
+import { encodeOrderedKey } from '../state/state-keys.js'
 import { asciiBytes, byteText } from './byte-text.js'
 import type { OrderedEntry, StateWrite } from '../state/store-interface.js'
 import { codeTimePartition, kindTimePartition, recordIndex, store } from './kernel-tables.js'
@@ -175,7 +175,7 @@ function newestFirst(left: IndexedRecord, right: IndexedRecord): number {
   return right.effectiveTime - left.effectiveTime || right.number - left.number
 }
 
-/** Index rows of a block's records, sorted as a write set is. */
+/** Index rows of a block's records, in no particular order. */
 export function indexWrites(records: readonly LedgerRecord[]): StateWrite[] {
   const writes: StateWrite[] = []
   const put = (
@@ -195,5 +195,5 @@ export function indexWrites(records: readonly LedgerRecord[]): StateWrite[] {
     put(recordIndex.number, patient, number, 0, id)
     put(recordIndex.kindArrival, new Uint8Array([kind]), height, place, id)
   })
-  return writes.sort(compareWrites)
+  return writes
 }
