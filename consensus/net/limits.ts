@@ -112,7 +112,7 @@ export const upstreamCheckMs = 250
 export const subscribersMax = 32
 /** Measured latencies above this are not believed: five times this is the longest adaptive view timeout, and
  * twice that must leave a fail-over within 3 s. */
-export const measuredMsMax = 300
+export const measuredMsMax = 250
 /** A block source that has not answered by then is passed over, milliseconds. */
 export const catchUpPatienceMs = 500
 /** A follower passes a member's heartbeat on at most this often, milliseconds. */

@@ -3,14 +3,9 @@
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { decodeMessage, encodeMessage, memberIndex, signingBytes } from '../pbft/index.js'
-import type {
-  BlockRequestMessage,
-  CoreEvent,
-  CoreMessage,
-  SignedMessage,
-  WireMessage,
-} from '../pbft/index.js'
-import { CatchUp, type BlockSource } from './catch-up.js'
+import type { CoreEvent, CoreMessage, SignedMessage, WireMessage } from '../pbft/index.js'
+import { BlockExchange } from './block-exchange.js'
+import type { BlockSource } from './catch-up.js'
 import type { CoreRunner, RunnerEffects } from './core-runner.js'
 import type { DriverOptions } from './driver.js'
 import {
@@ -25,9 +20,7 @@ import { Gossip, packBundles } from './gossip.js'
 import { Inbox, type InboxItem } from './inbox.js'
 import {
   badSignaturesMax,
-  blocksAnswerBytesMax,
   blocksAnswerCountMax,
-  blocksWelcomeMs,
   gossipQueueBytesMax,
   relayHeartbeatMs,
   resendBytesMax,
@@ -66,11 +59,11 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   readonly #ports: DriverPorts
   readonly #inbox = new Inbox()
   readonly #gossip: Gossip
+  readonly #blocks: BlockExchange
   readonly #upstream: UpstreamChoice
   #runner: CoreRunner | null = null
   #transport: Transport | null = null
   #poolChangePending = false
-  readonly #catchUp = new CatchUp<PeerEntry>()
   #dial: readonly PeerId[]
   /** When a member's heartbeat was last passed on, by sender. */
   readonly #relayedAt = new Map<string, number>()
@@ -80,6 +73,12 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     this.#ports = ports
     this.#dial = options.network.dial
     this.#upstream = new UpstreamChoice(bytesToHex(options.network.keyPair.publicKey))
+    const { chainId, epoch } = options
+    this.#blocks = new BlockExchange({
+      ...{ chainId, epoch, ports },
+      send: (to, frame, queueClass) => void this.#transport?.send(to, frame, queueClass),
+      sources: () => this.#blockSources(),
+    })
     this.#gossip = new Gossip({
       peers: () =>
         this.peers.all().map((entry) => ({
@@ -201,16 +200,15 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     this.#ports.metrics?.count('message', { type: message.type })
     switch (message.type) {
       case 'blockRequest':
-        this.#serveBlocks(entry, message)
+        this.#blocks.serve(entry, message.fromHeight, message.count)
         return null
       case 'blocks': {
         if (!this.#areBlocksWelcome(entry)) {
           this.#ports.metrics?.count('blocks_unasked')
           return null
         }
-        const heights = message.blocks.map(({ block }) => block.header.height)
-        this.#catchUp.received(heights)
-        this.#claimed(entry, Math.max(0, ...heights))
+        this.#blocks.received(message.blocks)
+        this.#claimed(entry, Math.max(0, ...message.blocks.map(({ block }) => block.header.height)))
         return { type: 'blocksReceived', now, from: entry.coreId, blocks: message.blocks }
       }
       case 'bodyRequest':
@@ -341,18 +339,12 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   }
 
   requestBlocks(to: Uint8Array, fromHeight: number, count: number): void {
-    // A follower hears of validators that it is not connected to: its upstream, or anybody ahead, has the
-    // block too.
-    const named = this.peers.byCoreId(to)
-    const entry = named ?? this.#blockSources().find((source) => source.tipHeight >= fromHeight)?.peer
-    if (entry !== undefined) this.#ask(entry, fromHeight, count)
+    this.#blocks.request(this.peers.byCoreId(to), fromHeight, count)
   }
 
-  #ask(entry: PeerEntry, fromHeight: number, count: number): void {
-    const { epoch, chainId } = this.#options
-    entry.blocksWelcomeUntil = performance.now() + blocksWelcomeMs
-    const message: BlockRequestMessage = { type: 'blockRequest', epoch, fromHeight, count }
-    this.#transport?.send(entry.peer, encodeConsensusFrame(encodeMessage(message, chainId)), 0)
+  sendBlocks(to: Uint8Array, fromHeight: number): void {
+    const entry = this.peers.byCoreId(to)
+    if (entry !== undefined) this.#blocks.serve(entry, fromHeight, blocksAnswerCountMax)
   }
 
   /** Own upstream first, then whoever is known; subscribers last, for they are behind by nature. */
@@ -367,50 +359,14 @@ export class NetworkSide implements RunnerEffects, TransportListener {
 
   #fetchBlocks(): void {
     const runner = this.#runner
-    if (runner === null || runner.halted !== null) return
-    const wish = this.#catchUp.next(this.#blockSources(), runner.core.tip.height, performance.now())
-    if (wish !== null) this.#ask(wish.peer, wish.fromHeight, wish.count)
-  }
-
-  sendBlocks(to: Uint8Array, fromHeight: number): void {
-    const entry = this.peers.byCoreId(to)
-    if (entry === undefined) return
-    const { epoch } = this.#options
-    this.#serveBlocks(entry, { type: 'blockRequest', epoch, fromHeight, count: blocksAnswerCountMax })
-  }
-
-  /**
-   * One answer at a time and peer; a peer that wants more asks again (R27: it checks everything itself).
-   */
-  #serveBlocks(entry: PeerEntry, request: BlockRequestMessage): void {
-    if (entry.isServed || request.count === 0) return
-    entry.isServed = true
-    const count = Math.min(request.count, blocksAnswerCountMax)
-    this.#ports.chain
-      .finalBlocks(request.fromHeight, count, blocksAnswerBytesMax)
-      .then((blocks) => {
-        if (blocks.length === 0) return
-        this.#transport?.send(entry.peer, this.#blocksFrame(blocks), 2)
-        this.#ports.metrics?.count('blocks_served')
-      })
-      .catch((error: unknown) => {
-        this.#ports.logger?.error({ error: String(error) }, 'final blocks could not be read')
-      })
-      .finally(() => {
-        entry.isServed = false
-      })
-  }
-
-  #blocksFrame(blocks: readonly FinalBlock[]): Uint8Array {
-    const { epoch, chainId } = this.#options
-    return encodeConsensusFrame(encodeMessage({ type: 'blocks', epoch, blocks }, chainId))
+    if (runner !== null && runner.halted === null) this.#blocks.fetch(runner.core.tip.height)
   }
 
   finalized(final: FinalBlock, resultHash: Uint8Array, latencyMs: number): void {
     const { height } = final.block.header
     const subscribers = this.peers.subscribers('blocks')
     if (subscribers.length > 0) {
-      const frame = this.#blocksFrame([final])
+      const frame = this.#blocks.frameOf([final])
       for (const entry of subscribers) this.#transport?.send(entry.peer, frame, 1)
     }
     // The others hear at least how far the chain is: that shows when their own upstream withholds blocks.

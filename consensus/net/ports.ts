@@ -224,5 +224,8 @@ export interface DriverStatus {
   readonly peers: readonly PeerStatus[]
   /** Blocks behind the best height that any peer claims. */
   readonly lag: number
+  /** Enough members are connected to decide anything (self included). False: why nothing moves. */
+  readonly hasQuorum: boolean
+  /** `HaltReason`, or null. */
   readonly halted: string | null
 }

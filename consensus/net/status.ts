@@ -1,7 +1,7 @@
 // Where a node stands, read from the core's state: for `ward status`, the API and the log. Decides nothing.
 
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
-import { leaderIndex, type CoreState, type VoteMessage } from '../pbft/index.js'
+import { leaderIndex, quorumOf, type CoreState, type VoteMessage } from '../pbft/index.js'
 import type { PeerTable } from './peer-table.js'
 import type { DriverStatus, HaltReason } from './ports.js'
 import type { PeerStatus } from './transport.js'
@@ -24,15 +24,18 @@ export function statusOf(sources: StatusSources): DriverStatus {
   const self = bytesToHex(core.config.self)
   const entities = core.validators.members.map((member) => bytesToHex(member.entity))
   const voters = votersOf(core)
+  const phase = phaseOf(core, claimedHeight, halted)
+  const present = entities.filter((entity) => entity === self || connected.has(entity)).length
   const leader = core.order.length === 0 ? undefined : entities[leaderIndex(core, core.view)]
   return {
     role,
     height: core.tip.height,
     view: core.view,
     leader: leader ?? '',
-    phase: phaseOf(core, claimedHeight, halted),
+    phase,
     voted: entities.filter((_, index) => voters.has(index)),
-    missing: entities.filter((_, index) => !voters.has(index)),
+    // At rest nobody owes a vote.
+    missing: phase === 'idle' ? [] : entities.filter((_, index) => !voters.has(index)),
     validators: entities.map((entity) => ({
       entity,
       connected: entity === self || connected.has(entity),
@@ -40,6 +43,7 @@ export function statusOf(sources: StatusSources): DriverStatus {
     })),
     peers: links,
     lag: Math.max(0, claimedHeight - core.tip.height),
+    hasQuorum: present >= quorumOf(entities.length),
     halted,
   }
 }
