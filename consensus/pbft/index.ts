@@ -21,6 +21,5 @@ export {
 } from './message-codec.js'
 export { decodeSafetyRecord, encodeSafetyRecord } from './safety-codec.js'
 export { signingBytes } from './signing.js'
-export { statusOf, type CoreStatus, type RoundPhase } from './status.js'
 export { step } from './step.js'
 export type * from './types.js'

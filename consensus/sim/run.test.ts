@@ -1,7 +1,7 @@
 // A few seeds of each kind on every test run; `npm run simulate` runs many more.
 
 import t from 'tap'
-import { faultIds, type FaultId } from './faults.js'
+import { faultIds } from './faults.js'
 import { runSeed, simDefaults } from './run.js'
 
 const short = { ...simDefaults, faultMs: 4_000 }
@@ -46,7 +46,7 @@ t.test('every switch does something', async (t) => {
   }
   for (const id of [...silent]) {
     for (let seed = 1; seed <= 8 && silent.has(id); seed += 1) {
-      const verdict = runSeed({ ...short, seed, only: [id as FaultId], byzantine: true })
+      const verdict = runSeed({ ...short, seed, only: [id], byzantine: true })
       t.ok(verdict.ok, `${id} seed ${seed}: ${verdict.invariant} ${verdict.detail}`)
       if ((verdict.faults[id] ?? 0) > 0) silent.delete(id)
     }
