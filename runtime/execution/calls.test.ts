@@ -103,6 +103,30 @@ t.test('only what the manifest names may be called', async (t) => {
   t.equal(chain.go('acme/caller').code, 'NOT_IN_MANIFEST')
 })
 
+t.test('a target is an alias of any length, or an address', async (t) => {
+  const aliases = ['acme/callee', `acme/${'n'.repeat(27)}`, `acme/${'n'.repeat(59)}`]
+  t.same(
+    aliases.map(({ length }) => length),
+    [11, 32, 64],
+    'as long as an address, and as its hex form',
+  )
+  const callees = Object.fromEntries(
+    aliases.map((alias) => [alias, { body: go(returnI32('(i32.const 7)')) }]),
+  )
+  const callers = Object.fromEntries(
+    aliases.map((alias, index) => [`acme/caller-${index}`, callTo(alias, { flags: 0 })]),
+  )
+  const chain = new Probes({ ...callees, ...callers })
+  for (const [index, alias] of aliases.entries()) {
+    t.equal(chain.go(`acme/caller-${index}`).code, 'OK', alias)
+    t.equal(i32Of(chain.go(alias).returned), 7)
+    const address = chain.world.last?.receiptsDecoded[0].target?.address as Uint8Array
+    t.equal(i32Of(chain.go(hex(address)).returned), 7, 'by address')
+  }
+  t.equal(chain.go('ff'.repeat(32)).code, 'CONTRACT_UNKNOWN')
+  t.equal(chain.go('ff').code, 'CONTRACT_UNKNOWN')
+})
+
 t.test('eight frames deep, not nine; 64 frames, not 65', async (t) => {
   const chain: Record<string, Probe> = { 'acme/d9': { body: go('') } }
   for (let depth = 1; depth < 9; depth += 1)

@@ -56,11 +56,21 @@ export function contractAt(kernel: Kernel, address: Uint8Array): Contract | unde
   return contract
 }
 
-/** Target of a call: alias text, or 64 hex digits of an address. */
+/** `vendor/name`. No address looks like this: 32 bytes of these characters do not come out of a hash. */
+const aliasPattern = /^[a-z0-9-]+\/[a-z0-9-]+$/
+
+/** Target of a signed call: alias text, or 64 hex digits of an address. */
 export function contractNamed(kernel: Kernel, target: string): Contract | undefined {
-  if (target.length !== 64) return activeContract(kernel, target)
+  if (aliasPattern.test(target)) return activeContract(kernel, target)
   const address = hexToBytes(target)
-  return address === undefined ? undefined : contractAt(kernel, address)
+  return address?.length === 32 ? contractAt(kernel, address) : undefined
+}
+
+/** Target of a contract's call: alias text, or the 32 bytes of an address. */
+export function contractTarget(kernel: Kernel, target: Uint8Array): Contract | undefined {
+  const text = byteText(target)
+  if (aliasPattern.test(text)) return activeContract(kernel, text)
+  return target.length === 32 ? contractAt(kernel, target.slice()) : undefined
 }
 
 function loadContract(kernel: Kernel, address: Uint8Array, row: CodeRow): Contract {

@@ -51,7 +51,9 @@ export function checkDeployment(
   const problem = manifestProblem(manifest)
   if (problem !== undefined) return refused('MANIFEST_REFUSED', problem)
   const fault =
-    manifest.type === 'page' ? pageProblem(code, charge) : moduleProblem(kernel, code, manifest, charge)
+    manifest.type === 'page'
+      ? pageProblem(code, charge)
+      : moduleProblem(kernel, { code, codeHash: wanted.code }, manifest, charge)
   if (fault !== undefined) return refused('MODULE_REFUSED', fault)
   return ok({
     address: contractAddress(kernel.hash, {
@@ -113,7 +115,7 @@ function pageProblem(page: Uint8Array, charge: Charge): string | undefined {
 
 function moduleProblem(
   kernel: Kernel,
-  code: Uint8Array,
+  { code, codeHash }: { code: Uint8Array; codeHash: Uint8Array },
   manifest: Manifest,
   charge: Charge,
 ): string | undefined {
@@ -127,7 +129,7 @@ function moduleProblem(
   const missing = manifest.methods.find((method) => !prepared.value.methods.includes(method.name))
   if (missing !== undefined) return `METHOD_MISSING: ${missing.name} is not exported as a function () -> ()`
   try {
-    compileModule(prepared.value)
+    kernel.cache.keepModule(codeHash, kernel.chain, compileModule(prepared.value))
   } catch (error) {
     if (error instanceof WebAssembly.RuntimeError || error instanceof GuestStop) {
       return 'INITIALIZE_FAILED: _initialize traps, calls the host or needs too much fuel'

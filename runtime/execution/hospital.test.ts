@@ -10,7 +10,7 @@ import {
   type Schema,
 } from '../protocol/index.js'
 import { codes, createHospital, deployRules, findingOf, isBuilt, notBuilt } from './hospital.fixture.js'
-import { callView, evaluateRule } from './index.js'
+import { callView, createModuleCache, evaluateRule, warmModules } from './index.js'
 import { admissionOf, borsh, observationOf, patientOf, ports } from './world.fixture.js'
 
 const lisa = patientOf('lisa')
@@ -166,4 +166,10 @@ t.test('a view answers and cannot write', { skip }, async (t) => {
     ports,
   )
   t.equal(write.ok ? 'OK' : write.code, 'METHOD_UNKNOWN')
+})
+
+t.test('a started node can compile what is active before its first block', { skip }, async (t) => {
+  const hospital = createHospital()
+  deployRules(hospital)
+  t.equal(warmModules(hospital.world.chain, createModuleCache(), ports), 6)
 })

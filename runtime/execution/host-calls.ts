@@ -1,10 +1,9 @@
 // Host functions that enter other contracts: ordinary calls, and the kernel-made call behind `alert_raise`.
 import { statusOf } from '../protocol/error-codes.js'
-import { byteText } from './byte-text.js'
 import { aliasLengthMax, callArgumentBytesMax, methodLengthMax } from '../protocol/limits.js'
 import { kernelEntity } from '../protocol/entity.js'
 import { ByteWriter } from './byte-writer.js'
-import { activeContract, contractAt, type Contract } from './contracts.js'
+import { activeContract, contractTarget } from './contracts.js'
 import { runFrame, trigger, type Frame, type FrameEntry } from './frame.js'
 import { stopFrame } from './guest-failure.js'
 import {
@@ -38,7 +37,7 @@ export function contractCall(
   chargeCall(frame, 'contract_call', targetBytes.length + methodBytes.length + args.length)
   requireUnsealed(frame)
   const catches = (flags & flagCatch) !== 0
-  const target = targetOf(frame, targetBytes)
+  const target = contractTarget(frame.run.kernel, targetBytes)
   const method = guestText(frame, methodBytes)
   if (target === undefined) return failCall(frame, 'CONTRACT_UNKNOWN', undefined, catches)
   if (!frame.contract.manifest.calls.includes(target.alias)) stopFrame(frame, 'NOT_IN_MANIFEST')
@@ -54,14 +53,6 @@ export function contractCall(
   })
   if (!outcome.ok) return failCall(frame, outcome.code, outcome.detail, catches)
   return setResult(frame, 'contract_call', outcome.returned)
-}
-
-/** 32 bytes are an address, anything else is an alias. */
-function targetOf(frame: Frame, target: Uint8Array): Contract | undefined {
-  const { kernel } = frame.run
-  return target.length === 32
-    ? contractAt(kernel, target.slice())
-    : activeContract(kernel, byteText(target))
 }
 
 function failCall(

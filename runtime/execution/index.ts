@@ -25,4 +25,11 @@ export * from './ports.js'
 export { decodeRecordRow, encodeRecordView, readPatient, recordRow, type RecordRow } from './record-rows.js'
 export { readHealth } from './rule-health.js'
 export type { TraceEvent, TraceSink } from './trace.js'
-export { dependantsOf, frozenSince, listAliases, versionsOf, type VersionInfo } from './versions.js'
+export {
+  dependantsOf,
+  frozenSince,
+  listAliases,
+  versionsOf,
+  warmModules,
+  type VersionInfo,
+} from './versions.js'

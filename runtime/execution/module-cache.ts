@@ -55,6 +55,8 @@ export interface ModuleVersions {
 
 export interface ModuleCache {
   module(codeHash: Uint8Array, versions: ModuleVersions, code: () => Uint8Array): CompiledModule
+  /** Keeps a module that was compiled to check it: its first call will not wait for the compiler. */
+  keepModule(codeHash: Uint8Array, versions: ModuleVersions, compiled: CompiledModule): void
   manifest(hash: Uint8Array, decode: () => Manifest): LoadedManifest
   aliasEntity(alias: string, compute: () => Uint8Array): Uint8Array
   /** Answers of the policy contract, across blocks: see policy.ts. */
@@ -97,8 +99,10 @@ export function createModuleCache(_ports?: ExecutionPorts): ModuleCache {
   const entities = new Map<string, Uint8Array>()
   return {
     module(codeHash, versions, code) {
-      const key = `${byteText(codeHash)}/${versions.instrumenter}/${versions.fuelSchedule}`
-      return remember(modules, key, modulesMax, () => loadModule(code(), versions))
+      return remember(modules, keyOf(codeHash, versions), modulesMax, () => loadModule(code(), versions))
+    },
+    keepModule(codeHash, versions, compiled) {
+      remember(modules, keyOf(codeHash, versions), modulesMax, () => compiled)
     },
     manifest: (hash, decode) =>
       remember(manifests, byteText(hash), manifestsMax, () => indexMethods(decode())),
@@ -106,6 +110,9 @@ export function createModuleCache(_ports?: ExecutionPorts): ModuleCache {
     policy: createPolicyMemo(),
   }
 }
+
+const keyOf = (codeHash: Uint8Array, versions: ModuleVersions): string =>
+  `${byteText(codeHash)}/${versions.instrumenter}/${versions.fuelSchedule}`
 
 /** A Map keeps insertion order, so the first key is the one that was used longest ago. */
 export function remember<V>(map: Map<string, V>, key: string, countMax: number, make: () => V): V {

@@ -3,10 +3,12 @@
 import { compareBytes, utf8, utf8ToText } from '../protocol/bytes.js'
 import { decodeManifest, type Manifest } from '../protocol/manifest.js'
 import { orderMax, type IndexReader } from '../state/store-interface.js'
-import type { Overlay } from '../state/overlay.js'
-import { readAlias, readCode } from './contracts.js'
+import { Overlay } from '../state/overlay.js'
+import { activeContract, readAlias, readCode } from './contracts.js'
+import { createKernel } from './kernel.js'
 import { codeIndex, store, type AliasRow } from './kernel-tables.js'
-import { NodeFault, type ParentState } from './ports.js'
+import type { ModuleCache } from './module-cache.js'
+import { NodeFault, type ExecutionPorts, type ParentState } from './ports.js'
 
 export interface VersionInfo {
   alias: string
@@ -94,4 +96,17 @@ export function dependantsOf(state: ParentState, alias: string): string[] {
     const version = row === undefined ? undefined : versionAt(state, row.active, row)
     return version?.manifest.calls.includes(alias) === true
   })
+}
+
+/**
+ * Loads and compiles every active contract, so that the first block after a start need not. Returns how
+ * many.
+ */
+export function warmModules(state: ParentState, cache: ModuleCache, ports: ExecutionPorts): number {
+  const overlay = new Overlay(state)
+  const kernel = createKernel({ ports, cache, parent: state, overlay, height: 0, time: 0 })
+  const contracts = listAliases(state).map((alias) => activeContract(kernel, alias))
+  const modules = contracts.filter((contract) => contract?.manifest.type === 'contract')
+  for (const contract of modules) contract?.module()
+  return modules.length
 }
