@@ -1,4 +1,5 @@
-// axe on every state of shell and chart: sealed, refused, sign-in, list, chart, dialog, empty, crowded, offline.
+// axe on every state of shell and chart: sealed, refused, sign-in, list, chart, dialog, empty, crowded,
+// offline.
 import { createRequire } from 'node:module'
 import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
@@ -14,12 +15,15 @@ interface AxeRun {
   violations: { id: string; help: string; nodes: { html: string; failureSummary?: string }[] }[]
 }
 
-/** Runs axe in the shell and in its frame. Evaluated by the driver's protocol, so the pages' own policies stay as they are. */
+/**
+ * Runs axe in the shell and in its frame. Evaluated by the driver's protocol, so the pages' own policies
+ * stay as they are.
+ */
 async function violationsOf(page: Page): Promise<string[]> {
   const found: string[] = []
   for (const frame of page.frames()) {
     await frame.evaluate(axeSource)
-    const run = (await frame.evaluate('axe.run(document, { iframes: false })')) as AxeRun
+    const run = await frame.evaluate<AxeRun>('axe.run(document, { iframes: false })')
     for (const violation of run.violations) {
       for (const node of violation.nodes)
         found.push(`${violation.id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ''}`)

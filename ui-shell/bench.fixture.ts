@@ -41,9 +41,9 @@ export interface ScreenBench {
   /** Warnings and errors of the API, e.g. refused requests. */
   warned: string[]
   /** Ends the API and starts it again on the same port, as after a restart of the node. */
-  stop(): Promise<void>
-  restart(): Promise<void>
-  close(): Promise<void>
+  stop: () => Promise<void>
+  restart: () => Promise<void>
+  close: () => Promise<void>
 }
 
 export async function openBench(

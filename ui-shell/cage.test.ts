@@ -1,5 +1,6 @@
-// The cage: a hostile page tries the ways out that shell.md section 7 lists, against a canary that counts what reaches
-// it, and tries the channel. What this cannot stop (probes 9 and 14) is the kiosk's flags and firewall: see README.md.
+// The cage: a hostile page tries the ways out that shell.md section 7 lists, against a canary that counts
+// what reaches it, and tries the channel. What this cannot stop (probes 9 and 14) is the kiosk's flags
+// and firewall: see README.md.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'

@@ -1,4 +1,5 @@
-// The nurse's way through the screens, in a real browser: sealed, unlock, sign in, alert, acknowledge, order, lock.
+// The nurse's way through the screens, in a real browser: sealed, unlock, sign in, alert, acknowledge,
+// order, lock.
 import t from 'tap'
 import { personPassword, storePassword, type SmallNode } from '../host/api/small-node.fixture.js'
 import { browserSkipReason, openBench, type ScreenBench } from './bench.fixture.js'

@@ -1,4 +1,5 @@
-// The screens' types against the node's: the compiler is the test, for neither side may drift from the other.
+// The screens' types against the node's: the compiler is the test, for neither side may drift from the
+// other.
 import t from 'tap'
 import type * as node from '../../host/api/node-port.js'
 import type * as screen from './views.js'

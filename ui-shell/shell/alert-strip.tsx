@@ -42,7 +42,7 @@ export function AlertStrip(props: { state: ShellState; now: number; open: (patie
               <span class="grow">{visibleText(alert.summary, 160)}</span>
               {alert.unvalidated && <span class="mark dashed">unvalidated</span>}
               <span class={`mark ${alert.finality === 'tentative' ? 'dashed' : ''}`}>
-                <span aria-hidden="true">{alert.finality === 'tentative' ? '◌' : '■'}</span>{' '}
+                <span aria-hidden="true">{alert.finality === 'tentative' ? '○' : '■'}</span>{' '}
                 {alert.finality}
               </span>
               <span class="muted">{formatAge(alert.raisedTime, now)}</span>

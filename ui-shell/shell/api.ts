@@ -55,7 +55,8 @@ export interface ShellApi {
 }
 
 /**
- * `pageToken`: from the page's own meta element. `onStale` is called when the node no longer takes it: it was started
+ * `pageToken`: from the page's own meta element. `onStale` is called when the node no longer takes it: it
+ * was started
  * anew, and only a fresh page carries its new token.
  */
 export function createShellApi(pageToken: string, onStale: () => void): ShellApi {

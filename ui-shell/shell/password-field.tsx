@@ -19,7 +19,8 @@ export function PasswordField(props: PasswordFieldProps) {
   const wasFocused = useRef(false)
   const wasDisabled = useRef(false)
   useEffect(() => {
-    // After a refused attempt the next one begins here; only once the field takes input again can it take the focus.
+    // After a refused attempt the next one begins here; only once the field takes input again can it take
+    // the focus.
     if (wasDisabled.current && !props.isDisabled) props.fieldRef.current?.focus()
     wasDisabled.current = props.isDisabled
   }, [props.isDisabled])

@@ -34,7 +34,8 @@ export function SigningDialog(props: SigningDialogProps) {
   const { isBusy, problem, submit } = useSigning(props, field)
   useEffect(() => {
     dialog.current?.showModal()
-    // showModal focuses what comes first; what is wanted next is the password, or else a reading of the title.
+    // showModal focuses what comes first; what is wanted next is the password, or else a reading of the
+    // title.
     if (prepared.passwordNeeded) field.current?.focus()
     else heading.current?.focus()
   }, [])

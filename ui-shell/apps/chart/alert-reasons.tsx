@@ -4,7 +4,7 @@
 import type { AlertInputView, AlertView } from '../../channel/views.js'
 import { formatQuantity } from '../../values/number.js'
 import { formatConcept, shortId, visibleText } from '../../values/text.js'
-import { FinalityMark, When } from './words.js'
+import { authorName, FinalityMark, When } from './words.js'
 
 const validationWords = ['device, unvalidated', 'validated', 'entered by hand'] as const
 
@@ -42,7 +42,7 @@ export function AlertReasons({ alert, now }: { alert: AlertView; now: number }) 
         </li>
         {alert.responses.map((response) => (
           <li key={`${response.height} ${response.author.entity} ${response.response}`}>
-            {visibleText(response.response, 40)} by {visibleText(response.author.label, 100)}
+            {visibleText(response.response, 40)} by {authorName(response.author)}
             {response.reason !== '' && <>: “{visibleText(response.reason, 300)}”</>},{' '}
             <When time={response.time} now={now} />{' '}
             <FinalityMark finality={response.finality} height={response.height} />

@@ -1,7 +1,7 @@
 // What people saw at the bedside, in their own coded words.
 import type { RecordView } from '../../channel/views.js'
 import { formatConcept, visibleText } from '../../values/text.js'
-import { FinalityMark, When } from './words.js'
+import { authorName, FinalityMark, When } from './words.js'
 
 export function Findings({ findings, now }: { findings: RecordView[] | undefined; now: number }) {
   return (
@@ -18,7 +18,7 @@ export function Findings({ findings, now }: { findings: RecordView[] | undefined
             {textOf(finding, 'site') !== '' && <p>Site: {formatConcept(textOf(finding, 'site'))}</p>}
             {textOf(finding, 'text') !== '' && <p>“{visibleText(textOf(finding, 'text'), 1_000)}”</p>}
             <p class="muted">
-              {visibleText(finding.author.label, 100)}, <When time={finding.effectiveTime} now={now} />{' '}
+              {authorName(finding.author)}, <When time={finding.effectiveTime} now={now} />{' '}
               <FinalityMark finality={finding.finality} height={finding.arrivalHeight} />
             </p>
           </li>

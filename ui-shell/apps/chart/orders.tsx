@@ -1,7 +1,7 @@
 // Proposed orders in the sequence of their order set, each signed by itself: there is no "sign all".
 import type { OrderView } from '../../channel/views.js'
 import { formatConcept, visibleText } from '../../values/text.js'
-import { FinalityMark, When } from './words.js'
+import { authorName, FinalityMark, When } from './words.js'
 
 export interface OrdersProps {
   orders: OrderView[] | undefined
@@ -92,7 +92,7 @@ function OrderCard({ order, now, isBusy, sign }: OrderCardProps) {
         </li>
         {order.events.map((event) => (
           <li key={`${event.height} ${event.status}`}>
-            {visibleText(event.status, 40)} by {visibleText(event.author.label, 100)}
+            {visibleText(event.status, 40)} by {authorName(event.author)}
             {event.meaning !== '' && <>, “{visibleText(event.meaning, 100)}”</>}
             {event.reason !== '' && <>: {visibleText(event.reason, 300)}</>},{' '}
             <When time={event.time} now={now} />{' '}

@@ -1,5 +1,6 @@
 // Small pieces that every part of the chart uses: severity, finality, ages with the whole time on demand.
-import type { Finality } from '../../channel/views.js'
+import type { Finality, PersonView } from '../../channel/views.js'
+import { shortId, visibleText } from '../../values/text.js'
 import { formatAge, formatClock, formatFull } from '../../values/time.js'
 
 const severityWords = ['', 'Info', 'Urgent', 'Critical'] as const
@@ -14,7 +15,7 @@ export function Severity({ severity }: { severity: number }) {
   )
 }
 
-const finalityShapes: Readonly<Record<Finality, string>> = { tentative: '◌', final: '■', retracted: '✕' }
+const finalityShapes: Readonly<Record<Finality, string>> = { tentative: '○', final: '■', retracted: '✕' }
 
 /** Three words, three shapes: computed here, agreed by the network, or no longer so. */
 export function FinalityMark({ finality, height }: { finality: Finality; height: number }) {
@@ -28,6 +29,10 @@ export function FinalityMark({ finality, height }: { finality: Finality; height:
     </span>
   )
 }
+
+/** Who it was; an id where the node tells no name, never a blank. */
+export const authorName = (author: PersonView): string =>
+  author.label === '' ? `entity ${shortId(author.entity)}` : visibleText(author.label, 100)
 
 /** `12 min ago`, with clock time beside it and the zone in the tooltip. */
 export function When({ time, now }: { time: number; now: number }) {
