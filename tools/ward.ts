@@ -11,6 +11,7 @@ import { addKeyslotCommands } from './ward/keyslot.js'
 import { addNodeCommand } from './ward/node.js'
 import { addQueryCommands } from './ward/query.js'
 import { addRuleCommands } from './ward/rule.js'
+import { addServiceCommands } from './ward/service.js'
 import { addStatusCommand } from './ward/status.js'
 import { addWipeCommands } from './ward/wipe.js'
 
@@ -32,6 +33,7 @@ addQueryCommands(program)
 addRuleCommands(program)
 addKeyslotCommands(program)
 addWipeCommands(program)
+addServiceCommands(program)
 program.exitOverride()
 
 try {

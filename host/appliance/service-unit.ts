@@ -1,0 +1,129 @@
+// The node as a transparent service: a systemd unit with everything taken away that a node does not need.
+import { existsSync, readFileSync, unlinkSync } from 'node:fs'
+import path from 'node:path'
+import { replaceFile } from '../store/durable-file.js'
+import { ApplianceError } from './appliance-error.js'
+
+export interface UnitOptions {
+  /** Name of the unit, without `.service`. */
+  name: string
+  /** The node's folder: the only place that the service may write to. */
+  folder: string
+  /** Folder of this installation (holds `dist/`). */
+  installation: string
+  /** The Node.js binary. */
+  node: string
+  /** System account that owns the folder. */
+  user: string
+}
+
+/** First line of our units; a unit without it is someone else's and is neither replaced nor removed. */
+const mark = '# Written by `ward service install`. Changes here are lost at the next install.'
+
+/** Homes are hidden from the service; what lies in one has to be shown to it by name. */
+const homes = ['/home/', '/root/', '/run/user/']
+
+/**
+ * Text of the unit. No MemoryDenyWriteExecute: V8 compiles to machine code while it runs. No WatchdogSec:
+ * the node does not notify systemd. Throws FOLDER_UNSAFE for paths that a unit would read otherwise.
+ */
+export function serviceUnit(options: UnitOptions): string {
+  const { folder, installation, node, user, name } = options
+  for (const shown of [folder, installation, node]) {
+    if (!path.isAbsolute(shown) || !/^[A-Za-z0-9/._+-]+$/.test(shown)) {
+      throw new ApplianceError('FOLDER_UNSAFE', shown)
+    }
+  }
+  if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) throw new ApplianceError('FOLDER_UNSAFE', `user ${user}`)
+  const command = path.join(installation, 'dist', 'tools', 'ward.js')
+  return `${mark}
+[Unit]
+Description=wardchain node (${name})
+After=network-online.target time-sync.target
+Wants=network-online.target
+StartLimitIntervalSec=300
+StartLimitBurst=5
+
+[Service]
+Type=exec
+User=${user}
+Group=${user}
+ExecStart=${node} ${command} node --dir ${folder}
+Restart=on-failure
+RestartSec=2
+TimeoutStopSec=30
+SyslogIdentifier=${name}
+UMask=0077
+
+# Keys stay in memory: no core dumps, no swap, room to lock pages.
+LimitCORE=0
+LimitMEMLOCK=64M
+LimitNOFILE=65536
+MemorySwapMax=0
+KeyringMode=private
+
+# Files: the node's folder and nothing else.
+ProtectSystem=strict
+ReadWritePaths=${folder}
+${homeLines(folder, [installation, path.dirname(node)])}PrivateTmp=yes
+PrivateDevices=yes
+DevicePolicy=closed
+
+# Kernel.
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RemoveIPC=yes
+
+# Privileges. MemoryDenyWriteExecute is missing on purpose: V8 compiles while it runs.
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+AmbientCapabilities=
+PrivateUsers=yes
+LockPersonality=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK
+SystemCallArchitectures=native
+SystemCallFilter=@system-service @pkey
+SystemCallFilter=~@privileged @resources @keyring @setuid
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+`
+}
+
+function homeLines(folder: string, readOnly: readonly string[]): string {
+  const inHome = (file: string): boolean => homes.some((home) => `${file}/`.startsWith(home))
+  const shown = [...new Set(readOnly.filter(inHome))].map((file) => `BindReadOnlyPaths=${file}\n`)
+  if (inHome(folder)) shown.push(`BindPaths=${folder}\n`)
+  return shown.length === 0 ? 'ProtectHome=yes\n' : `ProtectHome=tmpfs\n${shown.join('')}`
+}
+
+const unitPath = (unitFolder: string, name: string): string => path.join(unitFolder, `${name}.service`)
+
+/** Writes the unit; replaces our own. Throws UNIT_EXISTS for a unit that is not ours. Returns its path. */
+export function installUnit(options: UnitOptions, unitFolder: string): string {
+  const text = serviceUnit(options)
+  const file = unitPath(unitFolder, options.name)
+  if (existsSync(file) && !isOurs(file)) throw new ApplianceError('UNIT_EXISTS', file)
+  replaceFile(file, Buffer.from(text))
+  return file
+}
+
+/** Removes the unit. The node's folder is not touched. Throws UNIT_ABSENT, UNIT_EXISTS. */
+export function uninstallUnit(name: string, unitFolder: string): string {
+  const file = unitPath(unitFolder, name)
+  if (!existsSync(file)) throw new ApplianceError('UNIT_ABSENT', file)
+  if (!isOurs(file)) throw new ApplianceError('UNIT_EXISTS', file)
+  unlinkSync(file)
+  return file
+}
+
+const isOurs = (file: string): boolean => readFileSync(file, 'utf8').startsWith(mark)

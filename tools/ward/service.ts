@@ -1,0 +1,76 @@
+// `ward service install | uninstall`: the node as a systemd service.
+import path from 'node:path'
+import type { Command } from 'commander'
+import { installUnit, serviceUnit, uninstallUnit } from '../../host/appliance/service-unit.js'
+import { readNodeConfig } from '../../host/node/node-config.js'
+import { CommandError, exitStatus } from './command-error.js'
+import { distFolder } from './system-contracts.js'
+
+interface ServiceChoice {
+  unitDir: string
+  name: string
+}
+
+export function addServiceCommands(program: Command): void {
+  const service = program.command('service').description('run the node as a hardened systemd service')
+  const sub = (name: string, what: string): Command =>
+    service
+      .command(name)
+      .description(what)
+      .option('--unit-dir <folder>', 'where units are', '/etc/systemd/system')
+      .option('--name <name>', 'name of the unit', 'wardchain')
+  sub('install', 'write the unit, or replace the one that this command wrote')
+    .requiredOption('--dir <folder>', "the node's folder; the account below must own it")
+    .option('--user <account>', 'system account that the node runs as', 'wardchain')
+    .option('--print', 'show the unit and write nothing')
+    .action(install)
+  sub('uninstall', "remove the unit; the node's folder is not touched").action(uninstall)
+}
+
+function install(options: ServiceChoice & { dir: string; user: string; print?: boolean }): void {
+  const folder = path.resolve(options.dir)
+  // Refuses a folder without a node before a unit points to it.
+  readNodeConfig(folder)
+  const unit = {
+    name: nameOf(options),
+    folder,
+    installation: path.resolve(distFolder, '..'),
+    node: process.execPath,
+    user: options.user,
+  }
+  if (options.print) {
+    process.stdout.write(serviceUnit(unit))
+    return
+  }
+  const file = writable(options.unitDir, () => installUnit(unit, options.unitDir))
+  process.stdout.write(
+    `${file} was written. Next: systemctl daemon-reload && systemctl enable --now ${options.name}\n` +
+      'The node starts sealed: unlock it on its page.\n',
+  )
+}
+
+function uninstall(options: ServiceChoice): void {
+  const file = writable(options.unitDir, () => uninstallUnit(nameOf(options), options.unitDir))
+  process.stdout.write(
+    `${file} was removed. Next: systemctl disable --now ${options.name}; systemctl daemon-reload\n` +
+      "The node's folder is as it was.\n",
+  )
+}
+
+function nameOf({ name }: ServiceChoice): string {
+  if (/^[a-z][a-z0-9-]{0,40}$/.test(name)) return name
+  throw new CommandError('USAGE', '--name: letters, digits and - expected', exitStatus.usage)
+}
+
+function writable<T>(unitFolder: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'STORE_READ_ONLY' && code !== 'EACCES' && code !== 'ENOENT') throw error
+    throw new CommandError(
+      'UNIT_UNWRITABLE',
+      `${unitFolder} cannot be written. Run it as root, or choose --unit-dir.`,
+    )
+  }
+}
