@@ -2,7 +2,7 @@
 // belongs to one thread (the executor); other threads get what they need by message.
 import { join } from 'node:path'
 import type { OrderedEntry, StateTree } from '../../runtime/state/index.js'
-import { encodePointKey } from '../../runtime/state/index.js'
+import { encodeOrderedKey, encodePointKey } from '../../runtime/state/index.js'
 import type { Result } from '../../runtime/protocol/result.js'
 import { BlockApplier, wrappingIdKey } from './chain-apply.js'
 import { ChainReads } from './chain-reads.js'
@@ -68,8 +68,8 @@ export class ChainStore implements ChainStoreReads {
   }
 
   /**
-   * From now on every value read by `get` is compared with the tree: an older record that was put back, or
-   * a record that was cut out, is RECORD_ALTERED and never taken as truth.
+   * From now on every value read by `get` and every row read by `scan` is compared with the tree: an older
+   * record that was put back, or a record that was cut out, is RECORD_ALTERED and never taken as truth.
    */
   checkReadsWith(tree: StateTree): void {
     this.#tree = tree
@@ -77,13 +77,13 @@ export class ChainStore implements ChainStoreReads {
 
   get(store: string, key: Uint8Array): Uint8Array | undefined {
     const value = this.#reads.get(store, key)
-    if (this.#tree !== undefined && !this.#tree.agrees(store, encodePointKey(key), value)) {
-      throw new StoreError(
-        'RECORD_ALTERED',
-        `a value of store ${store} is not the one that the root commits to`,
-      )
-    }
+    if (this.#tree !== undefined) this.#check(store, encodePointKey(key), value)
     return value
+  }
+
+  #check(store: string, key: Uint8Array, value: Uint8Array | undefined): void {
+    if (this.#tree === undefined || this.#tree.agrees(store, key, value)) return
+    throw new StoreError('RECORD_ALTERED', 'a state record is not the one that the root commits to')
   }
 
   scan(
@@ -95,7 +95,11 @@ export class ChainStore implements ChainStoreReads {
     limit: number,
     descending?: boolean,
   ): OrderedEntry[] {
-    return this.#reads.scan(store, tableNumber, partition, from, to, limit, descending)
+    const rows = this.#reads.scan(store, tableNumber, partition, from, to, limit, descending)
+    for (const { order, sequence, value } of this.#tree === undefined ? [] : rows) {
+      this.#check(store, encodeOrderedKey(tableNumber, partition, order, sequence), value)
+    }
+    return rows
   }
 
   scanIndex(

@@ -262,10 +262,7 @@ function toChanges(writes: readonly StateWrite[], from: number, to: number, hash
     if (value === undefined) removed[index] = 1
     else hasher.valueHash(key, value, unsorted, index * changeBytes + hashBytes)
   }
-  const order = Array.from({ length: count }, (_, index) => index).sort((left, right) => {
-    if (heads[left] !== heads[right]) return heads[left] - heads[right]
-    return comparePaths(unsorted, left * changeBytes, unsorted, right * changeBytes)
-  })
+  const order = pathOrder(heads, unsorted)
   const sorted: Changes = {
     cells: new Uint8Array(count * changeBytes),
     removed: new Uint8Array(count),
@@ -283,6 +280,31 @@ function toChanges(writes: readonly StateWrite[], from: number, to: number, hash
   }
   return sorted
 }
+
+/**
+ * Indexes in path order. The first 32 bits and the index go into one number, so that the engine's own
+ * number sort does nearly all the work; paths that share 32 bits are then put right one by one.
+ */
+function pathOrder(heads: Uint32Array, cells: Uint8Array): Uint32Array {
+  const count = heads.length
+  assert(count <= indexRange, 'a write set has at most 2^21 keys of one store')
+  const packed = new Float64Array(count)
+  for (let index = 0; index < count; index += 1) packed[index] = heads[index] * indexRange + index
+  packed.sort()
+  const order = new Uint32Array(count)
+  for (let index = 0; index < count; index += 1) {
+    const next = packed[index] % indexRange
+    let at = index
+    for (; at > 0 && heads[order[at - 1]] === heads[next]; at -= 1) {
+      if (comparePaths(cells, order[at - 1] * changeBytes, cells, next * changeBytes) <= 0) break
+      order[at] = order[at - 1]
+    }
+    order[at] = next
+  }
+  return order
+}
+
+const indexRange = 2 ** 21
 
 /** A page found when the tree is opened. `prefix` is its path's first bits as text of '0' and '1'. */
 interface FoundBucket {
