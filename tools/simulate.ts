@@ -3,6 +3,7 @@
 
 import { faultCatalogue, faultIds } from '../consensus/sim/faults.js'
 import { runSeed, simDefaults, type Verdict } from '../consensus/sim/run.js'
+import { runTwinScenario, twinScenarioCount } from '../consensus/sim/twins-sweep.js'
 import type { SimOptions } from '../consensus/sim/world.js'
 
 const help = `Runs the consensus core on a simulated network, disk and clock; one seed decides everything.
@@ -15,6 +16,8 @@ Usage: npm run simulate -- [options]
   --minutes M         simulated minutes with faults per seed (default 0.33), then liveness mode
   --byzantine         up to f validators misbehave (F9, F20-F31)
   --twins             up to f validators are two copies of one key (F30)
+  --twins-sweep       seeds are numbers of twin scenarios: every partition sequence, 0..${twinScenarioCount - 1};
+                      --stride K takes every K-th
   --only F1,F13       only these faults           --without F10   all but these
   --trace             print every event of the run (use with one seed)
   --stop              end at the first failing seed
@@ -33,6 +36,8 @@ interface Arguments {
   readonly json: boolean
   readonly shrink: boolean
   readonly stop: boolean
+  readonly stride: number
+  readonly sweep: boolean
 }
 
 class UsageError extends Error {}
@@ -43,6 +48,8 @@ function parseArguments(words: readonly string[]): Arguments {
   let json = false
   let shrink = false
   let stop = false
+  let stride = 1
+  let sweep = false
   const options = { ...simDefaults } as { -readonly [K in keyof Omit<SimOptions, 'seed'>]: SimOptions[K] }
   const rest = [...words]
   const valueOf = (option: string): string => {
@@ -64,6 +71,8 @@ function parseArguments(words: readonly string[]): Arguments {
     '--trace': () => (options.trace = (line) => process.stdout.write(`${line}\n`)),
     '--shrink': () => (shrink = true),
     '--stop': () => (stop = true),
+    '--twins-sweep': () => (sweep = true),
+    '--stride': (option) => (stride = parseCount(option, valueOf(option), 1, 1_000_000)),
     '--json': () => (json = true),
   }
   while (rest.length > 0) {
@@ -72,7 +81,7 @@ function parseArguments(words: readonly string[]): Arguments {
     if (apply === undefined) throw new UsageError(`unknown option ${option}`)
     apply(option)
   }
-  return { first, last, options, json, shrink, stop }
+  return { first, last, options, json, shrink, stop, stride, sweep }
 }
 
 function parseSeeds(text: string): [number, number] {
@@ -119,7 +128,7 @@ function shrinkFaults(seed: number, options: Omit<SimOptions, 'seed'>, failure: 
 function report(verdict: Verdict, parsed: Arguments, totals: Map<string, number>): void {
   for (const [id, count] of Object.entries(verdict.faults)) totals.set(id, (totals.get(id) ?? 0) + count)
   if (verdict.ok) return
-  const needed = parsed.shrink ? shrinkFaults(verdict.seed, parsed.options, verdict) : null
+  const needed = parsed.shrink && !parsed.sweep ? shrinkFaults(verdict.seed, parsed.options, verdict) : null
   if (parsed.json) {
     process.stdout.write(`${JSON.stringify({ ...verdict, needed: needed ?? undefined })}\n`)
     return
@@ -148,8 +157,10 @@ function main(words: readonly string[]): number {
   let reportedAt = startedAt
   let heights = 0
   let simulatedMs = 0
-  for (let seed = first; seed <= last; seed += 1) {
-    const verdict = runSeed({ ...options, seed })
+  let seeds = 0
+  for (let seed = first; seed <= last; seed += parsed.stride) {
+    seeds += 1
+    const verdict = parsed.sweep ? runTwinScenario(seed, options.trace) : runSeed({ ...options, seed })
     report(verdict, parsed, totals)
     heights += verdict.heights
     simulatedMs += verdict.simulatedMs
@@ -161,7 +172,6 @@ function main(words: readonly string[]): number {
       process.stderr.write(`seed ${seed} of ${first}..${last}, ${failures.length} failed\n`)
     }
   }
-  const seeds = last - first + 1
   if (json) {
     const faults = Object.fromEntries(
       faultIds.filter((id) => totals.has(id)).map((id) => [id, totals.get(id)]),

@@ -3,6 +3,7 @@
 import t from 'tap'
 import { faultIds } from './faults.js'
 import { runSeed, simDefaults } from './run.js'
+import { runTwinScenario, twinScenarioCount } from './twins-sweep.js'
 
 const short = { ...simDefaults, faultMs: 4_000 }
 
@@ -24,6 +25,13 @@ t.test('Byzantine nodes and twins, four and seven validators', async (t) => {
   }
   const seven = runSeed({ ...short, seed: 3, validators: 7, byzantine: true })
   t.ok(seven.ok, `${seven.invariant} ${seven.detail}`)
+})
+
+t.test('a few scenarios of the systematic twins sweep', async (t) => {
+  for (let number = 11; number < twinScenarioCount; number += 4_001) {
+    const verdict = runTwinScenario(number, null)
+    t.ok(verdict.ok, `scenario ${number}: ${verdict.invariant} ${verdict.detail}`)
+  }
 })
 
 t.test('one seed, one run: twice the same, event by event', async (t) => {

@@ -86,10 +86,17 @@ export function createWorld(options: SimOptions): World {
 /** Runs one seed from first to last event. Never throws: a broken invariant or assertion is the verdict. */
 export function runSeed(options: SimOptions): Verdict {
   const world = createWorld(options)
-  try {
+  return conclude(world, () => {
     setByzantine(world)
     begin(world)
     runUntil(world, options.faultMs)
+  })
+}
+
+/** Carries out the faulty part, then heals and asks for progress; whatever breaks becomes the verdict. */
+export function conclude(world: World, faultyPart: () => void): Verdict {
+  try {
+    faultyPart()
     healWorld(world)
     recover(world)
     return verdictOf(world, '', '')
@@ -114,7 +121,7 @@ function begin(world: World): void {
   scheduleRequestTimers(world)
 }
 
-function runUntil(world: World, untilMs: number): void {
+export function runUntil(world: World, untilMs: number): void {
   for (;;) {
     const next = world.queue.items[0]
     if (next === undefined || next.at > untilMs) break
