@@ -1,7 +1,7 @@
 // Writes and reads the few Borsh layouts of the hot path without schema interpretation. Each use is tested
 // against the schema-driven codec of runtime/protocol.
-import { utf8ToText } from '../protocol/bytes.js'
 import { assert } from '../protocol/result.js'
+import { byteText } from './byte-text.js'
 
 const textEncoder = new TextEncoder()
 
@@ -132,8 +132,9 @@ export class RowReader {
     return this.raw(this.u32())
   }
 
-  text(): string {
-    return utf8ToText(this.bytes())
+  /** Text that was written as ASCII. */
+  ascii(): string {
+    return byteText(this.bytes())
   }
 
   optional(byteCount: number): Uint8Array | undefined {

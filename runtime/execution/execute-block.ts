@@ -220,6 +220,7 @@ export function keep(progress: BlockProgress, finished: FinishedRun, patient?: U
 function finishBlock(progress: BlockProgress): ExecutedBlock {
   const { kernel } = progress
   const { overlay } = kernel
+  kernel.budgets.flush(overlay)
   for (const finished of applyCommands(kernel)) keep(progress, finished)
   assert(progress.fuelUsed <= blockFuelMax, 'a block stays within its fuel')
   return {

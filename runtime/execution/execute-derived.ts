@@ -11,7 +11,6 @@ import { runFrame, trigger } from './frame.js'
 import { createRun, type Kernel, type Run } from './kernel.js'
 import { isErased, readView } from './ledger.js'
 import { receiptOf, type Outcome } from './receipts.js'
-import { mayRun, spend } from './rule-budget.js'
 import { timerRunId, type DueTimer } from './timers.js'
 import { derivedId, encodeTriggerInput, type DerivedItem } from './triggers.js'
 
@@ -37,11 +36,7 @@ export function executeDerived(kernel: Kernel, item: DerivedItem): FinishedRun {
   if (input === 'ERASED')
     return { run, receipt: receiptOf(run, { code: 'ERASED', fuelUsed: 0, cause, target }) }
   const outcome = enter(run, contract, item.method, input, trigger.record)
-  spend(kernel.overlay, kernel.budgets, item.source, {
-    alias: item.alias,
-    fuel: outcome.fuelUsed,
-    time: kernel.time,
-  })
+  kernel.budgets.spend(item.source, item.alias, outcome.fuelUsed)
   noteHealth(run, item, outcome.code)
   return { run, receipt: receiptOf(run, { ...outcome, cause, target }) }
 }
@@ -49,8 +44,7 @@ export function executeDerived(kernel: Kernel, item: DerivedItem): FinishedRun {
 function refuseRun(kernel: Kernel, item: DerivedItem): ErrorCode | undefined {
   if (item.generation > generationMax) return 'GENERATION_EXCEEDED'
   if (kernel.health.isQuarantined(item.alias)) return 'RULE_QUARANTINED'
-  const { overlay, budgets, time } = kernel
-  return mayRun(overlay, budgets, item.source, item.alias, time) ? undefined : 'BUDGET_EXHAUSTED'
+  return kernel.budgets.mayRun(item.source, item.alias) ? undefined : 'BUDGET_EXHAUSTED'
 }
 
 /** The records that caused it, as the rule gets them; their bodies count as read. */

@@ -12,7 +12,7 @@ import type { Attachment, Diagnostic, ExecutionPorts, LedgerRecord, ParentState 
 import type { TraceSink } from './trace.js'
 import { chainRow, decodeRow, onlyKey, store, type ChainRow } from './kernel-tables.js'
 import { RecordIndex } from './record-index.js'
-import { BudgetMeter } from './rule-budget.js'
+import { BudgetBook } from './rule-budget.js'
 import { HealthBook } from './rule-health.js'
 import type { Subscriber } from './triggers.js'
 import { assert } from '../protocol/result.js'
@@ -42,7 +42,7 @@ export interface Kernel {
    * Patients looked up in this block and whether they are erased, which changes at block boundaries only.
    */
   erased: Map<string, boolean>
-  budgets: BudgetMeter
+  budgets: BudgetBook
   /** Commands of finished transactions, applied at the end of the block. */
   commands: KernelCommand[]
   /** What the block's transactions brought along, by hash as text. */
@@ -99,7 +99,7 @@ export function createKernel(
     triggers: new Map(),
     health: new HealthBook(parts.overlay),
     erased: new Map(),
-    budgets: new BudgetMeter(),
+    budgets: new BudgetBook(parts.overlay, parts.time),
     commands: [],
     attachments: new Map(),
     trace: parts.trace,

@@ -65,7 +65,7 @@ export function decodeRecordRow(bytes: Uint8Array): RecordRow {
   const header: RecordHeader = {
     kind: reader.u8(),
     patient: reader.raw(16),
-    code: reader.text(),
+    code: reader.ascii(),
     effectiveTime: reader.u64(),
     bodyHash: reader.raw(32),
   }

@@ -1,6 +1,6 @@
 // The budget of a rule for one source: fuel that regenerates with block time. A device that floods a rule
-// spends its own budget and nobody else's. A little is free in every block, so that a source of ordinary
-// pace needs no row at all.
+// spends its own budget and nobody else's. A little is free in every block, so that a source of ordinary pace
+// needs no row at all.
 import type { Overlay } from '../state/overlay.js'
 import type { StateReader } from '../state/store-interface.js'
 import { byteText } from './byte-text.js'
@@ -11,73 +11,81 @@ export const budgetFreePerBlock = 50_000_000
 export const budgetBurst = 2_000_000_000
 /** Fuel that comes back per second of block time. */
 export const budgetPerSecond = 200_000_000
-/** Rules listed for one source; the one that spent longest ago leaves first. */
+/** Rules listed for one source; the one that was drawn upon longest ago leaves first. */
 const entriesMax = 64
 
-/** What each (source, rule) used in this block. Lives as long as the block. */
-export class BudgetMeter {
-  readonly #used = new Map<string, number>()
+interface SourceBudget {
+  source: Uint8Array
+  /** Fuel used in this block, by alias. */
+  used: Map<string, number>
+  /** What the state says, with this block's draws; undefined until somebody draws. */
+  entries: BudgetEntry[] | undefined
+  isChanged: boolean
+}
 
-  usedBy(source: Uint8Array, alias: string): number {
-    return this.#used.get(`${byteText(source)}/${alias}`) ?? 0
+/** Budgets during one block: read once, written once. Runs book outside every frame, so nothing rolls back. */
+export class BudgetBook {
+  readonly #state: StateReader
+  readonly #time: number
+  readonly #sources = new Map<string, SourceBudget>()
+
+  /** `time` is the block's. */
+  constructor(state: StateReader, time: number) {
+    this.#state = state
+    this.#time = time
   }
 
-  add(source: Uint8Array, alias: string, fuel: number): number {
-    const total = this.usedBy(source, alias) + fuel
-    this.#used.set(`${byteText(source)}/${alias}`, total)
-    return total
+  /** May the rule run once more for this source? The last run may overdraw by its own bound. */
+  mayRun(source: Uint8Array, alias: string): boolean {
+    const budget = this.#budgetOf(source)
+    if ((budget.used.get(alias) ?? 0) < budgetFreePerBlock) return true
+    return this.#left(this.#entries(budget), alias) > 0
   }
-}
 
-function readBudget(state: StateReader, source: Uint8Array): BudgetEntry[] {
-  const row = state.get(store.budget, source)
-  return row === undefined ? [] : decodeRow<BudgetEntry[]>(budgetRow, row)
-}
-
-/** Fuel left at `time`: what was left, and what came back since. */
-function fuelLeft(entry: BudgetEntry | undefined, time: number): number {
-  if (entry === undefined) return budgetBurst
-  const elapsed = Math.max(0, time - Number(entry.time))
-  return Math.min(budgetBurst, Number(entry.fuel) + Math.floor((elapsed * budgetPerSecond) / 1_000))
-}
-
-/** May the rule run once more for this source? The last run may overdraw by its own bound. */
-export function mayRun(
-  state: StateReader,
-  meter: BudgetMeter,
-  source: Uint8Array,
-  alias: string,
-  time: number,
-): boolean {
-  if (meter.usedBy(source, alias) < budgetFreePerBlock) return true
-  return (
-    fuelLeft(
-      readBudget(state, source).find((entry) => entry.alias === alias),
-      time,
-    ) > 0
-  )
-}
-
-/** Books a run. Only fuel above the block's free part reaches the state. */
-export function spend(
-  overlay: Overlay,
-  meter: BudgetMeter,
-  source: Uint8Array,
-  run: { alias: string; fuel: number; time: number },
-): void {
-  const total = meter.add(source, run.alias, run.fuel)
-  const charged = Math.min(run.fuel, total - budgetFreePerBlock)
-  if (charged <= 0) return
-  const entries = readBudget(overlay, source)
-  const left = fuelLeft(
-    entries.find((entry) => entry.alias === run.alias),
-    run.time,
-  )
-  const others = entries.filter((entry) => entry.alias !== run.alias).slice(1 - entriesMax)
-  const entry: BudgetEntry = {
-    alias: run.alias,
-    fuel: BigInt(Math.max(0, left - charged)),
-    time: BigInt(run.time),
+  /** Books a run. Only fuel above the block's free part is drawn from the budget. */
+  spend(source: Uint8Array, alias: string, fuel: number): void {
+    const budget = this.#budgetOf(source)
+    const total = (budget.used.get(alias) ?? 0) + fuel
+    budget.used.set(alias, total)
+    const drawn = Math.min(fuel, total - budgetFreePerBlock)
+    if (drawn <= 0) return
+    const entries = this.#entries(budget)
+    const left = Math.max(0, this.#left(entries, alias) - drawn)
+    const others = entries.filter((entry) => entry.alias !== alias).slice(1 - entriesMax)
+    budget.entries = [...others, { alias, fuel: BigInt(left), time: BigInt(this.#time) }]
+    budget.isChanged = true
   }
-  overlay.set(store.budget, source, encodeRow(budgetRow, [...others, entry]))
+
+  /** Writes the budgets that were drawn upon. */
+  flush(overlay: Overlay): void {
+    for (const { source, entries, isChanged } of this.#sources.values()) {
+      if (isChanged) overlay.set(store.budget, source, encodeRow(budgetRow, entries))
+    }
+  }
+
+  #budgetOf(source: Uint8Array): SourceBudget {
+    const key = byteText(source)
+    let budget = this.#sources.get(key)
+    if (budget === undefined) {
+      budget = { source, used: new Map(), entries: undefined, isChanged: false }
+      this.#sources.set(key, budget)
+    }
+    return budget
+  }
+
+  #entries(budget: SourceBudget): BudgetEntry[] {
+    if (budget.entries === undefined) {
+      const row = this.#state.get(store.budget, budget.source)
+      budget.entries = row === undefined ? [] : decodeRow<BudgetEntry[]>(budgetRow, row)
+    }
+    return budget.entries
+  }
+
+  /** What was left, and what came back since; a rule that is not listed has its full budget. */
+  #left(entries: readonly BudgetEntry[], alias: string): number {
+    const entry = entries.find((known) => known.alias === alias)
+    if (entry === undefined) return budgetBurst
+    const elapsed = Math.max(0, this.#time - Number(entry.time))
+    return Math.min(budgetBurst, Number(entry.fuel) + Math.floor((elapsed * budgetPerSecond) / 1_000))
+  }
 }
