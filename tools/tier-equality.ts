@@ -1,6 +1,7 @@
-// `node dist/tools/tier-equality.js [--json]`: runs one corpus in three processes, V8's baseline tier only, its
-// optimising tier only, and both by default, and compares what a receipt depends on: result, fuel, stack height and the
-// hash of the whole memory, cold and warm, instances fresh and reused. Exit 0 when all are equal.
+// `node dist/tools/tier-equality.js [--json]`: runs one corpus in three processes, V8's baseline tier only,
+// its optimising tier only, and both by default, and compares what a receipt depends on: result, fuel,
+// stack height and the hash of the whole memory, cold and warm, instances fresh and reused. Exit 0 when all
+// are equal.
 
 import { createHash } from 'node:crypto'
 import { spawnSync } from 'node:child_process'

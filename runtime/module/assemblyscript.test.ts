@@ -1,5 +1,5 @@
-// What the AssemblyScript compiler emits by default passes the policy and gives the same results metered, against the
-// raw module run by the compiler's own loader.
+// What the AssemblyScript compiler emits by default passes the policy and gives the same results metered,
+// against the raw module run by the compiler's own loader.
 
 import { instantiateSync } from '@assemblyscript/loader'
 import t from 'tap'
@@ -14,12 +14,12 @@ t.test('kernels: equal results, raw by the loader and metered', async (t) => {
   t.ok(WebAssembly.validate(prepared.value.instrumented))
   const rawExports = instantiateSync<Record<string, (size: number) => number>>(Buffer.from(raw), {}).exports
   const metered = instantiate(prepared.value.instrumented)
-  rawExports['_initialize']!(0)
+  rawExports['_initialize'](0)
   t.equal(runMetered(metered, '_initialize', [], 1_000_000).kind, 'values')
   for (const [name, size] of equalityKernels) {
     const outcome = runMetered(metered, name, [size], 100_000_000)
     t.equal(outcome.kind, 'values', name)
-    t.equal(outcome.value, rawExports[name]!(size), name)
+    t.equal(outcome.value, rawExports[name](size), name)
     t.equal(
       runMetered(metered, name, [size], outcome.fuelUsed - 1).kind,
       'fuel',

@@ -1,6 +1,7 @@
-// Moves charges between blocks so that fewer of them run. Between two settled points nothing can see the counter, hence
-// a price may move along the paths of the block graph as long as every path between settled points pays the same.
-// A ladder of `if ... else if ...` then pays once, where it ends, instead of once at every rung.
+// Moves charges between blocks so that fewer of them run. Between two settled points nothing can see the
+// counter, hence a price may move along the paths of the block graph as long as every path between settled
+// points pays the same. A ladder of `if ... else if ...` then pays once, where it ends, instead of once at
+// every rung.
 
 import type { Edit } from './fuel-blocks.js'
 
@@ -12,10 +13,12 @@ export interface BlockCharge extends Edit {
   isLoopHead: boolean
 }
 
-/** Moves prices and marks where the local may be behind the global. `blocks` are in the order of the code. */
+/**
+ * Moves prices and marks where the local may be behind the global. `blocks` are in the order of the code.
+ */
 export function placeCharges(blocks: readonly BlockCharge[]): void {
   for (const block of blocks) moveDown(block)
-  for (let index = blocks.length - 1; index >= 0; index--) moveUp(blocks[index]!)
+  for (let index = blocks.length - 1; index >= 0; index--) moveUp(blocks[index])
   for (const block of blocks) markBehind(block)
 }
 

@@ -98,7 +98,19 @@ function createEdit(kind: number, at: number): Edit {
 }
 
 function createCharge(at: number): BlockCharge {
-  return { ...createEdit(EDIT_CHARGE, at), predecessors: [], successors: [], isLoopHead: false }
+  // Written out: a spread here was a third of the instrumenter's time.
+  return {
+    kind: EDIT_CHARGE,
+    at,
+    until: at,
+    price: 0,
+    isSettling: false,
+    isReloading: false,
+    isBehind: false,
+    predecessors: [],
+    successors: [],
+    isLoopHead: false,
+  }
 }
 
 function createFrame(opcode: number, head?: BlockCharge, condition?: BlockCharge): BlockFrame {
@@ -267,7 +279,7 @@ function visitEnd(splitter: Splitter): void {
 
 function targetLabel(splitter: Splitter, depth: number): void {
   const { block, frames } = splitter
-  const frame = frames[frames.length - 1 - depth]!
+  const frame = frames[frames.length - 1 - depth]
   // A branch out of the function is an exit.
   if (depth === frames.length - 1) block.isSettling = true
   else if (frame.head !== undefined) connect(block, frame.head)

@@ -1,4 +1,5 @@
-// Compiles the kernel set with the AssemblyScript compiler, default output: floats and bulk memory included.
+// Compiles the kernel set with the AssemblyScript compiler, default output: floats and bulk memory
+// included.
 
 import asc from 'assemblyscript/asc'
 import { readFileSync } from 'node:fs'
@@ -25,18 +26,21 @@ export const equalityKernels: readonly (readonly [name: string, size: number])[]
 const flags = ['-O3', '--runtime', 'stub', '--use', 'abort=']
 const startFlags = ['--exportStart', '_initialize']
 
-/** Compiles AssemblyScript source with the flags of contracts, or without the one that avoids a start section. */
+/**
+ * Compiles AssemblyScript source with the flags of contracts, or without the one that avoids a start
+ * section.
+ */
 export async function compileAssemblyScript(source: string, isStartExported = true): Promise<Uint8Array> {
   const extra = isStartExported ? startFlags : []
   let binary: Uint8Array | undefined
-  const { error, stderr } = await asc.main(['module.ts', ...flags, ...extra, '--outFile', 'module.wasm'], {
+  const { error } = await asc.main(['module.ts', ...flags, ...extra, '--outFile', 'module.wasm'], {
     readFile: (name) => (name === 'module.ts' ? source : null),
     writeFile: (name, contents) => {
       if (name === 'module.wasm') binary = contents as Uint8Array
     },
     listFiles: () => [],
   })
-  if (error !== null || binary === undefined) throw new Error(`${error?.message}: ${stderr.toString()}`)
+  if (error !== null || binary === undefined) throw new Error(`asc: ${error?.message}`)
   return Uint8Array.from(binary)
 }
 

@@ -2,7 +2,7 @@
 // apart.
 
 import t from 'tap'
-import { FAULT_EXPORT, fuelScheduleV1, instrument, STACK_BYTES_MAX } from './index.js'
+import { FAULT_EXPORT, FUEL_MAX, fuelScheduleV1, instrument, STACK_BYTES_MAX } from './index.js'
 import { FRAME_BYTES_FIXED } from './rewrite-function.js'
 import { assemble, instantiate, load, meter, runMetered, type Exports } from './wat.fixture.js'
 
@@ -177,4 +177,41 @@ t.test('prices that depend on the instruction', async (t) => {
     2,
     'what is never reached costs nothing',
   )
+})
+
+t.test('a host error leaves an exact counter', async (t) => {
+  const exports = compile(
+    '(import "h" "f" (func $f)) (func (export "g") (drop (i32.const 1)) (call $f) (drop (i32.const 1)))',
+    {
+      h: {
+        f: () => {
+          throw new WebAssembly.RuntimeError('host')
+        },
+      },
+    },
+  )
+  const outcome = runMetered(exports, 'g', [], 100)
+  t.equal(outcome.kind, 'trap')
+  t.equal(outcome.fuelUsed, 2 + 4, 'the block with the call, and not the one behind it')
+})
+
+t.test('unreachable and a failing call pay before they end', async (t) => {
+  const exports = compile(`(table 2 2 funcref) (type $t (func))
+    (func (export "u") (drop (i32.const 1)) unreachable)
+    (func (export "c") (call_indirect (type $t) (i32.const 1)))`)
+  t.same([runMetered(exports, 'u', [], 100).kind, runMetered(exports, 'u', [], 100).fuelUsed], ['trap', 3])
+  t.same([runMetered(exports, 'c', [], 100).kind, runMetered(exports, 'c', [], 100).fuelUsed], ['trap', 15])
+})
+
+t.test('the largest slice does not overflow, no charge wraps', async (t) => {
+  const exports = compile(
+    '(memory 1) (func (export "f") (memory.fill (i32.const 0) (i32.const 0) (i32.const -1)))',
+  )
+  const meterGlobal = exports['__fuel'] as WebAssembly.Global<bigint>
+  for (const fuel of [FUEL_MAX, 0n, 12n, 2n ** 29n]) {
+    meterGlobal.value = fuel
+    ;(exports['__stack'] as WebAssembly.Global<number>).value = STACK_BYTES_MAX
+    t.throws(() => (exports['f'] as () => void)())
+    t.ok(meterGlobal.value < fuel && meterGlobal.value > -(2n ** 40n), `${fuel} left ${meterGlobal.value}`)
+  }
 })

@@ -1,5 +1,5 @@
-// Random valid modules as text, from a seed, for fuzzing: integers, floats, memory, branches, calls, tables, dead code.
-// Every function ends: loops count down, calls only go to functions with a higher index.
+// Random valid modules as text, from a seed, for fuzzing: integers, floats, memory, branches, calls,
+// tables, dead code. Every function ends: loops count down, calls only go to functions with a higher index.
 
 export interface RandomModuleOptions {
   readonly seed: number

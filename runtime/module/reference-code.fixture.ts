@@ -1,4 +1,5 @@
-// Decoding and block prices of the plain interpreter: blocks are found by looking at all branches of a body.
+// Decoding and block prices of the plain interpreter: blocks are found by looking at all branches of a
+// body.
 
 import type { FuelSchedule } from './fuel-schedule.js'
 import type { FunctionBody, FunctionType, WasmModule } from './wasm-types.js'

@@ -78,8 +78,9 @@ export function rewriteFunction(out: ByteWriter, rewrite: FunctionRewrite): void
   const { facts, edits, results, appended } = rewrite
   const slots = writeLocals(out, rewrite)
   const frame = frameBytes(facts)
-  // The stack check comes before the entry block is charged: the global is exact there, so a trap by stack leaves
-  // the fuel that was left at the call, never below zero, and the entry need not be settled for its sake.
+  // The stack check comes before the entry block is charged: the global is exact there, so a trap by stack
+  // leaves the fuel that was left at the call, never below zero, and the entry need not be settled for its
+  // sake.
   if (frame > 0) writeStackEntry(out, frame, appended.stackGlobal)
   writeCharge(out, edits[0], slots, appended)
   if (frame > 0) {

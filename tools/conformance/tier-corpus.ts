@@ -1,5 +1,6 @@
-// The corpus of the tier-equality run: kernels, random modules with floats, recursion to exhaustion, fuel exhaustion, and the
-// NaN probes on which V8's tiers are known to differ. Each case is run cold, warm, on a fresh and on a reused instance.
+// The corpus of the tier-equality run: kernels, random modules with floats, recursion to exhaustion, fuel
+// exhaustion, and the NaN probes on which V8's tiers are known to differ. Each case is run cold, warm, on a
+// fresh and on a reused instance.
 
 import asc from 'assemblyscript/asc'
 import { createHash } from 'node:crypto'
