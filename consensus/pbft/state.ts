@@ -135,6 +135,8 @@ export interface CoreState extends HeightState {
   lastBroadcastAt: number
   lastHeard: Map<string, number>
   suspects: Set<string>
+  /** Who leads, and since when, across heights. */
+  term: { readonly leader: string; readonly since: number }
   helpedAt: Map<string, number>
   future: Map<string, { readonly from: Uint8Array; readonly message: CoreMessage; readonly at: number }>
   sync: Sync
@@ -187,6 +189,7 @@ export function createCore(config: CoreConfig, ports: Ports): CoreState {
     lastBroadcastAt: 0,
     lastHeard: new Map(),
     suspects: new Set(),
+    term: { leader: '', since: 0 },
     helpedAt: new Map(),
     future: new Map(),
     sync: { blocks: new Map(), claims: new Map(), asked: '', refused: new Set() },

@@ -10,9 +10,9 @@ import { onApplied, onStart } from './height.js'
 import { advancePrepare, onExecuted, onPrepare } from './prepare.js'
 import { advanceProposal, onPayloadReady, onProposal } from './proposal.js'
 import type { CoreState } from './state.js'
-import { onTimerExpired, refreshTimers, requestGap } from './timers.js'
+import { onOverdue, onTimerExpired, refreshTimers, requestGap } from './timers.js'
 import type { Action, CoreEvent, CoreMessage, SignedMessage } from './types.js'
-import { abandonLeader, advanceView, onViewChange } from './view-change.js'
+import { advanceView, onViewChange } from './view-change.js'
 
 /**
  * Takes one event and returns what the host must do, strictly in order. `state` is changed in place and
@@ -50,8 +50,7 @@ function onEvent(state: CoreState, event: CoreEvent): void {
       state.waiting = event.waiting
       return
     case 'transactionOverdue':
-      // R20: blocks come, but never with this transaction: the leader censors it.
-      return abandonLeader(state, 'transaction overdue')
+      return onOverdue(state)
     case 'timerExpired':
       return onTimerExpired(state, event)
     case 'blocksReceived':

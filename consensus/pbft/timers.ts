@@ -54,6 +54,8 @@ function apply(state: CoreState, id: TimerId, wanted: Wanted | null): void {
 
 /** Called at the end of every step. */
 export function refreshTimers(state: CoreState): void {
+  const leader = leaderKey(state)
+  if (state.term.leader !== leader) state.term = { leader, since: state.now }
   apply(state, 'view', viewTimer(state))
   apply(state, 'silence', silenceTimer(state))
   apply(state, 'resend', resendTimer(state))
@@ -179,6 +181,18 @@ export function onTimerExpired(state: CoreState, event: TimerExpired): void {
       // The proposal is decided by `advanceProposal` after every event; the expiry only brings the time.
       return
   }
+}
+
+/**
+ * R20: blocks come, but never with this transaction: the leader censors it. Between views there is no
+ * leader to complain
+ * about, and a new one gets the time that an ordinary request has; else complaints would drive views
+ * apart (R21).
+ */
+export function onOverdue(state: CoreState): void {
+  const patience = 2 * viewTimeout(state, 0)
+  if (!state.started || state.term.leader !== leaderKey(state)) return
+  if (state.now >= state.term.since + patience) abandonLeader(state, 'transaction overdue')
 }
 
 function onViewTimer(state: CoreState): void {

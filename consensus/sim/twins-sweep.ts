@@ -1,4 +1,5 @@
-// Twins, systematically: two unmodified replicas with one key, and every sequence of partitions over a few rounds.
+// Twins, systematically: two unmodified replicas with one key, and every sequence of partitions over a few
+// rounds.
 // Source: Bano et al., "Twins: BFT Systems Made Robust", OPODIS 2021.
 
 import { createNode, startNode } from './node.js'
@@ -41,7 +42,9 @@ export function runTwinScenario(number: number, trace: ((line: string) => void) 
   })
 }
 
-/** Bit i of `choice` puts the i-th honest node on the second twin's side; the last choice divides nobody. */
+/**
+ * Bit i of `choice` puts the i-th honest node on the second twin's side; the last choice divides nobody.
+ */
 function divide(world: World, twins: readonly [SimNode, SimNode], choice: number): void {
   heal(world.network)
   if (choice === choicesPerRound - 1) return
