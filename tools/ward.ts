@@ -6,6 +6,7 @@ import { ApiUnreachable } from '../host/api/client.js'
 import { NodeError } from '../host/node/node-error.js'
 import { StoreError } from '../host/store/index.js'
 import { CommandError, exitStatus } from './ward/command-error.js'
+import { addImageCommands } from './ward/image.js'
 import { addInitCommands } from './ward/init.js'
 import { addKeyslotCommands } from './ward/keyslot.js'
 import { addNodeCommand } from './ward/node.js'
@@ -34,6 +35,7 @@ addRuleCommands(program)
 addKeyslotCommands(program)
 addWipeCommands(program)
 addServiceCommands(program)
+addImageCommands(program)
 program.exitOverride()
 
 try {

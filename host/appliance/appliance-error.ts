@@ -24,6 +24,8 @@ export const applianceErrorSentences = {
     'The image is not signed by enough of the trusted release keys. Nothing was installed. Ask the vendor which key signs.',
   IMAGE_OLDER:
     'The image is older than what is installed. Nothing was installed. Add --force only to return to it on purpose.',
+  IMAGE_FOREIGN:
+    'The image holds native parts for another kind of machine. Nothing was installed. Get the one for this platform.',
   IMAGE_SOURCE: 'The project cannot be packed as it is.',
   INSTALL_ALTERED:
     'What was read back is not what was written. The new folder was removed. Check the medium.',

@@ -1,0 +1,143 @@
+// `ward image key | build | show` and `ward reflash`: release images and their installation.
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import type { Command } from 'commander'
+import { buildImage } from '../../host/appliance/image-build.js'
+import { installedRelease, installImage } from '../../host/appliance/image-install.js'
+import { readImageHead } from '../../host/appliance/release-image.js'
+import { createReleaseKey, openReleaseKey, releasePublicKey } from '../../host/appliance/release-key.js'
+import { destroyKey } from '../../host/keys/crypto.js'
+import { bytesToHex } from '../../runtime/protocol/index.js'
+import { CommandError, exitStatus } from './command-error.js'
+import { readNewPassword, readPassword } from './password.js'
+import { createProgress } from './progress.js'
+import { distFolder } from './system-contracts.js'
+
+const ownInstallation = path.resolve(distFolder, '..')
+const collect = (value: string, before: string[]): string[] => [...before, value]
+
+export function addImageCommands(program: Command): void {
+  const image = program.command('image').description('signed release images of this project')
+  image
+    .command('key')
+    .description('make a release key; its secret half lies in the file, under a password')
+    .requiredOption('--out <file>', 'where to write it')
+    .action(makeKey)
+  image
+    .command('build')
+    .description('pack the built project; the same inputs give the same bytes')
+    .requiredOption('--out <file>', 'where to write the image')
+    .requiredOption('--key <file>', 'a release key (repeat); its password is asked', collect, [])
+    .option('--build <number>', 'build number, higher than the last release (default: commits so far)')
+    .option('--project <folder>', 'folder of the project', ownInstallation)
+    .option('--no-packages', 'leave the npm packages out; the new installation then needs `npm ci`')
+    .action(build)
+  image.command('show').description('what an image holds and who signed').argument('<file>').action(show)
+  program
+    .command('reflash')
+    .description('check a release image and install it into a new folder')
+    .requiredOption('--image <file>', 'the image')
+    .requiredOption('--dir <folder>', 'new installation folder, absent or empty')
+    .requiredOption('--release-key <key>', 'trusted key: file or 64 hex digits (repeat)', collect, [])
+    .option('--threshold <number>', 'how many of the trusted keys must have signed', '1')
+    .option('--installed <folder>', 'installation that must not be newer', ownInstallation)
+    .option('--force', 'install an older image')
+    .action(reflash)
+}
+
+async function makeKey(options: { out: string }): Promise<void> {
+  if (existsSync(options.out)) {
+    throw new CommandError('FILE_EXISTS', `${options.out} exists. Nothing was changed.`)
+  }
+  const password = await readNewPassword('Password of the release key')
+  const publicKey = await createReleaseKey(options.out, password)
+  password.fill(0)
+  process.stdout.write(`release key ${bytesToHex(publicKey)}: written to ${options.out}\n`)
+}
+
+async function build(options: {
+  out: string
+  key: string[]
+  build?: string
+  project: string
+  packages: boolean
+}): Promise<void> {
+  const number = wholeNumber(options.build ?? commitCount(options.project), '--build')
+  const keys = []
+  for (const file of options.key) {
+    const password = await readPassword(`Password of ${path.basename(file)}`)
+    keys.push(await openReleaseKey(file, password))
+    password.fill(0)
+  }
+  const progress = createProgress()
+  const { project, out, packages } = options
+  try {
+    const onProgress = progress.show.bind(progress)
+    const manifest = buildImage({ project, out, build: number, keys, packages, onProgress })
+    progress.end()
+    process.stdout.write(
+      `${out}: ${manifest.name} ${manifest.version} build ${number}, ${manifest.files.length} files, ` +
+        `${bytesToHex(readImageHead(out).id)}\n`,
+    )
+  } finally {
+    keys.forEach(destroyKey)
+  }
+}
+
+/** Grows with the history, and is the same for everyone who has the same commit. */
+function commitCount(project: string): string {
+  try {
+    return execFileSync('git', ['rev-list', '--count', 'HEAD'], {
+      cwd: project,
+      encoding: 'utf8',
+      stdio: 'pipe',
+    }).trim()
+  } catch {
+    return usage('this project has no history here: give --build')
+  }
+}
+
+function show(file: string): void {
+  const { manifest, id, signatures } = readImageHead(file)
+  const byteCount = manifest.files.reduce((sum, entry) => sum + entry.byteCount, 0)
+  const signers = signatures.map(({ publicKey }) => `claimed signer ${bytesToHex(publicKey)}\n`)
+  process.stdout.write(
+    `${manifest.name} ${manifest.version} build ${manifest.build} for ${manifest.platform}\n` +
+      `${manifest.files.length} files, ${byteCount} bytes, ${bytesToHex(id)}\n${signers.join('')}`,
+  )
+}
+
+function reflash(options: {
+  image: string
+  dir: string
+  releaseKey: string[]
+  threshold: string
+  installed: string
+  force?: boolean
+}): void {
+  const progress = createProgress()
+  const manifest = installImage({
+    image: options.image,
+    folder: path.resolve(options.dir),
+    trusted: options.releaseKey.map(releasePublicKey),
+    threshold: wholeNumber(options.threshold, '--threshold'),
+    installed: installedRelease(options.installed),
+    force: options.force,
+    onProgress: progress.show.bind(progress),
+  })
+  progress.end()
+  process.stdout.write(
+    `${manifest.name} ${manifest.version} build ${manifest.build}: installed in ${options.dir}, read back, every file as signed.\n` +
+      'Next: make a new node there with `ward init node`, and have it admitted; the old identity stays revoked.\n',
+  )
+}
+
+function wholeNumber(text: string, option: string): number {
+  const value = Number(text)
+  return /^\d{1,9}$/.test(text) && value > 0 ? value : usage(`${option}: a whole number above 0 expected`)
+}
+
+function usage(message: string): never {
+  throw new CommandError('USAGE', message, exitStatus.usage)
+}
