@@ -4,7 +4,7 @@
 // counts.
 
 import { createSocket } from 'node:dgram'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { newBundle, startReplica } from './chain.fixture.js'
 import { identity, testNetwork, until } from './network.fixture.js'
 
@@ -38,4 +38,5 @@ const ownPackets = unroutable()
 const socket = createSocket('udp4')
 await new Promise<void>((resolve) => socket.send('x', 49737, '192.0.2.1', () => resolve()))
 process.stdout.write(`${JSON.stringify({ ownPackets, withControl: unroutable() })}\n`)
+for (const { votes } of replicas) rmSync(votes?.folder ?? '', { recursive: true, force: true })
 process.exit(0)
