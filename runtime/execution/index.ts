@@ -23,6 +23,7 @@ export * from './kernel-tables.js'
 export { contractPolicy, createModuleCache, type ModuleCache } from './module-cache.js'
 export * from './ports.js'
 export { decodeRecordRow, encodeRecordView, readPatient, recordRow, type RecordRow } from './record-rows.js'
+export { replayTransaction, rewind, undoOf, type Replay } from './replay.js'
 export { readHealth } from './rule-health.js'
 export type { TraceEvent, TraceSink } from './trace.js'
 export {

@@ -1,6 +1,6 @@
 // The budget of a rule for one source: fuel that regenerates with block time. A device that floods a rule
-// spends its own budget and nobody else's. A little is free in every block, so that a source of ordinary pace
-// needs no row at all.
+// spends its own budget and nobody else's. A little is free in every block, so that a source of ordinary
+// pace needs no row at all.
 import type { Overlay } from '../state/overlay.js'
 import type { StateReader } from '../state/store-interface.js'
 import { byteText } from './byte-text.js'
@@ -23,7 +23,9 @@ interface SourceBudget {
   isChanged: boolean
 }
 
-/** Budgets during one block: read once, written once. Runs book outside every frame, so nothing rolls back. */
+/**
+ * Budgets during one block: read once, written once. Runs book outside every frame, so nothing rolls back.
+ */
 export class BudgetBook {
   readonly #state: StateReader
   readonly #time: number

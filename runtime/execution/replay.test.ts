@@ -1,0 +1,87 @@
+// Undo journals and replays: the state before any block of a chain, and identical receipts out of it.
+import t from 'tap'
+import { recordKind } from '../protocol/index.js'
+import type { WriteSet } from '../state/index.js'
+import { codes, createHospital, deployRules, findingOf, isBuilt, notBuilt } from './hospital.fixture.js'
+import { replayTransaction, rewind, undoOf, type BlockInput } from './index.js'
+import { admissionOf, hex, observationOf, patientOf, ports } from './world.fixture.js'
+
+const skip = isBuilt ? false : notBuilt
+const lisa = patientOf('lisa')
+
+t.test(
+  'every transaction of a chain replays from its pre-state with the same receipt',
+  { skip },
+  async (t) => {
+    const hospital = createHospital()
+    deployRules(hospital)
+    const { world, nurse, monitor } = hospital
+    const journal: {
+      input: BlockInput
+      undo: WriteSet
+      receipts: Uint8Array[]
+      ids: Uint8Array[]
+      root: string
+    }[] = []
+    const step = (bundles: Uint8Array[]): void => {
+      const input = world.propose(bundles)
+      const outcome = world.try(bundles)
+      if (!outcome.ok) throw new Error(outcome.code)
+      const root = hex(world.chain.tree.root)
+      const undo = undoOf(world.chain, outcome.writeSet)
+      const block = world.block(bundles)
+      journal.push({
+        input,
+        undo,
+        receipts: block.receipts,
+        ids: block.receiptsDecoded.map(({ transactionId }) => transactionId),
+        root,
+      })
+    }
+    const readings = (systolic: number): Uint8Array =>
+      world.append(monitor, [
+        observationOf(lisa, codes.temperature, 386, { scale: 1, unit: 'Cel' }),
+        observationOf(lisa, codes.systolic, systolic, { unit: 'mm[Hg]' }),
+      ])
+    step([world.append(nurse, [admissionOf(lisa)])])
+    step([world.append(nurse, [findingOf(lisa, 'wound-assessment', ['redness', 'purulent-drainage'])])])
+    step([readings(80), readings(85)])
+    step([readings(90)])
+    step([])
+    t.ok(world.last)
+    for (let height = journal.length - 1; height >= 0; height -= 1) {
+      const undos = journal
+        .slice(height)
+        .reverse()
+        .map(({ undo }) => undo)
+      const preState = rewind(world.chain, undos)
+      const { input, receipts, ids } = journal[height]
+      for (const [index, id] of ids.entries()) {
+        const replayed = replayTransaction(input, preState, id, world.cache, ports)
+        if (!replayed.ok || replayed.replay === undefined) {
+          t.fail(`block ${height}, transaction ${index}`)
+          continue
+        }
+        t.equal(
+          hex(replayed.replay.receiptBytes),
+          hex(receipts[index]),
+          `block ${height}, transaction ${index}`,
+        )
+        t.ok(replayed.replay.receipt.target === undefined || replayed.replay.events.length > 2)
+      }
+      t.same(replayTransaction(input, preState, new Uint8Array(32), world.cache, ports), {
+        ok: true,
+        replay: undefined,
+      })
+    }
+    // Taking every block back for real ends in the state root of before.
+    for (const { undo, root } of [...journal].reverse()) {
+      const update = world.chain.updateTree(undo.state)
+      t.equal(hex(update.root), root)
+      world.chain.tree.accept(update)
+      world.chain.pages.apply(update.pageWrites)
+      world.chain.state.apply(undo)
+    }
+    t.equal(world.chain.scanIndex('$record', 4, new Uint8Array([recordKind.alert]), 0n, 100n, 9).length, 0)
+  },
+)
