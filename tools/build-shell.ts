@@ -1,6 +1,6 @@
 // Bundles the screens: dist/shell/ holds the shell's page, script and style as files of their own (its
-// policy allows no
-// inline code), dist/apps/ holds each page of the chain as one HTML document. Same sources, same bytes.
+// policy allows no inline code), dist/apps/ holds each page of the chain as one HTML document. Same
+// sources, same bytes.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -13,13 +13,10 @@ export interface BuiltShell {
 
 const target = ['chrome120', 'firefox121']
 
-/**
- * Builds from the source tree at `root` into `root`/dist. Throws when a page is larger than an attachment
- * may be.
- */
-export async function buildShell(root = process.cwd()): Promise<BuiltShell> {
-  const shellFolder = join(root, 'dist', 'shell')
-  const appFolder = join(root, 'dist', 'apps')
+/** Builds from the source tree at `root` into `out`. Throws when a page is larger than an attachment may be. */
+export async function buildShell(root = process.cwd(), out = join(root, 'dist')): Promise<BuiltShell> {
+  const shellFolder = join(out, 'shell')
+  const appFolder = join(out, 'apps')
   await mkdir(shellFolder, { recursive: true })
   await mkdir(appFolder, { recursive: true })
   const script = await bundle(root, 'ui-shell/shell/main.tsx')

@@ -1,6 +1,5 @@
-// Drives the shell in headless Chromium as a person would: by what is on screen. For this room's tests and
-// for the
-// end-to-end test against a real node. Every wait is for something visible, never for a time.
+// Drives the shell in headless Chromium as a person would: by what is on screen. For this room's tests
+// and for the end-to-end test against a real node. Every wait is for something visible, never for a time.
 import { existsSync } from 'node:fs'
 import { chromium, type Browser, type FrameLocator, type Locator, type Page } from 'playwright-core'
 

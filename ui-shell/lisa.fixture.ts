@@ -1,6 +1,5 @@
-// The ward's story as records (clinical.md section 4): Lisa Jones, the wound, the two stated readings, the
-// rule's alert
-// and its order set. Values as the gateway files them: tenths, UCUM.
+// The ward's story as records (clinical.md section 4): Lisa Jones, the wound, the two stated readings,
+// the rule's alert and its order set. Values as the gateway files them: tenths, UCUM.
 import type { JsonObject } from '../host/api/node-port.js'
 import { monitor, nurse, patientOf, rule, type SmallNode } from '../host/api/small-node.fixture.js'
 

@@ -1,7 +1,6 @@
 // Who may talk to the local API at all: checks on Host, Origin, fetch metadata and the page token, before
-// any route.
-// Pure over headers. Against DNS rebinding, foreign pages in the same browser, and frames (shell.md section
-// 8).
+// any route. Pure over headers. Against DNS rebinding, foreign pages in the same browser, and frames
+// (shell.md section 8).
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
 

@@ -1,7 +1,6 @@
 // What the local API needs of the node. The node implements it; the server in this folder only translates
-// HTTP.
-// Everything in a view is plain JSON: ids are lower-case hex, times and heights numbers, 64-bit Borsh
-// values decimal text.
+// HTTP. Everything in a view is plain JSON: ids are lower-case hex, times and heights numbers, 64-bit
+// Borsh values decimal text.
 import type { ErrorCode } from '../../runtime/protocol/error-codes.js'
 import type { RecordKindName } from '../../runtime/protocol/record.js'
 import type { Result } from '../../runtime/protocol/result.js'

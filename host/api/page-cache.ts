@@ -1,6 +1,6 @@
 // App documents that a signed-in person opened, by the hash that the chain names. A frame's navigation
-// carries no
-// bearer token, so only what was asked for through the API can be framed; a bundle holds no patient data.
+// carries no bearer token, so only what was asked for through the API can be framed; a bundle holds no
+// patient data.
 import { createHash } from 'node:crypto'
 
 /** A launcher shows a handful; the bound keeps a loop of version switches from growing memory. */

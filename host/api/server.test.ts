@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { WebSocket } from 'ws'
+import { encodeCbor } from '../../runtime/protocol/cbor.js'
 import { createApiClient } from './client.js'
 import type { ApiEvent } from './node-port.js'
 import { applicationPolicy, shellPolicy } from './response-headers.js'
@@ -281,6 +282,30 @@ t.test('requests that are not as described are refused by name', async (t) => {
     body: new Uint8Array(5 * 1_048_576),
   })
   t.equal(big.status, 413)
+})
+
+t.test('a batch: an array of bundles, nothing else', async (t) => {
+  const bench = await setUp(t)
+  const send = async (body: Uint8Array): Promise<{ status: number; body: object }> => {
+    const response = await fetch(`${bench.api.url}/v1/transactions/batch`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/octet-stream' },
+      body,
+    })
+    return { status: response.status, body: (await response.json()) as object }
+  }
+  t.match(await send(encodeCbor([new Uint8Array([1]), new Uint8Array([2])])), { status: 200 })
+  t.ok(bench.node.calls.includes('submitMany 2'))
+  for (const bad of [
+    [],
+    [1],
+    new Uint8Array([1]),
+    Array.from({ length: 1_001 }, () => new Uint8Array([1])),
+  ]) {
+    t.match(await send(encodeCbor(bad)), { status: 400, body: { code: 'REQUEST_MALFORMED' } })
+  }
+  t.match(await send(new Uint8Array([0xff])), { status: 400 })
+  t.match(await send(new Uint8Array(4 * 1_048_576 + 1)), { status: 413 })
 })
 
 t.test('another host, another origin, a page without its token', async (t) => {

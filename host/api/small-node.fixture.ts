@@ -1,6 +1,6 @@
 // A node of one process for tests of the API and the screens: real protocol bytes, real views, no network
-// and no chain.
-// The integrated tests run against real nodes; this one stands in where only HTTP and pixels are at stake.
+// and no chain. The integrated tests run against real nodes; this one stands in where only HTTP and
+// pixels are at stake.
 import { createHash, randomBytes } from 'node:crypto'
 import {
   bytesToHex,

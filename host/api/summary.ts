@@ -1,6 +1,6 @@
-// What a transaction says, in words for the person who is about to sign it: decoded from the bytes that the
-// signature
-// will cover and from the bodies that those bytes commit to, never from what a frame asked for.
+// What a transaction says, in words for the person who is about to sign it: decoded from the bytes that
+// the signature will cover and from the bodies that those bytes commit to, never from what a frame asked
+// for.
 import {
   bytesToHex,
   decodeSignedTransaction,

@@ -1,6 +1,5 @@
 // From ledger records to what screens show: patients, alerts with their life cycle, orders with their
-// track.
-// Pure; the node calls it with records that its reader may see.
+// track. Pure; the node calls it with records that its reader may see.
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { recordKind, type RecordKindName } from '../../runtime/protocol/record.js'
 import { decodeRecordBody } from './borsh-json.js'
@@ -74,9 +73,8 @@ const list = (body: JsonObject, name: string): string[] =>
 
 /**
  * Alerts with the responses that answer them, newest first. `records` holds kinds alert and alertResponse
- * in any order.
- * An alert is retracted by the response `retracted`, acknowledged by any other, replaced by an alert that
- * supersedes it.
+ * in any order. An alert is retracted by the response `retracted`, acknowledged by any other, replaced by
+ * an alert that supersedes it.
  */
 export function alertViews(records: readonly RecordJson[]): AlertView[] {
   const responses = groupBySuperseded(records.filter((record) => record.kind === 'alertResponse'))
@@ -195,9 +193,8 @@ function orderView(record: RecordJson, answers: RecordJson[]): OrderView {
 }
 
 /**
- * One view per patient, sorted by worst open alert, then name. `admissions`: kind admission, the newest of
- * each patient
- * counts. `alerts`: as `alertViews` gives them.
+ * One view per patient, sorted by worst open alert, then name. `admissions`: kind admission, the newest
+ * of each patient counts. `alerts`: as `alertViews` gives them.
  */
 export function patientViews(
   admissions: readonly RecordJson[],

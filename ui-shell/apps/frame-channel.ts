@@ -1,6 +1,5 @@
 // A page's side of the channel: says hello to whoever framed it, takes the port, asks questions, hears
-// events.
-// It has nothing else: no network, no storage, no parent.
+// events. It has nothing else: no network, no storage, no parent.
 import {
   helloMessage,
   parseShellMessage,

@@ -1,6 +1,5 @@
-// What the local API answers, as far as screens use it. host/api/node-port.ts is the source; views.test.ts
-// makes the
-// compiler compare the two, so that neither can drift.
+// What the local API answers, as far as screens use it. host/api/node-port.ts is the source;
+// views.test.ts makes the compiler compare the two, so that neither can drift.
 
 export interface PinnedView {
   height: number

@@ -1,6 +1,5 @@
 // The shell's way to the node: same origin, page token and bearer token in headers, passwords as bytes in
-// POST bodies.
-// The bearer token lives in this closure and dies with it: no cookie, no storage.
+// POST bodies. The bearer token lives in this closure and dies with it: no cookie, no storage.
 import type {
   AlertView,
   EventView,
@@ -56,8 +55,7 @@ export interface ShellApi {
 
 /**
  * `pageToken`: from the page's own meta element. `onStale` is called when the node no longer takes it: it
- * was started
- * anew, and only a fresh page carries its new token.
+ * was started anew, and only a fresh page carries its new token.
  */
 export function createShellApi(pageToken: string, onStale: () => void): ShellApi {
   let token: string | undefined

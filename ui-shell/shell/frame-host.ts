@@ -1,7 +1,6 @@
-// The cage: one sandboxed frame for one page and one patient, and the channel through which it may ask for
-// data.
-// The frame holds a handle, never a subject; the person's permissions are the node's business on every
-// call.
+// The cage: one sandboxed frame for one page and one patient, and the channel through which it may ask
+// for data. The frame holds a handle, never a subject; the person's permissions are the node's business
+// on every call.
 import {
   answerBytesMax,
   helloMessage,

@@ -1,6 +1,5 @@
 // The signing dialog: the shell's own, drawn from the transaction's bytes. Everything else is dimmed and
-// inert while it
-// is open, and its band lies over the top bar, where no frame can draw.
+// inert while it is open, and its band lies over the top bar, where no frame can draw.
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { PersonView, PreparedView } from '../channel/views.js'
 import { shortId, visibleText } from '../values/text.js'

@@ -1,7 +1,6 @@
 // How far this screen may be trusted: in touch with the node, the node in touch with the others, and how
-// old the last
-// block is. The chain makes no blocks while nothing happens, so the age is told and only lag and peers give
-// the tone.
+// old the last block is. The chain makes no blocks while nothing happens, so the age is told and only lag
+// and peers give the tone.
 import type { SealedStatusView, StatusView } from '../channel/views.js'
 import { formatDecimal } from '../values/number.js'
 import { formatAge } from '../values/time.js'

@@ -1,6 +1,5 @@
-// Numbers as clinicians must read them (ISMP): no trailing zero, a leading zero, thousands apart, the unit
-// beside.
-// Fixed point in, text out: no binary fraction ever touches a reading.
+// Numbers as clinicians must read them (ISMP): no trailing zero, a leading zero, thousands apart, the
+// unit beside. Fixed point in, text out: no binary fraction ever touches a reading.
 
 /**
  * `('386', 1)` → `38.6`; `('50', 1)` → `5`; `('5', 1)` → `0.5`; `('1234567', 0)` → `1,234,567`. Minus is

@@ -1,6 +1,5 @@
 // The explanation of one alert: inputs with times, points and thresholds, what is missing, what would
-// change it, which
-// rule said so, and who did what since. So that a nurse can check it, not just obey it.
+// change it, which rule said so, and who did what since. So that a nurse can check it, not just obey it.
 import type { AlertInputView, AlertView } from '../../channel/views.js'
 import { formatQuantity } from '../../values/number.js'
 import { formatConcept, shortId, visibleText } from '../../values/text.js'

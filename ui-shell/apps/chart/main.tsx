@@ -1,6 +1,5 @@
 // The clinical page of one patient: alerts with their reasons, latest vital signs, findings, proposed
-// orders.
-// A bundle of the chain: it runs in the shell's cage and gets its data through the channel only.
+// orders. A bundle of the chain: it runs in the shell's cage and gets its data through the channel only.
 import { render } from 'preact'
 import { useCallback, useEffect, useState } from 'preact/hooks'
 import type { AlertView, OrderView, RecordView } from '../../channel/views.js'
