@@ -13,7 +13,7 @@ export interface BuiltShell {
 
 const target = ['chrome120', 'firefox121']
 
-/** Builds from the source tree at `root` into `out`. Throws when a page is larger than an attachment may be. */
+/** Builds from the source tree at `root` into `out`. Throws when a page is larger than an attachment. */
 export async function buildShell(root = process.cwd(), out = join(root, 'dist')): Promise<BuiltShell> {
   const shellFolder = join(out, 'shell')
   const appFolder = join(out, 'apps')
