@@ -13,7 +13,7 @@ import { table } from './tables.js'
 
 const valueBytes = 200
 const perTransaction = 1_000
-const rounds = 21
+const rounds = 61
 const keyCount = 20_000
 
 function openPlain(path: string, encryptionKey?: string): RootDatabase<Buffer, Buffer> {
@@ -94,9 +94,12 @@ async function putAndGet(what: 'put' | 'get'): Promise<BenchLine[]> {
     // The three take turns, so that a busy moment of the machine hits all of them.
     for (let turn = 0; turn < rounds; turn += 1) {
       for (const name of names) {
+        const cpuBefore = process.cpuUsage()
         const start = performance.now()
         sides[name][what](turn * perTransaction)
         timings[name].push(performance.now() - start)
+        const { user, system } = process.cpuUsage(cpuBefore)
+        cpu[name].push((user + system) / 1_000)
       }
     }
   } finally {
@@ -105,6 +108,8 @@ async function putAndGet(what: 'put' | 'get'): Promise<BenchLine[]> {
   }
   const rate = (name: 'plain' | 'encryptionKey' | 'sealed'): number =>
     (perTransaction / median(timings[name])) * 1_000
+  const cpuRatio = (name: 'encryptionKey' | 'sealed'): number =>
+    round(median(cpu.plain) / median(cpu[name]), 2)
   const input = `${valueBytes} B values, 32 B keys, ${keyCount} records, ${perTransaction} a transaction`
   return (['sealed', 'encryptionKey'] as const).map((name) => ({
     name: name === 'sealed' ? `sealed-${what}` : `sealed-${what}-encryption-key`,
@@ -114,7 +119,7 @@ async function putAndGet(what: 'put' | 'get'): Promise<BenchLine[]> {
     p99: round((percentile(timings[name], 0.99) / perTransaction) * 1_000, 2),
     baseline: `plain LMDB ${Math.round(rate('plain'))}/s`,
     ratio: round(rate(name) / rate('plain'), 2),
-    input: `${input}; p50 and p99 in microseconds each`,
+    input: `${input}; p50 and p99 in microseconds each; ratio of CPU time ${cpuRatio(name)}`,
   }))
 }
 

@@ -26,6 +26,8 @@ export class PageCache {
   }
 
   touch(bucket: Bucket): void {
+    // Far from full, nothing will be evicted soon and the order does not matter.
+    if (this.#bytes * 2 < this.#bytesMax) return
     if (this.#buckets.get(bucket.id) !== bucket) return
     this.#buckets.delete(bucket.id)
     this.#buckets.set(bucket.id, bucket)
