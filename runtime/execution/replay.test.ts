@@ -85,3 +85,28 @@ t.test(
     t.equal(world.chain.scanIndex('$record', 4, new Uint8Array([recordKind.alert]), 0n, 100n, 9).length, 0)
   },
 )
+
+t.test('an answer of the policy never serves another height', { skip }, async (t) => {
+  const { world, admin, monitor } = createHospital()
+  world.block([world.append(monitor, [admissionOf(lisa)])])
+  const reading = (): Uint8Array =>
+    world.append(monitor, [observationOf(lisa, codes.pulse, 80, { unit: '/min' })])
+  const { detail } = world.block([reading()]).receiptsDecoded[0]
+  const revoke = world.call(admin, 'ward/policy', 'revoke', Buffer.from(detail ?? '', 'hex'))
+  const outcome = world.try([revoke])
+  if (!outcome.ok) throw new Error(outcome.code)
+  const undo = undoOf(world.chain, outcome.writeSet)
+  world.block([revoke])
+  const statusOn = (state: ReturnType<typeof rewind>, height: number, time: number): number => {
+    const bundle = reading()
+    const input = world.propose([bundle], { height, time })
+    const { id } = world.bundle(bundle).signed
+    const replayed = replayTransaction(input, state, id, world.cache, ports)
+    return replayed.ok ? (replayed.replay?.receipt.status ?? -1) : -2
+  }
+  const { height, time } = world
+  for (const round of [1, 2]) {
+    t.equal(statusOn(rewind(world.chain, [undo]), height, time), 0, `before the revocation, ${round}`)
+    t.equal(statusOn(world.chain, height + 1, time + 1), 100, `after it, ${round}`)
+  }
+})

@@ -1,7 +1,7 @@
 // Going back: undo journals of blocks, the state before a block, and one transaction of it run again with a
 // trace.
 import { zeroHash } from '../protocol/hash.js'
-import { concatBytes, equalBytes } from '../protocol/bytes.js'
+import { concatBytes, equalBytes, utf8 } from '../protocol/bytes.js'
 import type { Receipt } from '../protocol/receipt.js'
 import type { RecordBody } from '../protocol/record.js'
 import { assert } from '../protocol/result.js'
@@ -62,7 +62,6 @@ class RewoundState implements ParentState {
   readonly #points = new Map<string, Uint8Array | undefined>()
   readonly #ordered = new Map<string, Rows>()
   readonly #index = new Map<string, Rows>()
-  readonly #stores = new Set<string>()
 
   constructor(base: ParentState, undos: readonly WriteSet[]) {
     this.#base = base
@@ -74,7 +73,6 @@ class RewoundState implements ParentState {
 
   /** Older undos come later and win. */
   #put(tables: Map<string, Rows>, { store, key, value }: StateWrite): void {
-    this.#stores.add(store)
     const place = decodeStateKey(key)
     assert(place !== undefined, 'an undo has an encoded key')
     if (place.kind === 'point') {
@@ -83,7 +81,7 @@ class RewoundState implements ParentState {
     }
     const { table, partition, order, sequence } = place
     const group = groupOf(store, table, partition)
-    const rows: Rows = tables.get(group) ?? new Map()
+    const rows = tables.get(group) ?? (new Map() as Rows)
     rows.set(`${order}/${sequence}`, { order, sequence, value })
     tables.set(group, rows)
   }
@@ -110,18 +108,28 @@ class RewoundState implements ParentState {
   }
 
   /**
-   * Not a root, and no root either of another state: what was computed from a former store is never mixed
-   * up.
+   * Not a root: today's root and everything that is undone of the store, so that two former states never have the
+   * same version and nothing that was computed from one of them serves another.
    */
   subRoot(store: string): Uint8Array {
-    const root = this.#base.subRoot(store)
-    return this.#stores.has(store) ? concatBytes(root, new Uint8Array([this.#points.size & 255])) : root
+    const parts = [this.#base.subRoot(store)]
+    const add = (place: string, value: Uint8Array | undefined): void => {
+      parts.push(utf8(`${place}\n${value === undefined ? '-' : value.length}\n`), value ?? noBytes)
+    }
+    for (const [place, value] of this.#points) if (place.startsWith(`${store}\n`)) add(place, value)
+    for (const [group, rows] of this.#ordered) {
+      if (!group.startsWith(`${store}\n`)) continue
+      for (const [place, { value }] of rows) add(`${group}/${place}`, value)
+    }
+    return concatBytes(...parts)
   }
 
   updateTree(): TreeUpdate {
     return { root: zeroHash, pageWrites: [] }
   }
 }
+
+const noBytes = new Uint8Array(0)
 
 const groupOf = (store: string, table: number, partition: Uint8Array): string =>
   `${store}\n${byteText(encodePartition(table, partition))}`
