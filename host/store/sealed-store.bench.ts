@@ -88,6 +88,7 @@ async function putAndGet(what: 'put' | 'get'): Promise<BenchLine[]> {
   const sides = await createSides(folder)
   const names = ['plain', 'encryptionKey', 'sealed'] as const
   const timings = { plain: [] as number[], encryptionKey: [] as number[], sealed: [] as number[] }
+  const cpu = { plain: [] as number[], encryptionKey: [] as number[], sealed: [] as number[] }
   try {
     for (let from = 0; from < keyCount; from += perTransaction)
       for (const name of names) sides[name].put(from)
