@@ -198,6 +198,14 @@ t.test('limits on bytes', async (t) => {
   t.equal(grown.ok ? '' : grown.code, 'LIMIT_INSTRUMENTED_BYTES')
 })
 
+t.test('the growth of a body is bounded', async (t) => {
+  const calls = (count: number): Uint8Array =>
+    moduleWithBody([...new Array<number[]>(count).fill([0x10, 0]).flat(), 0x0b])
+  t.ok(prepareModule(calls(4_900), testPolicy, fuelScheduleV1).ok)
+  const beyond = prepareModule(calls(5_000), testPolicy, fuelScheduleV1)
+  t.equal(beyond.ok ? '' : beyond.code, 'LIMIT_INSTRUMENTED_BODY_BYTES')
+})
+
 t.test('limits on imports and custom sections', async (t) => {
   const imports = new Map(
     Array.from({ length: 40 }, (_, index) => [`f${index}`, functionType('')] as const),

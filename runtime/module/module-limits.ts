@@ -8,6 +8,11 @@ export interface ModuleLimits {
   readonly instrumentedBytesMax: number
   /** Bytes of one function body: TurboFan needs 0.8 s for bodies of 100 KB. */
   readonly bodyBytesMax: number
+  /**
+   * Bytes of one function body after instrumenting. A body of nothing but calls grows tenfold and would
+   * cost the optimising tier a second; compilers' output grows less than twofold.
+   */
+  readonly instrumentedBodyBytesMax: number
   /** Locals of one function, parameters counted. */
   readonly localsMax: number
   readonly localsTotalMax: number
@@ -48,6 +53,7 @@ export const moduleLimits: ModuleLimits = {
   moduleBytesMax: 512 * 1024,
   instrumentedBytesMax: 2 * 1024 * 1024,
   bodyBytesMax: 32 * 1024,
+  instrumentedBodyBytesMax: 96 * 1024,
   localsMax: 100,
   localsTotalMax: 10_000,
   localsControlMax: 50_000,

@@ -6,7 +6,7 @@ import type { FuelSchedule } from './fuel-schedule.js'
 import { instrument, mutableGlobals } from './instrument.js'
 import { GLOBAL_EXPORT_PREFIX } from './instrumented-names.js'
 import { readModule } from './read-module.js'
-import type { ModuleResult } from './refusal.js'
+import type { ModuleRefusal, ModuleResult } from './refusal.js'
 import { validateModule } from './validate-module.js'
 import { EXTERNAL_FUNCTION, type WasmModule } from './wasm-types.js'
 
@@ -59,8 +59,24 @@ export function prepareModule(
     const detail = `The metered module has ${instrumented.length} bytes, and at most ${limits.instrumentedBytesMax} are allowed.`
     return { ok: false, code: 'LIMIT_INSTRUMENTED_BYTES', offset: 0, detail }
   }
+  const grown = checkGrowth(module, instrumented, limits.instrumentedBodyBytesMax)
+  if (grown !== undefined) return grown
   const localCount = facts.reduce((sum, one) => sum + one.localCount, 0)
   return { ok: true, value: describe(module, instrumented, limits.memoryPagesMax, schedule, localCount) }
+}
+
+/** Refuses a function whose rewritten body is too long for the engine's optimising tier. */
+function checkGrowth(module: WasmModule, instrumented: Uint8Array, max: number): ModuleRefusal | undefined {
+  const read = readModule(instrumented)
+  // What the rewriter wrote and our own reader cannot read is a bug of ours, never the vendor's.
+  if (!read.ok) throw new Error(`the instrumented module is malformed: ${read.code} at ${read.offset}`)
+  const index = module.bodies.findIndex((_, place) => {
+    const body = read.value.bodies[place]
+    return body.end - body.start > max
+  })
+  if (index < 0) return undefined
+  const detail = `A metered function body has more than ${max} bytes. Split the function: it holds too many calls or branches.`
+  return { ok: false, code: 'LIMIT_INSTRUMENTED_BODY_BYTES', offset: module.bodies[index].start, detail }
 }
 
 function describe(
