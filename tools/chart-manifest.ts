@@ -15,9 +15,14 @@ export const chartManifest: Manifest = {
   evidence: [],
   compiler: `esbuild ${esbuildVersion()}`,
   migrateVersion: 0,
-  reads: Object.values(recordKind)
-    .filter((kind) => kind !== recordKind.sourceMessage)
-    .map((kind) => ({ kind, codes: [] })),
+  reads: [
+    recordKind.observation,
+    recordKind.finding,
+    recordKind.alert,
+    recordKind.alertResponse,
+    recordKind.order,
+    recordKind.orderEvent,
+  ].map((kind) => ({ kind, codes: [] })),
   emits: [],
   calls: ['ward/alerts', 'ward/orders'],
   subscriptions: [],

@@ -1,6 +1,6 @@
 // Subscriptions: what happened, to everyone who may see it, as soon as it is final.
 import { bytesToHex, hexToBytes } from '../../runtime/protocol/index.js'
-import type { ApiEvent, NodeStatus, Session } from '../api/node-port.js'
+import type { ApiEvent, NodeStatus, RecordJson, Session } from '../api/node-port.js'
 import type { CommitReply, LedgerEntry } from '../executor/messages.js'
 import type { NodeReads } from './node-reads.js'
 
@@ -45,38 +45,54 @@ export class NodeFeed {
       for (const alias of commit.switched) subscriber.listener({ type: 'page', alias, address: '' })
       if (!subscriber.session) continue
       const reader = hexToBytes(subscriber.session.person.entity) ?? new Uint8Array(32)
-      for (const record of commit.records) await this.tell(subscriber, reader, record, reads)
+      await this.tell(subscriber, reader, commit.records, reads)
     }
   }
 
+  /** Each list of a patient is read once for a block, however many records it brought. */
   private async tell(
     subscriber: Subscriber,
     reader: Uint8Array,
-    record: LedgerEntry,
+    records: readonly LedgerEntry[],
     reads: NodeReads,
   ): Promise<void> {
-    const permission = await reads.mayRead(reader, record.patient, record.kind)
-    const json = permission.allowed ? reads.json(record) : undefined
-    if (!json || !this.subscribers.has(subscriber)) return
-    subscriber.listener({ type: 'record', record: json })
-    if (alertKinds.includes(json.kind)) {
-      const id = json.kind === 'alert' ? json.id : json.supersedes
-      const alerts = await reads.alerts(reader, json.patient)
-      const alert = alerts.ok ? alerts.value.alerts.find((view) => view.id === id) : undefined
-      if (alert) subscriber.listener({ type: 'alert', alert })
+    const seen: RecordJson[] = []
+    for (const record of records) {
+      const permission = await reads.mayRead(reader, record.patient, record.kind)
+      const json = permission.allowed ? reads.json(record) : undefined
+      if (!json) continue
+      if (!this.subscribers.has(subscriber)) return
+      subscriber.listener({ type: 'record', record: json })
+      seen.push(json)
     }
-    if (orderKinds.includes(json.kind)) {
-      const id = json.kind === 'order' ? json.id : json.supersedes
-      const orders = await reads.orders(reader, json.patient)
-      const order = orders.ok ? orders.value.orders.find((view) => view.id === id) : undefined
-      if (order) subscriber.listener({ type: 'order', order })
+    const alerts = seen.filter((record) => alertKinds.includes(record.kind))
+    for (const patient of patientsOf(alerts)) {
+      const ids = answeredIds(alerts)
+      const views = await reads.alerts(reader, patient)
+      for (const alert of views.ok ? views.value.alerts : []) {
+        if (ids.has(alert.id)) subscriber.listener({ type: 'alert', alert })
+      }
     }
-    if (json.kind === 'admission' || alertKinds.includes(json.kind)) {
-      const patients = await reads.patients(reader)
-      const patient = patients.ok
-        ? patients.value.patients.find((view) => view.patient === json.patient)
-        : undefined
-      if (patient) subscriber.listener({ type: 'patient', patient })
+    const orders = seen.filter((record) => orderKinds.includes(record.kind))
+    for (const patient of patientsOf(orders)) {
+      const ids = answeredIds(orders)
+      const views = await reads.orders(reader, patient)
+      for (const order of views.ok ? views.value.orders : []) {
+        if (ids.has(order.id)) subscriber.listener({ type: 'order', order })
+      }
+    }
+    const changed = patientsOf([...alerts, ...seen.filter((record) => record.kind === 'admission')])
+    if (changed.size === 0) return
+    const views = await reads.patients(reader)
+    for (const patient of views.ok ? views.value.patients : []) {
+      if (changed.has(patient.patient)) subscriber.listener({ type: 'patient', patient })
     }
   }
 }
+
+const patientsOf = (records: readonly RecordJson[]): Set<string> =>
+  new Set(records.map((record) => record.patient))
+
+/** The alert or order that each record is, or answers. */
+const answeredIds = (records: readonly RecordJson[]): Set<string> =>
+  new Set(records.flatMap((record) => [record.id, record.supersedes ?? record.id]))

@@ -23,6 +23,9 @@ import { nodeFiles, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import type { NodeLogger } from './node-logger.js'
 
+/** Twice the view timeout and the longest queue of an ordinary load. */
+const overdueMs = 10_000
+
 export interface RunningOptions {
   folder: string
   config: NodeConfig
@@ -150,7 +153,8 @@ export class RunningNode {
           options.onCommit(commit)
           return { validators: commit.validators }
         },
-        discard: (blockHash) => void executor.call('discard', { blockHash }),
+        // A failed executor has been reported already; a dropped overlay is no news.
+        discard: (blockHash) => void executor.call('discard', { blockHash }).catch(() => undefined),
         finalBlocks: (fromHeight, count, bytesMax): Promise<readonly FinalBlock[]> =>
           executor.call('finalBlocks', { fromHeight, count, bytesMax }),
       },
@@ -172,6 +176,8 @@ export class RunningNode {
   private settle(commit: CommitReply): void {
     this.pool.settle(commit.receipts)
     this.waiter.settle(commit.receipts)
+    // Blocks are made, yet something has been left out of them for long: the leader censors it (R20).
+    if (this.pool.hasOverdue(overdueMs)) this.driverOrNone?.transactionOverdue()
   }
 
   /** Admits a bundle here, tells the others, and waits until it is final or `timeoutMs` has passed. */
@@ -179,7 +185,7 @@ export class RunningNode {
     const [outcome] = await this.pool.admit([bundle])
     if (!outcome.ok) return outcome
     const final = this.waiter.wait(outcome.id, timeoutMs)
-    if (!outcome.known) this.driver.gossip([bundle])
+    if (!outcome.known) this.driver.gossip([bundle], this.pool.isUrgent(outcome.id))
     this.driver.transactionsWaiting()
     const receipts = await final
     if (!receipts) return { ok: false, id: outcome.id, code: 'NOT_FINAL_IN_TIME', detail: outcome.id }

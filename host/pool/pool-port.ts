@@ -1,6 +1,6 @@
 // The driver's view of the pool: admission by the executor, choice for a block, and what a block takes
 // out again.
-import { bytesToHex, decodePayload, type ErrorCode } from '../../runtime/protocol/index.js'
+import { bytesToHex, decodePayload, lane as lanes, type ErrorCode } from '../../runtime/protocol/index.js'
 import type { Block, PayloadRequest, TransactionPort, Waiting } from '../../consensus/net/ports.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import type { AdmitReply, ReceiptEntry } from '../executor/messages.js'
@@ -62,9 +62,24 @@ export class PoolPort implements TransactionPort {
     return { ok: true, id: reply.id, known: outcome === 'known' }
   }
 
-  async receive(bundles: readonly Uint8Array[]): Promise<readonly boolean[]> {
+  async receive(bundles: readonly Uint8Array[]): Promise<readonly (boolean | 'urgent')[]> {
     const outcomes = await this.admit(bundles)
-    return outcomes.map((outcome) => outcome.ok && !outcome.known)
+    return outcomes.map((outcome) => {
+      if (!outcome.ok || outcome.known) return false
+      return this.isUrgent(outcome.id) ? 'urgent' : true
+    })
+  }
+
+  /** Emergency and system transactions travel with the votes. */
+  isUrgent(id: string): boolean {
+    const entry = this.pool.get(id)
+    return entry !== undefined && entry.lane <= lanes.emergency
+  }
+
+  /** True when the oldest transaction has waited longer than `ageMsMax` although blocks were made. */
+  hasOverdue(ageMsMax: number): boolean {
+    const oldest = this.pool.oldestReceivedAt()
+    return oldest !== undefined && this.now() - oldest > ageMsMax
   }
 
   async buildPayload(
