@@ -108,8 +108,8 @@ class RewoundState implements ParentState {
   }
 
   /**
-   * Not a root: today's root and everything that is undone of the store, so that two former states never have the
-   * same version and nothing that was computed from one of them serves another.
+   * Not a root: today's root and everything that is undone of the store, so that two former states never
+   * have the same version and nothing that was computed from one of them serves another.
    */
   subRoot(store: string): Uint8Array {
     const parts = [this.#base.subRoot(store)]
