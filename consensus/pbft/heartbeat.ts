@@ -70,8 +70,10 @@ export function help(state: CoreState, peer: Uint8Array): void {
   if (!mayHelp(state, peer)) return
   const { own } = state
   if (own.viewChange !== null) send(state, peer, own.viewChange)
-  // A justified proposal proves its view to anybody, whoever hands it over.
-  if (state.proposal !== null) send(state, peer, state.proposal)
+  // A justified proposal proves its view to anybody, whoever hands it over. An own one that only
+  // peers remember (R17: our record is lost) is not ours to send.
+  const isForgotten = own.proposal === null && state.proposal !== null && isOwn(state, state.proposal)
+  if (state.proposal !== null && !isForgotten) send(state, peer, state.proposal)
   if (own.prepare !== null) send(state, peer, own.prepare)
   if (own.commit !== null) send(state, peer, own.commit)
 }
@@ -81,6 +83,9 @@ export function helpBehind(state: CoreState, peer: Uint8Array, height: number): 
   if (!mayHelp(state, peer)) return
   emit(state, { type: 'sendBlocks', to: peer, fromHeight: height })
 }
+
+const isOwn = (state: CoreState, message: SignedMessage): boolean =>
+  equalBytes(message.sender, state.config.self)
 
 function mayHelp(state: CoreState, peer: Uint8Array): boolean {
   const key = bytesToHex(peer)
