@@ -6,6 +6,7 @@ import { ApiUnreachable } from '../host/api/client.js'
 import { NodeError } from '../host/node/node-error.js'
 import { StoreError } from '../host/store/index.js'
 import { CommandError, exitStatus } from './ward/command-error.js'
+import { addDoctorCommand } from './ward/doctor.js'
 import { addImageCommands } from './ward/image.js'
 import { addInitCommands } from './ward/init.js'
 import { addKeyslotCommands } from './ward/keyslot.js'
@@ -36,6 +37,7 @@ addKeyslotCommands(program)
 addWipeCommands(program)
 addServiceCommands(program)
 addImageCommands(program)
+addDoctorCommand(program)
 program.exitOverride()
 
 try {

@@ -1,0 +1,118 @@
+// The offline check on the store of a node that really ran: whole, then damaged in one place after the
+// other.
+import { readFileSync, writeFileSync } from 'node:fs'
+import t from 'tap'
+import { bytesToHex } from '../../runtime/protocol/index.js'
+import type { Proposal } from '../api/node-port.js'
+import { nodeFiles } from '../node/node-config.js'
+import { createSingleNode, storePassword } from '../node/single-node.fixture.js'
+import { openChainStore, openKeyslot, type ChainStore } from '../store/index.js'
+import { table } from '../store/tables.js'
+import { examineNode } from './doctor.js'
+
+t.setTimeout(180_000)
+
+const admissionOf = (patient: number): Proposal => ({
+  type: 'append',
+  records: [
+    {
+      kind: 'admission',
+      patient: bytesToHex(new Uint8Array(16).fill(patient)),
+      code: 'ADT^A01',
+      body: {
+        family: 'Jones',
+        given: 'Lisa',
+        birthDate: 19970214,
+        sex: 'F',
+        pregnancy: 1,
+        identifiers: [],
+        ward: '4',
+        room: '12',
+        bed: 'A',
+        visitNumber: '1',
+        reason: '',
+      },
+    },
+  ],
+})
+
+t.test('a node that worked is whole; what is damaged is named', async (t) => {
+  const single = await createSingleNode()
+  t.teardown(() => single.close())
+  const nurse = await single.signIn('nurse')
+  await t.rejects(examineNode({ folder: single.folder, password: storePassword }), { code: 'NODE_RUNNING' })
+  for (const patient of [7, 8]) t.equal((await single.sign(nurse, admissionOf(patient))).code, 'OK')
+  await single.node.close()
+
+  const examine = () => examineNode({ folder: single.folder, password: storePassword })
+  const labels = new Set<string>()
+  const whole = await examineNode({
+    folder: single.folder,
+    password: storePassword,
+    onProgress: (label) => void labels.add(label),
+  })
+  t.same(whole.findings, [])
+  t.ok(whole.height >= 2 && whole.ledgerRecords >= 2, JSON.stringify(whole))
+  t.equal(whole.certificatesChecked, whole.height, 'every block but genesis has a certificate')
+  t.equal(whole.certificatesUnknown, 0)
+  t.ok(labels.has('checking block') && labels.has('looking records up'))
+
+  const dataKey = await openKeyslot(nodeFiles(single.folder).keyslots, storePassword)
+  t.teardown(() => dataKey.close())
+  const records = (store: ChainStore, id: number) =>
+    [...store.environment.range(Buffer.from([id]), Buffer.from([id + 1]))].map(({ storedKey, record }) => ({
+      storedKey: Buffer.from(storedKey),
+      record: Buffer.from(record),
+    }))
+  /** Damages the closed store, examines it, and puts everything back. */
+  const examineWith = async (
+    id: number,
+    damage: (store: ChainStore, rows: ReturnType<typeof records>) => void,
+  ) => {
+    const store = openChainStore(nodeFiles(single.folder).chain, dataKey)
+    const before = records(store, id)
+    damage(store, before)
+    await store.close()
+    const { findings } = await examine()
+    const again = openChainStore(nodeFiles(single.folder).chain, dataKey)
+    again.environment.putRecords(before)
+    await again.close()
+    return findings
+  }
+  const removed = (at: number) => (store: ChainStore, rows: ReturnType<typeof records>) =>
+    store.environment.write(() => store.environment.remove(rows.at(at)?.storedKey ?? Buffer.alloc(0)))
+
+  t.match(await examineWith(table.index, removed(0)), [{ table: 'index' }, { table: 'index' }])
+  t.match(await examineWith(table.transaction, removed(0)), [{ message: /index of transactions/ }])
+  t.ok((await examineWith(table.statePoint, removed(0))).some(({ message }) => /leaves/.test(message)))
+  t.match(await examineWith(table.body, removed(-1)), [{ message: /body/ }])
+  const swapped = await examineWith(table.outcome, (store, rows) => {
+    store.environment.putRecords([{ storedKey: rows[1].storedKey, record: rows[2].record }])
+  })
+  t.ok(swapped.some(({ code }) => code === 'RECORD_ALTERED'))
+  // Sealed with the right key and put in the right place, but never certified: only the chain of hashes
+  // tells.
+  const forge = (at: number) => (store: ChainStore, rows: ReturnType<typeof records>) => {
+    const sealer = store.environment.sealer(table.block)
+    const { storedKey, record } = rows[2]
+    const { trueKey, value } = sealer.openEntry(storedKey, record)
+    const [key, changed] = [Buffer.from(trueKey), Buffer.from(value)]
+    changed[at < 0 ? changed.length + at : at] ^= 1
+    store.environment.write(() => store.environment.put(table.block, storedKey, key, changed))
+  }
+  t.match(await examineWith(table.block, forge(-1)), [{ code: 'RECORD_ALTERED', message: /block 2: / }])
+  t.match(await examineWith(table.block, forge(80)), [{ code: 'RECORD_ALTERED', message: /block 2: / }])
+  t.same((await examine()).findings, [], 'all damage was put back')
+
+  const { identity } = nodeFiles(single.folder)
+  const bytes = readFileSync(identity)
+  bytes[bytes.length - 1] ^= 1
+  writeFileSync(identity, bytes)
+  t.match((await examine()).findings, [{ table: 'identity.sealed', code: 'RECORD_ALTERED' }])
+})
+
+t.test('what cannot be examined is said', async (t) => {
+  await t.rejects(examineNode({ folder: 'no such folder', password: storePassword }), {
+    code: 'NODE_ABSENT',
+  })
+})

@@ -1,0 +1,187 @@
+// The offline check of a node's folder: every seal, every tree page against the root, every block against
+// its parent and its certificate, every record by every index, and the small sealed files. It changes
+// nothing it reads.
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import {
+  decodeGenesis,
+  decodeResult,
+  equalBytes,
+  genesisValidators,
+  type Validator,
+} from '../../runtime/protocol/index.js'
+import { decodeRow, onlyKey, store as stores, validatorRow } from '../../runtime/execution/kernel-tables.js'
+import { genesisNote, validatorsNote } from '../executor/block-write.js'
+import { sha256 } from '../keys/crypto.js'
+import { decodeIdentity, destroyIdentity } from '../keys/node-identity.js'
+import { nodeFiles } from '../node/node-config.js'
+import {
+  openChainStore,
+  openKeyslot,
+  readSealedFile,
+  StoreError,
+  verifyChainStore,
+  type ChainStore,
+  type DataKey,
+  type Finding,
+} from '../store/index.js'
+import { chainTables, tableName } from '../store/tables.js'
+import { ApplianceError } from './appliance-error.js'
+import { BlockCheck } from './block-check.js'
+import { checkRecordIndex } from './index-check.js'
+
+export interface DoctorReport {
+  height: number
+  /** Sealed records that were opened. */
+  sealedRecords: number
+  ledgerRecords: number
+  transactions: number
+  certificatesChecked: number
+  /**
+   * Certificates of validator sets that this store does not keep: linked by hashes, not verified by
+   * signatures.
+   */
+  certificatesUnknown: number
+  findings: DoctorFinding[]
+}
+
+export type DoctorFinding = Omit<Finding, 'table'> & { table: string }
+
+export interface DoctorOptions {
+  folder: string
+  /** Store password; the caller zeroes it. */
+  password: Uint8Array
+  onProgress?: (label: string, done: number, total: number) => void
+}
+
+/** Throws NODE_ABSENT, NODE_RUNNING, GENESIS_UNKNOWN, KEYSLOT_REJECTED; damage is in the findings. */
+export async function examineNode(options: DoctorOptions): Promise<DoctorReport> {
+  const files = nodeFiles(options.folder)
+  if (!existsSync(files.keyslots)) throw new ApplianceError('NODE_ABSENT', options.folder)
+  const dataKey = await openKeyslot(files.keyslots, options.password)
+  try {
+    if (!existsSync(path.join(files.chain, 'chain.lmdb'))) throw new ApplianceError('GENESIS_UNKNOWN')
+    const store = openUnused(files.chain, dataKey)
+    try {
+      const report = examineStore(store, options)
+      report.findings.push(...sealedFiles(options.folder, dataKey))
+      return report
+    } finally {
+      await store.close()
+    }
+  } finally {
+    dataKey.close()
+  }
+}
+
+function openUnused(folder: string, dataKey: DataKey): ChainStore {
+  try {
+    return openChainStore(folder, dataKey)
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'STORE_LOCKED') throw error
+    throw new ApplianceError('NODE_RUNNING', error.message, error)
+  }
+}
+
+function examineStore(store: ChainStore, { onProgress }: DoctorOptions): DoctorReport {
+  const genesisBytes = store.note(genesisNote)
+  if (!genesisBytes) throw new ApplianceError('GENESIS_UNKNOWN')
+  const genesis = decodeGenesis(genesisBytes)
+  if (!genesis.ok) throw new ApplianceError('GENESIS_UNKNOWN', genesis.code)
+  const blocks = new BlockCheck(store, genesisBytes, [
+    genesisValidators(genesis.value),
+    ...knownSets(store),
+  ])
+  const totals = recordTotals(store)
+  const height = store.applied()?.height ?? 0
+  const verified = verifyChainStore(store, {
+    hash: sha256,
+    leafSalt: genesis.value.leafSalt,
+    onProgress: ({ table, checked }) =>
+      onProgress?.(`checking ${table}`, checked, totals.get(table) ?? height),
+    checkBlock: (block) => blocks.check(block),
+  })
+  const findings: DoctorFinding[] = [...verified.findings, ...rootFinding(store, verified.stateRoot)]
+  const ledgerTotal = totals.get('index') ?? 0
+  const index = checkRecordIndex(store, (done) => onProgress?.('looking records up', 4 * done, ledgerTotal))
+  findings.push(...index.findings)
+  return {
+    height: verified.height,
+    sealedRecords: Object.values(verified.recordCounts).reduce((sum, count) => sum + count, 0),
+    ledgerRecords: index.records,
+    transactions: blocks.transactions,
+    certificatesChecked: blocks.certificatesChecked,
+    certificatesUnknown: blocks.certificatesUnknown,
+    findings,
+  }
+}
+
+/** How many records each table has, for the progress bar: keys are counted, nothing is opened. */
+function recordTotals(store: ChainStore): Map<string, number> {
+  const totals = new Map<string, number>()
+  for (const id of chainTables) {
+    let count = 0
+    for (const _row of store.environment.range(Buffer.from([id]), Buffer.from([id + 1]))) count += 1
+    totals.set(tableName(id), count)
+  }
+  return totals
+}
+
+/**
+ * The set of the next block, and the set that signed the tip; damage to these rows is found by their
+ * seals.
+ */
+function knownSets(store: ChainStore): Validator[][] {
+  const rows = [() => store.get(stores.validator, onlyKey), () => store.note(validatorsNote)]
+  return rows.flatMap((read) => {
+    try {
+      const row = read()
+      return row ? [decodeRow<Validator[]>(validatorRow, row)] : []
+    } catch {
+      return []
+    }
+  })
+}
+
+/**
+ * The tree must have the root that the last certificate vouches for, not only the one that the store
+ * noted.
+ */
+function rootFinding(store: ChainStore, root: Uint8Array): DoctorFinding[] {
+  try {
+    const applied = store.applied()
+    const block = applied && store.blockAt(applied.height)
+    const result = block && decodeResult(block.result)
+    if (result?.ok && equalBytes(result.value.stateRoot, root)) return []
+  } catch {
+    // Said below.
+  }
+  const message = 'the state does not have the root of the last certified result'
+  return [{ table: 'outcome', storedKey: '', code: 'STORE_DAMAGED', message }]
+}
+
+/**
+ * Identity and token of the votes. The votes themselves are not opened: opening them renews their
+ * token.
+ */
+function sealedFiles(folder: string, dataKey: DataKey): DoctorFinding[] {
+  const files = nodeFiles(folder)
+  const findings: DoctorFinding[] = []
+  const attempt = (file: string, work: () => void): void => {
+    try {
+      work()
+    } catch (error) {
+      const { code = 'STORE_DAMAGED', message } = error as { code?: string; message: string }
+      findings.push({ table: path.relative(folder, file), storedKey: '', code, message })
+    }
+  }
+  attempt(files.identity, () => {
+    const bytes = readSealedFile(files.identity, dataKey)
+    if (!bytes) throw new StoreError('STORE_DAMAGED', 'the identity is missing: this node cannot join')
+    destroyIdentity(decodeIdentity(bytes))
+    bytes.fill(0)
+  })
+  const token = path.join(files.votes, 'votes.token')
+  attempt(token, () => void readSealedFile(token, dataKey))
+  return findings
+}
