@@ -1,4 +1,5 @@
-// `npm run bench -- [name...] [--json] [--list]`: every `*.bench.ts` beside the code it measures, one JSON line each.
+// `npm run bench -- [name...] [--json] [--list]`: every `*.bench.ts` beside the code it measures, one
+// JSON line each.
 import { readdirSync } from 'node:fs'
 import { cpus } from 'node:os'
 import path from 'node:path'

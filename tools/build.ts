@@ -1,4 +1,5 @@
-// `npm run build`, second half: contracts to WebAssembly, shell and screens to bundles. Each part skips what has not changed.
+// `npm run build`, second half: contracts to WebAssembly, shell and screens to bundles. Each part skips
+// what has not changed.
 import { buildContracts } from './build-contracts.js'
 import { buildShell } from './build-shell.js'
 import { writeChartManifest } from './chart-manifest.js'

@@ -1,5 +1,5 @@
-// The main job end to end: `npm start` as a process of its own, a network of real processes, a real browser on the
-// workstation's page, and a look for anything readable on disk.
+// The main job end to end: `npm start` as a process of its own, a network of real processes, a real
+// browser on the workstation's page, and a look for anything readable on disk.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -24,7 +24,14 @@ const allowedImports: [room: string, from: string[]][] = [
   ['tools', ['runtime', 'consensus', 'host', 'ui-shell']],
 ]
 
-const pureRooms = ['runtime/protocol', 'runtime/module', 'runtime/state', 'runtime/execution', 'consensus/pbft', 'consensus/sim']
+const pureRooms = [
+  'runtime/protocol',
+  'runtime/module',
+  'runtime/state',
+  'runtime/execution',
+  'consensus/pbft',
+  'consensus/sim',
+]
 
 /** Words that no pure room may hold outside comments. Time, chance and the engine's words never enter it. */
 const impureWords =
@@ -36,7 +43,9 @@ const roomOf = (file: string): string | undefined => {
 }
 
 function main(): void {
-  const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' }).split('\n').filter((file) => existsSync(file))
+  const files = execFileSync('git', ['ls-files'], { encoding: 'utf8' })
+    .split('\n')
+    .filter((file) => existsSync(file))
   const findings: Finding[] = []
   for (const file of files) {
     if (/\.(ts|tsx)$/.test(file) && !file.endsWith('.d.ts')) checkSource(file, findings)
@@ -44,7 +53,8 @@ function main(): void {
     checkDepth(file, findings)
   }
   for (const folder of ['runtime', 'contracts-as', 'consensus', 'host', 'ui-shell', 'tools']) {
-    if (!existsSync(`${folder}/README.md`)) findings.push({ file: `${folder}/README.md`, line: 1, text: 'is missing' })
+    if (!existsSync(`${folder}/README.md`))
+      findings.push({ file: `${folder}/README.md`, line: 1, text: 'is missing' })
   }
   if (/"resolved": *"https?:/.test(readFileSync('package-lock.json', 'utf8'))) {
     findings.push({ file: 'package-lock.json', line: 1, text: 'records download addresses' })
@@ -90,7 +100,8 @@ function checkText(file: string, findings: Finding[]): void {
   readFileSync(file, 'utf8')
     .split('\n')
     .forEach((text, index) => {
-      if (machinePath.test(text)) findings.push({ file, line: index + 1, text: 'names a path of one machine' })
+      if (machinePath.test(text))
+        findings.push({ file, line: index + 1, text: 'names a path of one machine' })
     })
 }
 
