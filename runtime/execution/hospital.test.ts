@@ -2,6 +2,8 @@
 // signature.
 import t from 'tap'
 import {
+  blockFuelMax,
+  lane,
   alertBody,
   codeOfStatus,
   decodeBorsh,
@@ -10,7 +12,14 @@ import {
   type Schema,
 } from '../protocol/index.js'
 import { codes, createHospital, deployRules, findingOf, isBuilt, notBuilt } from './hospital.fixture.js'
-import { callView, createModuleCache, evaluateRule, warmModules } from './index.js'
+import {
+  callView,
+  createModuleCache,
+  evaluateRule,
+  laneFuelMax,
+  reservedFuel,
+  warmModules,
+} from './index.js'
 import { admissionOf, borsh, observationOf, patientOf, ports } from './world.fixture.js'
 
 const lisa = patientOf('lisa')
@@ -172,4 +181,23 @@ t.test('a started node can compile what is active before its first block', { ski
   const hospital = createHospital()
   deployRules(hospital)
   t.equal(warmModules(hospital.world.chain, createModuleCache(), ports), 6)
+})
+
+t.test('a block has fuel for 500 vital signs with two rules each', { skip }, async (t) => {
+  const hospital = createHospital()
+  deployRules(hospital)
+  const { world, nurse, monitor } = hospital
+  world.block([world.append(nurse, [admissionOf(lisa)])])
+  const block = world.block([
+    world.append(monitor, [observationOf(lisa, codes.pulse, 80, { unit: '/min' })]),
+  ])
+  t.same(
+    block.receiptsDecoded.map(({ status }) => codeOfStatus(status)),
+    ['OK', 'OK', 'OK'],
+  )
+  t.ok(block.result.fuelUsed * 500 <= blockFuelMax / 2, `${block.result.fuelUsed} each`)
+  t.ok(
+    reservedFuel(world.bundle(world.append(monitor, [observationOf(lisa, codes.pulse, 80)]))) * 500 <=
+      laneFuelMax(lane.clinical),
+  )
 })

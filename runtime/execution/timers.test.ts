@@ -1,6 +1,6 @@
 // Timers: due times in the result, order, cancelling, roll-back, and that they are state.
 import t from 'tap'
-import { codeOfStatus } from '../protocol/index.js'
+import { blockFuelMax, codeOfStatus } from '../protocol/index.js'
 import { createModuleCache } from './index.js'
 import { i32Of, Probes, returnI32, type Probe } from './probe.fixture.js'
 import { methodsOf } from './test-contracts.fixture.js'
@@ -82,4 +82,33 @@ t.test('a timer in the past is due in the next block', async (t) => {
     block.receiptsDecoded.map(({ status }) => codeOfStatus(status)),
     ['OK'],
   )
+})
+
+t.test('due timers that do not fit run in the next block, which is due at once', async (t) => {
+  const bound = 500_000_000
+  const busy: Probe = {
+    body: `(data (i32.const 512) "ring")
+      (func (export "go") (local $n i32)
+        (loop $more
+          (call $timer_set (i64.const 5) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0))
+          (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 9)))))
+      (func (export "ring") (local $n i32)
+        (loop $on (br_if $on
+          (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 60000000)))))`,
+    manifest: { methods: [...methodsOf({ go: 'call' }), ...methodsOf({ ring: 'timer' }, bound)] },
+  }
+  const probes = new Probes({ 'acme/busy': busy })
+  t.equal(probes.go('acme/busy').code, 'OK')
+  const { world } = probes
+  const first = world.block([])
+  t.ok(first.receipts.length > 0 && first.receipts.length < 9, `${first.receipts.length} ran`)
+  t.ok(first.result.fuelUsed <= blockFuelMax)
+  t.equal(first.result.nextDueTime, world.time)
+  const second = world.block([])
+  t.equal(first.receipts.length + second.receipts.length, 9)
+  t.equal(second.result.nextDueTime, 0)
+  const ids = [...first.receiptsDecoded, ...second.receiptsDecoded].map(({ cause }) =>
+    hex(cause as Uint8Array),
+  )
+  t.equal(new Set(ids).size, 9, 'each once')
 })
