@@ -34,10 +34,6 @@ export const transactionsPerBlockMax = 4_096
 /** About 4 seconds of the slowest admitted code on the minimum machine; typical blocks use a few percent. */
 export const blockFuelMax = 4_000_000_000
 export const validatorsMax = 31
-export const certificateBytesMax = 8_192
 export const receiptBytesMax = 65_536
 export const eventsPerTransactionMax = 100
 export const manifestBytesMax = 65_536
-
-/** Clock skew accepted on a fresh proposal, governed later. */
-export const clockSkewMsMax = 500

@@ -7,7 +7,6 @@
 import { encodeText } from './charset.js'
 import { conditionTexts, hl7Codes, type AckLevel, type Hl7Code, type Hl7Location } from './codes.js'
 import { encodeEscapes } from './escapes.js'
-import { frameMessage } from './framer.js'
 import type { AcknowledgeWhen, AnswerContext } from './header.js'
 
 export type AckCode = 'AA' | 'AE' | 'AR' | 'CA' | 'CE' | 'CR'
@@ -107,12 +106,6 @@ export function buildAck(context: AnswerContext, ack: Acknowledgement): Uint8Arr
   const segments = [fields.join(d.field), msaSegment(context, ack)]
   if (ack.verdict.kind === 'refused') segments.push(errSegment(context, ack.verdict))
   return encodeText(`${segments.join('\r')}\r`, context.charset)
-}
-
-/** The frames of several acknowledgements, one after the other. */
-export function frameAcks(context: AnswerContext, acks: readonly Acknowledgement[]): Uint8Array {
-  const frames = acks.map((ack) => frameMessage(buildAck(context, ack)))
-  return new Uint8Array(Buffer.concat(frames))
 }
 
 // MSA-1 code, MSA-2 the sender's control id exactly as it was, MSA-3 a text for people (withdrawn in 2.7,

@@ -179,10 +179,6 @@ export function repetitions(message: Hl7Message, segment: Segment, field: number
 export const components = (message: Hl7Message, raw: string): readonly string[] =>
   raw.split(message.delimiters.component)
 
-/** Raw subcomponents of one component's text. */
-export const subcomponents = (message: Hl7Message, raw: string): readonly string[] =>
-  raw.split(message.delimiters.subcomponent)
-
 /** Escapes decoded. The explicit null `""` stays as it is: it is a value of its own kind. */
 export const decoded = (message: Hl7Message, raw: string): string =>
   decodeEscapes(raw, message.delimiters, message.charset)
