@@ -58,7 +58,6 @@ type SectionReader = (reader: ByteReader, draft: ModuleDraft) => void
 
 export const SECTION_CUSTOM = 0
 export const SECTION_TYPE = 1
-const SECTION_IMPORT = 2
 export const SECTION_FUNCTION = 3
 export const SECTION_MEMORY = 5
 export const SECTION_GLOBAL = 6
