@@ -6,6 +6,7 @@ import { ApiUnreachable } from '../host/api/client.js'
 import { NodeError } from '../host/node/node-error.js'
 import { StoreError } from '../host/store/index.js'
 import { CommandError, exitStatus } from './ward/command-error.js'
+import { addBackupCommands } from './ward/backup.js'
 import { addDoctorCommand } from './ward/doctor.js'
 import { addImageCommands } from './ward/image.js'
 import { addInitCommands } from './ward/init.js'
@@ -38,6 +39,7 @@ addWipeCommands(program)
 addServiceCommands(program)
 addImageCommands(program)
 addDoctorCommand(program)
+addBackupCommands(program)
 program.exitOverride()
 
 try {

@@ -1,0 +1,2 @@
+/** Lower-case hex. */
+export declare function sha256OfFile(file: string): string
