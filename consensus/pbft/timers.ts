@@ -102,9 +102,12 @@ function agendaOf(state: CoreState): string {
   return state.waiting.normal ? 'normal' : ''
 }
 
-/** R24: an idle leader whose heartbeats stop is replaced before an emergency arrives. */
+/**
+ * R24: a leader whose heartbeats stop is replaced, when it is idle before an emergency arrives, and when
+ * transactions wait sooner than their own timer would: silence says more than slowness.
+ */
 function silenceTimer(state: CoreState): Wanted | null {
-  if (!canVote(state) || !state.started || isLeader(state) || state.timers.has('view')) return null
+  if (!canVote(state) || !state.started || isLeader(state)) return null
   if (state.decided !== null) return null
   return { purpose: `${state.view}/${leaderKey(state)}`, deadline: silenceDeadline(state) }
 }

@@ -16,8 +16,6 @@ import type { AttachmentWrite, BlockWrite, BodyWrite } from '../store/store-type
 import { detachPayload } from './stored-payload.js'
 
 export const genesisNote = 'genesis'
-/** CBOR [alias...]. */
-export const aliasesNoteName = 'aliases'
 /** The set that signed the tip: one block behind the set in the state. */
 export const validatorsNote = 'validators'
 /** CBOR [[height, [entity...]]...]: leaders that recent headers show as skipped (R3). */
@@ -33,8 +31,6 @@ export interface FinalParts {
   skipped: readonly SkippedLeaders[]
   /** The set whose certificate this is. */
   signedBy: readonly Validator[]
-  /** Aliases known before this block. */
-  aliases: readonly string[]
 }
 
 export function buildBlockWrite(parts: FinalParts): BlockWrite {
@@ -61,7 +57,6 @@ export function buildBlockWrite(parts: FinalParts): BlockWrite {
     notes: [
       { name: skippedNote, value: skipped },
       { name: validatorsNote, value: encodeRow(validatorRow, parts.signedBy) },
-      aliasesNote(parts.aliases, executed.writeSet),
     ],
   }
 }
@@ -82,7 +77,7 @@ export function genesisBlockWrite(genesis: Uint8Array, outcome: GenesisOutcome):
     writes: outcome.writeSet,
     pages: outcome.tree.pageWrites,
     stateRoot: outcome.result.stateRoot,
-    notes: [{ name: genesisNote, value: genesis }, aliasesNote([], outcome.writeSet)],
+    notes: [{ name: genesisNote, value: genesis }],
   }
 }
 
@@ -92,12 +87,6 @@ export function changedAliases(writes: WriteSet): string[] {
     const key = write.store === tables.alias ? decodeStateKey(write.key) : undefined
     return key?.kind === 'point' ? [utf8ToText(key.key)] : []
   })
-}
-
-/** The state is read by key only, so the list of all aliases is kept beside it. */
-function aliasesNote(before: readonly string[], writes: WriteSet): { name: string; value: Uint8Array } {
-  const all = [...new Set([...before, ...changedAliases(writes)])].sort()
-  return { name: aliasesNoteName, value: encodeCbor(all) }
 }
 
 const derivedBody = (record: LedgerRecord): BodyWrite => ({

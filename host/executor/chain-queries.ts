@@ -3,7 +3,6 @@
 import {
   bytesToHex,
   concatBytes,
-  decodeCbor,
   codeOfStatus,
   decodeCertificate,
   decodeHeader,
@@ -12,7 +11,7 @@ import {
   decodeResult,
   utf8,
 } from '../../runtime/protocol/index.js'
-import { callView, type ModuleCache } from '../../runtime/execution/index.js'
+import { callView, listAliases, type ModuleCache } from '../../runtime/execution/index.js'
 import {
   aliasRow,
   codeRow,
@@ -27,7 +26,6 @@ import {
 import type { FinalBlock, Tip } from '../../consensus/pbft/types.js'
 import { sha256, verifySignature } from '../keys/crypto.js'
 import type { ChainStore } from '../store/index.js'
-import { aliasesNoteName } from './block-write.js'
 import type { ChainState } from './chain-state.js'
 import type {
   ContractReply,
@@ -151,18 +149,12 @@ export class ChainQueries {
   }
 
   contracts(): ExecutorCalls['contracts'][1] {
-    return this.aliases().flatMap((alias) => {
+    return listAliases(this.state).flatMap((alias) => {
       const reply = this.contract(alias)
       if (!reply) return []
       const { version, type, title } = reply.manifest
       return [{ alias, version, type, title, address: reply.address }]
     })
-  }
-
-  aliases(): string[] {
-    const note = this.store.note(aliasesNoteName)
-    const decoded = note && decodeCbor(note)
-    return decoded?.ok && Array.isArray(decoded.value) ? (decoded.value as string[]) : []
   }
 
   sequence(keyId: Uint8Array, stream: number): number {

@@ -17,6 +17,7 @@ import {
   createModuleCache,
   executeBlock,
   executeGenesis,
+  warmModules,
   type ExecutedBlock,
   type ModuleCache,
 } from '../../runtime/execution/index.js'
@@ -114,7 +115,7 @@ export class ExecutorCore {
     if (!genesisBytes)
       throw Object.assign(new Error('this node has no genesis'), { code: 'GENESIS_MISSING' })
     this.chainId = chainIdOf(sha256, genesisBytes)
-    this.cache = createModuleCache(ports)
+    this.cache = createModuleCache()
     if (!this.store.applied()) this.found(genesisBytes)
     const { genesis, tip, nextValidators, leafSalt } = readTip(this.store, genesisBytes)
     this.tip = tip
@@ -123,6 +124,7 @@ export class ExecutorCore {
     this.checkRoot()
     this.store.checkReadsWith(this.tree)
     this.state = new ChainState(this.store, this.tree)
+    warmModules(this.state, this.cache, ports)
     this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.tip)
     return {
       chainId: this.chainId,
@@ -253,7 +255,6 @@ export class ExecutorCore {
       executed,
       skipped,
       signedBy: this.nextValidators.members,
-      aliases: this.queries.aliases(),
     })
     this.store.applyBlock(write)
     this.tree.accept(executed.tree)

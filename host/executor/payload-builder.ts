@@ -5,11 +5,12 @@ import {
   encodePayload,
   laneCount,
   transactionRoots,
+  transactionsPerBlockMax,
   type Bundle,
   type ErrorCode,
   type Result,
 } from '../../runtime/protocol/index.js'
-import type { Admission } from '../../runtime/execution/index.js'
+import { LaneMeter, type Admission } from '../../runtime/execution/index.js'
 import { sha256 } from '../keys/crypto.js'
 import type { BuildReply } from './messages.js'
 
@@ -21,6 +22,7 @@ export function buildPayload(
   const lanes: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
   const signed: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
   const slots = new Set<string>()
+  const meter = new LaneMeter()
   const dropped: BuildReply['dropped'] = []
   let count = 0
   for (const bytes of candidates) {
@@ -32,12 +34,14 @@ export function buildPayload(
       dropped.push({ id, code: admission.code })
       continue
     }
-    const { keyId, stream, sequence, lane } = admission.value
+    const { keyId, stream, sequence, lane, fuelReserved } = admission.value
     const slot = `${bytesToHex(keyId)}:${stream}:${sequence}`
     if (slots.has(slot)) {
       dropped.push({ id, code: 'SEQUENCE_REUSED' })
       continue
     }
+    // What does not fit its lane's share of this block stays in the pool for the next one.
+    if (count >= transactionsPerBlockMax || !meter.admit(lane, bytes.length, fuelReserved)) continue
     slots.add(slot)
     lanes[lane].push(bytes)
     signed[lane].push(bundle.signed.bytes)

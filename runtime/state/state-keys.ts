@@ -82,7 +82,9 @@ export function decodeStateKey(encoded: Uint8Array): StateKey | undefined {
 export function bytesToText(bytes: Uint8Array): string {
   let text = ''
   for (let start = 0; start < bytes.length; start += 1_024) {
-    text += String.fromCharCode(...bytes.subarray(start, start + 1_024))
+    const chunk = bytes.length <= 1_024 ? bytes : bytes.subarray(start, start + 1_024)
+    // `apply` on the array itself is several times as fast as spreading it.
+    text += String.fromCharCode.apply(null, chunk as unknown as number[])
   }
   return text
 }
