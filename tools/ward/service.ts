@@ -1,4 +1,5 @@
 // `ward service install | uninstall`: the node as a systemd service.
+import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { installUnit, serviceUnit, uninstallUnit } from '../../host/appliance/service-unit.js'
@@ -42,7 +43,8 @@ function install(options: ServiceChoice & { dir: string; user: string; print?: b
     process.stdout.write(serviceUnit(unit))
     return
   }
-  const file = writable(options.unitDir, () => installUnit(unit, options.unitDir))
+  checkWritable(options.unitDir)
+  const file = installUnit(unit, options.unitDir)
   process.stdout.write(
     `${file} was written. Next: systemctl daemon-reload && systemctl enable --now ${options.name}\n` +
       'The node starts sealed: unlock it on its page.\n',
@@ -50,7 +52,8 @@ function install(options: ServiceChoice & { dir: string; user: string; print?: b
 }
 
 function uninstall(options: ServiceChoice): void {
-  const file = writable(options.unitDir, () => uninstallUnit(nameOf(options), options.unitDir))
+  checkWritable(options.unitDir)
+  const file = uninstallUnit(nameOf(options), options.unitDir)
   process.stdout.write(
     `${file} was removed. Next: systemctl disable --now ${options.name}; systemctl daemon-reload\n` +
       "The node's folder is as it was.\n",
@@ -62,15 +65,11 @@ function nameOf({ name }: ServiceChoice): string {
   throw new CommandError('USAGE', '--name: letters, digits and - expected', exitStatus.usage)
 }
 
-function writable<T>(unitFolder: string, work: () => T): T {
+function checkWritable(unitFolder: string): void {
   try {
-    return work()
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code !== 'STORE_READ_ONLY' && code !== 'EACCES' && code !== 'ENOENT') throw error
-    throw new CommandError(
-      'UNIT_UNWRITABLE',
-      `${unitFolder} cannot be written. Run it as root, or choose --unit-dir.`,
-    )
+    accessSync(unitFolder, constants.W_OK)
+  } catch {
+    const advice = 'Run it as root, or choose --unit-dir.'
+    throw new CommandError('UNIT_UNWRITABLE', `${unitFolder} cannot be written. Nothing was changed. ${advice}`)
   }
 }

@@ -1,2 +1,0 @@
-/** Lower-case hex. */
-export declare function sha256OfFile(file: string): string
