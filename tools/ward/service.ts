@@ -70,6 +70,9 @@ function checkWritable(unitFolder: string): void {
     accessSync(unitFolder, constants.W_OK)
   } catch {
     const advice = 'Run it as root, or choose --unit-dir.'
-    throw new CommandError('UNIT_UNWRITABLE', `${unitFolder} cannot be written. Nothing was changed. ${advice}`)
+    throw new CommandError(
+      'UNIT_UNWRITABLE',
+      `${unitFolder} cannot be written. Nothing was changed. ${advice}`,
+    )
   }
 }
