@@ -14,7 +14,6 @@ import {
   transactionRoots,
   validatorsHash,
   verifyCertificate,
-  zeroHash,
   type BlockHeader,
   type Validator,
 } from '../../runtime/protocol/index.js'
@@ -27,13 +26,15 @@ interface Parent {
   /** The chain id stands for the block hash of genesis. */
   blockHash: Uint8Array
   resultHash: Uint8Array
-  certificateHash: Uint8Array
   nextValidatorsHash: Uint8Array
   time: number
 }
 
+/** What a block's check looks up beside the block. */
+export type BlockLookups = Pick<ChainStore, 'transactionLocation' | 'bodyByHash' | 'attachmentByHash'>
+
 export class BlockCheck {
-  readonly #store: ChainStore
+  readonly #store: BlockLookups
   readonly #chainId: Uint8Array
   /** Sets that are known, by hash in hex: a header names its set by hash only. */
   readonly #sets = new Map<string, readonly Validator[]>()
@@ -43,7 +44,7 @@ export class BlockCheck {
   certificatesUnknown = 0
   transactions = 0
 
-  constructor(store: ChainStore, genesis: Uint8Array, sets: readonly (readonly Validator[])[]) {
+  constructor(store: BlockLookups, genesis: Uint8Array, sets: readonly (readonly Validator[])[]) {
     this.#store = store
     this.#chainId = chainIdOf(sha256, genesis)
     for (const set of sets) this.#sets.set(hexOf(validatorsHash(sha256, set)), set)
@@ -66,7 +67,6 @@ export class BlockCheck {
         height: 0,
         blockHash,
         resultHash: own,
-        certificateHash: zeroHash,
         nextValidatorsHash,
         time: 0,
       }
@@ -75,13 +75,11 @@ export class BlockCheck {
     const header = decodeHeader(block.header)
     if (!header.ok) return `its header does not decode: ${header.code}`
     const blockHash = sha256(block.header)
-    const certificateHash = sha256(block.certificate)
     const { time } = header.value
     this.#parent = {
       height: block.height,
       blockHash,
       resultHash: own,
-      certificateHash,
       nextValidatorsHash,
       time,
     }
@@ -100,9 +98,8 @@ export class BlockCheck {
     if (!equalBytes(header.parentHash, parent.blockHash)) return 'it does not follow the block before it'
     if (!equalBytes(header.parentResultHash, parent.resultHash))
       return 'it names another result of its parent'
-    if (!equalBytes(header.parentCertificateHash, parent.certificateHash)) {
-      return 'it names another certificate of its parent'
-    }
+    // The header names the certificate that its proposer held. Any quorum of the same votes is as good,
+    // and this node may have gathered another one, so the two need not be equal.
     if (!equalBytes(header.validatorsHash, parent.nextValidatorsHash))
       return 'its validators are not those chosen'
     return header.time > parent.time ? undefined : 'its time is not after its parent'
@@ -157,7 +154,8 @@ export class BlockCheck {
     const lanes = lanesOf(block.payload)
     if (!lanes) return 'its transactions do not decode'
     const roots = transactionRoots(sha256, lanes)
-    if (roots.some((root, lane) => !equalBytes(root, header.transactionRoots[lane]))) {
+    const isSame = roots.length === header.transactionRoots.length
+    if (!isSame || roots.some((root, lane) => !equalBytes(root, header.transactionRoots[lane]))) {
       return 'its transactions are not those of its header'
     }
     for (const bytes of lanes.flat()) {
