@@ -10,6 +10,7 @@ import {
 } from '../../runtime/protocol/index.js'
 import type { ExecutedBlock, GenesisOutcome, LedgerRecord } from '../../runtime/execution/index.js'
 import { encodeRow, store as tables, validatorRow } from '../../runtime/execution/kernel-tables.js'
+import { patientStatus, readPatient } from '../../runtime/execution/record-rows.js'
 import { decodeStateKey, type WriteSet } from '../../runtime/state/index.js'
 import type { SkippedLeaders } from '../../consensus/pbft/types.js'
 import type { AttachmentWrite, BlockWrite, BodyWrite } from '../store/store-types.js'
@@ -54,6 +55,7 @@ export function buildBlockWrite(parts: FinalParts): BlockWrite {
     writes: executed.writeSet,
     pages: executed.tree.pageWrites,
     stateRoot: executed.result.stateRoot,
+    erasedPatients: erasedPatients(executed.writeSet),
     notes: [
       { name: skippedNote, value: skipped },
       { name: validatorsNote, value: encodeRow(validatorRow, parts.signedBy) },
@@ -86,6 +88,16 @@ export function changedAliases(writes: WriteSet): string[] {
   return writes.state.flatMap((write) => {
     const key = write.store === tables.alias ? decodeStateKey(write.key) : undefined
     return key?.kind === 'point' ? [utf8ToText(key.key)] : []
+  })
+}
+
+/** Patients that this block erased: their keys are destroyed in the same transaction. */
+export function erasedPatients(writes: WriteSet): Uint8Array[] {
+  return writes.state.flatMap(({ store, key, value }) => {
+    const place = store === tables.patient && value !== undefined ? decodeStateKey(key) : undefined
+    if (place?.kind !== 'point') return []
+    const head = readPatient({ get: () => value, scan: () => [] }, place.key)
+    return head?.status === patientStatus.erased ? [place.key] : []
   })
 }
 

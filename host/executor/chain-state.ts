@@ -1,25 +1,30 @@
 // The final state as execution reads it: the sealed store, the state tree, and bodies under their hashes.
 import type { RecordBody } from '../../runtime/protocol/index.js'
-import type { ParentState } from '../../runtime/execution/index.js'
+import type { ExecutedBlock, ParentState } from '../../runtime/execution/index.js'
 import { decodeRecordRow, type RecordRow } from '../../runtime/execution/record-rows.js'
 import { store as tables } from '../../runtime/execution/kernel-tables.js'
-import type {
-  OrderedEntry,
-  StateReader,
-  StateTree,
-  StateWrite,
-  TreeUpdate,
+import {
+  orderMax,
+  type OrderedEntry,
+  type StateReader,
+  type StateTree,
+  type StateWrite,
+  type TreeUpdate,
 } from '../../runtime/state/index.js'
 import type { ChainReader } from '../store/store-types.js'
+import { RecordCache } from './record-cache.js'
 
 export class ChainState implements ParentState {
+  private readonly cache = new RecordCache()
+
   constructor(
     private readonly store: ChainReader,
     private readonly tree: StateTree,
   ) {}
 
   get(table: string, key: Uint8Array): Uint8Array | undefined {
-    return this.store.get(table, key)
+    if (table !== tables.record) return this.store.get(table, key)
+    return this.cache.row(key, () => this.store.get(table, key))
   }
 
   scan(...scan: Parameters<StateReader['scan']>): OrderedEntry[] {
@@ -27,10 +32,24 @@ export class ChainState implements ParentState {
   }
 
   scanIndex(...scan: Parameters<StateReader['scan']>): OrderedEntry[] {
-    return this.store.scanIndex(...scan)
+    const [store, table, partition, from, to, limit, descending] = scan
+    if (store !== tables.record || descending !== true) return this.store.scanIndex(...scan)
+    const cached = this.cache.newest(table, partition, { from, to, limit }, (count) =>
+      this.store.scanIndex(store, table, partition, 0n, orderMax, count, true),
+    )
+    return cached ?? this.store.scanIndex(...scan)
+  }
+
+  /** A block became final: what it added is likely to be read next. */
+  onCommit(executed: ExecutedBlock, hasErasure: boolean): void {
+    this.cache.onCommit(executed, hasErasure)
   }
 
   bodyOf(recordId: Uint8Array): RecordBody | 'erased' | undefined {
+    return this.cache.body(recordId, () => this.storedBody(recordId))
+  }
+
+  private storedBody(recordId: Uint8Array): RecordBody | 'erased' | undefined {
     const row = this.recordRow(recordId)
     if (!row) return undefined
     const body = this.store.bodyByHash(row.header.bodyHash)
@@ -39,7 +58,7 @@ export class ChainState implements ParentState {
   }
 
   recordRow(recordId: Uint8Array): RecordRow | undefined {
-    const row = this.store.get(tables.record, recordId)
+    const row = this.get(tables.record, recordId)
     return row === undefined ? undefined : decodeRecordRow(row)
   }
 

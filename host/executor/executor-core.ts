@@ -258,6 +258,7 @@ export class ExecutorCore {
     })
     this.store.applyBlock(write)
     this.tree.accept(executed.tree)
+    this.state.onCommit(executed, (write.erasedPatients ?? []).length > 0)
     this.candidates.clear()
     this.bundles.forget(executed.transactionIds.map(bytesToHex))
     this.advance(blockHash, request.resultHash, final, skipped, executed)
