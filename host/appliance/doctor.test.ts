@@ -82,7 +82,15 @@ t.test('a node that worked is whole; what is damaged is named', async (t) => {
   const removed = (at: number) => (store: ChainStore, rows: ReturnType<typeof records>) =>
     store.environment.write(() => store.environment.remove(rows.at(at)?.storedKey ?? Buffer.alloc(0)))
 
-  t.match(await examineWith(table.index, removed(0)), [{ table: 'index' }, { table: 'index' }])
+  // The ledger's rows only: the index of versions shares this table and is checked by its seals.
+  const withoutLedgerRow = (store: ChainStore, rows: ReturnType<typeof records>): void => {
+    const sealer = store.environment.sealer(table.index)
+    const isOfLedger = ({ storedKey, record }: (typeof rows)[number]): boolean =>
+      Buffer.from(sealer.openEntry(storedKey, record).trueKey).includes('$record')
+    const row = rows.find(isOfLedger)
+    store.environment.write(() => store.environment.remove(row?.storedKey ?? Buffer.alloc(0)))
+  }
+  t.match(await examineWith(table.index, withoutLedgerRow), [{ table: 'index' }, { table: 'index' }])
   t.match(await examineWith(table.transaction, removed(0)), [{ message: /index of transactions/ }])
   t.ok((await examineWith(table.statePoint, removed(0))).some(({ message }) => /leaves/.test(message)))
   t.match(await examineWith(table.body, removed(-1)), [{ message: /body/ }])
