@@ -55,3 +55,22 @@ t.test('a lost store, a copy put back and a missing token are not clean', async 
   rmSync(join(folder, 'votes.token'))
   t.equal(await start(), false, 'token lost')
 })
+
+t.test('a lost record stays lost until a new one is on disk, however often the node starts', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const dataKey = await createKeyslotFile(join(folder, 'keyslots'), password, { cost: testCost })
+  const cleanAt = async (persists: boolean, options?: { create: boolean }): Promise<boolean> => {
+    const votes = openVotesStore(folder, dataKey, options)
+    const { clean } = votes.load()
+    if (persists) votes.persist({ record: utf8('r'), put: [], drop: [] })
+    await votes.close()
+    return clean
+  }
+  t.equal(await cleanAt(true, { create: true }), true)
+  rmSync(join(folder, 'votes.lmdb'))
+  t.equal(await cleanAt(false), false)
+  t.equal(await cleanAt(false), false, 'a restart alone mends nothing')
+  t.equal(await cleanAt(true), false)
+  t.equal(await cleanAt(false), true, 'a new record is on disk')
+})

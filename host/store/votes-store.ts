@@ -12,6 +12,8 @@ import { table, votesTables } from './tables.js'
 const recordKey = Buffer.from('record', 'latin1')
 const tokenKey = Buffer.from('token', 'latin1')
 const tokenBytes = 16
+/** Present from the start at which the record was found lost until a new one is on disk. */
+const uncleanKey = Buffer.from('unclean', 'latin1')
 
 export interface VotesStoreOptions {
   /**
@@ -24,7 +26,7 @@ export interface VotesStoreOptions {
 export class VotesStore implements VoteStore {
   readonly #environment: SealedEnvironment
   readonly #ownKey: DataKey | undefined
-  readonly #clean: boolean
+  #clean: boolean
 
   private constructor(environment: SealedEnvironment, ownKey: DataKey | undefined, clean: boolean) {
     this.#environment = environment
@@ -87,7 +89,10 @@ export class VotesStore implements VoteStore {
         environment.put(table.voteBody, storedKey(environment, table.voteBody, hash), hash, bytes)
       }
       for (const hash of write.drop) environment.remove(storedKey(environment, table.voteBody, hash))
+      // The core persists again only when its silence is over (R17): from now on this store knows all.
+      if (!this.#clean) environment.remove(storedKey(environment, table.voteToken, uncleanKey))
     })
+    this.#clean = true
   }
 
   get fileBytes(): number {
@@ -116,6 +121,13 @@ function storedKey(environment: SealedEnvironment, id: VoteTable, trueKey: Uint8
   stored[0] = id
   environment.sealer(id).hideKey(trueKey, stored, 1)
   return stored
+}
+
+function markUnclean(environment: SealedEnvironment): void {
+  environment.write(() => {
+    const key = storedKey(environment, table.voteToken, uncleanKey)
+    environment.put(table.voteToken, key, uncleanKey, new Uint8Array([1]))
+  })
 }
 
 /**
