@@ -52,7 +52,11 @@ export class VotesStore implements VoteStore {
         storedKey(environment, table.voteToken, tokenKey),
         tokenKey,
       )
-      const clean = isFounding || isOneOf(remembered, held)
+      const uncleanPlace = storedKey(environment, table.voteToken, uncleanKey)
+      const wasUnclean = environment.get(table.voteToken, uncleanPlace, uncleanKey) !== undefined
+      const clean = !wasUnclean && (isFounding || isOneOf(remembered, held))
+      // Marked before the token is renewed: a crash in between must not turn a lost record into a clean one.
+      if (!clean) markUnclean(environment)
       renewToken(environment, tokenPath, dataKey, remembered)
       return new VotesStore(environment, ownKey, clean)
     } catch (error) {
