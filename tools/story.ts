@@ -101,7 +101,7 @@ async function tell(
   if (killed !== undefined) await restart(network, killed, say)
   watcher.close()
   await nurse.signOut()
-  const verdict = await judge(network, patient, times)
+  const verdict = await judge(network, patient, times, killed ?? '')
   await sayVerdict(network, verdict, patient, say)
   return verdict
 }

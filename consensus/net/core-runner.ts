@@ -102,10 +102,23 @@ export class CoreRunner {
     queueMicrotask(() => this.#run())
   }
 
+  /**
+   * The next message of a peer. Decoders are total; should one throw all the same, the frame is lost and the
+   * node is not: what a peer sends must never end this process.
+   */
+  #nextEvent(): ReturnType<RunnerEffects['nextEvent']> {
+    try {
+      return this.#effects.nextEvent()
+    } catch (error) {
+      this.#ports.logger?.error({ code: 'MESSAGE_DECODER_FAILED', error: String(error) }, 'frame dropped')
+      return null
+    }
+  }
+
   #run(): void {
     const sliceEnd = performance.now() + loopSliceMs
     for (;;) {
-      const event = this.#closed ? 'idle' : (this.#events.shift() ?? this.#effects.nextEvent())
+      const event = this.#closed ? 'idle' : (this.#events.shift() ?? this.#nextEvent())
       if (event === 'idle') break
       if (event !== null) this.#step(event)
       if (performance.now() < sliceEnd) continue

@@ -59,6 +59,8 @@ export class NodeProcesses {
 
   /** SIGKILL: nothing is flushed, no goodbye is said. */
   kill(name: string): Promise<void> {
+    if (!this.running.has(name))
+      throw new CommandError('NODE_UNKNOWN', `no running node is called "${name}"`)
     return this.end(name, 'SIGKILL')
   }
 

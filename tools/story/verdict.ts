@@ -25,11 +25,18 @@ export interface Verdict {
     alert: string | null
   }[]
   latencyMs: { final: number; alertOnObserver: number }
+  /** The leader that `--kill-leader` killed; empty otherwise. */
+  killed: string
   /** Words for what did not hold; empty when ok. */
   problems: string[]
 }
 
-export async function judge(network: StoryNetwork, patient: string, times: SceneTimes): Promise<Verdict> {
+export async function judge(
+  network: StoryNetwork,
+  patient: string,
+  times: SceneTimes,
+  killed: string,
+): Promise<Verdict> {
   const problems: string[] = []
   const statuses = await network.converge(30_000)
   let first: { alerts: AlertView[]; orders: OrderView[] } | undefined
@@ -58,6 +65,7 @@ export async function judge(network: StoryNetwork, patient: string, times: Scene
       return { item, display, category, status, rule, alert }
     }),
     latencyMs: { final: times.final - times.sent, alertOnObserver: times.alertOnObserver - times.sent },
+    killed,
     problems,
   }
 }
