@@ -112,12 +112,10 @@ t.test('Lisa Jones on a real network, in a real browser, with nothing readable o
     rmSync(control, { recursive: true })
   })
 
-  await t.test('the page: sign in, see, acknowledge and sign', async (t) => {
-    const executablePath = findChromium()
-    if (executablePath === undefined) {
-      t.skip('no Chromium on this machine: the page was not driven')
-      return
-    }
+  const chromium = findChromium()
+  const skip = chromium === undefined && 'no Chromium on this machine: the page was not driven'
+  await t.test('the page: sign in, see, acknowledge and sign', { skip }, async (t) => {
+    const executablePath = chromium ?? ''
     const shell = await driveShell(pageUrl, { executablePath, timeoutMs: 30_000 })
     t.teardown(() => shell.close())
     await shell.signIn('Nurse, ward 4 West', 'demo nurse password')
