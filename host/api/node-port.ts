@@ -89,12 +89,20 @@ export interface SummaryLine {
  */
 export interface Prepared {
   id: string
-  /** What the signer says by signing, e.g. "I acknowledge", "I order". Never empty. */
+  /**
+   * What the signer says by signing, e.g. "I acknowledge", "I order". Never empty, and fixed for each method
+   * and kind of record: no word of the proposal is in it.
+   */
   meaning: string
   /** Decoded from the transaction bytes, in reading order. See `summary.ts`. */
   summary: SummaryLine[]
-  /** The patient whom it concerns; null when it concerns none. */
-  patient: PatientView | null
+  /** Every patient whom it concerns, of those whom the signer may see. */
+  patients: PatientView[]
+  /**
+   * What else it names: patients and records that the signer may not see or that do not exist, and bytes
+   * that cannot be read. Nobody should sign while there is any. Both lists empty: it concerns no patient.
+   */
+  unknownSubjects: string[]
   /** Payload bytes that will be signed. */
   bytesHex: string
   lane: string

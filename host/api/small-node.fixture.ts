@@ -9,7 +9,6 @@ import {
   recordId,
   recordKind,
   type RecordKindName,
-  type Schema,
 } from '../../runtime/protocol/index.js'
 import { ok, refused } from '../../runtime/protocol/result.js'
 import { encodeJson, encodeRecordBody } from './borsh-json.js'
@@ -30,6 +29,8 @@ import type {
   RecordJson,
   Session,
 } from './node-port.js'
+import { methodSchemas } from './small-node-methods.fixture.js'
+import { subjectViews } from './subjects.js'
 import { summarise } from './summary.js'
 import { alertViews, orderViews, patientViews } from './views.js'
 
@@ -60,22 +61,6 @@ export const rule: PersonView = {
   roles: ['contract'],
 }
 export const patientOf = (name: string): string => bytesToHex(idOf(name).slice(0, 16))
-
-const methodSchemas: Readonly<Record<string, Schema>> = {
-  'ward/alerts.acknowledge': {
-    struct: [
-      ['alert', { fixed: 32 }],
-      ['response', 'string'],
-      ['reason', 'string'],
-    ],
-  },
-  'ward/orders.sign': {
-    struct: [
-      ['order', { fixed: 32 }],
-      ['meaning', 'string'],
-    ],
-  },
-}
 
 export interface NewRecord {
   kind: RecordKindName
@@ -231,18 +216,19 @@ class SmallNodeOfOne implements SmallNode {
   async prepare(session: Session, proposal: Proposal): Promise<Outcome<Prepared>> {
     const built = buildTransaction(session, proposal)
     if (!built.ok) return built
+    const views = this.patientViews()
     const summary = summarise(built.value.payload, built.value.bodies, {
       hash,
       methodInput: (target, method) => methodSchemas[`${target}.${method}`],
       record: (id) => this.records_.find((record) => record.id === id),
+      patientName: (id) => views.find((view) => view.patient === id)?.family,
     })
     if (!summary.ok) return refused('REQUEST_MALFORMED', summary.detail)
-    const [subject] = summary.value.patients
     const view: Prepared = {
       id: randomBytes(16).toString('hex'),
       meaning: summary.value.meaning,
       summary: summary.value.lines,
-      patient: this.patientViews().find((patient) => patient.patient === subject) ?? null,
+      ...subjectViews(summary.value, views),
       bytesHex: bytesToHex(built.value.payload),
       lane: summary.value.lane,
       passwordNeeded: !(this.sessions.get(session.token)?.hasSigned ?? false),

@@ -10,8 +10,8 @@ import {
   type Transaction,
 } from '../../runtime/protocol/index.js'
 import { encodeJson, encodeRecordBody } from './borsh-json.js'
-import type { RecordJson } from './node-port.js'
-import { summarise, type SummaryContext } from './summary.js'
+import type { Json, RecordJson } from './node-port.js'
+import { summarise, type SummaryContext, type TransactionSummary } from './summary.js'
 
 const hash = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest())
 const alertId = 'ab'.repeat(32)
@@ -27,6 +27,7 @@ const context: SummaryContext = {
   hash,
   methodInput: (target, method) =>
     `${target}.${method}` === 'ward/alerts.acknowledge' ? acknowledge : undefined,
+  patientName: (id) => (id === patient ? 'Jones, Lisa' : undefined),
   record: (id) =>
     id === alertId
       ? ({
@@ -79,7 +80,12 @@ t.test('an unknown record stays an id: nothing is guessed', async (t) => {
   if (!args.ok) throw new Error('args')
   const summary = summarise(callOf('acknowledge', args.value), [], context)
   t.match(summary, {
-    value: { meaning: 'I acknowledge', patients: [], lines: [{}, { text: 'ee'.repeat(32) }] },
+    value: {
+      meaning: 'I acknowledge',
+      patients: [],
+      unknownSubjects: ['ee'.repeat(32)],
+      lines: [{}, { text: 'ee'.repeat(32) }],
+    },
   })
 })
 
@@ -119,6 +125,8 @@ t.test('an append shows the bodies that it commits to, and refuses others', asyn
       patients: [bytesToHex(new Uint8Array(16).fill(7))],
       lines: [
         { text: 'Finding wound-assessment' },
+        { label: 'Patient', text: bytesToHex(new Uint8Array(16).fill(7)) },
+        { label: 'Time', text: '1970-01-01 00:00:00.001 UTC' },
         { label: 'Concepts', text: 'redness, purulent-drainage' },
         { label: 'Site', text: 'abdomen' },
       ],
@@ -128,4 +136,103 @@ t.test('an append shows the bodies that it commits to, and refuses others', asyn
     code: 'BODY_MISMATCH',
   })
   t.match(summarise(payload, [], context), { code: 'BODY_MISMATCH' })
+})
+
+const sign: Schema = {
+  struct: [
+    ['order', { fixed: 32 }],
+    ['meaning', 'string'],
+  ],
+}
+
+/** What the dialog gets of a call of a method that takes `schema`. */
+function summaryOf(target: string, method: string, schema: Schema, args: Json): TransactionSummary {
+  const encoded = encodeJson(schema, args)
+  if (!encoded.ok) throw new Error(encoded.detail)
+  const action = { type: 'call' as const, target, method, args: encoded.value, attachments: [] }
+  const summary = summarise(encodeTransaction({ ...common, action }), [], {
+    ...context,
+    methodInput: () => schema,
+  })
+  if (!summary.ok) throw new Error(summary.code)
+  return summary.value
+}
+
+t.test('the page writes no word of the headline', async (t) => {
+  const signed = summaryOf('ward/orders', 'sign', sign, { order: alertId, meaning: 'I merely looked' })
+  t.equal(signed.meaning, 'I order')
+  t.match(signed.lines[2], { label: 'Meaning', text: '“I merely looked”' })
+  const answer = (response: string): string =>
+    summaryOf('ward/alerts', 'acknowledge', acknowledge, { alert: alertId, response, reason: '' }).meaning
+  t.equal(answer('will-review'), 'I answer: will review')
+  t.equal(answer('nothing of note'), 'I answer')
+  t.equal(answer('toString'), 'I answer')
+  t.equal(summaryOf('vendor/x', 'sign', sign, { order: alertId, meaning: 'I order' }).meaning, 'I sign')
+})
+
+t.test('subjects are found in lists, in text and in bytes', async (t) => {
+  const other = '12'.repeat(16)
+  const lines: Schema = { vec: { struct: [['record', { option: { fixed: 32 } }]] } }
+  const nested = summaryOf('vendor/x', 'm', lines, [{ record: null }, { record: alertId }])
+  t.match(nested, { patients: [patient], unknownSubjects: [] })
+  const foreign = summaryOf('vendor/x', 'm', lines, [{ record: alertId }, { record: 'ee'.repeat(32) }])
+  t.match(foreign, { patients: [patient], unknownSubjects: ['ee'.repeat(32)] })
+  const two = summaryOf(
+    'vendor/x',
+    'm',
+    { struct: [['whom', { vec: { fixed: 16 } }]] },
+    {
+      whom: [patient, other],
+    },
+  )
+  t.same(two.patients, [patient, other])
+  const text: Schema = { struct: [['note', 'string']] }
+  t.same(summaryOf('vendor/x', 'm', text, { note: `for ${other.toUpperCase()}.` }).patients, [other])
+  t.same(summaryOf('vendor/x', 'm', text, { note: 'for nobody' }).patients, [])
+  t.same(summaryOf('vendor/x', 'm', { vec: 'u8' }, Array<number>(16).fill(0x12)).patients, [other])
+  const hidden = summaryOf('vendor/x', 'm', { struct: [['data', 'bytes']] }, { data: `00${other}` })
+  t.same(hidden.unknownSubjects, ['data: 17 bytes'])
+})
+
+t.test('governance names keys and entities, and now and then a patient', async (t) => {
+  const key: Schema = { struct: [['keyId', { fixed: 16 }]] }
+  const entity: Schema = { struct: [['entity', { fixed: 32 }]] }
+  const whom: Schema = { struct: [['patient', { option: { fixed: 16 } }]] }
+  t.match(summaryOf('ward/governance', 'revokeKey', key, { keyId: '12'.repeat(16) }), {
+    meaning: 'I revoke this key',
+    patients: [],
+    unknownSubjects: [],
+  })
+  t.match(summaryOf('ward/policy', 'assignRole', entity, { entity: 'ee'.repeat(32) }), {
+    patients: [],
+    unknownSubjects: [],
+  })
+  t.same(summaryOf('ward/policy', 'grant', whom, { patient }).patients, [patient])
+  t.match(summaryOf('ward/policy', 'grant', whom, { patient }).lines[1], {
+    label: 'Patient',
+    text: `Jones, Lisa (${patient})`,
+  })
+})
+
+t.test('an append concerns the patients of its records and of what they answer', async (t) => {
+  const content = encodeRecordBody('alertResponse', { response: 'disagree', reason: '' })
+  if (!content.ok) throw new Error('body')
+  const body: RecordBody = { salt: new Uint8Array(16), content: content.value }
+  const record = (subject: number, supersedes: string) => ({
+    kind: recordKind.alertResponse,
+    patient: new Uint8Array(16).fill(subject),
+    code: '',
+    effectiveTime: 1,
+    bodyHash: hash(Buffer.concat([body.salt, body.content])),
+    supersedes: new Uint8Array(Buffer.from(supersedes, 'hex')),
+  })
+  const records = [record(7, alertId), record(8, 'ee'.repeat(32))]
+  const payload = encodeTransaction({ ...common, action: { type: 'append', records } })
+  t.match(summarise(payload, [body, body], context), {
+    value: {
+      meaning: 'I answer: disagree',
+      patients: ['07'.repeat(16), patient, '08'.repeat(16)],
+      unknownSubjects: ['ee'.repeat(32)],
+    },
+  })
 })

@@ -20,6 +20,8 @@ import { equalBytes } from '../../runtime/protocol/bytes.js'
 import { ok, refused, type Result } from '../../runtime/protocol/result.js'
 import { decodeToJson } from './borsh-json.js'
 import type { Json, JsonObject, RecordJson, SummaryLine } from './node-port.js'
+import { meaningOf } from './signing-meaning.js'
+import { reachOfCall, SubjectSearch } from './subjects.js'
 import { isJsonObject, recordKindNameOf } from './views.js'
 
 export interface SummaryContext {
@@ -28,13 +30,17 @@ export interface SummaryContext {
   methodInput(target: string, method: string): Schema | undefined
   /** A record that the transaction names, if the signer may see it. */
   record(id: string): RecordJson | undefined
+  /** Name of a patient, if the signer may see it. */
+  patientName(id: string): string | undefined
 }
 
 export interface TransactionSummary {
   meaning: string
   lines: SummaryLine[]
-  /** Hex subjects that it concerns: of its records, or of the records that its arguments name. */
+  /** Hex ids of the patients of its records, of its arguments, and of the records that they name. */
   patients: string[]
+  /** What it names that leads to no patient: ids of no record that the signer may see, unreadable bytes. */
+  unknownSubjects: string[]
   lane: string
 }
 
@@ -68,9 +74,9 @@ function summariseAppend(
   context: SummaryContext,
 ): Result<TransactionSummary, SummaryCode> {
   const lines: SummaryLine[] = []
-  const patients = new Set<string>()
+  const subjects = new SubjectSearch((id) => context.record(id))
+  const meanings = new Set<string>()
   let laneNumber = 0
-  let meaning = ''
   for (const [index, header] of action.records.entries()) {
     const body = bodies.at(index)
     if (body === undefined || !equalBytes(bodyHash(context.hash, body), header.bodyHash)) {
@@ -81,11 +87,18 @@ function summariseAppend(
     if (content !== undefined && !content.ok) return refused('BODY_MISMATCH', `record ${index}`)
     const fields = isJsonObject(content?.value) ? content.value : {}
     lines.push(...recordLines(header, fields, context))
-    patients.add(bytesToHex(header.patient))
+    subjects.addPatient(bytesToHex(header.patient))
+    if (header.supersedes) subjects.addRecord(bytesToHex(header.supersedes))
+    if (schema !== undefined) subjects.search(schema, fields, 'body')
     laneNumber = Math.max(laneNumber, laneOfRecord(header.kind))
-    meaning ||= meaningOf(recordKindNameOf(header.kind) ?? 'record', fields)
+    meanings.add(meaningOf(recordKindNameOf(header.kind) ?? 'record', fields))
   }
-  return ok({ meaning, lines, patients: [...patients], lane: laneNames[laneNumber] })
+  return ok({
+    meaning: [...meanings].join('; '),
+    lines,
+    ...listsOf(subjects),
+    lane: laneNames[laneNumber],
+  })
 }
 
 function recordLines(header: RecordHeader, body: JsonObject, context: SummaryContext): SummaryLine[] {
@@ -94,16 +107,44 @@ function recordLines(header: RecordHeader, body: JsonObject, context: SummaryCon
       label: 'Record',
       text: `${wordsOf(recordKindNameOf(header.kind) ?? `kind ${header.kind}`)} ${header.code}`.trim(),
     },
+    { label: 'Patient', text: describePatient(bytesToHex(header.patient), context) },
+    { label: 'Time', text: describeTime(header.effectiveTime) },
   ]
   if (header.supersedes) {
     lines.push({ label: 'Answers', text: describeRecord(bytesToHex(header.supersedes), context) })
   }
   for (const [name, value] of Object.entries(body)) {
     if (name !== 'schema' && !isEmpty(value)) {
-      lines.push({ label: wordsOf(name), text: describeValue(value, context) })
+      lines.push(lineOf(name, value, context))
     }
   }
   return lines
+}
+
+/** A sentence called `meaning` is the page's: quoted, so that nobody takes it for the shell's. */
+function lineOf(name: string, value: Json, context: SummaryContext): SummaryLine {
+  const text =
+    name === 'patient' && typeof value === 'string'
+      ? describePatient(value, context)
+      : describeValue(value, context)
+  return { label: wordsOf(name), text: name === 'meaning' ? `“${text}”` : text }
+}
+
+const listsOf = ({ found }: SubjectSearch): { patients: string[]; unknownSubjects: string[] } => ({
+  patients: [...found.patients],
+  unknownSubjects: [...found.unknown],
+})
+
+function describePatient(id: string, context: SummaryContext): string {
+  const name = context.patientName(id)
+  return name === undefined ? id : `${name} (${id})`
+}
+
+/** `2026-11-22 10:32:07.000 UTC`: from the bytes, in no zone but the one that it names. */
+function describeTime(time: number): string {
+  const at = new Date(time)
+  if (Number.isNaN(at.getTime())) return `${time} ms since 1970`
+  return at.toISOString().replace('T', ' ').replace('Z', ' UTC')
 }
 
 function summariseCall(
@@ -115,49 +156,21 @@ function summariseCall(
   const args = decodeToJson(schema, action.args)
   if (!args.ok) return refused('ARGUMENT_INVALID', args.detail)
   const lines: SummaryLine[] = [{ label: 'Action', text: `${wordsOf(action.method)} (${action.target})` }]
-  const patients = new Set<string>()
   const fields = isJsonObject(args.value) ? args.value : { argument: args.value }
   for (const [name, value] of Object.entries(fields)) {
-    if (!isEmpty(value)) lines.push({ label: wordsOf(name), text: describeValue(value, context) })
-    const subject = patientOf(name, value, context)
-    if (subject !== undefined) patients.add(subject)
+    if (!isEmpty(value)) lines.push(lineOf(name, value, context))
   }
+  const subjects = new SubjectSearch((id) => context.record(id))
+  subjects.search(schema, args.value, reachOfCall(action.target), 'argument')
   if (action.attachments.length > 0) {
     lines.push({ label: 'Attachments', text: action.attachments.map(bytesToHex).join(', ') })
   }
   return ok({
     meaning: meaningOf(`${action.target}.${action.method}`, fields),
     lines,
-    patients: [...patients],
+    ...listsOf(subjects),
     lane: laneNames[laneOfCall(action.target)],
   })
-}
-
-/** What the signer says by signing; part of the dialog and, for orders, of the record (21 CFR Part 11). */
-function meaningOf(subject: string, fields: JsonObject): string {
-  if (typeof fields.meaning === 'string' && fields.meaning !== '') return fields.meaning
-  const response = typeof fields.response === 'string' ? fields.response : ''
-  switch (subject) {
-    case 'alertResponse':
-    case 'ward/alerts.acknowledge':
-      return response === '' || response === 'acknowledged' ? 'I acknowledge' : `I answer: ${response}`
-    case 'ward/alerts.respond':
-      return `I answer: ${response}`
-    case 'orderEvent':
-      return `I sign: ${typeof fields.status === 'string' ? fields.status : 'order'}`
-    case 'ward/orders.sign':
-      return 'I order'
-    case 'ward/orders.decline':
-      return 'I decline'
-    case 'finding':
-      return 'I found this'
-    case 'observation':
-      return 'I observed this'
-    case 'admission':
-      return 'I admit this patient'
-    default:
-      return 'I sign'
-  }
 }
 
 const idPattern = /^[0-9a-f]{64}$/
@@ -183,12 +196,6 @@ function describeRecord(id: string, context: SummaryContext): string {
     (part): part is string => typeof part === 'string' && part !== '',
   )
   return parts.length > 0 ? parts.join(' — ') : `${wordsOf(record.kind)} ${record.code}`
-}
-
-function patientOf(name: string, value: Json, context: SummaryContext): string | undefined {
-  if (typeof value !== 'string') return undefined
-  if (name === 'patient') return value
-  return idPattern.test(value) ? context.record(value)?.patient : undefined
 }
 
 const isEmpty = (value: Json): boolean =>

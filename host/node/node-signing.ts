@@ -13,8 +13,9 @@ import {
   type ErrorCode,
   type Manifest,
 } from '../../runtime/protocol/index.js'
-import type { Outcome, Prepared, Proposal, ReceiptView, RecordJson } from '../api/node-port.js'
+import type { Outcome, PatientView, Prepared, Proposal, ReceiptView, RecordJson } from '../api/node-port.js'
 import { encodeJson, jsonToBorsh } from '../api/borsh-json.js'
+import { idsIn, subjectViews } from '../api/subjects.js'
 import { summarise } from '../api/summary.js'
 import { bodySchemaVersion, recordBodySchemas } from '../../runtime/protocol/index.js'
 import type { ReceiptEntry } from '../executor/messages.js'
@@ -39,12 +40,11 @@ const preparedMsMax = 120_000
 const validityMs = 180_000
 const finalWaitMsMax = 10_000
 const preparedCountMax = 256
+const recordsNamedMax = 64
 export const appendFuelLimit = 50_000_000
 const callFuelLimit = 100_000_000
 /** Deploying validates and instruments a module of up to 512 KiB. */
 const deployFuelLimit = 1_500_000_000
-/** Persons sign on stream 0; sources keep urgent and bulk sequences apart as they like. */
-const personStream = 0
 
 interface PreparedEntry {
   token: string
@@ -72,27 +72,32 @@ export class NodeSigning {
       entity: session.entity,
       publicKey: session.key.publicKey,
     }
-    const sequence = await this.sequences.next(keyIdOf(sha256, session.key.publicKey), personStream)
+    const stream = this.node.personStream
+    const sequence = await this.sequences.next(keyIdOf(sha256, session.key.publicKey), stream)
     const validUntil = this.now() + validityMs
     const fuelLimit = fuelLimitOf(draft.value)
     const payload = payloadOf(sender, draft.value, {
-      stream: personStream,
+      stream,
       sequence,
       validUntil,
       fuelLimit,
     })
     const records = await this.recordsNamed(session, proposal)
+    const visible = await this.reads.patients(session.entity)
+    if (!visible.ok) return visible
+    const { patients } = visible.value
     const summary = summarise(payload, draft.value.bodies, {
       hash: sha256,
       methodInput: (_, method) => manifest?.methods.find((candidate) => candidate.name === method)?.input,
       record: (id) => records.get(id),
+      patientName: (id) => nameOf(patients.find((view) => view.patient === id)),
     })
     if (!summary.ok) return refused(codeForSummary(summary.code), summary.detail)
     const view: Prepared = {
       id: bytesToHex(randomBytes(16)),
       meaning: summary.value.meaning,
       summary: summary.value.lines,
-      patient: await this.patientOf(session, summary.value.patients),
+      ...subjectViews(summary.value, patients),
       bytesHex: bytesToHex(payload),
       lane: summary.value.lane,
       passwordNeeded: !session.hasSigned,
@@ -149,26 +154,20 @@ export class NodeSigning {
 
   /** Records that the proposal names by id, as its signer may see them. */
   private async recordsNamed(session: PersonSession, proposal: Proposal): Promise<Map<string, RecordJson>> {
-    const ids = new Set(
-      JSON.stringify(proposal)
-        .match(/"[0-9a-f]{64}"/g)
-        ?.map((text) => text.slice(1, -1)),
-    )
+    // Beyond the bound they stay unknown, which the dialog refuses.
+    const ids = new Set(idsIn(JSON.stringify(proposal)).filter((id) => id.length === 64))
     const records = new Map<string, RecordJson>()
-    for (const id of [...ids].slice(0, 64)) {
+    for (const id of [...ids].slice(0, recordsNamedMax)) {
       const bytes = hexToBytes(id)
       const record = bytes && (await this.reads.record(session.entity, bytes))
       if (record) records.set(id, record)
     }
     return records
   }
-
-  private async patientOf(session: PersonSession, patients: string[]): Promise<Prepared['patient']> {
-    if (patients.length !== 1) return null
-    const views = await this.reads.patients(session.entity)
-    return views.ok ? (views.value.patients.find((view) => view.patient === patients[0]) ?? null) : null
-  }
 }
+
+const nameOf = (patient: PatientView | undefined): string | undefined =>
+  patient && `${patient.family}, ${patient.given}`
 
 function fuelLimitOf(draft: DraftTransaction): number {
   if (draft.action.type === 'append') return appendFuelLimit

@@ -149,7 +149,8 @@ export interface PreparedView {
   id: string
   meaning: string
   summary: { label: string; text: string }[]
-  patient: PatientView | null
+  patients: PatientView[]
+  unknownSubjects: string[]
   bytesHex: string
   lane: string
   passwordNeeded: boolean

@@ -3,13 +3,13 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { PersonView, PreparedView } from '../channel/views.js'
 import { shortId, visibleText } from '../values/text.js'
-import { formatLeft } from '../values/time.js'
 import type { Refusal, ShellApi } from './api.js'
 import { ProblemLine } from './problem-line.js'
 import { PasswordField, takePassword } from './password-field.js'
 import { PatientBanner } from './patient-banner.js'
 import { noticeOf, type Notice } from './shell-state.js'
-import type { SigningRequest } from './signing.js'
+import { subjectProblem, type SigningRequest } from './signing.js'
+import { SigningText, textLength } from './signing-text.js'
 
 export interface SigningDialogProps {
   request: SigningRequest
@@ -30,12 +30,16 @@ export function SigningDialog(props: SigningDialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   const heading = useRef<HTMLHeadingElement>(null)
   const field = useRef<HTMLInputElement | null>(null)
-  const { isBusy, problem, submit } = useSigning(props, field)
+  const [isRead, setIsRead] = useState(false)
+  const wrong = subjectProblem(request, props.openPatient)
+  const maySign = isRead && wrong === undefined
+  const { isBusy, problem, submit } = useSigning(props, field, maySign)
+  const isPasswordAsked = prepared.passwordNeeded && wrong === undefined
   useEffect(() => {
     dialog.current?.showModal()
     // showModal focuses what comes first; what is wanted next is the password, or else a reading of the
     // title.
-    if (prepared.passwordNeeded) field.current?.focus()
+    if (isPasswordAsked) field.current?.focus()
     else heading.current?.focus()
   }, [])
   const cancel = (): void => {
@@ -55,13 +59,19 @@ export function SigningDialog(props: SigningDialogProps) {
       }}
     >
       <p class="signing-band">wardchain · signing on this computer</p>
-      {prepared.patient !== null && <PatientBanner patient={prepared.patient} now={now} />}
+      <Subjects prepared={prepared} now={now} />
       <form onSubmit={(event) => void submit(event)}>
         <h2 id="signing-title" ref={heading} tabIndex={-1}>
           “{visibleText(prepared.meaning, 200)}”
         </h2>
-        <Summary prepared={prepared} application={request.application} person={person} now={now} />
-        {prepared.passwordNeeded && (
+        <SigningText
+          prepared={prepared}
+          application={request.application}
+          person={person}
+          now={now}
+          onEnd={() => setIsRead(true)}
+        />
+        {isPasswordAsked && (
           <PasswordField
             id="signing-password"
             label={`Password of ${visibleText(person?.label ?? '', 100)}`}
@@ -72,9 +82,10 @@ export function SigningDialog(props: SigningDialogProps) {
             fieldRef={field}
           />
         )}
-        <ProblemLine id="signing-problem" problem={problem} testId="signing-problem" />
+        <ProblemLine id="signing-problem" problem={wrong ?? problem} testId="signing-problem" />
+        <LengthLine length={textLength(prepared)} isRead={isRead} />
         <div class="actions">
-          <button type="submit" class="primary" disabled={isBusy} data-testid="sign">
+          <button type="submit" class="primary" disabled={isBusy || !maySign} data-testid="sign">
             {isBusy ? 'Signing, waiting for the network…' : 'Sign'}
           </button>
           <button type="button" disabled={isBusy} onClick={cancel} data-testid="cancel">
@@ -86,18 +97,38 @@ export function SigningDialog(props: SigningDialogProps) {
   )
 }
 
+/** The banner of everybody whom it concerns, or the words that it concerns nobody. */
+function Subjects({ prepared, now }: { prepared: PreparedView; now: number }) {
+  if (prepared.patients.length + prepared.unknownSubjects.length === 0) {
+    return (
+      <p class="signing-nobody" data-testid="no-patient">
+        This concerns no patient.
+      </p>
+    )
+  }
+  return (
+    <>
+      {prepared.patients.map((patient) => (
+        <PatientBanner key={patient.patient} patient={patient} now={now} />
+      ))}
+    </>
+  )
+}
+
 /** What the Sign button does: checks that it may, asks the node to sign, and says what became of it. */
-function useSigning(props: SigningDialogProps, field: { current: HTMLInputElement | null }) {
-  const { request, openPatient, api } = props
+function useSigning(
+  props: SigningDialogProps,
+  field: { current: HTMLInputElement | null },
+  maySign: boolean,
+) {
+  const { request, api } = props
   const { prepared } = request
   const openedAt = useRef(performance.now())
   const [isBusy, setIsBusy] = useState(false)
   const [problem, setProblem] = useState<Refusal | undefined>(undefined)
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault()
-    if (isBusy || performance.now() - openedAt.current < deafMs) return
-    const wrong = wrongPatient(request, openPatient)
-    if (wrong !== undefined) return setProblem(wrong)
+    if (isBusy || !maySign || performance.now() - openedAt.current < deafMs) return
     const password = prepared.passwordNeeded ? takePassword(field) : ''
     if (prepared.passwordNeeded && password === '') return field.current?.focus()
     setIsBusy(true)
@@ -120,59 +151,13 @@ function useSigning(props: SigningDialogProps, field: { current: HTMLInputElemen
   return { isBusy, problem, submit }
 }
 
-/** Refusals after which the same dialog may be tried again: nothing was signed. */
-const retriable = new Set(['SIGN_IN_REJECTED', 'NODE_UNREACHABLE'])
-
-interface SummaryProps {
-  prepared: PreparedView
-  application: string
-  person: PersonView | undefined
-  now: number
-}
-
-function Summary({ prepared, application, person, now }: SummaryProps) {
+function LengthLine({ length, isRead }: { length: number; isRead: boolean }) {
   return (
-    <>
-      <dl class="summary">
-        {prepared.summary.map((line, index) => (
-          <div key={index}>
-            <dt>{visibleText(line.label, 60)}</dt>
-            <dd>{visibleText(line.text, 600)}</dd>
-          </div>
-        ))}
-        <div>
-          <dt>Signer</dt>
-          <dd>{visibleText(person?.label ?? '', 100)}</dd>
-        </div>
-        <div>
-          <dt>Asked by</dt>
-          <dd>{visibleText(application, 100)}</dd>
-        </div>
-      </dl>
-      <details>
-        <summary>Bytes that will be signed</summary>
-        <p class="muted">
-          {prepared.bytesHex.length / 2} bytes, lane {prepared.lane}, can be signed for{' '}
-          {formatLeft(prepared.expires - now)}
-        </p>
-        <p class="bytes" tabIndex={0} aria-label="Bytes as hexadecimal">
-          {prepared.bytesHex}
-        </p>
-      </details>
-    </>
+    <p class="muted" role="status" data-testid="signing-length">
+      {length.toLocaleString('en')} characters to sign.{!isRead && ' Read to the end to sign.'}
+    </p>
   )
 }
 
-/** The bytes, the banner and the page must speak of one patient. */
-function wrongPatient(request: SigningRequest, openPatient: string | undefined): Refusal | undefined {
-  const subject = request.prepared.patient?.patient
-  const isSame = request.patient === openPatient && (subject === undefined || subject === openPatient)
-  if (isSame) return undefined
-  return {
-    ok: false,
-    code: 'WRONG_PATIENT',
-    sentence:
-      'This concerns another patient than the one whose chart is open. Nothing was signed. Cancel it.',
-    detail: '',
-  }
-}
+/** Refusals after which the same dialog may be tried again: nothing was signed. */
+const retriable = new Set(['SIGN_IN_REJECTED', 'NODE_UNREACHABLE'])

@@ -46,3 +46,30 @@ export async function requestSigning(
     })
   })
 }
+
+/**
+ * Why this must not be signed with the chart of `openPatient` on screen; undefined when it may be. Everybody
+ * whom it concerns must be the open patient, and everything that it names must be known.
+ */
+export function subjectProblem(
+  request: Pick<SigningRequest, 'prepared' | 'patient'>,
+  openPatient: string | undefined,
+): Refusal | undefined {
+  const { patients, unknownSubjects } = request.prepared
+  const isSame =
+    request.patient === openPatient && patients.every((subject) => subject.patient === openPatient)
+  if (!isSame) {
+    return refusal(
+      'WRONG_PATIENT',
+      'This concerns another patient than the one whose chart is open. Nothing was signed. Cancel it.',
+    )
+  }
+  if (unknownSubjects.length === 0) return undefined
+  return refusal(
+    'UNKNOWN_SUBJECT',
+    'This names a patient, a record or data that cannot be shown here, so nobody can tell whom it ' +
+      'concerns. Nothing was signed. Cancel it.',
+  )
+}
+
+const refusal = (code: string, sentence: string): Refusal => ({ ok: false, code, sentence, detail: '' })
