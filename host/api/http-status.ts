@@ -25,6 +25,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: 404,
   ORIGIN_REFUSED: 403,
   INTERNAL: 500,
+  UNLOCK_FAILED: 503,
 }
 
 /**

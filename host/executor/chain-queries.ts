@@ -11,7 +11,7 @@ import {
   decodeResult,
   utf8,
 } from '../../runtime/protocol/index.js'
-import { callView, listAliases, type ModuleCache } from '../../runtime/execution/index.js'
+import { callView, listAliases, readKey, type ModuleCache } from '../../runtime/execution/index.js'
 import {
   aliasRow,
   codeRow,
@@ -41,6 +41,11 @@ import { attachPayload } from './stored-payload.js'
 
 const ports = { hash: sha256, verify: verifySignature }
 const recordLimitMax = 500
+/**
+ * One page by arrival must be able to hold every record of one height, or a list could never get past it.
+ * No block holds more: 8 MiB at 128 bytes for the smallest signed record.
+ */
+export const arrivalLimitMax = 65_536
 
 export class ChainQueries {
   constructor(
@@ -57,7 +62,7 @@ export class ChainQueries {
 
   /** By patient: kind, optional code, effective time. Without a patient: kind by arrival height. */
   records(query: RecordsQuery): { pin: Pin; records: LedgerEntry[] } {
-    const limit = Math.min(query.limit, recordLimitMax)
+    const limit = Math.min(query.limit, query.patient ? recordLimitMax : arrivalLimitMax)
     const [table, partition] = indexOf(query)
     const from = BigInt(Math.max(0, query.from))
     const to = BigInt(query.to)
@@ -160,6 +165,12 @@ export class ChainQueries {
   sequence(keyId: Uint8Array, stream: number): number {
     const row = this.store.get(tables.sequence, concatBytes(keyId, new Uint8Array([stream])))
     return row ? Number(new DataView(row.buffer, row.byteOffset).getBigUint64(0)) : -1
+  }
+
+  keyState(keyId: Uint8Array): ExecutorCalls['keyState'][1] {
+    const key = readKey(this.state, keyId)
+    if (!key) return 'unknown'
+    return key.revoked ? 'revoked' : 'valid'
   }
 
   finalBlocks(fromHeight: number, count: number, bytesMax: number): FinalBlock[] {

@@ -1,6 +1,6 @@
 // Main-thread side of the executor: starts the thread, carries requests, turns its death into one error.
 import { Worker } from 'node:worker_threads'
-import { NodeError } from '../node/node-error.js'
+import { isNodeErrorCode, NodeError } from '../node/node-error.js'
 import type { ExecutorCalls, ExecutorMethod, ExecutorReply } from './messages.js'
 
 /** Fixed and large, so that metered stack height always ends a contract long before the native stack does. */
@@ -14,6 +14,7 @@ const heapMiBMax = 2_048
 const executeMsMax = 60_000
 
 interface Waiting {
+  method: ExecutorMethod
   resolve(value: never): void
   reject(error: Error): void
   timer: NodeJS.Timeout | undefined
@@ -27,22 +28,26 @@ export class ExecutorClient {
   private closing = false
   private readonly fail: (cause: unknown) => void
 
-  /** `onFault` is called once when the thread dies by itself: the node must stop voting. */
-  constructor(onFault: (error: Error) => void) {
+  /**
+   * `onFault` is called once when the thread dies by itself: the node must stop voting. `running` is the
+   * oldest unanswered request: the one that it was carrying out.
+   */
+  constructor(onFault: (error: Error, running: ExecutorMethod | undefined) => void) {
     this.worker = new Worker(new URL('./executor-thread.js', import.meta.url), {
       resourceLimits: { stackSizeMb: stackMiB, maxOldGenerationSizeMb: heapMiBMax },
     })
     this.worker.on('message', (reply: ExecutorReply) => this.onReply(reply))
     this.fail = (cause: unknown): void => {
-      if (this.failure || this.closing) return
+      if (this.failure) return
       this.failure = new NodeError(
         'EXECUTOR_FAILED',
         cause instanceof Error ? cause.message : String(cause),
         cause,
       )
+      const [oldest] = this.waiting.values()
       for (const waiting of this.waiting.values()) waiting.reject(this.failure)
       this.waiting.clear()
-      onFault(this.failure)
+      if (!this.closing) onFault(this.failure, oldest?.method)
     }
     this.worker.on('error', this.fail)
     this.worker.on('exit', (code) => this.fail(new Error(`exit ${code}`)))
@@ -51,11 +56,13 @@ export class ExecutorClient {
   /** Requests are carried out strictly in the order in which they were made. */
   call<M extends ExecutorMethod>(method: M, argument: ExecutorCalls[M][0]): Promise<ExecutorCalls[M][1]> {
     if (this.failure) return Promise.reject(this.failure)
+    // A thread that is going away answers nobody: whoever still asks hears so at once.
+    if (this.closing) return Promise.reject(new NodeError('EXECUTOR_FAILED', 'the node is being sealed'))
     const id = this.nextId++
     return new Promise((resolve, reject) => {
       const timer = method === 'execute' ? setTimeout(() => this.giveUp(), executeMsMax) : undefined
       timer?.unref()
-      this.waiting.set(id, { resolve, reject, timer })
+      this.waiting.set(id, { method, resolve, reject, timer })
       this.worker.postMessage({ id, method, argument })
     })
   }
@@ -66,6 +73,7 @@ export class ExecutorClient {
     this.waiting.delete(reply.id)
     clearTimeout(waiting.timer)
     if (reply.ok) waiting.resolve(reply.value as never)
+    else if (isNodeErrorCode(reply.code)) waiting.reject(new NodeError(reply.code, reply.message))
     else waiting.reject(new NodeError('EXECUTOR_FAILED', `${reply.code}: ${reply.message}`))
   }
 
@@ -77,8 +85,9 @@ export class ExecutorClient {
 
   async close(): Promise<void> {
     if (this.failure || this.closing) return
-    await this.call('close', null)
+    const closed = this.call('close', null)
     this.closing = true
+    await closed.catch(() => undefined)
     await this.worker.terminate()
   }
 }

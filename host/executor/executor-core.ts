@@ -29,6 +29,7 @@ import { buildBlockWrite, changedAliases, genesisBlockWrite, genesisNote } from 
 import { BundleCache } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
 import { ChainQueries } from './chain-queries.js'
+import { keyChanges } from './key-changes.js'
 import { readTip } from './chain-tip.js'
 import { validatorSet } from './validator-set.js'
 import type {
@@ -95,6 +96,7 @@ export class ExecutorCore {
     view: (query) => this.queries.view(query),
     contract: ({ target }) => this.queries.contract(target),
     contracts: () => this.queries.contracts(),
+    keyState: ({ keyId }) => this.queries.keyState(keyId),
     sequence: ({ keyId, stream }) => this.queries.sequence(keyId, stream),
     get: ({ table, key }) => this.store.note(noteName(table, key)) ?? null,
     put: ({ table, key, value }) => {
@@ -106,7 +108,9 @@ export class ExecutorCore {
 
   /** After the last answer: closes the store and zeroes its keys. */
   async close(): Promise<void> {
-    await this.store.close()
+    // An `open` that failed may have opened nothing.
+    const store = this.store as ChainStore | undefined
+    await store?.close()
   }
 
   private open(request: OpenRequest): OpenReply {
@@ -171,20 +175,24 @@ export class ExecutorCore {
     }
     // The very same bytes, signature included: an id alone says nothing about another signature under it.
     const known = this.bundles.find(bytes) !== undefined
-    const admission = checkTransaction(this.state, bundle, at, ports, { verifySignature: !known })
+    const admission = checkTransaction(this.state, bundle, at, ports, {
+      verifySignature: !known,
+      bundleBytes: bytes.length,
+    })
     if (!admission.ok) return { ok: false, id, code: admission.code, detail: admission.detail ?? '' }
     this.bundles.keep(bytes, bundle)
     const { keyId, stream, sequence, lane } = admission.value
     const slot = `${bytesToHex(keyId)}:${stream}:${sequence}`
     const sender = bytesToHex(bundle.signed.transaction.sender)
-    return { ok: true, id, lane, slot, sender, sequence }
+    const validUntil = bundle.signed.transaction.validUntil ?? null
+    return { ok: true, id, lane, slot, sender, sequence, validUntil }
   }
 
   private build(request: BuildRequest): BuildReply {
     const at = { chainId: this.chainId, height: request.height, time: request.time }
     const decode = (bytes: Uint8Array): Bundle | undefined => this.decode(bytes)
-    return buildPayload(request.bundles, decode, (bundle) =>
-      checkTransaction(this.state, bundle, at, ports, { verifySignature: false }),
+    return buildPayload(request.bundles, decode, (bundle, bundleBytes) =>
+      checkTransaction(this.state, bundle, at, ports, { verifySignature: false, bundleBytes }),
     )
   }
 
@@ -235,7 +243,7 @@ export class ExecutorCore {
   private commit(request: ExecutorCalls['commit'][0]): CommitReply {
     const { blockHash, final, skipped } = request
     const { header } = final.block
-    if (header.height <= this.tip.height) return this.commitReply([], [], [])
+    if (header.height <= this.tip.height) return this.commitReply([], [], nothingChanged)
     const kept = this.candidates.get(bytesToHex(blockHash))
     const executed = kept?.executed ?? this.run(final.block)
     if (!executed.ok) throw new Error(`a certified block does not execute here: ${executed.code}`)
@@ -263,8 +271,11 @@ export class ExecutorCore {
     this.bundles.forget(executed.transactionIds.map(bytesToHex))
     this.advance(blockHash, request.resultHash, final, skipped, executed)
     const receipts = receiptEntries(executed.receiptsDecoded, header.height, header.time)
-    const switched = changedAliases(executed.writeSet)
-    return this.commitReply(receipts, executed.records.map(ledgerEntry), switched)
+    return this.commitReply(receipts, executed.records.map(ledgerEntry), {
+      switched: changedAliases(executed.writeSet),
+      keyChanges: keyChanges(executed.writeSet),
+      erased: (write.erasedPatients ?? []).length > 0,
+    })
   }
 
   private advance(
@@ -293,7 +304,7 @@ export class ExecutorCore {
   private commitReply(
     receipts: CommitReply['receipts'],
     records: CommitReply['records'],
-    switched: string[],
+    changes: Pick<CommitReply, 'switched' | 'keyChanges' | 'erased'>,
   ): CommitReply {
     return {
       validators: this.nextValidators,
@@ -302,9 +313,15 @@ export class ExecutorCore {
       stateRoot: this.tip.result.stateRoot,
       receipts,
       records,
-      switched,
+      ...changes,
     }
   }
+}
+
+const nothingChanged = {
+  switched: [],
+  keyChanges: { windows: [], revoked: [] },
+  erased: false,
 }
 
 const noteName = (table: string, key: Uint8Array): string => `${table}:${bytesToHex(key)}`

@@ -3,6 +3,7 @@
 import type { ErrorCode, GenesisNode, Lane, Manifest } from '../../runtime/protocol/index.js'
 import type { Block, FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
 import type { ExecuteOutcome } from '../../consensus/net/ports.js'
+import type { KeyChanges } from './key-changes.js'
 
 export interface OpenRequest {
   folder: string
@@ -31,7 +32,15 @@ export interface OpenReply {
 }
 
 export type AdmitReply =
-  | { ok: true; id: string; lane: Lane; slot: string; sender: string; sequence: number }
+  | {
+      ok: true
+      id: string
+      lane: Lane
+      slot: string
+      sender: string
+      sequence: number
+      validUntil: number | null
+    }
   | { ok: false; id: string; code: ErrorCode; detail: string }
 
 export interface BuildRequest {
@@ -87,6 +96,10 @@ export interface CommitReply {
   records: LedgerEntry[]
   /** Aliases whose active version changed in this block. */
   switched: string[]
+  /** Which waiting transactions this block made impossible. */
+  keyChanges: KeyChanges
+  /** Bodies of patients were erased: nobody keeps what they read before. */
+  erased: boolean
 }
 
 export interface Pin {
@@ -96,7 +109,7 @@ export interface Pin {
 }
 
 export interface RecordsQuery {
-  /** Absent: every patient, by arrival. */
+  /** Null: every patient; `from` and `to` are then heights of arrival, and a page may hold far more. */
   patient: Uint8Array | null
   kind: number
   code: string
@@ -149,6 +162,8 @@ export interface ExecutorCalls {
   ]
   contract: [{ target: string | Uint8Array }, ContractReply | null]
   contracts: [null, { alias: string; version: string; type: string; title: string; address: Uint8Array }[]]
+  /** What the chain says of a key now: `unknown` when it was never enrolled. */
+  keyState: [{ keyId: Uint8Array }, 'valid' | 'revoked' | 'unknown']
   /** Highest sequence used with a key and stream; -1 when none. */
   sequence: [{ keyId: Uint8Array; stream: number }, number]
   get: [{ table: string; key: Uint8Array }, Uint8Array | null]

@@ -20,6 +20,8 @@ export const nodeErrorSentences = {
 
 export type NodeErrorCode = keyof typeof nodeErrorSentences
 
+export const isNodeErrorCode = (code: string): code is NodeErrorCode => code in nodeErrorSentences
+
 export class NodeError extends Error {
   constructor(
     readonly code: NodeErrorCode,

@@ -24,27 +24,50 @@ import type {
   RecordQuery,
 } from '../api/node-port.js'
 import { alertViews, orderViews, patientViews, recordToJson } from '../api/views.js'
-import type { LedgerEntry, Pin } from '../executor/messages.js'
+import type { CommitReply, LedgerEntry, Pin } from '../executor/messages.js'
+import { RecordLists } from './record-lists.js'
 import type { RunningNode } from './running-node.js'
 
-/** Rows that one list may hold; what is older is asked for by patient. */
-const listCountMax = 500
+/** Questions to the policy on their way at a time: enough to hide the way, few enough to let blocks pass. */
+const askedAtOnce = 32
 const timeMax = Number.MAX_SAFE_INTEGER
+const policyAlias = 'ward/policy'
+const permissionsMax = 200_000
+
+export interface Permission {
+  allowed: boolean
+  /** Last block time at which this holds, ms since 1970; 0: no end. */
+  validUntil: number
+  /** What is missing, in words, when it is not allowed. */
+  missing: string
+}
 
 export class NodeReads {
   private readonly people = new Map<string, PersonView>()
   /** Policy answers by `reader:patient:kind`; emptied when the policy's store may have changed. */
-  private readonly permissions = new Map<string, { allowed: boolean; missing: string }>()
+  private readonly permissions = new Map<string, Permission>()
+  private readonly lists: RecordLists
+  /** Block time of the tip: grants end by the chain's clock, not by this computer's. */
+  private tipTime: number
 
   constructor(private readonly node: RunningNode) {
     for (const entity of node.open.entities) {
       const id = bytesToHex(entity.entity)
       this.people.set(id, { entity: id, label: entity.label, roles: entity.roles })
     }
+    this.tipTime = node.open.tip.time
+    this.lists = new RecordLists(
+      (query) => node.executor.call('records', query),
+      (record) => this.json(record),
+    )
   }
 
-  forgetPermissions(): void {
-    this.permissions.clear()
+  /** What a final block makes of what is remembered here. */
+  onCommit(commit: CommitReply): void {
+    this.tipTime = Math.max(this.tipTime, commit.blockTime)
+    if (commit.erased) this.lists.forget()
+    const policyRan = commit.receipts.some((receipt) => receipt.target.startsWith(`${policyAlias}.`))
+    if (policyRan || commit.switched.includes(policyAlias)) this.permissions.clear()
   }
 
   /** Persons who can sign in: they have a keystore on the chain. */
@@ -66,7 +89,8 @@ export class NodeReads {
   async patients(reader: Uint8Array): Promise<Outcome<Pinned & { patients: PatientView[] }>> {
     const admissions = await this.visible(reader, ['admission'])
     const alerts = await this.visible(reader, ['alert', 'alertResponse'])
-    const patients = patientViews(admissions.records, alertViews(alerts.records))
+    const open = alertViews(alerts.records).filter((alert) => alert.state === 'open')
+    const patients = patientViews(admissions.records, open)
     return ok({ ...admissions.pin, patients })
   }
 
@@ -114,57 +138,69 @@ export class NodeReads {
     return recordToJson(record, origin ?? this.person(record.author))
   }
 
-  /** Records of these kinds, of one patient or of all, that the reader may see. */
+  /** Records of these kinds, of one patient or of all, that the reader may see: complete lists. */
   private async visible(
     reader: Uint8Array,
     kinds: RecordKindName[],
     patient?: string,
   ): Promise<{ pin: Pinned; records: RecordJson[] }> {
+    const { pin, lists } = await this.lists.group(kinds)
     const records: RecordJson[] = []
-    let pin = await this.pin()
-    const subject = patient === undefined ? null : (hexToBytes(patient) ?? new Uint8Array(16))
-    for (const kind of kinds) {
-      const query = {
-        patient: subject,
-        kind: recordKind[kind],
-        code: '',
-        from: 0,
-        to: timeMax,
-        limit: listCountMax,
-        newest: true,
-      }
-      const answer = await this.node.executor.call('records', query)
-      pin = pinnedOf(answer.pin)
-      for (const record of answer.records) {
-        const permission = await this.mayRead(reader, record.patient, record.kind)
-        const json = permission.allowed ? this.json(record) : undefined
-        if (json) records.push(json)
+    for (const [index, kind] of kinds.entries()) {
+      const list = lists[index]
+      const patients = patient === undefined ? [...list.keys()] : [patient.toLowerCase()]
+      for (let start = 0; start < patients.length; start += askedAtOnce) {
+        const some = patients.slice(start, start + askedAtOnce)
+        const permissions = await Promise.all(
+          some.map((id) => this.mayRead(reader, hexToBytes(id) ?? new Uint8Array(16), recordKind[kind])),
+        )
+        for (const [place, id] of some.entries()) {
+          if (permissions[place].allowed) records.push(...(list.get(id) ?? []))
+        }
       }
     }
-    return { pin, records }
+    return { pin: pinnedOf(pin), records }
   }
 
-  async mayRead(
-    reader: Uint8Array,
-    patient: Uint8Array,
-    kind: number,
-  ): Promise<{ allowed: boolean; missing: string }> {
+  async mayRead(reader: Uint8Array, patient: Uint8Array, kind: number): Promise<Permission> {
     const name = `${bytesToHex(reader)}:${bytesToHex(patient)}:${kind}`
     const known = this.permissions.get(name)
-    if (known) return known
+    // An answer that has ended is asked for again: another grant may hold.
+    if (known && !this.hasEnded(known)) return known
     const args = encodeBorsh(mayReadInput, { reader, patient, kind })
-    if (!args.ok) return { allowed: false, missing: args.code }
-    const view = { target: 'ward/policy', method: 'mayRead', args: args.value, caller: new Uint8Array(32) }
+    if (!args.ok) return refusal(args.code)
+    const view = { target: policyAlias, method: 'mayRead', args: args.value, caller: new Uint8Array(32) }
     const answer = await this.node.executor.call('view', view)
+    this.tipTime = Math.max(this.tipTime, answer.pin.blockTime)
     const decoded = answer.ok ? decodeBorsh(policyAnswer, answer.returned) : undefined
     // A policy that fails lets nobody read: safer than a wrong yes.
-    if (!decoded?.ok) return { allowed: false, missing: errorTable.POLICY_FAILED.sentence }
-    const { allowed, missing } = decoded.value as { allowed: boolean; missing: string }
-    if (this.permissions.size > 50_000) this.permissions.clear()
-    this.permissions.set(name, { allowed, missing })
-    return { allowed, missing }
+    if (!decoded?.ok) return refusal(errorTable.POLICY_FAILED.sentence)
+    const permission = permissionOf(decoded.value as unknown as PolicyAnswer)
+    if (this.hasEnded(permission)) return refusal('the grant to read this has ended')
+    if (this.permissions.size > permissionsMax) this.permissions.clear()
+    this.permissions.set(name, permission)
+    return permission
+  }
+
+  /** `validUntil` is the last block time at which a grant holds. */
+  private hasEnded({ allowed, validUntil }: Permission): boolean {
+    return allowed && validUntil !== 0 && validUntil < this.tipTime
   }
 }
+
+interface PolicyAnswer {
+  allowed: boolean
+  validUntil: bigint | number
+  missing: string
+}
+
+const permissionOf = ({ allowed, validUntil, missing }: PolicyAnswer): Permission => ({
+  allowed,
+  validUntil: Number(validUntil),
+  missing,
+})
+
+const refusal = (missing: string): Permission => ({ allowed: false, validUntil: 0, missing })
 
 export const pinnedOf = (pin: Pin): Pinned => ({
   height: pin.height,

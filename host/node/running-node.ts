@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs'
 import {
   appVersion,
   bytesToHex,
+  chainIdOf,
+  decodeGenesis,
   entityIdOf,
   protocolVersion,
   type ErrorCode,
@@ -22,9 +24,13 @@ import { FinalWaiter } from './final-waiter.js'
 import { nodeFiles, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import type { NodeLogger } from './node-logger.js'
+import { streamOfNode } from './node-sequences.js'
 
 /** Twice the view timeout and the longest queue of an ordinary load. */
 const overdueMs = 10_000
+/** Below what the gateway adds to the wait for finality. */
+const blockOnItsWayMs = 400
+const caughtUpCheckMs = 40
 
 export interface RunningOptions {
   folder: string
@@ -40,7 +46,8 @@ export type FinalOutcome =
   { ok: true; receipts: ReceiptEntry[] } | { ok: false; id: string; code: ErrorCode; detail: string }
 
 export class RunningNode {
-  private constructor(
+  constructor(
+    private readonly options: RunningOptions,
     readonly open: OpenReply,
     readonly identity: NodeIdentity,
     readonly executor: ExecutorClient,
@@ -48,61 +55,64 @@ export class RunningNode {
     readonly waiter: FinalWaiter,
     private readonly votes: VotesStore | null,
     private readonly journal: CrashJournal,
-    private driverOrNone: Driver | undefined,
   ) {}
+
+  private driverOrNone: Driver | undefined
 
   get driver(): Driver {
     if (!this.driverOrNone) throw new Error('the driver is not started')
     return this.driverOrNone
   }
 
-  /** Opens the store with an opened data key, then joins the network. `progress` gets words for people. */
-  static async start(
-    options: RunningOptions,
-    dataKey: DataKey,
-    progress: (phase: string) => void,
-  ): Promise<RunningNode> {
-    const files = nodeFiles(options.folder)
-    progress('opening the store')
-    const identityBytes = readSealedFile(files.identity, dataKey)
-    if (!identityBytes) throw new NodeError('CONFIG_MALFORMED', 'identity.sealed is missing')
-    const identity = decodeIdentity(identityBytes)
-    identityBytes.fill(0)
-    const executor = new ExecutorClient((error) => options.onFault('EXECUTOR_FAILED', error.message))
-    const genesis = existsSync(files.genesis) ? readFileSync(files.genesis) : null
-    mkdirSync(files.chain, { recursive: true })
-    const open = await executor.call('open', { folder: files.chain, dataKey: dataKey.toBytes(), genesis })
-    // The founding document rests in the sealed store from now on; the carrier's copy is not needed.
-    if (genesis) unlinkSync(files.genesis)
-    checkMembership(open, identity, options.config)
-    const votes = options.config.role === 'validator' ? openVotes(files.votes, dataKey, open) : null
-    const pool = new PoolPort(executor, options.now)
-    const journal = new CrashJournal(files.executing)
-    if (journal.suspects.length > 0) {
-      const fields = { code: 'EXECUTOR_CRASHED_ON', bundles: journal.suspects }
-      options.logger.error(
-        fields,
-        'the last process died while it executed these; they stay out of fresh proposals',
+  /**
+   * Opens keys, store, executor and votes; nothing is sent or signed before `join`. What was opened is
+   * closed again when a later step fails. Throws NodeError and StoreError.
+   */
+  static async open(options: RunningOptions, dataKey: DataKey): Promise<RunningNode> {
+    const undo: (() => unknown)[] = []
+    try {
+      return await openParts(options, dataKey, undo)
+    } catch (error) {
+      await runAll(undo.reverse()).catch((cause: unknown) =>
+        options.logger.error({ error: String(cause) }, 'closing after a failed start'),
       )
-      pool.setAsideHashes(journal.suspects)
+      throw error
     }
-    const node = new RunningNode(
-      open,
-      identity,
-      executor,
-      pool,
-      new FinalWaiter(),
-      votes,
-      journal,
-      undefined,
-    )
-    progress('joining the network')
-    node.driverOrNone = await createDriver(node.driverOptions(options), node.driverPorts(options))
-    return node
+  }
+
+  /** From here on blocks arrive, and a validator votes. */
+  async join(): Promise<void> {
+    this.driverOrNone = await createDriver(this.driverOptions(this.options), this.driverPorts(this.options))
+  }
+
+  /**
+   * True when this node knows all that the others claim to have. Waits for the block that is just on its
+   * way, no longer.
+   */
+  async caughtUp(): Promise<boolean> {
+    for (let waitedMs = 0; waitedMs < blockOnItsWayMs; waitedMs += caughtUpCheckMs) {
+      if (this.isCaughtUp) return true
+      await new Promise((resolve) => setTimeout(resolve, caughtUpCheckMs))
+    }
+    return this.isCaughtUp
+  }
+
+  /** Without a peer nobody says how far behind this node is, unless it is the only validator. */
+  private get isCaughtUp(): boolean {
+    const { lag, peers } = this.driver.status()
+    const { config } = this.options
+    const isAlone = !this.open.nodes.some((node) => node.role === 'validator' && node.name !== config.name)
+    return lag === 0 && (isAlone || peers.length > 0)
   }
 
   get entity(): Uint8Array {
     return entityIdOf(sha256, this.identity.vote.publicKey)
+  }
+
+  /** Where persons sign on this node: apart from the same person at another workstation. */
+  get personStream(): number {
+    const own = bytesToHex(this.identity.vote.publicKey)
+    return streamOfNode(this.open.nodes.findIndex((node) => bytesToHex(node.voteKey) === own))
   }
 
   private driverOptions(options: RunningOptions): Parameters<typeof createDriver>[0] {
@@ -174,10 +184,14 @@ export class RunningNode {
   }
 
   private settle(commit: CommitReply): void {
-    this.pool.settle(commit.receipts)
     this.waiter.settle(commit.receipts)
-    // Blocks are made, yet something has been left out of them for long: the leader censors it (R20).
-    if (this.pool.hasOverdue(overdueMs)) this.driverOrNone?.transactionOverdue()
+    this.pool.settle(commit)
+    const complain = (): void => {
+      // Blocks are made, yet something has been left out of them for long: the leader censors it (R20).
+      if (this.pool.hasOverdue(overdueMs)) this.driverOrNone?.transactionOverdue()
+    }
+    // First make sure that what was left out could have been taken. A failed executor has been reported.
+    this.pool.recheck().then(complain, () => undefined)
   }
 
   /** Admits a bundle here, tells the others, and waits until it is final or `timeoutMs` has passed. */
@@ -187,9 +201,9 @@ export class RunningNode {
     const final = this.waiter.wait(outcome.id, timeoutMs)
     if (!outcome.known) this.driver.gossip([bundle], this.pool.isUrgent(outcome.id))
     this.driver.transactionsWaiting()
-    const receipts = await final
-    if (!receipts) return { ok: false, id: outcome.id, code: 'NOT_FINAL_IN_TIME', detail: outcome.id }
-    return { ok: true, receipts }
+    const end = await final
+    if (!end) return { ok: false, id: outcome.id, code: 'NOT_FINAL_IN_TIME', detail: outcome.id }
+    return end.ok ? end : { ok: false, id: outcome.id, code: end.code, detail: '' }
   }
 
   /** Admits many bundles and tells the others of those that are new; nobody waits. */
@@ -204,15 +218,92 @@ export class RunningNode {
     return outcomes
   }
 
-  /** Leaves the network, closes both environments, zeroes keys. */
+  /** Leaves the network, closes both environments, zeroes keys; every step runs, whatever another throws. */
   async close(): Promise<void> {
-    await this.driverOrNone?.close()
-    this.waiter.close()
-    await this.executor.close()
-    await this.votes?.close()
-    this.journal.close()
-    destroyIdentity(this.identity)
+    await runAll([
+      () => this.driverOrNone?.close(),
+      () => this.waiter.close(),
+      () => this.executor.close(),
+      () => this.votes?.close(),
+      () => this.journal.close(),
+      () => destroyIdentity(this.identity),
+    ])
   }
+}
+
+async function openParts(
+  options: RunningOptions,
+  dataKey: DataKey,
+  undo: (() => unknown)[],
+): Promise<RunningNode> {
+  const files = nodeFiles(options.folder)
+  const identityBytes = readSealedFile(files.identity, dataKey)
+  if (!identityBytes) throw new NodeError('CONFIG_MALFORMED', 'identity.sealed is missing')
+  const identity = decodeIdentity(identityBytes)
+  identityBytes.fill(0)
+  undo.push(() => destroyIdentity(identity))
+  const genesis = existsSync(files.genesis) ? readFileSync(files.genesis) : null
+  // Before the store is founded: a document of another network must not take the place of the right one.
+  if (genesis) checkMembership(nodesOf(genesis), identity, options.config)
+  const watch: { journal?: CrashJournal } = {}
+  const executor = new ExecutorClient((error, running) => {
+    // Only a thread that died while it executed speaks against what it executed.
+    if (running === 'execute') watch.journal?.executorDied()
+    options.onFault('EXECUTOR_FAILED', error.message)
+  })
+  undo.push(() => executor.close())
+  mkdirSync(files.chain, { recursive: true })
+  const open = await openChain(executor, files.chain, dataKey, genesis)
+  if (genesis && bytesToHex(chainIdOf(sha256, genesis)) !== bytesToHex(open.chainId))
+    throw new NodeError('GENESIS_MALFORMED', 'this node belongs to another network already')
+  checkMembership(open.nodes, identity, options.config)
+  // The founding document rests in the sealed store from now on; the carrier's copy is not needed.
+  if (genesis) unlinkSync(files.genesis)
+  const votes = options.config.role === 'validator' ? openVotes(files.votes, dataKey, open) : null
+  undo.push(() => votes?.close())
+  const waiter = new FinalWaiter()
+  const pool = new PoolPort(executor, options.now, (id, code) => {
+    options.logger.warn({ code, id }, 'a waiting transaction can no longer become final')
+    waiter.refuse(id, code)
+  })
+  const journal = new CrashJournal(files.executing)
+  watch.journal = journal
+  if (journal.suspects.length > 0) {
+    const fields = { code: 'EXECUTOR_CRASHED_ON', bundles: journal.suspects }
+    options.logger.error(
+      fields,
+      'the executor died while it executed these; they stay out of fresh proposals',
+    )
+    pool.setAsideHashes(journal.suspects)
+  }
+  return new RunningNode(options, open, identity, executor, pool, waiter, votes, journal)
+}
+
+async function openChain(
+  executor: ExecutorClient,
+  folder: string,
+  dataKey: DataKey,
+  genesis: Uint8Array | null,
+): Promise<OpenReply> {
+  const keyBytes = dataKey.toBytes()
+  try {
+    return await executor.call('open', { folder, dataKey: keyBytes, genesis })
+  } finally {
+    keyBytes.fill(0)
+  }
+}
+
+/** Runs every step in order, then throws the first error that one of them threw. */
+async function runAll(steps: readonly (() => unknown)[]): Promise<void> {
+  const errors: unknown[] = []
+  for (const step of steps) {
+    try {
+      await step()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
 }
 
 function openVotes(folder: string, dataKey: DataKey, open: OpenReply): VotesStore {
@@ -220,9 +311,15 @@ function openVotes(folder: string, dataKey: DataKey, open: OpenReply): VotesStor
   return openVotesStore(folder, dataKey, { create: open.tip.height === 0 })
 }
 
+function nodesOf(genesisBytes: Uint8Array): GenesisNode[] {
+  const genesis = decodeGenesis(genesisBytes)
+  if (!genesis.ok) throw new NodeError('GENESIS_MALFORMED', genesis.detail ?? genesis.code)
+  return genesis.value.nodes
+}
+
 /** A node that genesis does not name, or that holds other keys than its card said, must not go on. */
-function checkMembership(open: OpenReply, identity: NodeIdentity, config: NodeConfig): void {
-  const own = open.nodes.find((node) => node.name === config.name)
+function checkMembership(nodes: readonly GenesisNode[], identity: NodeIdentity, config: NodeConfig): void {
+  const own = nodes.find((node) => node.name === config.name)
   const voteKey = bytesToHex(identity.vote.publicKey)
   if (!own || bytesToHex(own.voteKey) !== voteKey) throw new NodeError('IDENTITY_UNKNOWN', config.name)
 }

@@ -29,9 +29,11 @@ export class Sessions {
   constructor(
     private readonly now: () => number,
     private readonly onEnd: (token: string) => void,
+    /** Whether the chain knows this public key and it is not revoked. */
+    private readonly keyHolds: (publicKey: Uint8Array) => Promise<boolean>,
   ) {}
 
-  /** SIGN_IN_REJECTED for an unknown person, a wrong password and a throttled attempt alike. */
+  /** SIGN_IN_REJECTED for an unknown person, wrong password, revoked key and throttled attempt alike. */
   async signIn(
     person: PersonEntry | undefined,
     password: Uint8Array,
@@ -44,6 +46,7 @@ export class Sessions {
       this.noteFailure(name)
       return refused('SIGN_IN_REJECTED')
     }
+    if (!(await this.stillHolds(opened.value))) return refused('SIGN_IN_REJECTED')
     this.failures.delete(name)
     if (this.sessions.size >= sessionCountMax) this.endOldest()
     const session: PersonSession = {
@@ -69,8 +72,23 @@ export class Sessions {
       this.noteFailure(name)
       return false
     }
+    const holds = await this.stillHolds(opened.value)
     destroyKey(opened.value)
-    return true
+    return holds
+  }
+
+  /** Destroys a key that the chain no longer accepts: it opens nothing here either. */
+  private async stillHolds(key: SigningKey): Promise<boolean> {
+    const holds = await this.keyHolds(key.publicKey).catch(() => false)
+    if (!holds) destroyKey(key)
+    return holds
+  }
+
+  /** Ends the sessions of people whose key was revoked since they signed in. */
+  async endRevoked(): Promise<void> {
+    for (const session of [...this.sessions.values()]) {
+      if (!(await this.keyHolds(session.key.publicKey))) this.end(session.token)
+    }
   }
 
   /** The first two slips cost nothing; then the wait doubles from half a second to half a minute. */

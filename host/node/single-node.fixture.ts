@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { bytesToHex, entityIdOf, type GenesisContract } from '../../runtime/protocol/index.js'
 import { readFileSync } from 'node:fs'
-import type { PersonCard } from '../founding/cards.js'
+import type { NodeCard, PersonCard } from '../founding/cards.js'
 import { initNetwork } from '../founding/init-network.js'
 import { initNode } from '../founding/init-node.js'
 import { sha256 } from '../keys/crypto.js'
@@ -39,13 +39,20 @@ export interface SingleNode {
   sign(session: Session, proposal: Proposal): Promise<ReceiptView>
   /** Entity ids of the gateway sources, by name. */
   sources: Record<string, string>
+  nodeCard: NodeCard
+  personCards: PersonCard[]
+  genesis: Uint8Array
   /** Closes the node and opens its folder again. */
   restart(): Promise<void>
   close(): Promise<void>
 }
 
 export async function createSingleNode(
-  options: { sources?: { name: string; port: number; accepts: ('ADT' | 'ORU')[] }[] } = {},
+  options: {
+    sources?: { name: string; port: number; accepts: ('ADT' | 'ORU')[] }[]
+    /** The folder gets no genesis and the node stays sealed: for tests of the founding. */
+    unfounded?: boolean
+  } = {},
 ): Promise<SingleNode> {
   const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-node-'))
   const home = path.join(folder, 'node')
@@ -72,9 +79,10 @@ export async function createSingleNode(
     cards: [nodeCard, ...cards],
     contracts: systemContracts(),
   })
-  writeFileSync(nodeFiles(home).genesis, genesis)
+  if (!options.unfounded) writeFileSync(nodeFiles(home).genesis, genesis)
   const open = async (): Promise<WardNode> => {
     const node = new WardNode(home, createNodeLogger('test', 'silent'))
+    if (options.unfounded) return node
     const unlocked = await node.unlock(storePassword.slice())
     if (!unlocked.ok) throw new Error(`${unlocked.code} ${unlocked.detail ?? ''}`)
     return node
@@ -86,6 +94,9 @@ export async function createSingleNode(
     folder: home,
     node: await open(),
     persons,
+    nodeCard,
+    personCards: cards,
+    genesis,
     sources: Object.fromEntries(
       nodeCard.sources.map((source) => [source.name, bytesToHex(entityIdOf(sha256, source.publicKey))]),
     ),

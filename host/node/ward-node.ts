@@ -1,7 +1,7 @@
 // The daemon's node: sealed until its store password opens it, then running, and sealed again on demand.
 // Implements what the local API needs; everything that works on state is in the parts it owns.
 import { existsSync } from 'node:fs'
-import { appVersion, bytesToHex, hexToBytes, ok, refused } from '../../runtime/protocol/index.js'
+import { appVersion, bytesToHex, hexToBytes, keyIdOf, ok, refused } from '../../runtime/protocol/index.js'
 import type {
   ApiEvent,
   BatchView,
@@ -20,7 +20,9 @@ import type {
 import { recordKindNameOf } from '../api/views.js'
 import type { CommitReply } from '../executor/messages.js'
 import { openKeyslot, StoreError, type DataKey } from '../store/index.js'
+import { GatewayError } from '../gateways/hl7/codes.js'
 import { startHl7Bridge, type Hl7Bridge } from '../gateways/hl7-bridge.js'
+import { sha256 } from '../keys/crypto.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
@@ -53,6 +55,10 @@ export class WardNode implements NodePort {
   private readonly sessions: Sessions
   private readonly metricsOf = new NodeMetrics()
   private unsealed: Unsealed | undefined
+  /** While the node joins: its parts, and the blocks that the bridge has to hear of when it is there. */
+  private joining: { parts: Unsealed; missed: CommitReply[] } | undefined
+  /** One life cycle change at a time: an unlock waits for a seal and the other way round. */
+  private changing: Promise<unknown> = Promise.resolve()
   private unlocking: { phase: string; percent: number } | null = null
   private fault: { code: string; detail: string } | undefined
   /** Blocks are announced one after the other, in order. */
@@ -65,10 +71,11 @@ export class WardNode implements NodePort {
     private readonly now: () => number = Date.now,
   ) {
     this.config = readNodeConfig(folder)
-    this.sessions = new Sessions(now, (token) => {
+    const onEnd = (token: string): void => {
       this.unsealed?.signing.forget(token)
       this.feed.signedOut(token)
-    })
+    }
+    this.sessions = new Sessions(now, onEnd, (publicKey) => this.keyHolds(publicKey))
     this.upkeep = setInterval(() => {
       this.sessions.sweep()
       if (this.unsealed) this.feed.status(this.status())
@@ -88,6 +95,12 @@ export class WardNode implements NodePort {
     if (this.unsealed) return ok(null)
     if (this.unlocking) return refused('KEYSLOT_REJECTED', 'an unlock is under way')
     this.unlocking = { phase: 'checking the password', percent: 10 }
+    const unlocked = this.changing.then(() => this.openAndStart(password))
+    this.changing = unlocked
+    return unlocked
+  }
+
+  private async openAndStart(password: Uint8Array): Promise<Outcome<null>> {
     try {
       const dataKey = await openKeyslot(nodeFiles(this.folder).keyslots, password)
       try {
@@ -106,20 +119,22 @@ export class WardNode implements NodePort {
   }
 
   private unlockFailure(error: unknown): Outcome<null> {
-    const code = error instanceof StoreError || error instanceof NodeError ? error.code : 'INTERNAL'
+    const isExpected =
+      error instanceof StoreError || error instanceof NodeError || error instanceof GatewayError
+    const code = isExpected ? error.code : 'INTERNAL'
     if (code === 'KEYSLOT_REJECTED') return refused('KEYSLOT_REJECTED')
     this.logger.error(
       { code, error: error instanceof Error ? error.message : String(error) },
       'unlock failed',
     )
-    return refused('INTERNAL', error instanceof Error ? error.message : code)
+    return refused('UNLOCK_FAILED', `${code}: ${error instanceof Error ? error.message : String(error)}`)
   }
 
+  /** Whatever fails, everything that was opened is closed again: an unlock after it finds a sealed node. */
   private async start(dataKey: DataKey): Promise<void> {
-    const progress = (phase: string): void => {
-      this.unlocking = { phase, percent: phase === 'opening the store' ? 50 : 80 }
-    }
-    const node = await RunningNode.start(
+    this.unlocking = { phase: 'opening the store', percent: 50 }
+    this.fault = undefined
+    const node = await RunningNode.open(
       {
         folder: this.folder,
         config: this.config,
@@ -129,15 +144,39 @@ export class WardNode implements NodePort {
         onFault: (code, detail) => this.onFault(code, detail),
       },
       dataKey,
-      progress,
     )
-    const { tip } = node.open
-    this.tip ??= { height: tip.height, blockTime: tip.time, stateRoot: bytesToHex(tip.result.stateRoot) }
     const reads = new NodeReads(node)
     const sequences = new NodeSequences(node.executor)
     const signing = new NodeSigning(node, reads, sequences, this.now)
-    const bridge = await startHl7Bridge(this.config.sources, node, sequences, this.logger, this.now)
-    this.unsealed = { node, reads, signing, sequences, bridge, dataKey }
+    const parts: Unsealed = { node, reads, signing, sequences, bridge: undefined, dataKey }
+    try {
+      await this.join(parts)
+    } catch (error) {
+      this.tip = undefined
+      this.fault = undefined
+      await closeParts(parts).catch((cause: unknown) =>
+        this.logger.error({ error: String(cause) }, 'closing after a failed unlock'),
+      )
+      throw error
+    } finally {
+      this.joining = undefined
+    }
+  }
+
+  /** Reads stand before the first block comes; sources are heard last, when everything behind them runs. */
+  private async join(parts: Unsealed): Promise<void> {
+    const { node, sequences } = parts
+    const { tip } = node.open
+    this.tip = { height: tip.height, blockTime: tip.time, stateRoot: bytesToHex(tip.result.stateRoot) }
+    this.joining = { parts, missed: [] }
+    this.unlocking = { phase: 'joining the network', percent: 80 }
+    await node.join()
+    const { sources } = this.config
+    parts.bridge = await startHl7Bridge(sources, node, sequences, this.logger, this.now, () =>
+      node.caughtUp(),
+    )
+    for (const commit of this.joining.missed) parts.bridge?.onCommit(commit)
+    this.unsealed = parts
   }
 
   private tip: Pinned | undefined
@@ -149,13 +188,15 @@ export class WardNode implements NodePort {
       stateRoot: bytesToHex(commit.stateRoot),
     }
     this.metricsOf.onCommit(commit, this.now())
-    this.unsealed?.bridge?.onCommit(commit)
-    const { reads } = this.unsealed ?? {}
-    if (!reads) return
-    if (commit.receipts.some((receipt) => receipt.target.startsWith('ward/policy.')))
-      reads.forgetPermissions()
-    this.announcing = this.announcing
-      .then(() => this.feed.commit(commit, reads))
+    const parts = this.unsealed ?? this.joining?.parts
+    if (!parts) return
+    if (this.unsealed) parts.bridge?.onCommit(commit)
+    else this.joining?.missed.push(commit)
+    parts.reads.onCommit(commit)
+    // Asked at once, and before anybody is told of this block.
+    const checked = commit.keyChanges.revoked.length > 0 ? this.sessions.endRevoked() : undefined
+    this.announcing = Promise.all([this.announcing, checked])
+      .then(() => this.feed.commit(commit, parts.reads))
       .catch((error: unknown) => this.logger.warn({ error: String(error) }, 'announcing a block failed'))
   }
 
@@ -165,14 +206,22 @@ export class WardNode implements NodePort {
   }
 
   async seal(): Promise<void> {
+    // At once, unless an unlock is under way: then as soon as that has ended.
+    const before = this.changing
+    const sealed = this.unlocking
+      ? before.then(() => this.leave())
+      : Promise.all([this.leave(), before]).then(() => undefined)
+    this.changing = sealed.catch(() => undefined)
+    return sealed
+  }
+
+  private async leave(): Promise<void> {
     const { unsealed } = this
     this.unsealed = undefined
     this.tip = undefined
     this.sessions.endAll()
     if (!unsealed) return
-    await unsealed.bridge?.close()
-    await unsealed.node.close()
-    unsealed.dataKey.close()
+    await closeParts(unsealed)
     this.logger.info({}, 'sealed')
   }
 
@@ -191,6 +240,16 @@ export class WardNode implements NodePort {
     if (!this.unsealed) return refused('NODE_SEALED')
     const signedIn = await this.sessions.signIn(this.personEntry(person), password)
     return signedIn.ok ? ok(sessionView(signedIn.value)) : signedIn
+  }
+
+  /** What genesis says of a person is the beginning only: the chain says whether the key still holds. */
+  private async keyHolds(publicKey: Uint8Array): Promise<boolean> {
+    const { unsealed } = this
+    if (!unsealed) return false
+    const keyId = keyIdOf(sha256, publicKey)
+    const state = await unsealed.node.executor.call('keyState', { keyId })
+    // The node may have been sealed meanwhile; nobody signs in to a sealed node.
+    return state === 'valid' && this.unsealed === unsealed
   }
 
   private personEntry(person: string) {
@@ -349,6 +408,15 @@ export class WardNode implements NodePort {
   health(): { healthy: boolean; detail: string } {
     if (this.fault) return { healthy: false, detail: this.fault.code }
     return { healthy: true, detail: this.unsealed ? 'running' : 'sealed' }
+  }
+}
+
+/** Messages on their way are answered, then the node goes, then the key. */
+async function closeParts({ bridge, node, dataKey }: Unsealed): Promise<void> {
+  try {
+    await bridge?.close()
+  } finally {
+    await node.close().finally(() => dataKey.close())
   }
 }
 

@@ -222,6 +222,10 @@ export const errorTable = {
   NOT_FOUND: entry(205, 'There is nothing with this name here.'),
   ORIGIN_REFUSED: entry(206, 'The request came from another page or host. Nothing was changed.'),
   INTERNAL: entry(207, 'This node made a mistake. Nothing was half written. The log names the place.'),
+  UNLOCK_FAILED: entry(
+    208,
+    'The password is right, but this node could not start. It is sealed again and nothing was lost. Mend what the detail names, then unlock again.',
+  ),
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof errorTable

@@ -1,0 +1,123 @@
+// A node that cannot start stays sealed, holds nothing, and starts as soon as the cause is gone.
+import { createServer, type Server } from 'node:net'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import t from 'tap'
+import { openMllpClient } from '../gateways/hl7/mllp-client.js'
+import { initNetwork } from '../founding/init-network.js'
+import { generateSigningKey } from '../keys/crypto.js'
+import type { Card } from '../founding/cards.js'
+import { nodeFiles } from './node-config.js'
+import { createNodeLogger } from './node-logger.js'
+import { createSingleNode, storePassword, systemContracts } from './single-node.fixture.js'
+import { WardNode } from './ward-node.js'
+
+const listen = (port: number): Promise<Server> =>
+  new Promise((resolve, reject) => {
+    const server = createServer((socket) => socket.destroy())
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', () => resolve(server))
+  })
+
+const portOf = (server: Server): number => {
+  const address = server.address()
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()))
+
+const isOpen = (port: number): Promise<boolean> =>
+  openMllpClient('127.0.0.1', port).then(
+    (client) => {
+      client.close()
+      return true
+    },
+    () => false,
+  )
+
+t.test('an MLLP port in use: sealed, no listening, and a second unlock works', async (t) => {
+  const probes = [await listen(0), await listen(0)]
+  const [freePort, takenPort] = probes.map(portOf)
+  await Promise.all(probes.map(close))
+  const single = await createSingleNode({
+    sources: [
+      { name: 'adt', port: freePort, accepts: ['ADT'] },
+      { name: 'monitor', port: takenPort, accepts: ['ORU'] },
+    ],
+  })
+  t.teardown(() => single.close())
+  const { node } = single
+  const before = node.status()
+  await node.seal()
+  const intruder = await listen(takenPort)
+
+  for (const attempt of ['first', 'second']) {
+    const failed = await node.unlock(storePassword.slice())
+    t.match(failed, { ok: false, code: 'UNLOCK_FAILED' }, attempt)
+    t.match(!failed.ok && failed.detail, /LISTEN_FAILED: .*monitor/, 'the detail names the cause')
+    t.match(node.status(), { sealed: true, phase: 'sealed', height: 0, chainId: '', progress: null })
+    t.equal(await isOpen(freePort), false, 'the other source is not heard either')
+    t.match(await node.signIn(single.persons.nurse, storePassword.slice()), { code: 'NODE_SEALED' })
+    for (const folder of ['chain', 'votes']) {
+      const owners = readdirSync(path.join(single.folder, folder)).filter((name) => name.endsWith('.owner'))
+      t.same(owners, [], `${folder} is not held`)
+    }
+  }
+
+  await close(intruder)
+  t.match(await node.unlock(storePassword.slice()), { ok: true })
+  t.equal(await isOpen(freePort), true)
+  t.equal(await isOpen(takenPort), true)
+  t.match(node.health(), { healthy: true, detail: 'running' })
+  t.ok(node.status().height >= before.height)
+  await single.signIn('nurse')
+})
+
+t.test('a genesis that does not name this node founds nothing', async (t) => {
+  const single = await createSingleNode({ unfounded: true })
+  t.teardown(() => single.close())
+  const { node } = single
+  const place = nodeFiles(single.folder).genesis
+
+  t.match(await node.unlock(storePassword.slice()), { code: 'UNLOCK_FAILED', detail: /GENESIS_MISSING/ })
+  t.equal(node.status().sealed, true)
+
+  writeFileSync(place, 'no genesis')
+  t.match(await node.unlock(storePassword.slice()), { code: 'UNLOCK_FAILED', detail: /GENESIS_MALFORMED/ })
+  const foreign = { ...single.nodeCard, voteKey: generateSigningKey().publicKey }
+  writeFileSync(place, genesisOf([foreign, ...single.personCards]))
+  t.match(await node.unlock(storePassword.slice()), { code: 'UNLOCK_FAILED', detail: /IDENTITY_UNKNOWN/ })
+  t.equal(node.status().sealed, true)
+  t.ok(existsSync(place), 'the document is still there to look at')
+
+  writeFileSync(place, single.genesis)
+  t.match(await node.unlock(storePassword.slice()), { ok: true })
+  t.notOk(existsSync(place), 'now it rests in the sealed store')
+  await single.signIn('nurse')
+
+  await node.seal()
+  writeFileSync(place, genesisOf([single.nodeCard, ...single.personCards]))
+  const moved = await node.unlock(storePassword.slice())
+  t.match(moved, { code: 'UNLOCK_FAILED', detail: /GENESIS_MALFORMED.*another network/ })
+})
+
+t.test('two unlocks, and a seal in between, take turns', async (t) => {
+  const single = await createSingleNode()
+  t.teardown(() => single.close())
+  const { node } = single
+  const sealed = node.seal()
+  const unlocked = node.unlock(storePassword.slice())
+  t.match(await node.unlock(storePassword.slice()), { code: 'KEYSLOT_REJECTED' }, 'one at a time')
+  await sealed
+  t.match(await unlocked, { ok: true }, 'the unlock waited for the seal')
+  const other = new WardNode(single.folder, createNodeLogger('test', 'silent'))
+  t.teardown(() => other.close())
+  t.match(await other.unlock(storePassword.slice()), { code: 'UNLOCK_FAILED', detail: /STORE_LOCKED/ })
+  t.equal(other.status().sealed, true)
+  await node.seal()
+  t.match(await other.unlock(storePassword.slice()), { ok: true }, 'nothing of the refused try is left')
+})
+
+const genesisOf = (cards: Card[]): Uint8Array =>
+  initNetwork({ name: 'Another hospital', time: Date.now() - 1_000, cards, contracts: systemContracts() })
+    .genesis
