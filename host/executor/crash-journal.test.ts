@@ -1,29 +1,106 @@
-// A block that was being executed when the process died is named at the next start, and only then.
-import { mkdtempSync, rmSync } from 'node:fs'
+// Whose transactions are set aside after a crash: those that killed the executor, and nobody else's.
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import t from 'tap'
+import type { Worker } from 'node:worker_threads'
+import t, { type Test } from 'tap'
 import { bytesToHex, encodePayload } from '../../runtime/protocol/index.js'
 import { sha256 } from '../keys/crypto.js'
 import { CrashJournal } from './crash-journal.js'
+import { ExecutorClient } from './executor-client.js'
 
-t.test('names the bundles of an unfinished block once', async (t) => {
+const bundles = [new Uint8Array([1]), new Uint8Array([2, 3])]
+const payload = encodePayload({ lanes: [[], [], bundles, [], []] })
+const other = encodePayload({ lanes: [[], [], [new Uint8Array([9])], [], []] })
+const hashes = bundles.map((bundle) => bytesToHex(sha256(bundle)))
+
+function journalFile(t: Test): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-journal-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
-  const file = path.join(folder, 'executing')
-  const bundles = [new Uint8Array([1]), new Uint8Array([2, 3])]
-  const payload = encodePayload({ lanes: [[], [], bundles, [], []] })
+  return path.join(folder, 'executing')
+}
+
+/** A start that dies while it executes: nothing is closed. */
+function start(file: string, run?: Uint8Array): readonly string[] {
+  const journal = new CrashJournal(file)
+  if (run) journal.begin(run)
+  return journal.suspects
+}
+
+t.test('a finished block is forgotten', async (t) => {
+  const file = journalFile(t)
   const first = new CrashJournal(file)
   t.same(first.suspects, [])
   first.begin(payload)
   first.end()
-  t.same(new CrashJournal(file).suspects, [], 'a finished block is forgotten')
-  const second = new CrashJournal(file)
-  second.begin(payload)
-  const afterCrash = new CrashJournal(file)
-  t.same(
-    afterCrash.suspects,
-    bundles.map((bundle) => bytesToHex(sha256(bundle))),
-  )
-  t.same(new CrashJournal(file).suspects, [], 'told once')
+  t.same(start(file), [])
+})
+
+t.test('a killed process blames nobody', async (t) => {
+  const file = journalFile(t)
+  const url = new URL('./crash-journal.js', import.meta.url).href
+  const program = `
+    import { CrashJournal } from ${JSON.stringify(url)}
+    new CrashJournal(${JSON.stringify(file)}).begin(Buffer.from('${bytesToHex(payload)}', 'hex'))
+    process.kill(process.pid, 'SIGKILL')`
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', program])
+  t.equal(child.signal, 'SIGKILL')
+  t.match(readFileSync(file, 'utf8'), hashes[0], 'the block was being executed')
+  t.same(start(file), [])
+})
+
+t.test('the same block unfinished at two starts in a row is set aside, once', async (t) => {
+  const file = journalFile(t)
+  start(file, payload)
+  t.same(start(file, payload), [], 'the first time')
+  t.same(start(file), hashes, 'the second time')
+  t.same(start(file), [], 'told once')
+})
+
+t.test('another block between, or a good run, clears it', async (t) => {
+  const file = journalFile(t)
+  start(file, payload)
+  start(file, other)
+  t.same(start(file, payload), [])
+  const good = new CrashJournal(file)
+  good.begin(payload)
+  good.end()
+  good.begin(payload)
+  t.same(start(file), [], 'it ran to its end in between')
+})
+
+t.test('a block that killed the thread is set aside at once', async (t) => {
+  const file = journalFile(t)
+  const journal = new CrashJournal(file)
+  journal.begin(payload)
+  journal.begin(other)
+  journal.executorDied()
+  journal.close()
+  t.same(start(file), hashes, 'the block that ran, and not the one behind it')
+  const idle = new CrashJournal(file)
+  idle.executorDied()
+  idle.close()
+  t.same(start(file), [], 'nothing ran')
+})
+
+t.test('no tail of a longer block is left behind', async (t) => {
+  const file = journalFile(t)
+  const journal = new CrashJournal(file)
+  journal.begin(payload)
+  journal.begin(other)
+  journal.end()
+  journal.executorDied()
+  t.same(start(file), [bytesToHex(sha256(new Uint8Array([9])))])
+})
+
+t.test('the client says what the thread was doing when it died', async (t) => {
+  const running = await new Promise((resolve) => {
+    const client = new ExecutorClient((_, method) => resolve(method))
+    const block = { header: {}, payload: new Uint8Array(0) } as never
+    client.call('execute', { blockHash: new Uint8Array(32), block }).catch(() => undefined)
+    client.call('pin', null).catch(() => undefined)
+    void (client as unknown as { worker: Worker }).worker.terminate()
+  })
+  t.equal(running, 'execute')
 })

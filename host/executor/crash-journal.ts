@@ -1,48 +1,106 @@
-// What was being executed when the process died (R18). Before a block runs, the SHA-256 of each of its
-// bundles is written to a small file; after it the file is emptied. A file that is not empty at start
-// names a block that took this process down: its transactions stay out of this node's fresh proposals
-// until governance has looked at them.
+// What was being executed when the executor died (R18). Before a block runs, the SHA-256 of each of its
+// bundles is written to a small file; after it the file is emptied. A block's transactions stay out of this
+// node's fresh proposals, until governance has looked at them, only when it is likely that they did it:
+// - the executor thread itself died or was stuck while it ran them (`executorDied`), or
+// - two starts in a row found the very same block unfinished.
+// A process that somebody killed, or a machine without power, blames nobody the first time.
 //
-// The file holds hashes only. It is not synced: it has to survive the end of a process, not of a machine,
-// and a machine that lost power crashed no executor.
+// The file holds hashes only: a line with the state and the block's key, a line with the key that the start
+// before had found, then one line a bundle. It is not synced: it has to survive the end of a process, not of
+// a machine.
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { bytesToHex, decodePayload } from '../../runtime/protocol/index.js'
+import { bytesToHex, decodePayload, utf8 } from '../../runtime/protocol/index.js'
 import { sha256 } from '../keys/crypto.js'
 
 const hashPattern = /^[0-9a-f]{64}$/
+const headPattern = /^(unfinished|died) ([0-9a-f]{64})$/
+const beforePattern = /^before ([0-9a-f]{64})$/
+
+type State = 'unfinished' | 'died'
+
+interface Executing {
+  /** Names the block by its bundles: the same in another view or at another height. */
+  key: string
+  bundles: string[]
+}
+
+interface Found extends Executing {
+  state: State
+  before: string | undefined
+}
 
 export class CrashJournal {
   private readonly file: number
-  /** Hex hashes of bundles whose block was being executed when an earlier process died. */
+  /** Blocks handed to the executor and not yet answered, in its order: the first is the one that runs. */
+  private readonly executing: Executing[] = []
+  /** Key of the block that this start found unfinished, until it has run to its end. */
+  private before: string | undefined
+  private hasDied = false
+  /** Hex hashes of bundles to keep out of fresh proposals. */
   readonly suspects: readonly string[]
 
   constructor(path: string) {
-    this.suspects = readSuspects(path)
+    const found = readJournal(path)
+    const isBlamed = found !== undefined && (found.state === 'died' || found.before === found.key)
+    this.suspects = isBlamed ? found.bundles : []
+    this.before = found?.key
     this.file = openSync(path, 'w', 0o600)
   }
 
+  /** Call in the order in which the executor gets the blocks. */
   begin(payloadBytes: Uint8Array): void {
     const payload = decodePayload(payloadBytes)
-    if (!payload.ok) return
-    const lines = payload.value.lanes.flat().map((bundle) => bytesToHex(sha256(bundle)))
-    writeSync(this.file, lines.join('\n'), 0)
+    const bundles = payload.ok
+      ? payload.value.lanes.flat().map((bundle) => bytesToHex(sha256(bundle)))
+      : /* refused before anything of it runs */ []
+    this.executing.push({ key: bytesToHex(sha256(utf8(bundles.join('\n')))), bundles })
+    if (this.executing.length === 1) this.write('unfinished')
   }
 
+  /** The oldest block that began has been answered, whatever the answer. */
   end(): void {
-    ftruncateSync(this.file, 0)
+    const finished = this.executing.shift()
+    if (finished?.key === this.before) this.before = undefined
+    this.write('unfinished')
   }
 
+  /** The thread died, or was ended by the watchdog, while it executed: remembered before the process ends. */
+  executorDied(): void {
+    this.hasDied = true
+    this.write('died')
+  }
+
+  /** Leaves what is unfinished in the file, for the next start to find. */
   close(): void {
-    this.end()
     closeSync(this.file)
+  }
+
+  private write(state: State): void {
+    if (this.hasDied && state !== 'died') return
+    // First empty, so that no tail of a longer block before is read as part of this one.
+    ftruncateSync(this.file, 0)
+    const [running] = this.executing
+    if (!running || running.bundles.length === 0) return
+    const lines = [`${state} ${running.key}`, `before ${this.before ?? ''}`, ...running.bundles]
+    writeSync(this.file, lines.join('\n'), 0)
   }
 }
 
-function readSuspects(path: string): string[] {
+function readJournal(path: string): Found | undefined {
+  const [head, before, ...bundles] = linesOf(path)
+  const match = headPattern.exec(head ?? '')
+  if (!match) return undefined
+  return {
+    state: match[1] as State,
+    key: match[2],
+    before: beforePattern.exec(before ?? '')?.[1],
+    bundles: bundles.filter((line) => hashPattern.test(line)),
+  }
+}
+
+function linesOf(path: string): string[] {
   try {
-    return readFileSync(path, 'utf8')
-      .split('\n')
-      .filter((line) => hashPattern.test(line))
+    return readFileSync(path, 'utf8').split('\n')
   } catch {
     return []
   }

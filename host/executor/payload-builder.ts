@@ -17,11 +17,12 @@ import type { BuildReply } from './messages.js'
 export function buildPayload(
   candidates: readonly Uint8Array[],
   decode: (bytes: Uint8Array) => Bundle | undefined,
-  admit: (bundle: Bundle) => Result<Admission, ErrorCode>,
+  admit: (bundle: Bundle, bundleBytes: number) => Result<Admission, ErrorCode>,
 ): BuildReply {
   const lanes: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
   const signed: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
   const slots = new Set<string>()
+  const passedOver = new Set<string>()
   const meter = new LaneMeter()
   const dropped: BuildReply['dropped'] = []
   let count = 0
@@ -29,7 +30,7 @@ export function buildPayload(
     const bundle = decode(bytes)
     if (!bundle) continue
     const id = bytesToHex(bundle.signed.id)
-    const admission = admit(bundle)
+    const admission = admit(bundle, bytes.length)
     if (!admission.ok) {
       dropped.push({ id, code: admission.code })
       continue
@@ -40,8 +41,14 @@ export function buildPayload(
       dropped.push({ id, code: 'SEQUENCE_REUSED' })
       continue
     }
-    // What does not fit its lane's share of this block stays in the pool for the next one.
-    if (count >= transactionsPerBlockMax || !meter.admit(lane, bytes.length, fuelReserved)) continue
+    // What does not fit its lane's share of this block stays in the pool for the next one, and so does what
+    // its sender signed after it.
+    const key = bytesToHex(keyId)
+    const isBehind = passedOver.has(key)
+    if (isBehind || count >= transactionsPerBlockMax || !meter.admit(lane, bytes.length, fuelReserved)) {
+      passedOver.add(key)
+      continue
+    }
     slots.add(slot)
     lanes[lane].push(bytes)
     signed[lane].push(bundle.signed.bytes)

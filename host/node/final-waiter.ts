@@ -1,17 +1,21 @@
 // Who waits for which transaction to become final. One bounded wait per caller; a late answer is not a
 // lost one.
+import type { ErrorCode } from '../../runtime/protocol/index.js'
 import type { ReceiptEntry } from '../executor/messages.js'
 
+/** Receipts of the transaction and of what it triggered, or why it can never become final. */
+export type WaitEnd = { ok: true; receipts: ReceiptEntry[] } | { ok: false; code: ErrorCode }
+
 interface Waiter {
-  resolve(receipts: ReceiptEntry[] | undefined): void
+  resolve(end: WaitEnd | undefined): void
   timer: NodeJS.Timeout
 }
 
 export class FinalWaiter {
   private readonly waiters = new Map<string, Set<Waiter>>()
 
-  /** Receipts of the transaction and of what it triggered, or undefined when `timeoutMs` passes first. */
-  wait(id: string, timeoutMs: number): Promise<ReceiptEntry[] | undefined> {
+  /** How the transaction ends, or undefined when `timeoutMs` passes first. */
+  wait(id: string, timeoutMs: number): Promise<WaitEnd | undefined> {
     return new Promise((resolve) => {
       const group = this.waiters.get(id) ?? new Set<Waiter>()
       const waiter: Waiter = {
@@ -31,14 +35,22 @@ export class FinalWaiter {
   settle(receipts: readonly ReceiptEntry[]): void {
     if (this.waiters.size === 0) return
     for (const receipt of receipts) {
-      const group = this.waiters.get(receipt.id)
-      if (!group) continue
-      this.waiters.delete(receipt.id)
-      const related = [receipt, ...descendants(receipt.id, receipts)]
-      for (const waiter of group) {
-        clearTimeout(waiter.timer)
-        waiter.resolve(related)
-      }
+      if (!this.waiters.has(receipt.id)) continue
+      this.answer(receipt.id, { ok: true, receipts: [receipt, ...descendants(receipt.id, receipts)] })
+    }
+  }
+
+  /** The transaction left the pool and will not become final: whoever waits is told why, at once. */
+  refuse(id: string, code: ErrorCode): void {
+    this.answer(id, { ok: false, code })
+  }
+
+  private answer(id: string, end: WaitEnd): void {
+    const group = this.waiters.get(id) ?? []
+    this.waiters.delete(id)
+    for (const waiter of group) {
+      clearTimeout(waiter.timer)
+      waiter.resolve(end)
     }
   }
 

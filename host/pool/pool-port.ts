@@ -3,9 +3,10 @@
 import { bytesToHex, decodePayload, lane as lanes, type ErrorCode } from '../../runtime/protocol/index.js'
 import type { Block, PayloadRequest, TransactionPort, Waiting } from '../../consensus/net/ports.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
-import type { AdmitReply, ReceiptEntry } from '../executor/messages.js'
+import { deadInWindow } from '../executor/key-changes.js'
+import type { AdmitReply, CommitReply } from '../executor/messages.js'
 import { sha256 } from '../keys/crypto.js'
-import { TransactionPool, type PoolEntry } from './transaction-pool.js'
+import { slotParts, TransactionPool, type PoolEntry } from './transaction-pool.js'
 
 /** One block's choice: about 50 ms of execution for vital signs with two rules each. */
 export interface BlockTarget {
@@ -15,8 +16,18 @@ export interface BlockTarget {
 
 export const blockTargetDefault: BlockTarget = { transactionsMax: 500, bytesMax: 2 * 1_048_576 }
 
+/** The payload's own framing around the bundles: five lanes, and a length before each bundle. */
+const payloadFramingBytes = 64 * 1_024
+/** What has waited this long is asked about again before anybody complains of a leader. */
+const recheckAfterMs = 3_000
+/** Bounds what asking again may cost one block: about 5 ms of the executor. */
+const recheckCountMax = 64
+
 export type SubmitOutcome =
   { ok: true; id: string; known: boolean } | { ok: false; id: string; code: ErrorCode; detail: string }
+
+/** Told of each transaction that leaves the pool although it did not become final. */
+export type OnDropped = (id: string, code: ErrorCode) => void
 
 export class PoolPort implements TransactionPort {
   private readonly pool = new TransactionPool()
@@ -24,8 +35,9 @@ export class PoolPort implements TransactionPort {
   private readonly asideBundles = new Set<string>()
 
   constructor(
-    private readonly executor: ExecutorClient,
+    private readonly executor: Pick<ExecutorClient, 'call'>,
     private readonly now: () => number,
+    private readonly onDropped: OnDropped = () => undefined,
     private readonly target: BlockTarget = blockTargetDefault,
   ) {}
 
@@ -48,18 +60,16 @@ export class PoolPort implements TransactionPort {
 
   private keep(reply: AdmitReply, bundle: Uint8Array): SubmitOutcome {
     if (!reply.ok) return { ok: false, id: reply.id, code: reply.code, detail: reply.detail }
-    const entry: PoolEntry = {
-      id: reply.id,
-      lane: reply.lane,
-      bundle,
-      slot: reply.slot,
-      receivedAt: this.now(),
-    }
-    const outcome = this.pool.add(entry)
-    if (outcome === 'slot-taken')
-      return { ok: false, id: reply.id, code: 'SEQUENCE_REUSED', detail: 'waiting' }
-    if (outcome === 'full') return { ok: false, id: reply.id, code: 'POOL_FULL', detail: '' }
-    return { ok: true, id: reply.id, known: outcome === 'known' }
+    const { id, lane, slot, validUntil } = reply
+    const outcome = this.pool.add({ id, lane, bundle, slot, validUntil, receivedAt: this.now() })
+    if (outcome === 'slot-taken') return { ok: false, id, code: 'SEQUENCE_REUSED', detail: 'waiting' }
+    if (outcome === 'full') return { ok: false, id, code: 'POOL_FULL', detail: '' }
+    if (outcome === 'added' && this.isAside(bundle)) this.pool.setAside(id)
+    return { ok: true, id, known: outcome === 'known' }
+  }
+
+  private isAside(bundle: Uint8Array): boolean {
+    return this.asideBundles.size > 0 && this.asideBundles.has(bytesToHex(sha256(bundle)))
   }
 
   async receive(bundles: readonly Uint8Array[]): Promise<readonly (boolean | 'urgent')[]> {
@@ -85,44 +95,97 @@ export class PoolPort implements TransactionPort {
   async buildPayload(
     request: PayloadRequest,
   ): Promise<{ payload: Uint8Array; transactionRoots: readonly Uint8Array[] } | null> {
-    const bytesMax = Math.min(request.bytesMax, this.target.bytesMax)
-    const picked = this.pool
-      .pick({ transactionsMax: this.target.transactionsMax, bytesMax })
-      .filter((entry) => !this.asideBundles.has(bytesToHex(sha256(entry.bundle))))
+    const bytesMaxHard = request.bytesMax - payloadFramingBytes
+    const picked = this.pool.pick({
+      transactionsMax: this.target.transactionsMax,
+      bytesMax: Math.min(bytesMaxHard, this.target.bytesMax),
+      bytesMaxHard,
+    })
     if (picked.length === 0 && !request.due) return null
     const bundles = picked.map((entry) => entry.bundle)
     const built = await this.executor.call('build', { bundles, height: request.height, time: request.time })
-    for (const { id } of built.dropped) this.pool.remove(id)
+    for (const { id, code } of built.dropped) if (isForGood(code)) this.drop(id, code)
     if (built.count === 0 && !request.due) return null
     return { payload: built.payload, transactionRoots: built.transactionRoots }
   }
 
+  /**
+   * What is too large for the bound is passed over; when nothing else waits, the oldest goes alone (never in
+   * the emergency lane, whose frames share the way of the votes).
+   */
   resend(which: 'emergency' | 'all', bytesMax: number): readonly Uint8Array[] {
-    const entries =
-      which === 'emergency' ? this.pool.emergencies() : this.pool.pick({ transactionsMax: 1_000, bytesMax })
-    const bundles: Uint8Array[] = []
-    let bytes = 0
-    for (const { bundle } of entries) {
-      bytes += bundle.length
-      if (bytes > bytesMax) break
-      bundles.push(bundle)
-    }
-    return bundles
+    if (which === 'emergency') return firstThatFit(this.pool.emergencies(), bytesMax)
+    const picked = this.pool.pick({ transactionsMax: 1_000, bytesMax })
+    if (picked.length > 0) return picked.map(({ bundle }) => bundle)
+    return this.pool
+      .pick({ transactionsMax: 1, bytesMax, bytesMaxHard: Infinity })
+      .map(({ bundle }) => bundle)
   }
 
   setAside(block: Block): void {
     const payload = decodePayload(block.payload)
     if (!payload.ok) return
-    for (const bundle of payload.value.lanes.flat()) this.asideBundles.add(bytesToHex(sha256(bundle)))
+    this.setAsideHashes(payload.value.lanes.flat().map((bundle) => bytesToHex(sha256(bundle))))
   }
 
   /** The same for bundles known by the hex of their SHA-256: those that an earlier process died on. */
   setAsideHashes(hashes: readonly string[]): void {
     for (const hash of hashes) this.asideBundles.add(hash)
+    for (const { id, bundle } of this.pool.all()) if (this.isAside(bundle)) this.pool.setAside(id)
   }
 
-  /** What became final leaves the pool. */
-  settle(receipts: readonly ReceiptEntry[]): void {
-    for (const receipt of receipts) this.pool.remove(receipt.id)
+  /**
+   * What became final leaves the pool, and what can no longer: its sequence was used by another, its key was
+   * revoked, or it is valid only until this block's time (the next block's is later). On every node, also on
+   * those that never build a block.
+   */
+  settle(commit: Pick<CommitReply, 'receipts' | 'blockTime' | 'keyChanges'>): void {
+    for (const receipt of commit.receipts) this.pool.remove(receipt.id)
+    for (const window of commit.keyChanges.windows) {
+      for (const entry of this.pool.ofKey(bytesToHex(window.keyId))) {
+        const { stream, sequence } = slotParts(entry.slot)
+        const code = stream === window.stream ? deadInWindow(window, sequence) : undefined
+        if (code !== undefined) this.drop(entry.id, code)
+      }
+    }
+    for (const keyId of commit.keyChanges.revoked)
+      for (const entry of this.pool.ofKey(keyId)) this.drop(entry.id, 'KEY_REVOKED')
+    for (const { id, validUntil } of this.pool.all())
+      if (validUntil !== null && validUntil <= commit.blockTime) this.drop(id, 'EXPIRED')
   }
+
+  /** Asks the executor again about the oldest that have waited long: what it refuses now is dropped. */
+  async recheck(): Promise<void> {
+    const old: PoolEntry[] = []
+    for (const entry of this.pool.all()) {
+      if (this.now() - entry.receivedAt <= recheckAfterMs || old.length >= recheckCountMax) break
+      old.push(entry)
+    }
+    if (old.length === 0) return
+    const bundles = old.map((entry) => entry.bundle)
+    const replies = await this.executor.call('admit', { bundles, now: this.now() })
+    replies.forEach((reply, index) => {
+      if (!reply.ok && isForGood(reply.code)) this.drop(old[index].id, reply.code)
+    })
+  }
+
+  private drop(id: string, code: ErrorCode): void {
+    if (!this.pool.has(id)) return
+    this.pool.remove(id)
+    this.onDropped(id, code)
+  }
+}
+
+/** Time heals these two: a transaction with them may still enter a later block. */
+const isForGood = (code: ErrorCode): boolean => code !== 'VALID_TOO_LONG' && code !== 'SEQUENCE_JUMP'
+
+function firstThatFit(entries: readonly PoolEntry[], bytesMax: number): Uint8Array[] {
+  const bundles: Uint8Array[] = []
+  let bytes = 0
+  for (const { bundle } of entries) {
+    if (bytes + bundle.length > bytesMax) continue
+    bytes += bundle.length
+    bundles.push(bundle)
+  }
+  return bundles
 }

@@ -2,21 +2,27 @@
 import t from 'tap'
 import { TransactionPool, type PoolEntry } from './transaction-pool.js'
 
-const entry = (id: string, lane: PoolEntry['lane'], length = 10): PoolEntry => ({
+/** Each entry under a key of its own, unless `key` says otherwise. */
+const entry = (id: string, lane: PoolEntry['lane'], length = 10, key = `key-${id}`): PoolEntry => ({
   id,
   lane,
   bundle: new Uint8Array(length),
-  slot: `slot-${id}`,
+  slot: `${key}:0:${id}`,
+  validUntil: null,
   receivedAt: Number(id) || 0,
 })
 
+const picked = (pool: TransactionPool, ...limits: Parameters<TransactionPool['pick']>): string[] =>
+  pool.pick(...limits).map((item) => item.id)
+
 t.test('keeps each transaction and each sequence slot once', async (t) => {
   const pool = new TransactionPool()
-  t.equal(pool.add(entry('1', 2)), 'added')
-  t.equal(pool.add(entry('1', 2)), 'known')
-  t.equal(pool.add({ ...entry('2', 2), slot: 'slot-1' }), 'slot-taken')
+  const first = entry('1', 2)
+  t.equal(pool.add(first), 'added')
+  t.equal(pool.add(first), 'known')
+  t.equal(pool.add({ ...entry('2', 2), slot: first.slot }), 'slot-taken')
   pool.remove('1')
-  t.equal(pool.add({ ...entry('2', 2), slot: 'slot-1' }), 'added')
+  t.equal(pool.add({ ...entry('2', 2), slot: first.slot }), 'added')
   t.equal(pool.size, 1)
 })
 
@@ -31,24 +37,78 @@ t.test('is bounded, and keeps room for emergencies', async (t) => {
   t.equal(bytes.add(entry('1', 1, 91)), 'added')
 })
 
+t.test('one key may fill a tenth of it below the emergency lane', async (t) => {
+  const pool = new TransactionPool({ entriesMax: 40, bytesMax: 1_000 })
+  for (const id of ['1', '2', '3', '4']) t.equal(pool.add(entry(id, 2, 10, 'wild')), 'added')
+  t.equal(pool.add(entry('5', 3, 10, 'wild')), 'full', 'the fifth of forty')
+  t.equal(pool.add(entry('6', 2, 10, 'other')), 'added', 'others go on')
+  t.equal(pool.add(entry('7', 1, 10, 'wild')), 'added', 'its emergency is not held back')
+  pool.remove('7')
+  t.equal(pool.add(entry('5', 2, 10, 'wild')), 'full', 'an emergency that left frees no room')
+  pool.remove('1')
+  t.equal(pool.add(entry('5', 2, 10, 'wild')), 'added')
+  const bytes = new TransactionPool({ entriesMax: 40, bytesMax: 1_000 })
+  t.equal(bytes.add(entry('1', 2, 60, 'wild')), 'added')
+  t.equal(bytes.add(entry('2', 2, 41, 'wild')), 'full')
+  t.equal(bytes.add(entry('2', 2, 40, 'wild')), 'added', 'to the byte')
+})
+
 t.test('picks by lane, first come first served, and bulk cannot fill a block', async (t) => {
   const pool = new TransactionPool()
   for (let index = 0; index < 10; index += 1) pool.add(entry(`${100 + index}`, 4, 10))
   pool.add(entry('1', 2))
   pool.add(entry('2', 1))
   pool.add(entry('3', 2))
-  const picked = pool.pick({ transactionsMax: 100, bytesMax: 100 }).map((item) => item.id)
-  t.same(picked, ['2', '1', '3', '100', '101'], 'bulk takes a quarter of the block')
-  t.same(
-    pool.pick({ transactionsMax: 2, bytesMax: 100 }).map((item) => item.id),
-    ['2', '1'],
-  )
+  const all = picked(pool, { transactionsMax: 100, bytesMax: 100 })
+  t.same(all, ['2', '1', '3', '100', '101'], 'bulk takes a quarter of the block')
+  t.same(picked(pool, { transactionsMax: 2, bytesMax: 100 }), ['2', '1'])
   t.same(pool.waiting(14), { normal: true, emergency: true, full: false })
   t.equal(pool.oldestReceivedAt(), 100)
 })
 
-t.test('a transaction larger than its lane share still gets its turn', async (t) => {
+t.test('a transaction larger than its lane share, or than the target, gets its turn', async (t) => {
   const pool = new TransactionPool()
   pool.add(entry('1', 4, 60))
   t.equal(pool.pick({ transactionsMax: 10, bytesMax: 100 }).length, 1)
+  pool.add(entry('2', 2, 300))
+  pool.add(entry('3', 2))
+  t.same(picked(pool, { transactionsMax: 10, bytesMax: 100, bytesMaxHard: 300 }), ['2'])
+  pool.remove('2')
+  t.same(picked(pool, { transactionsMax: 10, bytesMax: 100, bytesMaxHard: 300 }), ['3', '1'])
 })
+
+t.test('what is too large for this block stops neither its lane nor the others', async (t) => {
+  const pool = new TransactionPool()
+  pool.add(entry('1', 0, 301))
+  pool.add(entry('2', 2, 301))
+  pool.add(entry('3', 2))
+  pool.add(entry('4', 3))
+  t.same(picked(pool, { transactionsMax: 10, bytesMax: 100, bytesMaxHard: 300 }), ['3', '4'])
+  t.same(picked(pool, { transactionsMax: 10, bytesMax: 100 }), ['3', '4'])
+})
+
+t.test('what a sender signed later never overtakes what is passed over', async (t) => {
+  const pool = new TransactionPool()
+  pool.add(entry('1', 2, 10))
+  pool.add(entry('2', 2, 90, 'sender'))
+  pool.add(entry('3', 2, 10, 'sender'))
+  pool.add(entry('4', 2, 10))
+  t.same(picked(pool, { transactionsMax: 10, bytesMax: 100 }), ['1', '4'])
+})
+
+t.test(
+  'what is set aside keeps its slot and its place in the bounds, and is proposed by nobody',
+  async (t) => {
+    const pool = new TransactionPool()
+    pool.add(entry('1', 1))
+    pool.setAside('1')
+    t.same(picked(pool, { transactionsMax: 10, bytesMax: 100 }), [])
+    t.same(pool.waiting(1), { normal: false, emergency: false, full: false })
+    t.equal(pool.oldestReceivedAt(), undefined, 'no leader is blamed for it')
+    t.equal(pool.add(entry('1', 1)), 'known')
+    pool.add(entry('2', 2))
+    t.equal(pool.oldestReceivedAt(), 2)
+    pool.remove('1')
+    t.same(pool.waiting(1), { normal: true, emergency: false, full: true })
+  },
+)

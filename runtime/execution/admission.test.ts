@@ -28,10 +28,10 @@ world.block([world.append(monitor, [admissionOf(lisa)])])
 const reading = (signer: typeof monitor, changes: Partial<Transaction> = {}): Uint8Array =>
   world.append(signer, [observationOf(lisa, '8867-4', 80)], changes)
 
-function verdict(bytes: Uint8Array, time = world.time + 1_000): string {
+function verdict(bytes: Uint8Array, time = world.time + 1_000, bundleBytes = bytes.length): string {
   const bundle = world.bundle(bytes)
   const at = { chainId: world.chainId, height: world.height + 1, time }
-  const checked = checkTransaction(world.chain, bundle, at, ports, { verifySignature: true })
+  const checked = checkTransaction(world.chain, bundle, at, ports, { verifySignature: true, bundleBytes })
   return checked.ok ? 'OK' : checked.code
 }
 
@@ -58,6 +58,9 @@ t.test('each refusal of a transaction has its code', async (t) => {
     'OK',
     'the system lane may use the largest limit that the format allows',
   )
+  const share = laneBytesMax(lane.clinical)
+  t.equal(verdict(reading(monitor), soon, share), 'OK')
+  t.equal(verdict(reading(monitor), soon, share + 1), 'TRANSACTION_TOO_LARGE', 'it would wait for ever')
   t.equal(verdict(reading(monitor, { sequence: 1 })), 'SEQUENCE_REUSED')
   t.equal(verdict(reading(monitor, { sequence: 1, stream: 3 })), 'OK', 'streams are apart')
   t.equal(verdict(reading(monitor, { sequence: 1 + sequenceJumpMax })), 'OK')
@@ -69,7 +72,10 @@ t.test('a forged or flipped signature is refused, and only that one', async (t) 
   const at = { chainId: world.chainId, height: world.height + 1, time: world.time + 1 }
   const check = (signature: Uint8Array): string => {
     const forged = { ...bundle, signed: { ...bundle.signed, signature } }
-    const checked = checkTransaction(world.chain, forged, at, ports, { verifySignature: true })
+    const checked = checkTransaction(world.chain, forged, at, ports, {
+      verifySignature: true,
+      bundleBytes: 1_000,
+    })
     return checked.ok ? 'OK' : checked.code
   }
   t.equal(check(bundle.signed.signature), 'OK')

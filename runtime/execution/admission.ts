@@ -40,21 +40,25 @@ export const laneBytesMax = (of: Lane): number =>
 
 /**
  * Decides admission of a decoded bundle (its bodies and attachments fit its commitments) at a block height
- * and time. Codes: WRONG_CHAIN, FUEL_LIMIT_TOO_HIGH, KEY_UNKNOWN, KEY_REVOKED, SENDER_MISMATCH,
- * VALID_UNTIL_MISSING, EXPIRED, VALID_TOO_LONG, SEQUENCE_REUSED, SEQUENCE_TOO_OLD, SEQUENCE_JUMP,
- * SIGNATURE_INVALID.
+ * and time; `bundleBytes` is its encoded length. Codes: WRONG_CHAIN, TRANSACTION_TOO_LARGE,
+ * FUEL_LIMIT_TOO_HIGH, KEY_UNKNOWN, KEY_REVOKED, SENDER_MISMATCH, VALID_UNTIL_MISSING, EXPIRED,
+ * VALID_TOO_LONG, SEQUENCE_REUSED, SEQUENCE_TOO_OLD, SEQUENCE_JUMP, SIGNATURE_INVALID.
  */
 export function checkTransaction(
   state: StateReader,
   bundle: Bundle,
   at: AdmissionPoint,
   ports: Pick<ExecutionPorts, 'verify'>,
-  options: { verifySignature: boolean },
+  options: { verifySignature: boolean; bundleBytes: number },
 ): Result<Admission, ErrorCode> {
   const { signed } = bundle
   const { transaction } = signed
   if (!equalBytes(transaction.chainId, at.chainId)) return refused('WRONG_CHAIN')
   const ownLane = laneOf(transaction)
+  // Larger than everything its lane may fill: no block could ever hold it, so nobody lets it wait for one.
+  if (options.bundleBytes > laneBytesMax(ownLane)) {
+    return refused('TRANSACTION_TOO_LARGE', `lane ${ownLane} allows ${laneBytesMax(ownLane)}`)
+  }
   const fuelReserved = reservedFuel(bundle)
   if (fuelReserved > laneFuelMax(ownLane)) {
     return refused('FUEL_LIMIT_TOO_HIGH', `lane ${ownLane} allows ${laneFuelMax(ownLane)}`)

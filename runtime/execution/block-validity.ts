@@ -94,7 +94,10 @@ function checkBundle(
   const id = bytesToHex(bundle.signed.id)
   const at = { chainId: kernel.chain.chainId, height: header.height, time: header.time }
   const verifySignature = options.signaturesChecked?.(id) !== true
-  const admission = checkTransaction(kernel.overlay, bundle, at, kernel.ports, { verifySignature })
+  const admission = checkTransaction(kernel.overlay, bundle, at, kernel.ports, {
+    verifySignature,
+    bundleBytes: bytes.length,
+  })
   if (!admission.ok) return refused(admission.code, id)
   const { fuelReserved, keyId, stream, sequence } = admission.value
   if (admission.value.lane !== lane) return refused('LANE_WRONG', id)

@@ -1,0 +1,120 @@
+// The pool inside a running node, with its real executor, store and consensus of one: large and dear
+// transactions, and those that can no longer become final.
+import t, { type Test } from 'tap'
+import {
+  bytesToHex,
+  entityIdOf,
+  hexToBytes,
+  keyIdOf,
+  type ErrorCode,
+} from '../../runtime/protocol/index.js'
+import type { Session } from '../api/node-port.js'
+import { generateSigningKey, sha256 } from '../keys/crypto.js'
+import type { FinalOutcome, RunningNode } from '../node/running-node.js'
+import { createSingleNode, type SingleNode } from '../node/single-node.fixture.js'
+import { draftCall, payloadOf, signBundle, transactionIdOf } from '../node/transaction-builder.js'
+
+const dearFuel = 100_000_000
+const callsPerBlock = 16
+
+interface Signed {
+  id: string
+  bundle: Uint8Array
+}
+
+/** An enrolled device that signs calls for itself; no grant, so that each gets a receipt that says so. */
+class Device {
+  private readonly key = generateSigningKey()
+  readonly keyId = keyIdOf(sha256, this.key.publicKey)
+  sequence = 0
+
+  constructor(private readonly chainId: Uint8Array) {}
+
+  async enrol(single: SingleNode, admin: Session): Promise<this> {
+    const args = { kind: 2, publicKey: bytesToHex(this.key.publicKey) }
+    await single.sign(admin, { type: 'call', target: 'ward/governance', method: 'enrol', args })
+    return this
+  }
+
+  call(options: { attachments?: Uint8Array[]; sequence?: number; validUntil?: number } = {}): Signed {
+    const draft = draftCall('ward/alerts', 'acknowledge', new Uint8Array(0), options.attachments ?? [])
+    const entity = entityIdOf(sha256, this.key.publicKey)
+    const sender = { chainId: this.chainId, entity, publicKey: this.key.publicKey }
+    const sequence = options.sequence ?? this.sequence++
+    const { validUntil } = options
+    const payload = payloadOf(sender, draft, { stream: 0, sequence, fuelLimit: dearFuel, validUntil })
+    return { id: bytesToHex(transactionIdOf(payload)), bundle: signBundle(payload, draft, this.key) }
+  }
+}
+
+const runningOf = (single: SingleNode): RunningNode =>
+  (single.node as unknown as { unsealed: { node: RunningNode } }).unsealed.node
+
+const codeOf = (outcome: FinalOutcome): ErrorCode | 'FINAL' => (outcome.ok ? 'FINAL' : outcome.code)
+
+async function hospital(t: Test) {
+  const single = await createSingleNode()
+  t.teardown(() => single.close())
+  const admin = await single.signIn('admin')
+  const chainId = hexToBytes(single.node.status().chainId) ?? new Uint8Array(32)
+  const device = (): Promise<Device> => new Device(chainId).enrol(single, admin)
+  return { single, admin, device, running: runningOf(single) }
+}
+
+t.test(
+  '17 calls of 100 M fuel: 16 fill the share of their lane, the last waits for the next',
+  async (t) => {
+    const { device, running } = await hospital(t)
+    const source = await device()
+    const calls = Array.from({ length: callsPerBlock + 1 }, () => source.call())
+    const ends = calls.map(({ id }) => running.waiter.wait(id, 10_000))
+    const outcomes = await running.submitMany(calls.map(({ bundle }) => bundle))
+    t.ok(outcomes.every((outcome) => outcome.ok))
+    const heights = (await Promise.all(ends)).map((end) => (end?.ok ? end.receipts[0].height : 0))
+    t.same(
+      heights.slice(0, callsPerBlock),
+      heights.slice(0, callsPerBlock).map(() => heights[0]),
+    )
+    t.equal(heights[callsPerBlock], heights[0] + 1)
+    t.equal(running.pool.size, 0)
+  },
+)
+
+t.test('a bundle larger than a block is aimed at becomes final, and stops nobody', async (t) => {
+  const { device, running } = await hospital(t)
+  const [large, small] = await Promise.all([device(), device()])
+  const attachments = [1, 2, 3, 4].map((value) => new Uint8Array(524_288).fill(value))
+  const outcomes = await Promise.all([
+    running.submit(large.call({ attachments }).bundle, 10_000),
+    running.submit(small.call().bundle, 10_000),
+  ])
+  t.same(outcomes.map(codeOf), ['FINAL', 'FINAL'])
+})
+
+t.test('what can no longer become final leaves, and whoever waits hears why at once', async (t) => {
+  const { single, admin, device, running } = await hospital(t)
+  /** Held back, as by a leader that leaves it out: only what others sign becomes final. */
+  const held = (signed: Signed): Promise<FinalOutcome> => {
+    running.pool.setAsideHashes([bytesToHex(sha256(signed.bundle))])
+    return running.submit(signed.bundle, 60_000)
+  }
+  const [old, gone, late] = [await device(), await device(), await device()]
+
+  const tooOld = held(old.call({ sequence: 5 }))
+  t.equal(codeOf(await running.submit(old.call({ sequence: 5 + 1_023 }).bundle, 10_000)), 'FINAL')
+  t.equal(running.pool.size, 1, 'still inside the window')
+  t.equal(codeOf(await running.submit(old.call({ sequence: 5 + 1_024 }).bundle, 10_000)), 'FINAL')
+  t.equal(codeOf(await tooOld), 'SEQUENCE_TOO_OLD')
+
+  const revoked = held(gone.call())
+  const args = { keyId: bytesToHex(gone.keyId) }
+  await single.sign(admin, { type: 'call', target: 'ward/governance', method: 'revokeKey', args })
+  t.equal(codeOf(await revoked), 'KEY_REVOKED')
+
+  const expired = held(late.call({ validUntil: Date.now() + 300 }))
+  await new Promise((resolve) => setTimeout(resolve, 350))
+  t.equal(running.pool.size, 1)
+  t.equal(codeOf(await running.submit(old.call({ sequence: 2_000 }).bundle, 10_000)), 'FINAL')
+  t.equal(codeOf(await expired), 'EXPIRED')
+  t.equal(running.pool.size, 0)
+})
