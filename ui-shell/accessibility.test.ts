@@ -93,6 +93,11 @@ t.test('no violation in any state', { skip }, async (t) => {
   await driver.completeSigning(personPassword)
   await driver.signOrder('Lactate', personPassword)
   await check('signed')
+  const long = addAlert(node, { branch: 'long', summary: 'A long line of an alert. '.repeat(200) })
+  await frame.locator(`[data-alert="${long}"]`).getByTestId('acknowledge').first().click()
+  await page.getByTestId('signing-length').filter({ hasText: 'Read to the end' }).waitFor()
+  await check('signing dialog with long text')
+  await page.getByTestId('cancel').click()
   await driver.closePatient()
   for (let count = 0; count < 40; count += 1) {
     const patient = patientOf(`crowd ${count}`)

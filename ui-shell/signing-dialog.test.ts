@@ -34,8 +34,9 @@ interface Opened {
 async function openDialog(
   t: { teardown(run: () => Promise<void>): void },
   callOf: (node: SmallNode) => { target: string; method: string; args: object },
+  viewport?: { width: number; height: number },
 ): Promise<Opened> {
-  const { node, driver, close } = await openBench()
+  const { node, driver, close } = await openBench({ isSealed: false }, viewport ? { viewport } : {})
   t.teardown(close)
   setTheScene(node)
   const call = callOf(node)
@@ -63,6 +64,8 @@ t.test('long text is shown to its end, and signed only after its end was seen', 
   }))
   t.ok((await dialog.innerText()).includes(reason), 'nothing is cut')
   t.match(await dialog.getByTestId('signing-length').innerText(), /6,\d{3} characters .* Read to the end/)
+  const focused = () => dialog.page().evaluate(() => document.activeElement?.getAttribute('data-testid'))
+  t.equal(await focused(), 'signing-text', 'reading comes first')
   await pressSign(dialog)
   t.equal(await dialog.getByTestId('sign').isDisabled(), true)
   t.equal(node.signed.length, 0, 'Enter does not sign what was not read')
@@ -71,6 +74,25 @@ t.test('long text is shown to its end, and signed only after its end was seen', 
   await dialog.page().keyboard.press('End')
   await dialog.locator('[data-testid=sign]:enabled').waitFor()
   t.notMatch(await dialog.getByTestId('signing-length').innerText(), /Read to the end/)
+  await pressSign(dialog)
+  await dialog.waitFor({ state: 'detached' })
+  t.equal(node.signed.length, 1)
+})
+
+t.test('at 400 % nothing counts as read before it was scrolled to', { skip }, async (t) => {
+  const { dialog, node } = await openDialog(
+    t,
+    (node) => ({
+      target: 'ward/alerts',
+      method: 'acknowledge',
+      args: { alert: addAlert(node), response: 'disagree', reason: 'known baseline' },
+    }),
+    { width: 341, height: 192 },
+  )
+  await dialog.page().waitForTimeout(300)
+  t.equal(await dialog.getByTestId('sign').isDisabled(), true)
+  await dialog.page().keyboard.press('End')
+  await dialog.locator('[data-testid=sign]:enabled').waitFor()
   await pressSign(dialog)
   await dialog.waitFor({ state: 'detached' })
   t.equal(node.signed.length, 1)

@@ -9,7 +9,7 @@ import { PasswordField, takePassword } from './password-field.js'
 import { PatientBanner } from './patient-banner.js'
 import { noticeOf, type Notice } from './shell-state.js'
 import { subjectProblem, type SigningRequest } from './signing.js'
-import { SigningText, textLength } from './signing-text.js'
+import { SigningText, textLength, unreadText } from './signing-text.js'
 
 export interface SigningDialogProps {
   request: SigningRequest
@@ -35,13 +35,7 @@ export function SigningDialog(props: SigningDialogProps) {
   const maySign = isRead && wrong === undefined
   const { isBusy, problem, submit } = useSigning(props, field, maySign)
   const isPasswordAsked = prepared.passwordNeeded && wrong === undefined
-  useEffect(() => {
-    dialog.current?.showModal()
-    // showModal focuses what comes first; what is wanted next is the password, or else a reading of the
-    // title.
-    if (isPasswordAsked) field.current?.focus()
-    else heading.current?.focus()
-  }, [])
+  useOpening(dialog, () => (isPasswordAsked ? field.current : heading.current))
   const cancel = (): void => {
     if (isBusy) return
     request.abandon()
@@ -95,6 +89,20 @@ export function SigningDialog(props: SigningDialogProps) {
       </form>
     </dialog>
   )
+}
+
+/** Shows the dialog, with the focus on what is wanted next: reading on, or else what `next` says. */
+function useOpening(dialog: { current: HTMLDialogElement | null }, next: () => HTMLElement | null): void {
+  useEffect(() => {
+    const element = dialog.current
+    if (element === null) return
+    element.showModal()
+    // showModal focuses what comes first, and may have scrolled past what is to be read.
+    element.scrollTop = 0
+    const unread = unreadText(element)
+    if (unread) unread.focus({ preventScroll: true })
+    else next()?.focus()
+  }, [])
 }
 
 /** The banner of everybody whom it concerns, or the words that it concerns nobody. */

@@ -21,6 +21,16 @@ const wholeText = (text: string): string => visibleText(text, Number.POSITIVE_IN
 export const textLength = (prepared: PreparedView): number =>
   prepared.summary.reduce((sum, line) => sum + [...line.text].length, 0)
 
+/** Where reading begins: the text, if its end is not on screen at once; undefined when all of it is. */
+export function unreadText(dialog: HTMLDialogElement): HTMLElement | undefined {
+  const text = dialog.querySelector<HTMLElement>('.summary-scroll')
+  if (text === null) return undefined
+  const isWhole =
+    text.scrollHeight <= text.clientHeight + 1 &&
+    text.getBoundingClientRect().bottom <= dialog.getBoundingClientRect().bottom
+  return isWhole ? undefined : text
+}
+
 export function SigningText({ prepared, application, person, now, onEnd }: SigningTextProps) {
   const end = useRef<HTMLDivElement>(null)
   useEffect(() => {
@@ -31,8 +41,9 @@ export function SigningText({ prepared, application, person, now, onEnd }: Signi
         observer.disconnect()
         onEnd()
       },
-      // More than half of the mark: a mark that only touches the edge has not been seen.
-      { threshold: 0.5 },
+      // More than half of the mark: a mark that only touches the edge has not been seen. What was scrolled
+      // past, above the edge, counts: a key may jump beyond it between two frames.
+      { root: end.current.closest('dialog'), rootMargin: '1000000px 0px 0px 0px', threshold: 0.5 },
     )
     observer.observe(end.current)
     return () => observer.disconnect()
