@@ -1,12 +1,25 @@
 // The gateway on a running node: AA only for what is final, one key and grant for each source, nothing
 // merged or doubled.
 import { createServer } from 'node:net'
-import t from 'tap'
-import { recordKind } from '../../runtime/protocol/index.js'
+import t, { type Test } from 'tap'
+import { entityIdOf, keyIdOf, recordKind } from '../../runtime/protocol/index.js'
 import type { Proposal, RecordJson } from '../api/node-port.js'
+import { sha256 } from '../keys/crypto.js'
+import type { RunningNode } from '../node/running-node.js'
 import { createSingleNode, type SingleNode } from '../node/single-node.fixture.js'
+import { draftAppend, payloadOf, signBundle } from '../node/transaction-builder.js'
+import { submissionKey } from './hl7/answers.js'
 import { openMllpClient, sendMllp } from './hl7/mllp-client.js'
-import { buildAdmission, buildObservations, lisaFirstReadings, lisaJones } from './hl7/sample-messages.js'
+import { recognise } from './hl7/recognise.js'
+import {
+  buildAdmission,
+  buildObservations,
+  lisaFirstReadings,
+  lisaJones,
+  type SampleObservation,
+  type SamplePatient,
+} from './hl7/sample-messages.js'
+import { noteOf, submittedTable } from './hl7-notes.js'
 
 const now = Date.now()
 const lisa = lisaJones(now)
@@ -54,6 +67,10 @@ async function countOf(single: SingleNode, kind: RecordJson['kind']): Promise<nu
   const records = await single.node.records(session, query)
   return records.ok ? records.value.records.length : -1
 }
+
+/** The running node behind the fixture: tests look at what it keeps. */
+const runningOf = (single: SingleNode): RunningNode =>
+  (single.node as unknown as { unsealed: { node: RunningNode } }).unsealed.node
 
 t.test('from MLLP to final records, and what bad messages get', async (t) => {
   const [adtPort, monitorPort] = [await freePort(), await freePort()]
@@ -141,4 +158,228 @@ t.test('from MLLP to final records, and what bad messages get', async (t) => {
     t.equal(await countOf(single, 'observation'), 6)
     t.match(await send(monitorPort, vitals('V5')), /MSA\|AA\|V5/, 'the patient index was rebuilt')
   })
+})
+
+/** A hospital of one node with both sources, their grants, and Lisa admitted. */
+async function ward(t: Test) {
+  const [adtPort, monitorPort] = [await freePort(), await freePort()]
+  const single = await createSingleNode({
+    sources: [
+      { name: 'adt', port: adtPort, accepts: ['ADT'] },
+      { name: 'monitor', port: monitorPort, accepts: ['ORU'] },
+    ],
+  })
+  t.teardown(() => single.close())
+  const admin = await single.signIn('admin')
+  const { adt, monitor } = single.sources
+  for (const [entity, kind, codes, id] of [
+    [adt, recordKind.admission, [], 'a1'],
+    [adt, recordKind.sourceMessage, [], 'a2'],
+    [monitor, recordKind.observation, [], 'b1'],
+    [monitor, recordKind.sourceMessage, [], 'b2'],
+    [single.persons.admin, recordKind.admission, [], 'c1'],
+  ] as [string, number, string[], string][]) {
+    const receipt = await single.sign(admin, grant(entity, kind, codes, id))
+    t.equal(receipt.code, 'OK', receipt.detail)
+  }
+  const admit = (controlId: string, patient: SamplePatient) =>
+    send(adtPort, buildAdmission(envelope(controlId), patient))
+  const vitals = (controlId: string, observations: readonly SampleObservation[], patient = lisa) =>
+    send(monitorPort, buildObservations(envelope(controlId), patient, observations))
+  t.match(await admit('A1', lisa), /MSA\|AA\|A1/)
+  return { single, admin, admit, vitals, monitorPort }
+}
+
+async function patientsOf(single: SingleNode): Promise<number> {
+  const patients = await single.node.patients(await single.signIn('nurse'), { application: 'test' })
+  return patients.ok ? patients.value.patients.length : -1
+}
+
+/** Observations of the only patient, newest first. */
+async function observationsOf(single: SingleNode): Promise<RecordJson[]> {
+  const session = await single.signIn('nurse')
+  const patients = await single.node.patients(session, { application: 'test' })
+  if (!patients.ok) throw new Error(patients.code)
+  const { patient } = patients.value.patients[0]
+  const query = { application: 'test', patient, kind: 'observation', limit: 100, order: 'newest' } as const
+  const records = await single.node.records(session, query)
+  if (!records.ok) throw new Error(records.code)
+  return [...records.value.records].sort((a, b) => b.number - a.number)
+}
+
+t.test('one hospital number is one patient', async (t) => {
+  const { single, admin, admit, vitals } = await ward(t)
+  t.match(await admit('A2', lisa), /MSA\|AE\|A2.*ERR\|.*PATIENT_EXISTS/s)
+  t.equal(await patientsOf(single), 1)
+
+  await t.test('two admissions in flight: the second waits, and is refused', async (t) => {
+    const otto = { ...lisa, number: '10012999', family: 'BROWN', given: 'OTTO' }
+    const answers = await Promise.all(['B1', 'B2', 'B3'].map((controlId) => admit(controlId, otto)))
+    t.equal(answers.filter((answer) => answer.includes('MSA|AA')).length, 1)
+    t.equal(answers.filter((answer) => /MSA\|AE.*PATIENT_EXISTS/s.test(answer)).length, 2)
+    t.equal(await patientsOf(single), 2)
+  })
+
+  await t.test('a number given to a second subject by hand: readings go to neither', async (t) => {
+    const admission: Proposal = {
+      type: 'append',
+      records: [
+        {
+          kind: 'admission',
+          patient: '5a'.repeat(16),
+          code: 'ADT^A01',
+          body: {
+            family: 'Jones',
+            given: 'Liza',
+            birthDate: 19970214,
+            sex: 'F',
+            pregnancy: 0,
+            identifiers: [{ value: lisa.number, authority: lisa.authority, type: 'MR' }],
+            ward: '4',
+            room: '12',
+            bed: 'A',
+            visitNumber: '1',
+            reason: '',
+          },
+        },
+      ],
+    }
+    t.match(await vitals('V1', lisaFirstReadings), /MSA\|AA\|V1/)
+    t.equal((await single.sign(admin, admission)).code, 'OK')
+    const check = async (controlId: string) => {
+      const answer = await vitals(controlId, lisaFirstReadings)
+      t.match(answer, new RegExp(`MSA\\|AE\\|${controlId}`))
+      t.match(answer, /PATIENT_AMBIGUOUS/)
+      t.match(answer, /linked/)
+    }
+    await check('V2')
+    t.match(await admit('A3', lisa), /PATIENT_AMBIGUOUS/)
+    await single.restart()
+    await check('V3')
+    t.equal(await patientsOf(single), 3)
+  })
+})
+
+t.test('what takes a value back, or corrects it', async (t) => {
+  const { single, vitals } = await ward(t)
+  const pulse = (status: string, value = '118', timeMs = now): SampleObservation => ({
+    code: '8867-4',
+    value,
+    unit: '/min',
+    status,
+    timeMs,
+  })
+  for (const status of ['D', 'W', 'X']) {
+    t.match(await vitals(`N${status}`, [pulse(status)]), /MSA\|AE.*EARLIER_VALUE_UNKNOWN/s)
+  }
+  t.equal((await observationsOf(single)).length, 0, 'nothing is stored for a deletion of nothing')
+
+  for (const [index, status] of ['D', 'W', 'X'].entries()) {
+    const time = now - index * 60_000
+    t.match(await vitals(`F${status}`, [pulse('F', '118', time)]), /MSA\|AA/)
+    const [value] = await observationsOf(single)
+    t.match(await vitals(`T${status}`, [pulse(status, '118', time)]), /MSA\|AA/)
+    const [taken] = await observationsOf(single)
+    t.equal(taken.supersedes, value.id)
+    t.match(taken.body, { status, value: '0', text: '', unit: '', sourceText: '' }, 'the value is kept out')
+    t.match(await vitals(`U${status}`, [pulse(status, '118', time)]), /EARLIER_VALUE_UNKNOWN/, 'only once')
+  }
+
+  const time = now - 600_000
+  t.match(await vitals('C1', [pulse('C', '81', time)]), /MSA\|AA/, 'nothing to correct: a plain value')
+  const [first] = await observationsOf(single)
+  t.equal(first.supersedes, null)
+  t.match(await vitals('C2', [pulse('C', '82', time)]), /MSA\|AA/)
+  const [corrected] = await observationsOf(single)
+  t.match(corrected, { supersedes: first.id, body: { value: '82', status: 'C' } })
+  t.match(await vitals('C3', [pulse('C', '""', time)]), /VALUE_MISSING/)
+  t.match(await vitals('C4', [pulse('F', '90', time)]), /MSA\|AA/)
+  const count = (await observationsOf(single)).length
+  t.match(await vitals('C5', [pulse('D', '', time)]), /EARLIER_VALUE_AMBIGUOUS/, '82 or 90?')
+  t.equal((await observationsOf(single)).length, count)
+})
+
+t.test('more records than a transaction takes', async (t) => {
+  const { single, vitals } = await ward(t)
+  const pulses = (count: number) =>
+    Array.from({ length: count }, (_, index) => ({
+      code: '8867-4',
+      value: String(60 + index),
+      unit: '/min',
+      timeMs: now - index * 1_000,
+    }))
+  const refused = await vitals('M1', pulses(32))
+  t.match(refused, /MSA\|AE\|M1/)
+  t.match(refused, /RECORDS_TOO_MANY/)
+  t.match(refused, /at most 32/)
+  t.equal((await observationsOf(single)).length, 0)
+  t.match(await vitals('M2', pulses(31)), /MSA\|AA\|M2/)
+  t.equal((await observationsOf(single)).length, 31)
+})
+
+t.test('what is kept of a submission', async (t) => {
+  const { single, vitals, monitorPort } = await ward(t)
+  const { executor, identity, open } = runningOf(single)
+  const calls: { method: string; argument: unknown }[] = []
+  const call = executor.call.bind(executor)
+  executor.call = (method, argument) => {
+    calls.push({ method, argument })
+    return call(method, argument)
+  }
+  const keptKeys = () =>
+    calls.flatMap(({ method, argument }) => {
+      const { table, key } = argument as { table?: string; key: Uint8Array }
+      return method === 'put' && table === submittedTable ? [key] : []
+    })
+  t.match(await vitals('K1', lisaFirstReadings), /MSA\|AA/)
+  t.ok(keptKeys().length > 0, 'the bundle was kept while it was under way')
+  t.match(await vitals('K2', [{ code: '8310-5', value: '38', unit: 'Cel', status: 'D' }]), /MSA\|AE/)
+  for (const key of keptKeys()) t.equal(await call('get', { table: submittedTable, key }), null)
+  for (const { argument } of calls.filter(({ method }) => method === 'put')) {
+    const { table, value } = argument as { table: string; value: Uint8Array | undefined }
+    if (table !== 'hl7-answers' || !value) continue
+    t.notMatch(
+      Buffer.from(value).toString('latin1'),
+      /JONES|LISA|10012877|101\.5/,
+      'answers hold no patient',
+    )
+  }
+
+  await t.test(
+    'a kept bundle whose sequence another transaction used: built and signed afresh',
+    async (t) => {
+      const key = identity.sources.get('monitor')
+      if (!key) throw new Error('no key')
+      const raw = buildObservations(envelope('K3'), lisa, lisaFirstReadings)
+      const source = { name: 'monitor', host: '', port: 0, accepts: ['ORU'] as const }
+      const recognised = recognise(raw, [source], now)
+      if (recognised.kind !== 'message') throw new Error(recognised.kind)
+      const { arrival } = recognised
+      const place = {
+        table: submittedTable,
+        key: new TextEncoder().encode(submissionKey(arrival.key, arrival.digest)),
+      }
+      const body = { schema: 1, contentType: 'text/plain', content: new Uint8Array(3) }
+      const record = {
+        kind: recordKind.sourceMessage,
+        patient: new Uint8Array(16),
+        code: 'x',
+        effectiveTime: 1,
+        body,
+      }
+      const draft = draftAppend([record])
+      if (!draft.ok) throw new Error(draft.code)
+      const entity = entityIdOf(sha256, key.publicKey)
+      const used = await call('sequence', { keyId: keyIdOf(sha256, key.publicKey), stream: 1 })
+      const payload = payloadOf({ chainId: open.chainId, entity, publicKey: key.publicKey }, draft.value, {
+        stream: 1,
+        sequence: used,
+        fuelLimit: 50_000_000,
+      })
+      await call('put', { ...place, value: noteOf(0, signBundle(payload, draft.value, key)) })
+      const before = (await observationsOf(single)).length
+      t.match(await send(monitorPort, raw), /MSA\|AA\|K3/)
+      t.equal((await observationsOf(single)).length, before + 3)
+    },
+  )
 })

@@ -6,6 +6,7 @@ import {
   entityIdOf,
   errorTable,
   keyIdOf,
+  recordsPerTransactionMax,
   type ErrorCode,
 } from '../../runtime/protocol/index.js'
 import type { CommitReply, ReceiptEntry } from '../executor/messages.js'
@@ -15,10 +16,13 @@ import type { NodeLogger } from '../node/node-logger.js'
 import type { NodeSequences } from '../node/node-sequences.js'
 import type { RunningNode } from '../node/running-node.js'
 import { draftAppend, payloadOf, signBundle, type DraftRecord } from '../node/transaction-builder.js'
+import { earlierRecords } from './earlier-values.js'
 import { openGateway, type Gateway } from './hl7/gateway.js'
-import type { AnswerStore, SubmitOutcome, SubmittedMessage } from './hl7/ports.js'
-import { admissionRecords, noteKey, observationRecords } from './hl7-records.js'
-import { PatientIndex } from './patient-index.js'
+import type { Admission, ObservationSet } from './hl7/mapping.js'
+import type { GatewayEvent, SubmitOutcome, SubmittedMessage } from './hl7/ports.js'
+import { GatewayNotes, type Submission } from './hl7-notes.js'
+import { admissionRecords, observationRecords } from './hl7-records.js'
+import { nameOf, PatientIndex, Turns } from './patient-index.js'
 
 export interface Hl7Bridge {
   onCommit(commit: CommitReply): void
@@ -29,44 +33,63 @@ export interface Hl7Bridge {
 const finalWaitMs = 4_500
 const sourceStream = 1
 const appendFuelLimit = 50_000_000
+const purgeEveryMs = 3_600_000
 
-const answersTable = 'hl7-answers'
-/** Bundles that were submitted, by message key: the same message again is the same transaction again. */
-const submittedTable = 'hl7-submitted'
-
-/** Opens the ports of a gateway node; undefined when no source is attached. */
+/**
+ * Opens the ports of a gateway node; undefined when no source is attached. Until `isReady` says so, every
+ * message is answered as late and nothing is kept of it.
+ */
 export async function startHl7Bridge(
   sources: readonly SourceConfig[],
   node: RunningNode,
   sequences: NodeSequences,
   logger: NodeLogger,
   now: () => number,
+  /** False while this node is behind: it must not judge by an old state, so the answer is "late". */
+  isReady: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<Hl7Bridge | undefined> {
   if (sources.length === 0) return undefined
+  const notes = await GatewayNotes.open(node.executor, now)
   const patients = await PatientIndex.build(node.executor)
-  const parts: BridgeParts = { node, sequences, patients, now }
+  const parts: BridgeParts = { node, sequences, patients, notes, turns: new Turns() }
+  const failed = (step: string) => (cause: unknown) => logger.warn({ step, cause: String(cause) }, 'hl7')
+  // What an earlier process sent and nobody waits for: it may have been in this node's queue alone.
+  const open = await notes.openBundles()
+  if (open.length > 0) await node.submitMany(open).catch(failed('resume'))
   const gateway: Gateway = await openGateway(
     sources.map(({ name, host, port, accepts }) => ({ name, host, port, accepts })),
     {
-      submit: (message) => submit(message, parts),
-      answers: answerStore(node),
+      submit: async (message) => ((await isReady()) ? submit(message, parts) : { kind: 'late' }),
+      answers: { get: (key) => notes.answer(key), put: (key, answer) => notes.putAnswer(key, answer) },
       nowMs: now,
-      report: (event) => {
-        if (event.kind === 'failed')
-          logger.warn({ source: event.source, step: event.step, cause: String(event.cause) }, 'hl7')
-        else if (event.kind === 'answered') {
-          logger.info(
-            { source: event.source, acks: event.acks, reason: event.reason, ms: event.durationMs },
-            'hl7',
-          )
-        }
-      },
+      report: (event) => report(event, logger),
     },
     { finalMsMax: finalWaitMs + 500 },
   )
+  let purging = Promise.resolve()
+  const upkeep = setInterval(() => {
+    purging = purging.then(() => notes.purge()).catch(failed('purge'))
+  }, purgeEveryMs)
+  upkeep.unref()
   return {
-    onCommit: (commit) => commit.records.forEach((record) => patients.add(record)),
-    close: () => gateway.close(),
+    onCommit: (commit) => {
+      commit.records.forEach((record) => patients.add(record))
+      notes.onCommit(commit).catch(failed('settle'))
+    },
+    close: async () => {
+      clearInterval(upkeep)
+      await gateway.close()
+      await purging
+    },
+  }
+}
+
+function report(event: GatewayEvent, logger: NodeLogger): void {
+  if (event.kind === 'failed')
+    logger.warn({ source: event.source, step: event.step, cause: String(event.cause) }, 'hl7')
+  else if (event.kind === 'answered') {
+    const { source, acks, reason, durationMs } = event
+    logger.info({ source, acks, reason, ms: durationMs }, 'hl7')
   }
 }
 
@@ -74,69 +97,138 @@ interface BridgeParts {
   node: RunningNode
   sequences: NodeSequences
   patients: PatientIndex
-  now: () => number
+  notes: GatewayNotes
+  turns: Turns
 }
 
-function answerStore(node: RunningNode): AnswerStore {
-  return {
-    get: async (key) =>
-      (await node.executor.call('get', { table: answersTable, key: noteKey(key) })) ?? undefined,
-    put: async (key, answer) => {
-      await node.executor.call('put', { table: answersTable, key: noteKey(key), value: answer })
-    },
-  }
+/** Two admissions of one number would each find it free; the second waits for what the first becomes. */
+function submit(message: SubmittedMessage, parts: BridgeParts): Promise<SubmitOutcome> {
+  const { mapped } = message
+  const names = mapped.kind === 'admission' ? mapped.identifiers.map(nameOf) : []
+  return parts.turns.run(names, () => submitInTurn(message, parts))
 }
 
-async function submit(message: SubmittedMessage, parts: BridgeParts): Promise<SubmitOutcome> {
-  const { executor } = parts.node
-  const place = { table: submittedTable, key: noteKey(message.key) }
-  const before = await executor.call('get', place)
-  const repeated = before && (await resubmit(before, parts))
+async function submitInTurn(message: SubmittedMessage, parts: BridgeParts): Promise<SubmitOutcome> {
+  const { notes } = parts
+  const before = await notes.submission(message.key)
+  const repeated = before && (await repeat(before, message.key, parts))
   if (repeated) return repeated
-  const records = recordsOf(message, parts)
-  if (!Array.isArray(records)) return records
   const key = parts.node.identity.sources.get(message.source)
   if (!key) return refusedBy('KEY_UNKNOWN', message.source)
+  const records = await recordsOf(message, key, parts)
+  if (!Array.isArray(records)) return records
   const draft = draftAppend(records)
   if (!draft.ok) return refusedBy(draft.code, draft.detail ?? '')
   const bundle = await sign(draft.value, key, parts)
-  await executor.call('put', { ...place, value: bundle })
-  return outcomeOf(await parts.node.submit(bundle, finalWaitMs))
+  const decoded = decodeBundle(bundle, sha256)
+  if (!decoded.ok) return refusedBy('INTERNAL', decoded.code)
+  if (!(await notes.keep(message.key, decoded.value.signed.id, bundle))) return { kind: 'late' }
+  return concluded(message.key, await parts.node.submit(bundle, finalWaitMs), parts)
 }
+
+/** What an outcome means for the note: final keeps it until the answer is stored, late until it is final. */
+async function concluded(
+  key: string,
+  outcome: Awaited<ReturnType<RunningNode['submit']>>,
+  parts: BridgeParts,
+): Promise<SubmitOutcome> {
+  parts.notes.setInFlight(key, false)
+  const told = outcomeOf(outcome)
+  if (told.kind === 'refused') await parts.notes.drop(key)
+  return told
+}
+
+/** Refusals of a bundle that can never become final any more, unless it is already. */
+const spentCodes: ReadonlySet<string> = new Set<ErrorCode>([
+  'SEQUENCE_REUSED',
+  'SEQUENCE_TOO_OLD',
+  'EXPIRED',
+])
 
 /**
  * A message that came before: its transaction may be final already, or it goes out once more, byte for
- * byte. Undefined
- * when it was refused on chain: then nothing was recorded, and what was missing (a grant, say) may be
- * there now.
+ * byte. Undefined when it was refused on chain or can never be final: then nothing was recorded, and what
+ * was missing (a grant, a sequence) may be there now.
  */
-async function resubmit(bundle: Uint8Array, parts: BridgeParts): Promise<SubmitOutcome | undefined> {
-  const decoded = decodeBundle(bundle, sha256)
-  if (!decoded.ok) return refusedBy('INTERNAL', decoded.code)
-  const { receipts } = await parts.node.executor.call('receipt', { id: decoded.value.signed.id })
-  if (receipts.length > 0) return receipts[0].status === 0 ? receiptOutcome(receipts) : undefined
-  return outcomeOf(await parts.node.submit(bundle, finalWaitMs))
+async function repeat(
+  before: Submission,
+  key: string,
+  parts: BridgeParts,
+): Promise<SubmitOutcome | undefined> {
+  const known = await receiptsOf(before.id, parts)
+  if (known.length > 0) return known[0].status === 0 ? receiptOutcome(known) : forget(key, parts)
+  if (before.kind === 'final') return refusedBy('INTERNAL', 'a final transaction has no receipt')
+  parts.notes.setInFlight(key, true)
+  const outcome = await parts.node.submit(before.bundle, finalWaitMs)
+  if (outcome.ok || !spentCodes.has(outcome.code)) return concluded(key, outcome, parts)
+  parts.notes.setInFlight(key, false)
+  const since = await receiptsOf(before.id, parts)
+  if (since.length > 0 && since[0].status === 0) return receiptOutcome(since)
+  // The other holder of the sequence is not final either: which of the two it will be is not known yet.
+  if (since.length === 0 && outcome.detail === 'waiting') return { kind: 'late' }
+  return forget(key, parts)
 }
 
-function recordsOf(message: SubmittedMessage, parts: BridgeParts): DraftRecord[] | SubmitOutcome {
+async function receiptsOf(id: Uint8Array, parts: BridgeParts): Promise<ReceiptEntry[]> {
+  return (await parts.node.executor.call('receipt', { id })).receipts
+}
+
+async function forget(key: string, parts: BridgeParts): Promise<undefined> {
+  await parts.notes.drop(key)
+  return undefined
+}
+
+const patientLocation = { segment: 'PID', sequence: 1, field: 3 }
+
+async function recordsOf(
+  message: SubmittedMessage,
+  key: SigningKey,
+  parts: BridgeParts,
+): Promise<DraftRecord[] | SubmitOutcome> {
   const { mapped } = message
   const patient = parts.patients.find(mapped.identifiers)
-  const location = { segment: 'PID', sequence: 1, field: 3 }
   if (patient === 'ambiguous') {
     const sentence =
-      'PID-3 names numbers of more than one patient. Nothing was stored. Send one patient in each message.'
-    return { kind: 'refused', code: 'UNKNOWN_PATIENT', sentence, location }
+      'The numbers in PID-3 belong to more than one patient subject here. Nothing was stored. Have the two' +
+      ' subjects linked, or correct PID-3, then send this message again.'
+    return { kind: 'refused', code: 'PATIENT_AMBIGUOUS', sentence, location: patientLocation }
   }
-  if (mapped.kind === 'admission') {
-    if (patient) return { ...refusedBy('PATIENT_EXISTS', ''), location }
-    return admissionRecords(mapped, randomBytes(16))
-  }
+  if (mapped.kind === 'admission') return admissionOf(mapped, patient, message.key, parts)
   if (!patient) {
     const sentence =
       'No admission has arrived for this patient number. Nothing was stored. Send the admission (ADT^A01) first, then this message again.'
-    return { kind: 'refused', code: 'UNKNOWN_PATIENT', sentence, location }
+    return { kind: 'refused', code: 'UNKNOWN_PATIENT', sentence, location: patientLocation }
   }
-  return observationRecords(mapped, patient)
+  return observationsOf(mapped, patient, key, parts)
+}
+
+function admissionOf(
+  admission: Admission,
+  patient: Uint8Array | undefined,
+  key: string,
+  parts: BridgeParts,
+): DraftRecord[] | SubmitOutcome {
+  if (patient) return { ...refusedBy('PATIENT_EXISTS', ''), location: patientLocation }
+  // An earlier admission of this number was told "late" and may still become final.
+  if (parts.notes.isAdmitting(admission.identifiers.map(nameOf), key)) return { kind: 'late' }
+  return admissionRecords(admission, randomBytes(16))
+}
+
+async function observationsOf(
+  set: ObservationSet,
+  patient: Uint8Array,
+  key: SigningKey,
+  parts: BridgeParts,
+): Promise<DraftRecord[] | SubmitOutcome> {
+  const author = entityIdOf(sha256, key.publicKey)
+  const earlier = await earlierRecords(set, { executor: parts.node.executor, patient, author })
+  if (!earlier.ok) return { ...earlier, kind: 'refused' }
+  const records = observationRecords(set, patient, earlier.value)
+  if (records.length <= recordsPerTransactionMax) return records
+  const sentence =
+    `The message makes ${records.length} records, one of them the message itself; one transaction takes at most` +
+    ` ${recordsPerTransactionMax}. Nothing was stored. Split the message into several.`
+  return { kind: 'refused', code: 'RECORDS_TOO_MANY', sentence, location: { segment: 'OBX' } }
 }
 
 async function sign(

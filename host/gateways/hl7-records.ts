@@ -1,11 +1,16 @@
 // From mapped HL7 messages to records of ours. Pure: the same message gives the same records, apart from
 // salts.
-import { bodySchemaVersion, recordKind, utf8 } from '../../runtime/protocol/index.js'
+import { bodySchemaVersion, recordKind } from '../../runtime/protocol/index.js'
 import type { DraftRecord } from '../node/transaction-builder.js'
 import type { Admission, Observation, ObservationSet } from './hl7/mapping.js'
 
-/** OBX-11 that carry a value to reason with; D, W, X and the like delete or void an earlier one. */
-const voidingStatuses = new Set(['D', 'W', 'X', 'N', 'O'])
+/** OBX-11 that take an earlier value back: deleted, posted wrong, cannot be obtained. */
+export const voidingStatuses: ReadonlySet<string> = new Set(['D', 'W', 'X'])
+/** OBX-11 of segments that state nothing about the patient: not asked, order detail. */
+const silentStatuses = new Set(['N', 'O'])
+
+/** Records that an observation of a message takes the place of, by that observation. */
+export type EarlierRecords = ReadonlyMap<Observation, readonly Uint8Array[]>
 
 export function admissionRecords(admission: Admission, patient: Uint8Array): DraftRecord[] {
   const { family, given } = admission.name
@@ -33,17 +38,30 @@ export function admissionRecords(admission: Admission, patient: Uint8Array): Dra
   return [record, sourceMessage(admission.raw, patient, admission.receivedTimeMs)]
 }
 
-/** Values in one signed set, in the order of the message, and the original bytes behind them. */
-export function observationRecords(set: ObservationSet, patient: Uint8Array): DraftRecord[] {
-  const records = set.observations
-    .filter((observation) => observation.value.kind !== 'none' && !voidingStatuses.has(observation.status))
-    .map((observation) => observationRecord(observation, patient))
+/**
+ * Values in one signed set, in the order of the message, and the original bytes behind them. What voids or
+ * corrects an earlier value names it in `supersedes`, one record for each that it takes the place of.
+ */
+export function observationRecords(
+  set: ObservationSet,
+  patient: Uint8Array,
+  earlier: EarlierRecords,
+): DraftRecord[] {
+  const records = set.observations.flatMap((observation) => {
+    const isVoid = voidingStatuses.has(observation.status)
+    if (!isVoid && (observation.value.kind === 'none' || silentStatuses.has(observation.status))) return []
+    const record = observationRecord(observation, patient, isVoid)
+    const superseded = earlier.get(observation) ?? []
+    if (superseded.length === 0) return [record]
+    return superseded.map((supersedes) => ({ ...record, supersedes }))
+  })
   return [...records, sourceMessage(set.raw, patient, set.receivedTimeMs)]
 }
 
-function observationRecord(observation: Observation, patient: Uint8Array): DraftRecord {
+/** A void keeps neither value nor text: senders repeat the value that they take back. */
+function observationRecord(observation: Observation, patient: Uint8Array, isVoid: boolean): DraftRecord {
   const { value } = observation
-  const decimal = value.kind === 'decimal' ? value : { mantissa: 0n, scale: 0 }
+  const decimal = value.kind === 'decimal' && !isVoid ? value : { mantissa: 0n, scale: 0 }
   const text = value.kind === 'coded' ? value.code : value.kind === 'text' ? value.text : ''
   return {
     kind: recordKind.observation,
@@ -54,12 +72,12 @@ function observationRecord(observation: Observation, patient: Uint8Array): Draft
       schema: bodySchemaVersion,
       value: decimal.mantissa,
       scale: decimal.scale,
-      unit: observation.unit,
-      text,
+      unit: isVoid ? '' : observation.unit,
+      text: isVoid ? '' : text,
       status: observation.status,
       // A device value stays unvalidated until a second reading or a nurse confirms it.
       validation: 0,
-      sourceText: observation.sourceText,
+      sourceText: isVoid ? '' : observation.sourceText,
       device: observation.device,
     },
   }
@@ -69,6 +87,3 @@ function sourceMessage(raw: Uint8Array, patient: Uint8Array, effectiveTime: numb
   const body = { schema: bodySchemaVersion, contentType: 'x-application/hl7-v2+er7', content: raw }
   return { kind: recordKind.sourceMessage, patient, code: 'HL7v2', effectiveTime, body }
 }
-
-/** Name of a note in the sealed store. */
-export const noteKey = (text: string): Uint8Array => utf8(text)

@@ -8,12 +8,21 @@ export interface NamedIdentifier {
   authority: string
 }
 
-const nameOf = ({ value, authority }: NamedIdentifier): string => JSON.stringify([authority, value])
+/** One text for a number and who gave it; no two numbers share one. */
+export const nameOf = ({ value, authority }: NamedIdentifier): string => JSON.stringify([authority, value])
 
 const pageCount = 500
 
+/** The numbers in the body of an admission record; none when the body is not of a schema that we know. */
+export function identifiersOf(body: Uint8Array): NamedIdentifier[] {
+  const schema = recordBodySchemas.get(recordKind.admission)
+  const decoded = schema && decodeBorsh(schema, body)
+  return decoded?.ok ? (decoded.value as unknown as { identifiers: NamedIdentifier[] }).identifiers : []
+}
+
 export class PatientIndex {
-  private readonly patients = new Map<string, Uint8Array>()
+  /** Every subject that a number was ever given to, by hex id: a second one never replaces the first. */
+  private readonly patients = new Map<string, Map<string, Uint8Array>>()
 
   /** Reads every admission of the chain, page by page. */
   static async build(executor: ExecutorClient): Promise<PatientIndex> {
@@ -39,22 +48,43 @@ export class PatientIndex {
 
   /** Takes note of an admission; other records are ignored. */
   add(record: LedgerEntry): void {
-    const schema = recordBodySchemas.get(recordKind.admission)
-    if (record.kind !== recordKind.admission || !record.body || !schema) return
-    const body = decodeBorsh(schema, record.body)
-    if (!body.ok) return
-    const { identifiers } = body.value as unknown as { identifiers: NamedIdentifier[] }
-    for (const identifier of identifiers) this.patients.set(nameOf(identifier), record.patient)
+    if (record.kind !== recordKind.admission || !record.body) return
+    for (const identifier of identifiersOf(record.body)) {
+      const name = nameOf(identifier)
+      const subjects = this.patients.get(name) ?? new Map<string, Uint8Array>()
+      subjects.set(bytesToHex(record.patient), record.patient)
+      this.patients.set(name, subjects)
+    }
   }
 
-  /** The one subject that these numbers name; undefined for none, 'ambiguous' when they name several. */
+  /**
+   * The one subject that these numbers name; undefined for none, 'ambiguous' when they name several, be it
+   * that two numbers differ or that one number was given to two subjects.
+   */
   find(identifiers: readonly NamedIdentifier[]): Uint8Array | 'ambiguous' | undefined {
     const found = new Map<string, Uint8Array>()
     for (const identifier of identifiers) {
-      const patient = this.patients.get(nameOf(identifier))
-      if (patient) found.set(bytesToHex(patient), patient)
+      for (const [id, patient] of this.patients.get(nameOf(identifier)) ?? []) found.set(id, patient)
     }
     if (found.size > 1) return 'ambiguous'
     return found.values().next().value
+  }
+}
+
+/** Work on the same names waits for its turn; other work goes on. */
+export class Turns {
+  private readonly last = new Map<string, Promise<unknown>>()
+
+  /** Takes its place behind everything under way for any of these names, in one step: no two can lock up. */
+  async run<Value>(names: readonly string[], work: () => Promise<Value>): Promise<Value> {
+    const before = names.map((name) => this.last.get(name) ?? Promise.resolve())
+    const own = Promise.all(before).then(work)
+    const settled = own.catch(() => undefined)
+    for (const name of names) this.last.set(name, settled)
+    try {
+      return await own
+    } finally {
+      for (const name of names) if (this.last.get(name) === settled) this.last.delete(name)
+    }
   }
 }
