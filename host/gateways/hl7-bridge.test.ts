@@ -146,7 +146,9 @@ t.test('from MLLP to final records, and what bad messages get', async (t) => {
       { code: '8867-4', value: '118', unit: '/min' },
       { code: '8310-5', value: '38.6', unit: 'Cel' },
     ])
+    const puts = recordPuts(single)
     const answer = await send(monitorPort, pulse)
+    await noSubmissionIsLeft(t, single, puts)
     t.match(answer, /MSA\|AE\|V4/)
     t.match(answer, /8867-4/)
     t.equal(await countOf(single, 'observation'), 6)
@@ -159,6 +161,31 @@ t.test('from MLLP to final records, and what bad messages get', async (t) => {
     t.match(await send(monitorPort, vitals('V5')), /MSA\|AA\|V5/, 'the patient index was rebuilt')
   })
 })
+
+interface Put {
+  table: string
+  key: Uint8Array
+  value?: Uint8Array
+}
+
+/** Every note that the node writes from now on. */
+function recordPuts(single: SingleNode): Put[] {
+  const puts: Put[] = []
+  const { executor } = runningOf(single)
+  const call = executor.call.bind(executor)
+  executor.call = (method, argument) => {
+    if (method === 'put') puts.push(argument as Put)
+    return call(method, argument)
+  }
+  return puts
+}
+
+async function noSubmissionIsLeft(t: Test, single: SingleNode, puts: readonly Put[]): Promise<void> {
+  const kept = puts.filter(({ table, value }) => table === submittedTable && value !== undefined)
+  t.ok(kept.length > 0, 'the bundle was kept while it was under way')
+  for (const { table, key } of kept)
+    t.equal(await runningOf(single).executor.call('get', { table, key }), null)
+}
 
 /** A hospital of one node with both sources, their grants, and Lisa admitted. */
 async function ward(t: Test) {
@@ -320,23 +347,11 @@ t.test('more records than a transaction takes', async (t) => {
 t.test('what is kept of a submission', async (t) => {
   const { single, vitals, monitorPort } = await ward(t)
   const { executor, identity, open } = runningOf(single)
-  const calls: { method: string; argument: unknown }[] = []
   const call = executor.call.bind(executor)
-  executor.call = (method, argument) => {
-    calls.push({ method, argument })
-    return call(method, argument)
-  }
-  const keptKeys = () =>
-    calls.flatMap(({ method, argument }) => {
-      const { table, key } = argument as { table?: string; key: Uint8Array }
-      return method === 'put' && table === submittedTable ? [key] : []
-    })
+  const puts = recordPuts(single)
   t.match(await vitals('K1', lisaFirstReadings), /MSA\|AA/)
-  t.ok(keptKeys().length > 0, 'the bundle was kept while it was under way')
-  t.match(await vitals('K2', [{ code: '8310-5', value: '38', unit: 'Cel', status: 'D' }]), /MSA\|AE/)
-  for (const key of keptKeys()) t.equal(await call('get', { table: submittedTable, key }), null)
-  for (const { argument } of calls.filter(({ method }) => method === 'put')) {
-    const { table, value } = argument as { table: string; value: Uint8Array | undefined }
+  await noSubmissionIsLeft(t, single, puts)
+  for (const { table, value } of puts) {
     if (table !== 'hl7-answers' || !value) continue
     t.notMatch(
       Buffer.from(value).toString('latin1'),
@@ -345,41 +360,38 @@ t.test('what is kept of a submission', async (t) => {
     )
   }
 
-  await t.test(
-    'a kept bundle whose sequence another transaction used: built and signed afresh',
-    async (t) => {
-      const key = identity.sources.get('monitor')
-      if (!key) throw new Error('no key')
-      const raw = buildObservations(envelope('K3'), lisa, lisaFirstReadings)
-      const source = { name: 'monitor', host: '', port: 0, accepts: ['ORU'] as const }
-      const recognised = recognise(raw, [source], now)
-      if (recognised.kind !== 'message') throw new Error(recognised.kind)
-      const { arrival } = recognised
-      const place = {
-        table: submittedTable,
-        key: new TextEncoder().encode(submissionKey(arrival.key, arrival.digest)),
-      }
-      const body = { schema: 1, contentType: 'text/plain', content: new Uint8Array(3) }
-      const record = {
-        kind: recordKind.sourceMessage,
-        patient: new Uint8Array(16),
-        code: 'x',
-        effectiveTime: 1,
-        body,
-      }
-      const draft = draftAppend([record])
-      if (!draft.ok) throw new Error(draft.code)
-      const entity = entityIdOf(sha256, key.publicKey)
-      const used = await call('sequence', { keyId: keyIdOf(sha256, key.publicKey), stream: 1 })
-      const payload = payloadOf({ chainId: open.chainId, entity, publicKey: key.publicKey }, draft.value, {
-        stream: 1,
-        sequence: used,
-        fuelLimit: 50_000_000,
-      })
-      await call('put', { ...place, value: noteOf(0, signBundle(payload, draft.value, key)) })
-      const before = (await observationsOf(single)).length
-      t.match(await send(monitorPort, raw), /MSA\|AA\|K3/)
-      t.equal((await observationsOf(single)).length, before + 3)
-    },
-  )
+  await t.test('a kept bundle whose sequence is used: signed afresh', async (t) => {
+    const key = identity.sources.get('monitor')
+    if (!key) throw new Error('no key')
+    const raw = buildObservations(envelope('K3'), lisa, lisaFirstReadings)
+    const source = { name: 'monitor', host: '', port: 0, accepts: ['ORU'] as const }
+    const recognised = recognise(raw, [source], now)
+    if (recognised.kind !== 'message') throw new Error(recognised.kind)
+    const { arrival } = recognised
+    const place = {
+      table: submittedTable,
+      key: new TextEncoder().encode(submissionKey(arrival.key, arrival.digest)),
+    }
+    const body = { schema: 1, contentType: 'text/plain', content: new Uint8Array(3) }
+    const record = {
+      kind: recordKind.sourceMessage,
+      patient: new Uint8Array(16),
+      code: 'x',
+      effectiveTime: 1,
+      body,
+    }
+    const draft = draftAppend([record])
+    if (!draft.ok) throw new Error(draft.code)
+    const entity = entityIdOf(sha256, key.publicKey)
+    const used = await call('sequence', { keyId: keyIdOf(sha256, key.publicKey), stream: 1 })
+    const payload = payloadOf({ chainId: open.chainId, entity, publicKey: key.publicKey }, draft.value, {
+      stream: 1,
+      sequence: used,
+      fuelLimit: 50_000_000,
+    })
+    await call('put', { ...place, value: noteOf(0, signBundle(payload, draft.value, key)) })
+    const before = (await observationsOf(single)).length
+    t.match(await send(monitorPort, raw), /MSA\|AA\|K3/)
+    t.equal((await observationsOf(single)).length, before + 3)
+  })
 })
