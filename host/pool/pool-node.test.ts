@@ -1,5 +1,7 @@
 // The pool inside a running node, with its real executor, store and consensus of one: large and dear
 // transactions, and those that can no longer become final.
+import { once } from 'node:events'
+import type { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import {
   bytesToHex,
@@ -10,6 +12,8 @@ import {
 } from '../../runtime/protocol/index.js'
 import type { Session } from '../api/node-port.js'
 import { generateSigningKey, sha256 } from '../keys/crypto.js'
+import { CrashJournal } from '../executor/crash-journal.js'
+import { nodeFiles } from '../node/node-config.js'
 import type { FinalOutcome, RunningNode } from '../node/running-node.js'
 import { createSingleNode, type SingleNode } from '../node/single-node.fixture.js'
 import { draftCall, payloadOf, signBundle, transactionIdOf } from '../node/transaction-builder.js'
@@ -117,4 +121,24 @@ t.test('what can no longer become final leaves, and whoever waits hears why at o
   t.equal(codeOf(await running.submit(old.call({ sequence: 2_000 }).bundle, 10_000)), 'FINAL')
   t.equal(codeOf(await expired), 'EXPIRED')
   t.equal(running.pool.size, 0)
+})
+
+t.test('a call that killed the executor thread is named to the next start', async (t) => {
+  const { single, device, running } = await hospital(t)
+  const source = await device()
+  const deadly = source.call()
+  const { executor } = running
+  const { worker } = executor as unknown as { worker: Worker }
+  const call = executor.call.bind(executor)
+  executor.call = (method, argument) => {
+    const answer = call(method, argument)
+    if (method === 'execute') void worker.terminate()
+    return answer
+  }
+  const outcome = running.submit(deadly.bundle, 2_000)
+  await once(worker, 'exit')
+  await single.node.close()
+  t.equal(codeOf(await outcome), 'NOT_FINAL_IN_TIME')
+  const { suspects } = new CrashJournal(nodeFiles(single.folder).executing)
+  t.same(suspects, [bytesToHex(sha256(deadly.bundle))], 'closed in good order, and not forgotten')
 })

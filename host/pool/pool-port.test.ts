@@ -1,0 +1,83 @@
+// What the pool asks of the executor and tells the network, with the executor's answers given.
+import t from 'tap'
+import type { ErrorCode } from '../../runtime/protocol/index.js'
+import type { ExecutorClient } from '../executor/executor-client.js'
+import type { AdmitReply } from '../executor/messages.js'
+import { PoolPort } from './pool-port.js'
+
+const kib = 1_024
+
+/** Answers `admit` by the first byte of a bundle: its id, and `refusals` of what it would refuse by now. */
+function port(now: () => number) {
+  const refusals = new Map<string, ErrorCode>()
+  const dropped: [string, ErrorCode][] = []
+  const asked: number[] = []
+  const admit = (bundle: Uint8Array): AdmitReply => {
+    const id = `${bundle[0]}`
+    const code = refusals.get(id)
+    if (code) return { ok: false, id, code, detail: '' }
+    const slot = `key${id}:0:1`
+    return { ok: true, id, lane: 2, slot, sender: '', sequence: 1, validUntil: null }
+  }
+  const executor = {
+    call: (_method: string, { bundles }: { bundles: Uint8Array[] }) => {
+      asked.push(bundles.length)
+      return Promise.resolve(bundles.map(admit))
+    },
+  } as unknown as Pick<ExecutorClient, 'call'>
+  const pool = new PoolPort(executor, now, (id, code) => dropped.push([id, code]))
+  return { pool, refusals, dropped, asked }
+}
+
+const bundle = (id: number, length = 100): Uint8Array => new Uint8Array(length).fill(id)
+const idsOf = (bundles: readonly Uint8Array[]): number[] => bundles.map((bytes) => bytes[0])
+
+t.test('one large transaction does not keep the others from peers that missed them', async (t) => {
+  const { pool } = port(() => 0)
+  await pool.admit([bundle(1, 600 * kib)])
+  t.same(idsOf(pool.resend('all', 512 * kib)), [1], 'alone it is not forgotten')
+  await pool.admit([bundle(2), bundle(3, 500 * kib), bundle(4)])
+  const sent = pool.resend('all', 512 * kib)
+  t.same(idsOf(sent), [2, 4], 'what does not fit its share waits')
+  t.same(idsOf(pool.resend('all', 800 * kib)), [1, 2, 4], 'with room for it')
+  t.same(pool.resend('emergency', 512 * kib), [])
+})
+
+t.test('before a leader is blamed, what has waited long is asked about again', async (t) => {
+  let now = 0
+  const { pool, refusals, dropped, asked } = port(() => now)
+  await pool.admit([bundle(1), bundle(2), bundle(3)])
+  now = 3_000
+  await pool.recheck()
+  t.same(asked, [3], 'nobody has waited long')
+  now = 11_000
+  await pool.admit([bundle(4)])
+  refusals.set('1', 'KEY_UNKNOWN').set('2', 'VALID_TOO_LONG').set('3', 'SENDER_MISMATCH')
+  t.ok(pool.hasOverdue(10_000))
+  await pool.recheck()
+  t.same(asked, [3, 1, 3], 'only the old ones')
+  t.same(dropped, [
+    ['1', 'KEY_UNKNOWN'],
+    ['3', 'SENDER_MISMATCH'],
+  ])
+  t.equal(pool.size, 2, 'what time heals stays')
+  refusals.set('2', 'EXPIRED')
+  await pool.recheck()
+  t.notOk(pool.hasOverdue(10_000))
+})
+
+t.test('asking again is bounded', async (t) => {
+  let now = 0
+  const { pool, asked } = port(() => now)
+  await pool.admit(Array.from({ length: 65 }, (_, index) => bundle(index + 1)))
+  now = 60_000
+  await pool.recheck()
+  t.same(asked, [65, 64])
+})
+
+t.test('the pool is full for one key, not for the next', async (t) => {
+  const { pool } = port(() => 0)
+  const large = 7 * kib * kib
+  t.match(await pool.admit([bundle(1, large)]), [{ ok: false, code: 'POOL_FULL' }])
+  t.match(await pool.admit([bundle(2, 6 * kib * kib)]), [{ ok: true }])
+})
