@@ -3,12 +3,17 @@ import { createServer, type Server } from 'node:net'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { openMllpClient } from '../gateways/hl7/mllp-client.js'
+import { startHl7Bridge } from '../gateways/hl7-bridge.js'
+import { openMllpClient, sendMllp } from '../gateways/hl7/mllp-client.js'
+import { buildAdmission, lisaJones } from '../gateways/hl7/sample-messages.js'
+import { openKeyslot } from '../store/index.js'
 import { initNetwork } from '../founding/init-network.js'
 import { generateSigningKey } from '../keys/crypto.js'
 import type { Card } from '../founding/cards.js'
 import { nodeFiles } from './node-config.js'
 import { createNodeLogger } from './node-logger.js'
+import { NodeSequences } from './node-sequences.js'
+import { RunningNode } from './running-node.js'
 import { createSingleNode, storePassword, systemContracts } from './single-node.fixture.js'
 import { WardNode } from './ward-node.js'
 
@@ -116,6 +121,51 @@ t.test('two unlocks, and a seal in between, take turns', async (t) => {
   t.equal(other.status().sealed, true)
   await node.seal()
   t.match(await other.unlock(storePassword.slice()), { ok: true }, 'nothing of the refused try is left')
+})
+
+t.test('a node that is behind answers late and judges nothing', async (t) => {
+  const probe = await listen(0)
+  const port = portOf(probe)
+  await close(probe)
+  const single = await createSingleNode({ sources: [{ name: 'adt', port, accepts: ['ADT'] }] })
+  t.teardown(() => single.close())
+  await single.node.seal()
+  const { config } = single.node
+  const logger = createNodeLogger('test', 'silent')
+  const dataKey = await openKeyslot(nodeFiles(single.folder).keyslots, storePassword.slice())
+  const ports = { onCommit: () => undefined, onFault: (code: string) => t.fail(code) }
+  const node = await RunningNode.open(
+    { folder: single.folder, config, logger, now: Date.now, ...ports },
+    dataKey,
+  )
+  t.throws(() => node.driver, 'opened, but not in the network')
+  await node.join()
+  t.equal(await node.caughtUp(), true, 'the only validator is never behind')
+  let isReady = false
+  const bridge = await startHl7Bridge(
+    config.sources,
+    node,
+    new NodeSequences(node.executor),
+    logger,
+    Date.now,
+    () => Promise.resolve(isReady),
+  )
+  t.teardown(async () => {
+    await bridge?.close()
+    await node.close()
+    dataKey.close()
+  })
+  const nowMs = Date.now()
+  const envelope = { controlId: 'L1', sender: { application: 'ADT', facility: 'WARD' }, nowMs }
+  const send = async (): Promise<string> =>
+    Buffer.from(await sendMllp('127.0.0.1', port, buildAdmission(envelope, lisaJones(nowMs)))).toString(
+      'utf8',
+    )
+  const late = await send()
+  t.match(late, /NOT_FINAL_IN_TIME|LATE/, late)
+  t.notMatch(late, /APPEND_NOT_GRANTED/, 'no judgement')
+  isReady = true
+  t.match(await send(), /APPEND_NOT_GRANTED/, 'now it is judged by the state of all')
 })
 
 const genesisOf = (cards: Card[]): Uint8Array =>
