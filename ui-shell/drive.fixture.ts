@@ -136,10 +136,13 @@ async function completeSigning(page: Page, password: string): Promise<void> {
   const dialog: Locator = page.getByTestId('signing-dialog')
   await dialog.waitFor()
   await page.waitForTimeout(dialogDeafMs)
+  const outcome = page.getByTestId('signing-problem').filter({ hasText: /\S/ })
+  if ((await outcome.count()) > 0) throw new Error(`not to be signed: ${await outcome.innerText()}`)
+  // Sign is enabled once the end of the text has been on screen.
+  await dialog.locator('.summary-end').scrollIntoViewIfNeeded()
   const field = dialog.getByLabel(/^Password of/)
   if ((await field.count()) > 0) await field.fill(password)
   await dialog.getByTestId('sign').click()
-  const outcome = page.getByTestId('signing-problem').filter({ hasText: /\S/ })
   // Either the dialog closes or it says why not.
   await Promise.race([dialog.waitFor({ state: 'detached' }), outcome.waitFor()])
   if ((await outcome.count()) > 0) throw new Error(`not signed: ${await outcome.innerText()}`)
