@@ -167,7 +167,8 @@ export interface ExecutorCalls {
   /** Highest sequence used with a key and stream; -1 when none. */
   sequence: [{ keyId: Uint8Array; stream: number }, number]
   get: [{ table: string; key: Uint8Array }, Uint8Array | null]
-  put: [{ table: string; key: Uint8Array; value: Uint8Array }, null]
+  /** An undefined value removes the note. */
+  put: [{ table: string; key: Uint8Array; value: Uint8Array | undefined }, null]
   close: [null, null]
 }
 

@@ -25,11 +25,6 @@ const entryBytes = 32 + 8
 /** Key of a note: the hex names of messages as bytes. */
 const place = (table: string, key: string) => ({ table, key: utf8(key) })
 
-/**
- * The store removes a note whose value is undefined, and the executor passes it on; only its type does not
- * say so.
- */
-const removed = undefined as unknown as Uint8Array
 
 export type Submission =
   { kind: 'open'; id: Uint8Array; bundle: Uint8Array } | { kind: 'final'; id: Uint8Array }
@@ -103,7 +98,7 @@ export class GatewayNotes {
   /** The list is not written for it: a key without a note is skipped when the list is read. */
   async drop(key: string): Promise<void> {
     this.entries.delete(key)
-    await this.executor.call('put', { ...place(submittedTable, key), value: removed })
+    await this.executor.call('put', { ...place(submittedTable, key), value: undefined })
   }
 
   /** True while another message's admission of one of these numbers may still become final. */
@@ -192,7 +187,7 @@ export class GatewayNotes {
       const stored = bytes && decodeStoredAnswer(bytes)
       // A control id that was used again after the window has a newer answer, and a newer line in the log.
       if (stored && stored.timeMs >= before) return
-      await this.executor.call('put', { ...place(answersTable, key), value: removed })
+      await this.executor.call('put', { ...place(answersTable, key), value: undefined })
     })
   }
 }
