@@ -25,7 +25,6 @@ const entryBytes = 32 + 8
 /** Key of a note: the hex names of messages as bytes. */
 const place = (table: string, key: string) => ({ table, key: utf8(key) })
 
-
 export type Submission =
   { kind: 'open'; id: Uint8Array; bundle: Uint8Array } | { kind: 'final'; id: Uint8Array }
 

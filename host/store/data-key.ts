@@ -7,7 +7,6 @@ import { keyBytes, sodium } from './sodium.js'
 
 export const storeIdBytes = 16
 const bundleVersion = 1
-export const epochMax = 15
 
 /** Which part of the store a sub-key is for; part of the derivation. */
 export type KeySpace = 'chain' | 'votes' | 'config'
