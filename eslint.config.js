@@ -17,7 +17,17 @@ const sizeRules = {
 }
 
 export default tseslint.config(
-  { ignores: ['dist/**', 'node_modules/**', 'contracts-as/**', '**/*.js', '.tap/**', '.wardchain/**'] },
+  {
+    ignores: [
+      'dist/**',
+      'node_modules/**',
+      'contracts-as/**',
+      'types/**',
+      '**/*.js',
+      '.tap/**',
+      '.wardchain/**',
+    ],
+  },
   ...tseslint.configs.recommendedTypeChecked,
   {
     languageOptions: {

@@ -18,7 +18,6 @@ import {
 // Compiling on a busy machine takes longer than the default of 30 seconds.
 t.setTimeout(300_000)
 await buildContracts({ quiet: true })
-
 const rule = 'ward/sepsis-screen'
 const admin = createSigner(entityKind.person, 'admin')
 const nurse = createSigner(entityKind.person, 'nurse')

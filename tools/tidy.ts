@@ -1,5 +1,5 @@
-// Checks that no linter makes: import direction, purity, folder depth, front-page READMEs, machine paths, lock file.
-// Run by `npm run check`; prints each finding with its place and exits 1 when there is any.
+// Checks that no linter makes: import direction, purity, folder depth, front-page READMEs, machine paths,
+// lock file. Run by `npm run check`; prints each finding with its place and exits 1 when there is any.
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'

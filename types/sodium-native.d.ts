@@ -1,4 +1,5 @@
-// The part of sodium-native that wardchain uses. Buffers may be any Uint8Array; sizes are checked by the binding.
+// The part of sodium-native that wardchain uses. Buffers may be any Uint8Array; sizes are checked by the
+// binding.
 declare module 'sodium-native' {
   interface Sodium {
     crypto_sign_PUBLICKEYBYTES: number

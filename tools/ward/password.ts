@@ -1,4 +1,5 @@
-// Passwords come from the terminal, hidden, or from standard input; never from an argument or the environment.
+// Passwords come from the terminal, hidden, or from standard input; never from an argument or the
+// environment.
 import { password as ask, isCancel } from '@clack/prompts'
 import { CommandError } from './command-error.js'
 

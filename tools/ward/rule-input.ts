@@ -36,7 +36,8 @@ function recordsOf(part: JsonObject, path: string, now: number): RuleInput['reco
 }
 
 function admission(patient: JsonObject, now: number): RuleInput['records'][number] {
-  const pregnancy = { unknown: 0, no: 1, yes: 2 }[String(patient.pregnancy ?? 'unknown')]
+  const given = patient.pregnancy === undefined ? 'unknown' : textOf(patient.pregnancy, 'patient.pregnancy')
+  const pregnancy = { unknown: 0, no: 1, yes: 2 }[given]
   if (pregnancy === undefined) malformed('patient.pregnancy', 'unknown, no or yes')
   const body = {
     schema: bodySchemaVersion,
@@ -98,7 +99,8 @@ function record(
 
 /** Decimal text, never a float: 38.6 is 386 with scale 1. */
 function decimalOf(value: unknown, path: string): { value: bigint; scale: number } {
-  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(String(value as string | number))
+  const text = typeof value === 'number' ? String(value) : textOf(value, path)
+  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(text)
   if (!match) malformed(path, 'a decimal number')
   const fraction = match[3] ?? ''
   return { value: BigInt(`${match[1]}${match[2]}${fraction}`), scale: fraction.length }
