@@ -180,7 +180,7 @@ t.test('bad transactions', async (t) => {
   await t.test('sizes, fuel and shape', async (t) => {
     t.equal(
       codeOf(await node.submitSigned(device.bundle({ fuelLimit: 2_000_000_001 }))),
-      'TRANSACTION_MALFORMED',
+      'FUEL_LIMIT_TOO_HIGH',
     )
     t.equal(codeOf(await node.submitSigned(new Uint8Array([0xff, 1, 2]))), 'BUNDLE_MALFORMED')
     t.equal(codeOf(await node.submitSigned(new Uint8Array(8_000_000))), 'TRANSACTION_TOO_LARGE')

@@ -4,7 +4,7 @@ import { equalBytes } from '../protocol/bytes.js'
 import { entityKind } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { lane, laneOfCall, laneOfRecord, laneSharePercentMax, type Lane } from '../protocol/lanes.js'
-import { blockFuelMax, payloadBytesMax, validUntilAheadMsMax } from '../protocol/limits.js'
+import { blockFuelMax, fuelLimitMax, payloadBytesMax, validUntilAheadMsMax } from '../protocol/limits.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import type { Bundle, Transaction } from '../protocol/transaction.js'
 import type { StateReader } from '../state/store-interface.js'
@@ -59,6 +59,7 @@ export function checkTransaction(
   if (options.bundleBytes > laneBytesMax(ownLane)) {
     return refused('TRANSACTION_TOO_LARGE', `lane ${ownLane} allows ${laneBytesMax(ownLane)}`)
   }
+  if (transaction.fuelLimit > fuelLimitMax) return refused('FUEL_LIMIT_TOO_HIGH', `at most ${fuelLimitMax}`)
   const fuelReserved = reservedFuel(bundle)
   if (fuelReserved > laneFuelMax(ownLane)) {
     return refused('FUEL_LIMIT_TOO_HIGH', `lane ${ownLane} allows ${laneFuelMax(ownLane)}`)
