@@ -185,8 +185,22 @@ t.test('bad transactions', async (t) => {
     t.equal(codeOf(await node.submitSigned(new Uint8Array([0xff, 1, 2]))), 'BUNDLE_MALFORMED')
     t.equal(codeOf(await node.submitSigned(new Uint8Array(8_000_000))), 'TRANSACTION_TOO_LARGE')
     const stranger = new Uint8Array(16).fill(9)
-    const unknown = await node.submitSigned(device.bundle({}, { patient: stranger }))
-    t.match(codeOf(unknown), /PATIENT_UNKNOWN|APPEND_NOT_GRANTED/)
+    const ungranted = await node.submitSigned(device.bundle({}, { patient: stranger }))
+    t.equal(codeOf(ungranted), 'APPEND_NOT_GRANTED', 'its grant is for one patient')
+    const body = { concepts: ['redness'], site: '', text: '' }
+    const finding = {
+      kind: 'finding' as const,
+      patient: bytesToHex(stranger),
+      code: 'wound-assessment',
+      body,
+    }
+    const unknown = await single.sign(nurse, { type: 'append', records: [finding] })
+    t.equal(
+      unknown.code,
+      'PATIENT_UNKNOWN',
+      'a nurse may write for any patient, but this one was never admitted',
+    )
+    t.same(unknown.records, [])
   })
 
   await t.test('a revoked grant and a revoked key', async (t) => {
