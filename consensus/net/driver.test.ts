@@ -81,6 +81,8 @@ t.test('four nodes agree on 20 blocks, votes are on disk before they leave', asy
   t.equal(status.role, 'validator')
   t.equal(status.validators.length, 4)
   t.ok(status.validators.every((validator) => validator.connected))
+  const claimed = () => replicas[0].driver.status().peers.map(({ claimedHeight }) => claimedHeight ?? 0)
+  await until(() => Math.min(...claimed()) >= 20, 2000, 'what each peer says of itself')
 })
 
 t.test('a dead leader is replaced; restarted from its vote store it catches up', async (t) => {

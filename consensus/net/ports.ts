@@ -221,7 +221,8 @@ export interface DriverStatus {
   readonly voted: readonly string[]
   readonly missing: readonly string[]
   readonly validators: readonly VoterStatus[]
-  readonly peers: readonly PeerStatus[]
+  /** `claimedHeight`: what the peer says its final height is; nobody has checked it. Null: not said yet. */
+  readonly peers: readonly (PeerStatus & { readonly claimedHeight: number | null })[]
   /** Blocks behind the best height that any peer claims. */
   readonly lag: number
   /** Enough members are connected to decide anything (self included). False: why nothing moves. */

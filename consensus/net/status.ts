@@ -41,7 +41,7 @@ export function statusOf(sources: StatusSources): DriverStatus {
       connected: entity === self || connected.has(entity),
       silentMs: silenceOf(core, entity, self, now),
     })),
-    peers: links,
+    peers: links.map((link) => ({ ...link, claimedHeight: peers.get(link.peer)?.tipHeight ?? null })),
     lag: Math.max(0, claimedHeight - core.tip.height),
     hasQuorum: present >= quorumOf(entities.length),
     halted,

@@ -354,7 +354,10 @@ export interface NodePort {
     query: ReadVia & { patient?: string },
   ): Promise<Outcome<Pinned & { orders: OrderView[] }>>
   /** Names, roles and connection of every node. */
-  peers(): Outcome<Pinned & { peers: { name: string; role: string; connected: boolean; height: number }[] }>
+  /** `height`: what the peer says its final height is; null when it is not connected. */
+  peers(): Outcome<
+    Pinned & { peers: { name: string; role: string; connected: boolean; height: number | null }[] }
+  >
   /** The active version of a page alias. NOT_FOUND. */
   page(alias: string): Promise<Outcome<Pinned & { page: PageView }>>
   /** Aliases of active pages, for the launcher. */

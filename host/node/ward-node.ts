@@ -351,7 +351,7 @@ export class WardNode implements NodePort {
           name: node.name,
           role: node.role,
           connected: link !== undefined,
-          height: 0,
+          height: link?.claimedHeight ?? null,
         }
       })
     return ok({ ...(this.tip ?? { height: 0, blockTime: 0, stateRoot: '' }), peers })

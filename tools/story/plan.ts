@@ -58,7 +58,7 @@ export async function planStory(folder: string, shape: StoryShape = storyShape):
     name: 'workstation',
     role: 'observer',
     port: 0,
-    apiPort: tcp[4],
+    apiPort: tcp[count],
     sources: [],
   }
   const gateway: PlannedNode = {
