@@ -39,7 +39,11 @@ export function httpStatusOf(code: ErrorCode): number {
   return number >= 100 && number < 200 ? 422 : 400
 }
 
-export function refusalBody(code: ErrorCode, detail?: string): RefusalBody {
-  const { sentence } = errorTable[code]
+/** `sentence`: said instead of the code's own. */
+export function refusalBody(
+  code: ErrorCode,
+  detail?: string,
+  sentence: string = errorTable[code].sentence,
+): RefusalBody {
   return detail === undefined || detail === '' ? { code, sentence } : { code, sentence, detail }
 }

@@ -58,7 +58,7 @@ function answerReceipt(reply: FastifyReply, outcome: Outcome<ReceiptView>): Fast
   if (receipt.code === 'OK') return reply.send({ code: 'OK', receipt })
   return reply
     .status(httpStatusOf(receipt.code))
-    .send({ ...refusalBody(receipt.code, receipt.detail), receipt })
+    .send({ ...refusalBody(receipt.code, receipt.detail, receipt.sentence), receipt })
 }
 
 function sessionOf(request: FastifyRequest, node: NodePort): Outcome<Session> {

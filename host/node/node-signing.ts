@@ -15,6 +15,7 @@ import {
 } from '../../runtime/protocol/index.js'
 import type { Outcome, PatientView, Prepared, Proposal, ReceiptView, RecordJson } from '../api/node-port.js'
 import { encodeJson, jsonToBorsh } from '../api/borsh-json.js'
+import { contractRefusal } from '../api/contract-refusals.js'
 import { idsIn, subjectViews } from '../api/subjects.js'
 import { summarise } from '../api/summary.js'
 import { bodySchemaVersion, recordBodySchemas } from '../../runtime/protocol/index.js'
@@ -243,7 +244,10 @@ function viewOf(receipt: ReceiptEntry): ReceiptView {
     height: receipt.height,
     blockTime: receipt.blockTime,
     code,
-    sentence: errorTable[code].sentence,
+    sentence:
+      code === 'CONTRACT_ABORTED'
+        ? contractRefusal(receipt.target, receipt.detail)
+        : errorTable[code].sentence,
     detail: receipt.detail,
     fuelUsed: receipt.fuelUsed,
     records: receipt.records,

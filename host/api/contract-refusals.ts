@@ -1,0 +1,29 @@
+// What a contract means by the number that it refused with. The receipt holds the number only, for a
+// contract's words are outside the hash; a person gets a sentence.
+import { codeOfStatus, errorTable } from '../../runtime/protocol/error-codes.js'
+
+/** Numbers of the system contracts from 1000 on (contracts-as/assembly/sdk/codes.ts). */
+const systemRefusals: ReadonlyMap<number, string> = new Map([
+  [1_000, 'This was done or decided already, perhaps by somebody else just now. Look at what stands.'],
+  [
+    1_001,
+    'The last administrator cannot be removed: nobody could grant anything afterwards. Add another first.',
+  ],
+  [1_002, 'No grant has this id. Look it up in the list of grants.'],
+  [1_003, 'This answer needs a reason. Give one and sign again.'],
+])
+
+const systemVendor = 'ward/'
+
+/**
+ * The sentence for a receipt with CONTRACT_ABORTED. `target` is `alias.method`; `detail` the contract's own
+ * number in decimal: below 1000 it has the protocol's meaning (the contract says so; nobody checked it).
+ */
+export function contractRefusal(target: string, detail: string): string {
+  const number = Number(detail)
+  const nothingDone = 'The contract refused, and nothing was changed. '
+  const claimed = number > 0 && number < 1_000 ? codeOfStatus(number) : undefined
+  if (claimed !== undefined) return nothingDone + errorTable[claimed].sentence
+  const own = target.startsWith(systemVendor) ? systemRefusals.get(number) : undefined
+  return own === undefined ? errorTable.CONTRACT_ABORTED.sentence : nothingDone + own
+}
