@@ -6,6 +6,8 @@ import { Secret } from './secret.js'
 import { keyBytes, sodium } from './sodium.js'
 
 export const storeIdBytes = 16
+/** The version byte of a record has four bits for the epoch. */
+export const epochMax = 15
 const bundleVersion = 1
 
 /** Which part of the store a sub-key is for; part of the derivation. */

@@ -22,13 +22,22 @@ export {
   createKeyslotFile,
   listKeyslots,
   openKeyslot,
+  openUnattended,
+  putUnattendedSlot,
   removeKeyslot,
   rotateDataKey,
   type OpenOptions,
   type SlotInfo,
   type SlotOptions,
 } from './keyslot.js'
-export { defaultKdfCost, floorKdfCost, type KdfCost, type SlotKind } from './keyslot-file.js'
+export {
+  defaultKdfCost,
+  floorKdfCost,
+  isUnattended,
+  type KdfCost,
+  type SlotKind,
+  type UnattendedKind,
+} from './keyslot-file.js'
 export { resealSlice, type ResealCursor } from './reseal.js'
 export { readSealedFile, writeSealedFile } from './sealed-file.js'
 export { StoreError, type StoreCode } from './store-error.js'

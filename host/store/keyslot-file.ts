@@ -1,31 +1,43 @@
 // Bytes of the keyslot file.
 //
-//   file    magic "WARDKEYS" | version u8 = 1 | storeId 16 | slot count u8 | secret count u8 | slots |
-// secrets
-//           | SHA-256 of all before (tells damage from a wrong password; it protects nothing)
+//   file    magic "WARDKEYS" | version u8 = 2 | storeId 16 | slot count u8 | secret count u8 | slots
+//           | secrets | tag 32 | SHA-256 of all before (tells damage; it protects nothing)
 //   slot    id u8 | kind u8 | kdf u8 = 1 (argon2id) | passes u32 BE | memory KiB u32 BE | lanes u8 = 1
-//           | second secret u8 | salt 16 | nonce 24 | wrapped master key 48
+//           | second secret u8 | salt 16 | public key 32 | nonce 24 | wrapped slot seed 48 | sealed master 80
 //   secret  epoch u8 (255: base secret) | nonce 24 | wrapped secret 48
 //
-// Every wrap is XChaCha20-Poly1305 with magic, version, storeId and the fields before its nonce as
-// associated data.
+// A password opens a slot's seed (XChaCha20-Poly1305 under argon2id), the seed gives an X25519 key pair, and
+// that opens the master key (libsodium sealed box). A new master key can therefore be given to every slot
+// without its password. Tag: keyed BLAKE2b under a key derived from the master key, over everything before
+// it, so that a slot put in by somebody else is never given the next master key.
+//
+// Every wrap has magic, version, storeId and the fields before its nonce as associated data.
 import { storeIdBytes } from './data-key.js'
 import { StoreError } from './store-error.js'
 import { keyBytes, nonceBytes, sha256, tagBytes } from './sodium.js'
 
 const magic = Buffer.from('WARDKEYS', 'latin1')
-const fileVersion = 1
+const fileVersion = 2
 const headBytes = magic.length + 1 + storeIdBytes
 const slotHeadBytes = 13 + 16
 const wrappedBytes = keyBytes + tagBytes
-const slotBytes = slotHeadBytes + nonceBytes + wrappedBytes
+export const publicKeyBytes = 32
+/** Ephemeral public key 32 | ciphertext | tag 16. */
+export const sealedMasterBytes = publicKeyBytes + keyBytes + tagBytes
+const slotBytes = slotHeadBytes + publicKeyBytes + nonceBytes + wrappedBytes + sealedMasterBytes
+export const fileTagBytes = 32
 const secretBytes = 1 + nonceBytes + wrappedBytes
 const digestBytes = 32
 export const slotsMax = 16
 export const baseSecretId = 255
 
-export const slotKinds = ['operator', 'recovery', 'escrow', 'unattended'] as const
+/** The last three open by a random secret that a machine brings: see `unattended.ts` of host/keys. */
+export const slotKinds = ['operator', 'recovery', 'escrow', 'platform', 'peers', 'boot'] as const
 export type SlotKind = (typeof slotKinds)[number]
+export const unattendedKinds = ['platform', 'peers', 'boot'] as const
+export type UnattendedKind = (typeof unattendedKinds)[number]
+export const isUnattended = (kind: SlotKind): kind is UnattendedKind =>
+  (unattendedKinds as readonly SlotKind[]).includes(kind)
 
 /** Cost of a password guess. The default takes about 0.7 s on a quiet core. */
 export interface KdfCost {
@@ -35,6 +47,8 @@ export interface KdfCost {
 export const defaultKdfCost: KdfCost = { passes: 3, memoryKiB: 262_144 }
 /** For small appliances; about 0.13 s. */
 export const floorKdfCost: KdfCost = { passes: 3, memoryKiB: 65_536 }
+/** For secrets of 32 random bytes only: nothing can be guessed there, so nothing needs stretching. */
+export const randomSecretKdfCost: KdfCost = { passes: 1, memoryKiB: 8 }
 const passesMax = 16
 const memoryKiBMax = 2_097_152
 
@@ -44,8 +58,12 @@ export interface Slot {
   cost: KdfCost
   needsSecondSecret: boolean
   salt: Uint8Array
+  /** X25519; the master key is sealed to it. */
+  publicKey: Uint8Array
   nonce: Uint8Array
+  /** The seed of the slot's key pair. */
   wrapped: Uint8Array
+  sealedMaster: Uint8Array
 }
 
 export interface WrappedSecret {
@@ -58,6 +76,7 @@ export interface KeyslotFile {
   storeId: Uint8Array
   slots: Slot[]
   secrets: WrappedSecret[]
+  tag: Uint8Array
 }
 
 /** Magic, version, storeId: in front of all associated data of this file. */
@@ -79,21 +98,28 @@ function slotHead(slot: Slot): Buffer {
 }
 
 export function slotAssociated(storeId: Uint8Array, slot: Slot): Buffer {
-  return Buffer.concat([fileHead(storeId), Buffer.from('slot'), slotHead(slot)])
+  return Buffer.concat([fileHead(storeId), Buffer.from('slot'), slotHead(slot), slot.publicKey])
 }
 
 export function secretAssociated(storeId: Uint8Array, id: number): Buffer {
   return Buffer.concat([fileHead(storeId), Buffer.from('secret'), new Uint8Array([id])])
 }
 
-export function encodeKeyslotFile(file: KeyslotFile): Buffer {
+/** Everything that the tag covers. */
+export function taggedBytes(file: Omit<KeyslotFile, 'tag'>): Buffer {
   const parts: Uint8Array[] = [
     fileHead(file.storeId),
     new Uint8Array([file.slots.length, file.secrets.length]),
   ]
-  for (const slot of file.slots) parts.push(slotHead(slot), slot.nonce, slot.wrapped)
+  for (const slot of file.slots) {
+    parts.push(slotHead(slot), slot.publicKey, slot.nonce, slot.wrapped, slot.sealedMaster)
+  }
   for (const { id, nonce, wrapped } of file.secrets) parts.push(new Uint8Array([id]), nonce, wrapped)
-  const content = Buffer.concat(parts)
+  return Buffer.concat(parts)
+}
+
+export function encodeKeyslotFile(file: KeyslotFile): Buffer {
+  const content = Buffer.concat([taggedBytes(file), file.tag])
   return Buffer.concat([content, sha256(content)])
 }
 
@@ -111,9 +137,12 @@ export function decodeKeyslotFile(bytes: Buffer): KeyslotFile {
   if (body[magic.length] > fileVersion) {
     throw new StoreError('STORE_NEWER_VERSION', 'the keyslot file was written by a newer version')
   }
+  if (body[magic.length] < fileVersion) {
+    throw damaged('it has the layout of a version before the first release')
+  }
   const slotCount = body[headBytes]
   const secretCount = body[headBytes + 1]
-  if (body.length !== headBytes + 2 + slotCount * slotBytes + secretCount * secretBytes)
+  if (body.length !== headBytes + 2 + slotCount * slotBytes + secretCount * secretBytes + fileTagBytes)
     throw damaged('its length is wrong')
   const slots = Array.from({ length: slotCount }, (_, index) =>
     decodeSlot(body, headBytes + 2 + index * slotBytes),
@@ -127,7 +156,8 @@ export function decodeKeyslotFile(bytes: Buffer): KeyslotFile {
       wrapped: part(body, at + 1 + nonceBytes, wrappedBytes),
     }
   })
-  return { storeId: part(body, magic.length + 1, storeIdBytes), slots, secrets }
+  const tag = part(body, body.length - fileTagBytes, fileTagBytes)
+  return { storeId: part(body, magic.length + 1, storeIdBytes), slots, secrets, tag }
 }
 
 function decodeSlot(body: Buffer, at: number): Slot {
@@ -137,14 +167,18 @@ function decodeSlot(body: Buffer, at: number): Slot {
   const isBounded =
     cost.passes >= 1 && cost.passes <= passesMax && cost.memoryKiB >= 8 && cost.memoryKiB <= memoryKiBMax
   if (!isKnown || !isBounded) throw damaged('a slot has impossible parameters')
+  const keyAt = at + slotHeadBytes
+  const wrappedAt = keyAt + publicKeyBytes + nonceBytes
   return {
     id: body[at],
     kind,
     cost,
     needsSecondSecret: body[at + 12] === 1,
     salt: part(body, at + 13, 16),
-    nonce: part(body, at + slotHeadBytes, nonceBytes),
-    wrapped: part(body, at + slotHeadBytes + nonceBytes, wrappedBytes),
+    publicKey: part(body, keyAt, publicKeyBytes),
+    nonce: part(body, keyAt + publicKeyBytes, nonceBytes),
+    wrapped: part(body, wrappedAt, wrappedBytes),
+    sealedMaster: part(body, wrappedAt + wrappedBytes, sealedMasterBytes),
   }
 }
 

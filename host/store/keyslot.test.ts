@@ -9,6 +9,8 @@ import {
   listKeyslots,
   openChainStore,
   openKeyslot,
+  openUnattended,
+  putUnattendedSlot,
   removeKeyslot,
   rotateDataKey,
   UnlockThrottle,
@@ -24,6 +26,7 @@ import {
   testCost,
   utf8,
 } from './chain-store.fixture.js'
+import { decodeKeyslotFile, encodeKeyslotFile } from './keyslot-file.js'
 import { sodium } from './sodium.js'
 
 const other = Buffer.from('another password')
@@ -151,12 +154,10 @@ t.test('a change of the data key starts an epoch; old records stay readable', as
   await addKeyslot(path, password, other, { cost: testCost })
   const rotated = await rotateDataKey(path, password)
   t.equal(rotated.epoch, 1)
-  const { throttle } = noDelay()
-  await t.rejects(
-    openKeyslot(path, other, { throttle }),
-    { code: 'KEYSLOT_REJECTED' },
-    'other slots are dropped',
-  )
+  const byOther = await openKeyslot(path, other)
+  t.equal(byOther.epoch, 1, 'the other slot opens the new key as well')
+  t.same(byOther.storeId, rotated.storeId)
+  byOther.close()
   const again = openBed(folder, await openKeyslot(path, password))
   again.store.checkReadsWith(again.tree)
   applyNext(again)
@@ -168,6 +169,67 @@ t.test('a change of the data key starts an epoch; old records stay readable', as
     { code: 'RECORD_UNKNOWN_VERSION' },
     'the old key is not enough',
   )
+})
+
+t.test('sixteen epochs, then no more; nothing is lost on the way', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const path = join(folder, 'keyslots')
+  await createKeyslotFile(path, password, { cost: testCost })
+  const secret = new Uint8Array(32).fill(9)
+  await putUnattendedSlot(path, password, 'platform', secret)
+  for (let epoch = 1; epoch <= 15; epoch += 1) {
+    const rotated = await rotateDataKey(path, password)
+    t.equal(rotated.epoch, epoch)
+    rotated.close()
+  }
+  await t.rejects(rotateDataKey(path, password), { code: 'KEYSLOT_EPOCHS' })
+  t.equal((await openUnattended(path, 'platform', secret)).epoch, 15, "a machine's slot followed")
+})
+
+t.test("a machine's slot opens by its own secret only, and is replaced by the next", async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const path = join(folder, 'keyslots')
+  const made = await createKeyslotFile(path, password, { cost: testCost })
+  const first = new Uint8Array(32).fill(1)
+  const second = new Uint8Array(32).fill(2)
+  await putUnattendedSlot(path, password, 'peers', first)
+  t.same((await openUnattended(path, 'peers', first)).storeId, made.storeId)
+  await t.rejects(openUnattended(path, 'boot', first), { code: 'KEYSLOT_REJECTED' }, 'another kind')
+  const { throttle } = noDelay()
+  await t.rejects(openKeyslot(path, first, { throttle }), { code: 'KEYSLOT_REJECTED' }, 'is no password')
+  await putUnattendedSlot(path, password, 'peers', second)
+  await t.rejects(openUnattended(path, 'peers', first), { code: 'KEYSLOT_REJECTED' })
+  t.same((await openUnattended(path, 'peers', second)).storeId, made.storeId)
+  t.same(
+    listKeyslots(path).slots.map((slot) => slot.kind),
+    ['operator', 'peers'],
+  )
+  await t.rejects(removeKeyslot(path, password, 0), { code: 'KEYSLOT_LAST' }, 'machines alone do not do')
+  await t.rejects(putUnattendedSlot(path, password, 'peers', new Uint8Array(8)), RangeError)
+})
+
+t.test('a slot that someone put in is not given the next master key', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const path = join(folder, 'keyslots')
+  await createKeyslotFile(path, password, { cost: testCost })
+  await addKeyslot(path, password, other, { cost: testCost })
+  const whole = readFileSync(path)
+  const file = decodeKeyslotFile(whole)
+  // Whoever can write the disk can make the check sum fit; the tag needs the master key.
+  file.slots[1].publicKey = new Uint8Array(32).fill(7)
+  writeFileSync(path, encodeKeyslotFile(file))
+  await t.rejects(rotateDataKey(path, password), { code: 'KEYSLOT_DAMAGED' })
+  writeFileSync(path, whole)
+  const older = readFileSync(path)
+  await changeKeyslot(path, password, third)
+  const mixed = decodeKeyslotFile(readFileSync(path))
+  mixed.slots[0] = decodeKeyslotFile(older).slots[0]
+  writeFileSync(path, encodeKeyslotFile(mixed))
+  const { throttle } = noDelay()
+  await t.rejects(openKeyslot(path, password, { throttle }), { code: 'KEYSLOT_DAMAGED' }, 'an older slot')
 })
 
 t.test('argon2id is the standard one', async (t) => {

@@ -1,32 +1,34 @@
 // Keyslots: passwords (and other secrets) that open one node's data key. The password is checked here,
 // before any LMDB file is touched; a change of password re-wraps 32 bytes and re-encrypts nothing.
-import { DataKey, storeIdBytes } from './data-key.js'
+import { DataKey, epochMax, storeIdBytes } from './data-key.js'
 import { readFileIfAny, replaceFile } from './durable-file.js'
 import {
-  baseSecretId,
   decodeKeyslotFile,
-  defaultKdfCost,
   encodeKeyslotFile,
-  secretAssociated,
-  slotAssociated,
+  isUnattended,
+  randomSecretKdfCost,
   slotsMax,
   type KdfCost,
   type KeyslotFile,
   type Slot,
   type SlotKind,
-  type WrappedSecret,
+  type UnattendedKind,
 } from './keyslot-file.js'
+import {
+  createSlot,
+  openSlot,
+  sealMaster,
+  tagOf,
+  unwrapDataKey,
+  wrapSecrets,
+  type SlotOptions,
+} from './keyslot-wrap.js'
 import { Secret } from './secret.js'
 import { StoreError } from './store-error.js'
-import { keyBytes, nonceBytes, randomBytes, sodium, tagBytes } from './sodium.js'
+import { randomBytes } from './sodium.js'
 import { defaultThrottle, type UnlockThrottle } from './unlock-throttle.js'
 
-export interface SlotOptions {
-  kind?: SlotKind
-  cost?: KdfCost
-  /** Mixed into the slot's key; kept outside the disk (platform secret, peer shares, security key). */
-  secondSecret?: Uint8Array
-}
+export type { SlotOptions } from './keyslot-wrap.js'
 
 export interface OpenOptions {
   secondSecret?: Uint8Array
@@ -54,17 +56,21 @@ export async function createKeyslotFile(
   const storeId = randomBytes(storeIdBytes)
   const master = Secret.random()
   const base = Secret.random()
-  const first = Secret.random()
-  const secrets = [wrapSecret(storeId, baseSecretId, base, master), wrapSecret(storeId, 0, first, master)]
+  const epochs = new Map([[0, Secret.random()]])
   const slot = await createSlot(storeId, 0, master, password, options)
-  replaceFile(path, encodeKeyslotFile({ storeId, slots: [slot], secrets }))
+  writeKeyslots(
+    path,
+    { storeId, slots: [slot], secrets: wrapSecrets(storeId, base, epochs, master) },
+    master,
+  )
   master.close()
-  return new DataKey(storeId, base, new Map([[0, first]]))
+  return new DataKey(storeId, base, epochs)
 }
 
 /**
  * Opens the data key with any slot that the password fits. Wrong password or missing second secret:
- * KEYSLOT_REJECTED, after a delay that grows with each failure.
+ * KEYSLOT_REJECTED, after a delay that grows with each failure. KEYSLOT_DAMAGED also when the file was
+ * altered since it was written.
  */
 export async function openKeyslot(
   path: string,
@@ -78,6 +84,28 @@ export async function openKeyslot(
   } finally {
     master.close()
   }
+}
+
+/**
+ * Opens the data key with a machine's secret: only slots of this kind are tried, and nothing is throttled,
+ * for 32 random bytes are not guessed. KEYSLOT_REJECTED when none fits.
+ */
+export async function openUnattended(
+  path: string,
+  kind: UnattendedKind,
+  secret: Uint8Array,
+): Promise<DataKey> {
+  const file = readKeyslots(path)
+  for (const slot of file.slots.filter((candidate) => candidate.kind === kind)) {
+    const master = await openSlot(file, slot, secret, undefined)
+    if (master === undefined) continue
+    try {
+      return unwrapDataKey(file, master)
+    } finally {
+      master.close()
+    }
+  }
+  throw new StoreError('KEYSLOT_REJECTED', `no keyslot of kind ${kind} opens with this secret`)
 }
 
 /** Slots without their secrets, for display. */
@@ -99,13 +127,36 @@ export async function addKeyslot(
   const file = readKeyslots(path)
   const { master } = await unwrapMaster(path, file, password, options.open ?? {})
   try {
-    const free = Array.from({ length: slotsMax }, (_, id) => id).find(
-      (id) => !file.slots.some((slot) => slot.id === id),
-    )
-    if (free === undefined) throw new RangeError(`a keyslot file holds at most ${slotsMax} slots`)
-    file.slots.push(await createSlot(file.storeId, free, master, added, options))
-    replaceFile(path, encodeKeyslotFile(file))
-    return free
+    const id = freeSlotId(file)
+    file.slots.push(await createSlot(file.storeId, id, master, added, options))
+    writeKeyslots(path, file, master)
+    return id
+  } finally {
+    master.close()
+  }
+}
+
+/**
+ * Puts a machine's secret of 32 random bytes in, in the place of an earlier one of the same kind.
+ * Returns the slot's id.
+ */
+export async function putUnattendedSlot(
+  path: string,
+  password: Uint8Array,
+  kind: UnattendedKind,
+  secret: Uint8Array,
+  options: OpenOptions = {},
+): Promise<number> {
+  if (secret.length !== 32) throw new RangeError('a machine secret has 32 random bytes')
+  const file = readKeyslots(path)
+  const { master } = await unwrapMaster(path, file, password, options)
+  try {
+    file.slots = file.slots.filter((slot) => slot.kind !== kind)
+    const id = freeSlotId(file)
+    const cost = randomSecretKdfCost
+    file.slots.push(await createSlot(file.storeId, id, master, secret, { kind, cost }))
+    changeMaster(path, file, master)
+    return id
   } finally {
     master.close()
   }
@@ -113,7 +164,7 @@ export async function addKeyslot(
 
 /**
  * Replaces the password of the slot that `password` opens. Only the wrapping changes; its kind and cost
- * stay.
+ * stay. The master key changes as well, so that the old password opens no secret that is made from now on.
  */
 export async function changeKeyslot(
   path: string,
@@ -130,13 +181,16 @@ export async function changeKeyslot(
       secondSecret: slot.needsSecondSecret ? options.secondSecret : undefined,
     })
     file.slots = file.slots.map((present) => (present.id === slot.id ? next : present))
-    replaceFile(path, encodeKeyslotFile(file), { overwriteOld: true })
+    changeMaster(path, file, master)
   } finally {
     master.close()
   }
 }
 
-/** Removes a slot and overwrites the old file. The last slot stays: KEYSLOT_LAST. */
+/**
+ * Removes a slot, draws a new master key for the others and overwrites the old file. A slot that a password
+ * opens must be left: KEYSLOT_LAST.
+ */
 export async function removeKeyslot(
   path: string,
   password: Uint8Array,
@@ -145,17 +199,21 @@ export async function removeKeyslot(
 ): Promise<void> {
   const file = readKeyslots(path)
   const { master } = await unwrapMaster(path, file, password, options)
-  master.close()
-  if (file.slots.length === 1) throw new StoreError('KEYSLOT_LAST', 'the last keyslot cannot be removed')
-  const slots = file.slots.filter((slot) => slot.id !== slotId)
-  if (slots.length === file.slots.length) throw new RangeError(`there is no slot ${slotId}`)
-  replaceFile(path, encodeKeyslotFile({ ...file, slots }), { overwriteOld: true })
+  try {
+    const slots = file.slots.filter((slot) => slot.id !== slotId)
+    if (slots.length === file.slots.length) throw new RangeError(`there is no slot ${slotId}`)
+    if (slots.every((slot) => isUnattended(slot.kind)))
+      throw new StoreError('KEYSLOT_LAST', 'the last keyslot of a password cannot be removed')
+    changeMaster(path, { ...file, slots }, master)
+  } finally {
+    master.close()
+  }
 }
 
 /**
  * Starts a new key epoch under a new master key: records written from now on are sealed with a fresh
- * secret, older ones are re-sealed when they are rewritten. All slots but the opened one are dropped
- * (their passwords would have to wrap the new master key) and must be added again.
+ * secret, older ones are re-sealed when they are rewritten or by `resealSlice`. Every slot goes on to open
+ * the store: the new master key is sealed to each slot's public key. KEYSLOT_EPOCHS after the last epoch.
  */
 export async function rotateDataKey(
   path: string,
@@ -163,26 +221,45 @@ export async function rotateDataKey(
   options: OpenOptions = {},
 ): Promise<DataKey> {
   const file = readKeyslots(path)
-  const { master, slot } = await unwrapMaster(path, file, password, options)
+  const { master } = await unwrapMaster(path, file, password, options)
   const dataKey = unwrapDataKey(file, master)
-  master.close()
-  const { base, epochs } = dataKey.secrets()
-  const nextEpoch = dataKey.epoch + 1
+  try {
+    const { base, epochs } = dataKey.secrets()
+    const nextEpoch = dataKey.epoch + 1
+    if (nextEpoch > epochMax) {
+      throw new StoreError('KEYSLOT_EPOCHS', 'this store has used all of its key epochs')
+    }
+    const next = Secret.random()
+    const grown = new Map([...epochs, [nextEpoch, next] as const])
+    changeMaster(path, { ...file, secrets: wrapSecrets(file.storeId, base, grown, master) }, master)
+    return new DataKey(file.storeId, base, grown)
+  } finally {
+    master.close()
+  }
+}
+
+/** Draws a new master key, gives it to every slot, and overwrites the old file after the new one is there. */
+function changeMaster(path: string, file: Omit<KeyslotFile, 'tag'>, master: Secret): void {
   const next = Secret.random()
-  const nextMaster = Secret.random()
-  const secrets = [wrapSecret(file.storeId, baseSecretId, base, nextMaster)]
-  for (const [epoch, secret] of epochs) secrets.push(wrapSecret(file.storeId, epoch, secret, nextMaster))
-  secrets.push(wrapSecret(file.storeId, nextEpoch, next, nextMaster))
-  const rewrapped = await createSlot(file.storeId, slot.id, nextMaster, password, {
-    kind: slot.kind,
-    cost: slot.cost,
-    secondSecret: slot.needsSecondSecret ? options.secondSecret : undefined,
-  })
-  nextMaster.close()
-  replaceFile(path, encodeKeyslotFile({ storeId: file.storeId, slots: [rewrapped], secrets }), {
-    overwriteOld: true,
-  })
-  return new DataKey(file.storeId, base, new Map([...epochs, [nextEpoch, next]]))
+  const dataKey = unwrapDataKey({ ...file, tag: new Uint8Array(0) }, master)
+  const { base, epochs } = dataKey.secrets()
+  const slots = file.slots.map((slot) => ({ ...slot, sealedMaster: sealMaster(next, slot.publicKey) }))
+  const secrets = wrapSecrets(file.storeId, base, epochs, next)
+  dataKey.close()
+  try {
+    writeKeyslots(path, { storeId: file.storeId, slots, secrets }, next, { overwriteOld: true })
+  } finally {
+    next.close()
+  }
+}
+
+function writeKeyslots(
+  path: string,
+  file: Omit<KeyslotFile, 'tag'>,
+  master: Secret,
+  options: { overwriteOld?: boolean } = {},
+): void {
+  replaceFile(path, encodeKeyslotFile({ ...file, tag: tagOf(file, master) }), options)
 }
 
 function readKeyslots(path: string): KeyslotFile {
@@ -191,6 +268,15 @@ function readKeyslots(path: string): KeyslotFile {
   return decodeKeyslotFile(bytes)
 }
 
+function freeSlotId(file: KeyslotFile): number {
+  const free = Array.from({ length: slotsMax }, (_, id) => id).find(
+    (id) => !file.slots.some((slot) => slot.id === id),
+  )
+  if (free === undefined) throw new RangeError(`a keyslot file holds at most ${slotsMax} slots`)
+  return free
+}
+
+/** Slots of machines are left out: a password never fits them. */
 async function unwrapMaster(
   path: string,
   file: KeyslotFile,
@@ -200,110 +286,13 @@ async function unwrapMaster(
   const throttle = options.throttle ?? defaultThrottle(path)
   await throttle.wait()
   for (const slot of file.slots) {
+    if (isUnattended(slot.kind)) continue
     if (slot.needsSecondSecret && options.secondSecret === undefined) continue
-    const wrapping = await deriveWrappingKey(password, slot, options.secondSecret)
-    const master = unwrap(slot.wrapped, slot.nonce, slotAssociated(file.storeId, slot), wrapping)
-    wrapping.close()
+    const master = await openSlot(file, slot, password, options.secondSecret)
     if (master === undefined) continue
     throttle.succeeded()
     return { master, slot }
   }
   throttle.failed()
   throw new StoreError('KEYSLOT_REJECTED', 'no keyslot opens with this password')
-}
-
-function unwrapDataKey(file: KeyslotFile, master: Secret): DataKey {
-  let base: Secret | undefined
-  const epochs = new Map<number, Secret>()
-  for (const { id, nonce, wrapped } of file.secrets) {
-    const secret = unwrap(wrapped, nonce, secretAssociated(file.storeId, id), master)
-    if (secret === undefined)
-      throw new StoreError('KEYSLOT_DAMAGED', 'a wrapped secret does not authenticate')
-    if (id === baseSecretId) base = secret
-    else epochs.set(id, secret)
-  }
-  if (base === undefined || epochs.size === 0)
-    throw new StoreError('KEYSLOT_DAMAGED', 'a secret is missing')
-  return new DataKey(file.storeId, base, epochs)
-}
-
-async function createSlot(
-  storeId: Uint8Array,
-  id: number,
-  master: Secret,
-  password: Uint8Array,
-  options: SlotOptions,
-): Promise<Slot> {
-  const slot: Slot = {
-    id,
-    kind: options.kind ?? 'operator',
-    cost: options.cost ?? defaultKdfCost,
-    needsSecondSecret: options.secondSecret !== undefined,
-    salt: randomBytes(16),
-    nonce: randomBytes(nonceBytes),
-    wrapped: new Uint8Array(0),
-  }
-  const wrapping = await deriveWrappingKey(password, slot, options.secondSecret)
-  slot.wrapped = wrap(master, slot.nonce, slotAssociated(storeId, slot), wrapping)
-  wrapping.close()
-  return slot
-}
-
-/** argon2id on the thread pool, so that heartbeats go on; then the second secret, if the slot wants one. */
-async function deriveWrappingKey(
-  password: Uint8Array,
-  slot: Slot,
-  secondSecret: Uint8Array | undefined,
-): Promise<Secret> {
-  const stretched = sodium.sodium_malloc(keyBytes)
-  const held = sodium.sodium_malloc(Math.max(1, password.length))
-  held.set(password)
-  await new Promise<void>((resolve, reject) => {
-    sodium.crypto_pwhash_async(
-      stretched,
-      held.subarray(0, password.length),
-      slot.salt,
-      slot.cost.passes,
-      slot.cost.memoryKiB * 1_024,
-      sodium.crypto_pwhash_ALG_ARGON2ID13,
-      (error) => (error === null ? resolve() : reject(error)),
-    )
-  })
-  sodium.sodium_memzero(held)
-  const key = Secret.from(stretched)
-  sodium.sodium_memzero(stretched)
-  if (!slot.needsSecondSecret || secondSecret === undefined) return key
-  const mixed = key.derive(secondSecret, Buffer.from('wardchain/keyslot/1/second-secret', 'latin1'))
-  key.close()
-  return mixed
-}
-
-function wrapSecret(storeId: Uint8Array, id: number, secret: Secret, master: Secret): WrappedSecret {
-  const nonce = randomBytes(nonceBytes)
-  return { id, nonce, wrapped: wrap(secret, nonce, secretAssociated(storeId, id), master) }
-}
-
-function wrap(secret: Secret, nonce: Uint8Array, associated: Uint8Array, key: Secret): Uint8Array {
-  const wrapped = new Uint8Array(keyBytes + tagBytes)
-  secret.use((bytes) => {
-    sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(wrapped, bytes, associated, null, nonce, key.bytes)
-  })
-  return wrapped
-}
-
-function unwrap(
-  wrapped: Uint8Array,
-  nonce: Uint8Array,
-  associated: Uint8Array,
-  key: Secret,
-): Secret | undefined {
-  const plain = sodium.sodium_malloc(keyBytes)
-  try {
-    sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(plain, null, wrapped, associated, nonce, key.bytes)
-  } catch {
-    return undefined
-  }
-  const secret = Secret.from(plain)
-  sodium.sodium_memzero(plain)
-  return secret
 }

@@ -33,6 +33,16 @@ export interface Sodium {
     nonce: Uint8Array,
     key: Uint8Array,
   ): number
+  /** X25519 key pair of a seed of 32 bytes. */
+  crypto_box_seed_keypair(publicKey: Uint8Array, secretKey: Uint8Array, seed: Uint8Array): void
+  crypto_box_seal(cipher: Uint8Array, message: Uint8Array, publicKey: Uint8Array): void
+  /** False when the box is not for this key pair, or was altered. */
+  crypto_box_seal_open(
+    message: Uint8Array,
+    cipher: Uint8Array,
+    publicKey: Uint8Array,
+    secretKey: Uint8Array,
+  ): boolean
   crypto_pwhash_ALG_ARGON2ID13: number
   crypto_pwhash_async(
     output: Uint8Array,

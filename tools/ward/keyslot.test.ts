@@ -1,6 +1,8 @@
 // The keyslot commands on a real keyslot file, each as a process of its own.
+import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { openUnattended } from '../../host/store/index.js'
 import { foundNode, patienceMs, storePassword, temporaryFolder, ward } from './appliance.fixture.js'
 
 t.setTimeout(patienceMs)
@@ -36,6 +38,35 @@ t.test('a slot is added, used, changed and removed', async (t) => {
     [1],
   )
   t.match(await keyslot('remove', ['other paper in the safe'], '1'), { status: 1, stderr: /KEYSLOT_LAST/ })
+})
+
+t.test('the data key is changed, a second secret and a platform secret open the store', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const dir = path.join(folder, 'node')
+  await foundNode(dir)
+  const stick = path.join(folder, 'stick')
+  writeFileSync(stick, new Uint8Array(32).fill(5))
+  const out = path.join(folder, 'secret')
+  const keyslot = (command: string, lines: string[] = [], ...more: string[]) =>
+    ward(['keyslot', command, ...more, '--dir', dir], lines)
+  const added = await keyslot(
+    'add',
+    [storePassword, 'paper in the safe'],
+    '--kdf',
+    'floor',
+    '--with',
+    stick,
+  )
+  t.match(added, { status: 0 }, added.stderr)
+  t.match(await keyslot('rotate', ['paper in the safe']), { status: 1, stderr: /KEYSLOT_REJECTED/ })
+  const rotated = await keyslot('rotate', ['paper in the safe'], '--second-secret', stick)
+  t.match(rotated, { status: 0, stdout: /key epoch 1/ }, rotated.stderr)
+  t.match(await keyslot('platform', [storePassword], '--out', out), { status: 0, stdout: /systemd-creds/ })
+  const opened = await openUnattended(path.join(dir, 'keyslots'), 'platform', readFileSync(out))
+  t.equal(opened.epoch, 1)
+  opened.close()
+  t.match(await keyslot('platform', [storePassword], '--out', out), { status: 1, stderr: /FILE_EXISTS/ })
 })
 
 t.test('wrong use is told apart from refusal, and nothing changes', async (t) => {

@@ -1,7 +1,7 @@
-// `ward keyslot list | add | change | remove`: the passwords that open a node's store. Only wrapped keys
-// change; no data is encrypted again.
+// `ward keyslot list | add | change | remove | rotate | platform`: what opens a node's store. Only wrapped
+// keys change; no data is encrypted again.
 import type { Command } from 'commander'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { ApplianceError } from '../../host/appliance/appliance-error.js'
 import { nodeFiles } from '../../host/node/node-config.js'
 import {
@@ -10,19 +10,23 @@ import {
   defaultKdfCost,
   floorKdfCost,
   listKeyslots,
+  putUnattendedSlot,
   removeKeyslot,
+  rotateDataKey,
   type SlotInfo,
   type SlotKind,
 } from '../../host/store/index.js'
 import { bytesToHex } from '../../runtime/protocol/index.js'
+import { randomBytes } from '../../host/keys/crypto.js'
 import { CommandError, exitStatus } from './command-error.js'
 import { readNewPassword, readPassword } from './password.js'
 
 interface KeyslotChoice {
   dir: string
+  secondSecret?: string
 }
 
-const kinds: readonly SlotKind[] = ['operator', 'recovery', 'escrow', 'unattended']
+const kinds: readonly SlotKind[] = ['operator', 'recovery', 'escrow']
 
 export function addKeyslotCommands(program: Command): void {
   const keyslot = program
@@ -30,13 +34,26 @@ export function addKeyslotCommands(program: Command): void {
     .description("the passwords that open a node's store; works while the node runs")
   const sub = (name: string, what: string): Command =>
     keyslot.command(name).description(what).requiredOption('--dir <folder>', "the node's folder")
+  const present = (command: Command): Command =>
+    command.option('--second-secret <file>', 'second secret of the slot that the present password opens')
   sub('list', 'slots, their kind and what a guess costs').option('--json', 'one JSON object').action(list)
-  sub('add', 'add a password; asks for a present one, then for the new one')
+  present(sub('add', 'add a password; asks for a present one, then for the new one'))
     .option('--kind <kind>', kinds.join(', '), 'recovery')
     .option('--kdf <cost>', 'cost of a guess: standard (256 MiB) or floor (64 MiB)', 'standard')
+    .option(
+      '--with <file>',
+      'the new slot also needs this file, kept outside the machine (32 bytes or more)',
+    )
     .action(add)
-  sub('change', 'replace the password that is given first by the one that is given second').action(change)
-  sub('remove', 'remove a slot by its number; asks for any present password')
+  present(sub('change', 'replace the password that is given first by the second one')).action(change)
+  present(sub('rotate', 'seal from the next unlock on under a fresh key; every slot stays')).action(rotate)
+  present(sub('platform', "make a secret for the machine's own keeping: it opens the store at each start"))
+    .requiredOption(
+      '--out <file>',
+      'where to write the 32 secret bytes, for systemd-creds or a TPM to seal',
+    )
+    .action(platform)
+  present(sub('remove', 'remove a slot by its number; asks for any present password'))
     .argument('<slot>', 'number as `ward keyslot list` shows it')
     .action(remove)
 }
@@ -61,7 +78,7 @@ function describe({ id, kind, cost, needsSecondSecret }: SlotInfo): string {
   return `slot ${id}  ${kind.padEnd(10)}  ${guess}${needsSecondSecret ? ', and a second secret' : ''}\n`
 }
 
-async function add(options: KeyslotChoice & { kind: string; kdf: string }): Promise<void> {
+async function add(options: KeyslotChoice & { kind: string; kdf: string; with?: string }): Promise<void> {
   const path = keyslotsOf(options.dir)
   const kind = kinds.find((known) => known === options.kind)
   if (!kind) usage(`--kind must be one of ${kinds.join(', ')}`)
@@ -69,7 +86,9 @@ async function add(options: KeyslotChoice & { kind: string; kdf: string }): Prom
   const present = await readPassword('A present password of this store')
   const added = await readNewPassword(`New ${kind} password`)
   const cost = options.kdf === 'floor' ? floorKdfCost : defaultKdfCost
-  const id = await forgetting([present, added], () => addKeyslot(path, present, added, { kind, cost }))
+  const secondSecret = options.with === undefined ? undefined : readSecret(options.with)
+  const slot = { kind, cost, secondSecret, open: openOf(options) }
+  const id = await forgetting([present, added], () => addKeyslot(path, present, added, slot))
   process.stdout.write(`slot ${id} (${kind}) was added. Every present password goes on to work.\n`)
 }
 
@@ -77,7 +96,7 @@ async function change(options: KeyslotChoice): Promise<void> {
   const path = keyslotsOf(options.dir)
   const present = await readPassword('The password to replace')
   const changed = await readNewPassword('The new password')
-  await forgetting([present, changed], () => changeKeyslot(path, present, changed))
+  await forgetting([present, changed], () => changeKeyslot(path, present, changed, openOf(options)))
   process.stdout.write(`the password was changed; other slots are as they were. ${oldCopies}\n`)
 }
 
@@ -88,8 +107,45 @@ async function remove(slot: string, options: KeyslotChoice): Promise<void> {
     throw new ApplianceError('SLOT_UNKNOWN', slot)
   }
   const present = await readPassword('A present password of this store')
-  await forgetting([present], () => removeKeyslot(path, present, id))
+  await forgetting([present], () => removeKeyslot(path, present, id, openOf(options)))
   process.stdout.write(`slot ${id} was removed. ${oldCopies}\n`)
+}
+
+async function rotate(options: KeyslotChoice): Promise<void> {
+  const path = keyslotsOf(options.dir)
+  const present = await readPassword('A present password of this store')
+  const key = await forgetting([present], () => rotateDataKey(path, present, openOf(options)))
+  const { epoch } = key
+  key.close()
+  process.stdout.write(
+    `key epoch ${epoch} begins at the next unlock; every slot goes on to work. The node seals older records ` +
+      'again while it is idle.\n',
+  )
+}
+
+async function platform(options: KeyslotChoice & { out: string }): Promise<void> {
+  const path = keyslotsOf(options.dir)
+  if (existsSync(options.out))
+    throw new CommandError('FILE_EXISTS', `${options.out} exists. Nothing was changed.`)
+  const present = await readPassword('A present password of this store')
+  const secret = randomBytes(32)
+  await forgetting([present, secret], async () => {
+    await putUnattendedSlot(path, present, 'platform', secret, openOf(options))
+    writeFileSync(options.out, secret, { mode: 0o600, flag: 'wx' })
+  })
+  process.stdout.write(
+    `the store opens with the secret in ${options.out}. Seal it to this machine and destroy the file:\n` +
+      `  systemd-creds encrypt --name=ward-unlock ${options.out} /etc/credstore.encrypted/ward-unlock && shred -u ${options.out}\n` +
+      'then `ward service install --credential`. An earlier platform secret opens nothing any more.\n',
+  )
+}
+
+const openOf = ({ secondSecret }: KeyslotChoice): { secondSecret?: Uint8Array } =>
+  secondSecret === undefined ? {} : { secondSecret: readSecret(secondSecret) }
+
+function readSecret(file: string): Uint8Array {
+  const bytes = existsSync(file) ? readFileSync(file) : usage(`there is no file ${file}`)
+  return bytes.length >= 32 ? bytes : usage(`${file} is shorter than 32 bytes: anyone could guess it`)
 }
 
 /** The honest limit of a change of password: store.md, section 8. */
