@@ -53,6 +53,7 @@ t.test('unchanged inputs are not compiled again', async (t) => {
 t.test('every contract is admitted by the node, without floats in its interface', async (t) => {
   t.same(contractNames().sort(), [
     'ward-alerts',
+    'ward-appliance',
     'ward-deterioration',
     'ward-governance',
     'ward-orders',

@@ -33,7 +33,11 @@ export function initNetwork(plan: NetworkPlan): { genesis: Uint8Array; chainId: 
   const nodes = plan.cards.filter((card): card is NodeCard => card.type === 'node')
   const persons = plan.cards.filter((card): card is PersonCard => card.type === 'person')
   checkPlan(nodes, persons)
-  const entities = [...persons.map(personEntity), ...nodes.flatMap(sourceEntities)]
+  const entities = [
+    ...persons.map(personEntity),
+    ...nodes.flatMap(sourceEntities),
+    ...nodes.map(nodeEntity),
+  ]
   const genesis: Genesis = {
     version: 1,
     name: plan.name,
@@ -87,6 +91,18 @@ function personEntity(card: PersonCard): GenesisEntity {
     label: card.label,
     roles: card.roles,
     keystore: card.keystore,
+  }
+}
+
+/** A node signs what it reports of itself and its peers (`ward/appliance`) with the key of its votes. */
+function nodeEntity(card: NodeCard): GenesisEntity {
+  return {
+    entity: entityIdOf(sha256, card.voteKey),
+    kind: entityKind.node,
+    publicKey: card.voteKey,
+    label: card.name,
+    roles: ['node'],
+    keystore: new Uint8Array(0),
   }
 }
 

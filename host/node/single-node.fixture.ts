@@ -28,7 +28,7 @@ const contract = (name: string): GenesisContract => ({
   code: readFileSync(`dist/contracts/${name}.wasm`),
 })
 export const systemContracts = (): GenesisContract[] =>
-  ['ward-policy', 'ward-governance', 'ward-alerts', 'ward-orders'].map(contract)
+  ['ward-policy', 'ward-governance', 'ward-alerts', 'ward-orders', 'ward-appliance'].map(contract)
 
 export interface SingleNode {
   folder: string

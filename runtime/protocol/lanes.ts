@@ -27,7 +27,8 @@ export function laneOfRecord(kind: number): Lane {
 
 /** Lane of a contract call. */
 export function laneOfCall(target: string): Lane {
-  if (target === 'ward/governance' || target === 'ward/policy') return lane.system
+  if (target === 'ward/governance' || target === 'ward/policy' || target === 'ward/appliance')
+    return lane.system
   if (target === 'ward/alerts' || target === 'ward/orders') return lane.clinical
   return lane.operational
 }

@@ -131,7 +131,13 @@ async function runInitPerson(options: { out: string; label: string; role: string
 
 function runInitNetwork(files: string[], options: { name: string; out: string; install?: boolean }): void {
   const cards: Card[] = files.map(readCard)
-  const contracts = readContracts(['ward-policy', 'ward-governance', 'ward-alerts', 'ward-orders'])
+  const contracts = readContracts([
+    'ward-policy',
+    'ward-governance',
+    'ward-alerts',
+    'ward-orders',
+    'ward-appliance',
+  ])
   const { genesis, chainId } = initNetwork({ name: options.name, time: Date.now(), cards, contracts })
   writeFileSync(options.out, genesis, { mode: 0o600 })
   process.stdout.write(`network ${options.name}: chain ${bytesToHex(chainId)}\n`)

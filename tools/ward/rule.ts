@@ -35,7 +35,7 @@ export function addRuleCommands(program: Command): void {
 }
 
 function runEval(alias: string, options: { input: string; json?: boolean }): void {
-  const system = ['ward-policy', 'ward-governance', 'ward-alerts', 'ward-orders']
+  const system = ['ward-policy', 'ward-governance', 'ward-alerts', 'ward-orders', 'ward-appliance']
   const chain = createScratchChain(readContracts(system), Date.now())
   const contract = readContract(alias.replace('/', '-'))
   const input = parseRuleInput(readInput(options.input), chain.time)

@@ -97,6 +97,8 @@ export function addBuiltInGrants(): void {
     'liftQuarantine',
     'erasePatient',
   ])
+  call('admin', 'ward/appliance', ['setRelease', 'orderWipe', 'withdrawWipe'])
+  call('node', 'ward/appliance', ['recordRelease', 'reportWipe'])
   call('vendor', 'ward/governance', ['deploy'])
   append('nurse', 1, [])
   append('nurse', 2, [])

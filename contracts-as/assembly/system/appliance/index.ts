@@ -1,0 +1,218 @@
+// `ward/appliance`: the machines that carry the chain. Who may be given the key shares of which node, every
+// release of such a share, and the wipe of a node: ordered by two administrators, reported by the node.
+import {
+  ALREADY_DONE,
+  answer,
+  ARGUMENT_INVALID,
+  bytesEqual,
+  Bytes,
+  CALL_NOT_GRANTED,
+  Context,
+  emitEvent,
+  input,
+  isZero,
+  OrderedTable,
+  Reader,
+  refuse,
+  requireGrant,
+  Table,
+  Writer,
+} from '../../sdk'
+
+const ALIAS = 'ward/appliance'
+const SCHEMA: u16 = 1
+const REASON_BYTES_MAX: i32 = 200
+const RELEASES_MAX: i32 = 100
+
+/** Node -> u16 schema | entity 32 who refused. A row refuses every release. */
+const refusals = new Table(1)
+/** Node -> wipe order, below. */
+const wipes = new Table(2)
+/** Partition: node; order: height; value: peer 32 | generation u32 | releasedAt u64. */
+const releases = new OrderedTable(3)
+/** Peer ‖ node ‖ releasedAt: a release that was reported already. */
+const reported = new Table(4)
+
+namespace State {
+  export const Requested: u8 = 1
+  export const Ordered: u8 = 2
+  export const Begun: u8 = 3
+  export const Ended: u8 = 4
+}
+
+const nobody: Bytes = new StaticArray<u8>(32)
+
+class WipeOrder {
+  state: u8 = State.Requested
+  requestedBy: Bytes = nobody
+  confirmedBy: Bytes = nobody
+  height: u64 = 0
+  reason: string = ''
+  certificate: Bytes = nobody
+
+  static read(bytes: Bytes): WipeOrder {
+    const reader = new Reader(bytes)
+    reader.u16()
+    const order = new WipeOrder()
+    order.state = reader.u8()
+    order.requestedBy = reader.fixed(32)
+    order.confirmedBy = reader.fixed(32)
+    order.height = reader.u64()
+    order.reason = reader.text(REASON_BYTES_MAX)
+    order.certificate = reader.fixed(32)
+    return order
+  }
+
+  fields(writer: Writer): Writer {
+    return writer
+      .u8(this.state)
+      .fixed(this.requestedBy)
+      .fixed(this.confirmedBy)
+      .u64(this.height)
+      .text(this.reason)
+      .fixed(this.certificate)
+  }
+}
+
+function wipeOf(node: Bytes): WipeOrder | null {
+  const stored = wipes.get(node)
+  return stored === null ? null : WipeOrder.read(stored)
+}
+
+function keep(node: Bytes, order: WipeOrder): void {
+  wipes.set(node, order.fields(new Writer().u16(SCHEMA)))
+}
+
+/** {node, generation, releasedAt}: a peer has given this node its key share. Reported twice, kept once. */
+export function recordRelease(): void {
+  const context = allowed('recordRelease')
+  const reader = input()
+  const node = reader.fixed(32)
+  const generation = reader.u32()
+  const releasedAt = reader.u64()
+  reader.end()
+  const value = new Writer().fixed(context.caller).u32(generation).u64(releasedAt)
+  const key = new Writer().fixed(context.caller).fixed(node).u64(releasedAt).finish()
+  if (reported.has(key)) return
+  reported.set(key, new Writer().u16(SCHEMA))
+  releases.put(node, context.height, value.finish())
+  emitEvent('share-released', new Writer().fixed(node).fixed(context.caller))
+}
+
+/** {node, allowed}: from now on peers keep, or give again, the key shares of this node. */
+export function setRelease(): void {
+  const context = allowed('setRelease')
+  const reader = input()
+  const node = reader.fixed(32)
+  const isAllowed = reader.bool()
+  reader.end()
+  if (refusals.has(node) != isAllowed) refuse(ALREADY_DONE, 'it is so already')
+  if (isAllowed) refusals.remove(node)
+  else refusals.set(node, new Writer().u16(SCHEMA).fixed(context.caller))
+  emitEvent('release-set', new Writer().fixed(node).bool(isAllowed))
+}
+
+/** {node, reason}: asked for by one administrator, ordered when another one says the same. */
+export function orderWipe(): void {
+  const context = allowed('orderWipe')
+  const reader = input()
+  const node = reader.fixed(32)
+  const reason = reader.text(REASON_BYTES_MAX)
+  reader.end()
+  // The signer counts, not a contract in between: two persons, not one who calls twice.
+  if (!bytesEqual(context.caller, context.origin)) refuse(CALL_NOT_GRANTED, 'a person orders this')
+  const present = wipeOf(node)
+  if (present === null || present.state == State.Ended) {
+    const order = new WipeOrder()
+    order.requestedBy = context.caller
+    order.height = context.height
+    order.reason = reason
+    keep(node, order)
+    emitEvent('wipe-requested', new Writer().fixed(node))
+    return
+  }
+  if (present.state != State.Requested) refuse(ALREADY_DONE, 'this wipe is ordered already')
+  if (bytesEqual(present.requestedBy, context.caller)) {
+    refuse(CALL_NOT_GRANTED, 'a second administrator has to order the same')
+  }
+  present.state = State.Ordered
+  present.confirmedBy = context.caller
+  present.height = context.height
+  keep(node, present)
+  // Whoever is to be wiped is given no key again.
+  if (!refusals.has(node)) refusals.set(node, new Writer().u16(SCHEMA).fixed(context.caller))
+  emitEvent('wipe-ordered', new Writer().fixed(node))
+}
+
+/** {node}: takes a request back, as long as nobody has confirmed it. */
+export function withdrawWipe(): void {
+  allowed('withdrawWipe')
+  const reader = input()
+  const node = reader.fixed(32)
+  reader.end()
+  const present = wipeOf(node)
+  if (present === null || present.state != State.Requested) {
+    refuse(ALREADY_DONE, 'there is no request that could be withdrawn')
+  }
+  wipes.remove(node)
+  emitEvent('wipe-withdrawn', new Writer().fixed(node))
+}
+
+/**
+ * {node, ended, certificate}: the node begins to obey, or a peer hands in the hash of its certificate of
+ * sanitisation.
+ */
+export function reportWipe(): void {
+  const context = allowed('reportWipe')
+  const reader = input()
+  const node = reader.fixed(32)
+  const ended = reader.bool()
+  const certificate = reader.fixed(32)
+  reader.end()
+  const present = wipeOf(node)
+  if (present === null || present.state < State.Ordered) refuse(ARGUMENT_INVALID, 'no wipe is ordered')
+  if (!ended && !bytesEqual(context.caller, node)) refuse(CALL_NOT_GRANTED, 'the node itself begins')
+  const next = ended ? State.Ended : State.Begun
+  if (present!.state >= next) return
+  present!.state = next
+  present!.certificate = certificate
+  keep(node, present!)
+  emitEvent(ended ? 'wipe-ended' : 'wipe-begun', new Writer().fixed(node))
+}
+
+/** {node} -> {mayRelease}: asked by peers before they give a share away. */
+export function mayRelease(): void {
+  const reader = input()
+  const node = reader.fixed(32)
+  answer(new Writer().bool(!refusals.has(node)))
+}
+
+/** {node} -> {state 0 none, 1 requested, 2 ordered, 3 begun, 4 ended, ...}. */
+export function wipeOrder(): void {
+  const order = wipeOf(input().fixed(32))
+  if (order !== null) return answer(order.fields(new Writer()))
+  const none = new WipeOrder()
+  none.state = 0
+  answer(none.fields(new Writer()))
+}
+
+/** {node, fromHeight} -> releases, oldest first, at most 100. */
+export function releasesOf(): void {
+  const reader = input()
+  const node = reader.fixed(32)
+  const from = reader.u64()
+  const rows = releases.scan(node, from, u64.MAX_VALUE >> 1, RELEASES_MAX)
+  const writer = new Writer().u32(rows.length)
+  for (let index = 0; index < rows.length; index++) {
+    const value = new Reader(rows[index].value)
+    writer.u64(rows[index].order).fixed(value.fixed(32)).u32(value.u32()).u64(value.u64())
+  }
+  answer(writer)
+}
+
+function allowed(method: string): Context {
+  const context = new Context()
+  requireGrant(context, ALIAS, method)
+  if (isZero(context.caller)) refuse(CALL_NOT_GRANTED, 'not the kernel')
+  return context
+}
