@@ -96,7 +96,8 @@ function alertView(record: RecordJson, answers: RecordJson[], isReplaced: boolea
     height: answer.arrivalHeight,
     finality: answer.finality,
   }))
-  const retracted = responses.some((response) => response.response === 'retracted')
+  const retracted =
+    record.finality === 'retracted' || responses.some((response) => response.response === 'retracted')
   return {
     id: record.id,
     patient: record.patient,

@@ -60,7 +60,8 @@ export class ExecutorClient {
     if (this.closing) return Promise.reject(new NodeError('EXECUTOR_FAILED', 'the node is being sealed'))
     const id = this.nextId++
     return new Promise((resolve, reject) => {
-      const timer = method === 'execute' ? setTimeout(() => this.giveUp(), executeMsMax) : undefined
+      const runsRules = method === 'execute' || method === 'tentative'
+      const timer = runsRules ? setTimeout(() => this.giveUp(), executeMsMax) : undefined
       timer?.unref()
       this.waiting.set(id, { method, resolve, reject, timer })
       this.worker.postMessage({ id, method, argument })

@@ -10,7 +10,9 @@ import {
   encodeHeader,
   encodeResult,
   resultHash as resultHashOf,
+  type BlockHeader,
   type Bundle,
+  type Payload,
 } from '../../runtime/protocol/index.js'
 import {
   checkTransaction,
@@ -18,6 +20,7 @@ import {
   executeBlock,
   executeGenesis,
   warmModules,
+  type BlockOutcome,
   type ExecutedBlock,
   type ModuleCache,
 } from '../../runtime/execution/index.js'
@@ -41,9 +44,11 @@ import type {
   ExecutorMethod,
   OpenReply,
   OpenRequest,
+  TentativeReply,
 } from './messages.js'
 import { buildPayload } from './payload-builder.js'
 import { receiptEntries, ledgerEntry } from './reply-views.js'
+import { tentativeRun } from './tentative-run.js'
 
 const ports = { hash: sha256, verify: verifySignature }
 
@@ -84,6 +89,7 @@ export class ExecutorCore {
     build: (request) => this.build(request),
     execute: ({ blockHash, block }) => this.execute(blockHash, block),
     commit: (request) => this.commit(request),
+    tentative: ({ bundles, now }) => this.tentative(bundles, now),
     discard: ({ blockHash }) => {
       this.candidates.delete(bytesToHex(blockHash))
       return null
@@ -215,20 +221,34 @@ export class ExecutorCore {
     return { ok: true, result: executed.result, resultHash: hashOfResult(executed) }
   }
 
-  private run(block: FinalBlock['block']): ReturnType<typeof executeBlock> {
+  private tentative(bundles: Uint8Array[], now: number): TentativeReply {
+    return tentativeRun({
+      chainId: this.chainId,
+      tip: this.tip,
+      validators: this.nextValidators,
+      now,
+      build: (height, time) => this.build({ bundles, height, time }),
+      execute: (header, payload) => this.runPayload(header, payload),
+    })
+  }
+
+  private run(block: FinalBlock['block']): BlockOutcome {
     const payload = decodePayload(block.payload)
-    if (!payload.ok) return { ok: false, code: payload.code }
+    return payload.ok ? this.runPayload(block.header, payload.value) : { ok: false, code: payload.code }
+  }
+
+  private runPayload(header: BlockHeader, payload: Payload): BlockOutcome {
     // Only bundles whose exact bytes were checked here count: a leader may put another signature under a
     // known id.
     const checked = new Map<Uint8Array, Bundle>()
     const checkedIds = new Set<string>()
-    for (const bytes of payload.value.lanes.flat()) {
+    for (const bytes of payload.lanes.flat()) {
       const bundle = this.bundles.find(bytes)
       if (!bundle) continue
       checked.set(bytes, bundle)
       checkedIds.add(bytesToHex(bundle.signed.id))
     }
-    return executeBlock({ header: block.header, payload: payload.value }, this.state, this.cache, ports, {
+    return executeBlock({ header, payload }, this.state, this.cache, ports, {
       signaturesChecked: (id) => checkedIds.has(id),
       decodedBundle: (bytes) => checked.get(bytes),
     })

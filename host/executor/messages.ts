@@ -87,6 +87,12 @@ export interface LedgerEntry {
   body: Uint8Array | null
 }
 
+/** What the waiting transactions would bring if they were the next block. */
+export interface TentativeReply {
+  /** `source`: hex id of the signed transaction that the record follows from. */
+  records: { source: string; entry: LedgerEntry }[]
+}
+
 export interface CommitReply {
   validators: ValidatorSet
   height: number
@@ -150,6 +156,8 @@ export interface ExecutorCalls {
     },
     CommitReply,
   ]
+  /** Executes and throws away (R31); `now` in ms since 1970. */
+  tentative: [{ bundles: Uint8Array[]; now: number }, TentativeReply]
   discard: [{ blockHash: Uint8Array }, null]
   finalBlocks: [{ fromHeight: number; count: number; bytesMax: number }, FinalBlock[]]
   pin: [null, Pin]

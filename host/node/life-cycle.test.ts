@@ -133,7 +133,11 @@ t.test('a node that is behind answers late and judges nothing', async (t) => {
   const { config } = single.node
   const logger = createNodeLogger('test', 'silent')
   const dataKey = await openKeyslot(nodeFiles(single.folder).keyslots, storePassword.slice())
-  const ports = { onCommit: () => undefined, onFault: (code: string) => t.fail(code) }
+  const ports = {
+    onCommit: () => undefined,
+    onTentative: () => undefined,
+    onFault: (code: string) => t.fail(code),
+  }
   const node = await RunningNode.open(
     { folder: single.folder, config, logger, now: Date.now, ...ports },
     dataKey,

@@ -1,8 +1,11 @@
-// Subscriptions: what happened, to everyone who may see it, as soon as it is final.
+// Subscriptions: what happened, to everyone who may see it, as soon as it is final, or as soon as it was
+// computed here when agreement is late.
 import { bytesToHex, hexToBytes } from '../../runtime/protocol/index.js'
 import type { ApiEvent, NodeStatus, RecordJson, Session } from '../api/node-port.js'
+import { alertViews, orderViews } from '../api/views.js'
 import type { CommitReply, LedgerEntry } from '../executor/messages.js'
 import type { NodeReads } from './node-reads.js'
+import type { TentativeRecord } from './tentative-records.js'
 
 interface Subscriber {
   session: Session | undefined
@@ -46,6 +49,22 @@ export class NodeFeed {
       if (!subscriber.session) continue
       const reader = hexToBytes(subscriber.session.person.entity) ?? new Uint8Array(32)
       await this.tell(subscriber, reader, commit.records, reads)
+    }
+  }
+
+  /** Tells what was computed here and is not agreed yet, or is taken back, to those who may read it. */
+  async tentative(records: readonly TentativeRecord[], reads: NodeReads): Promise<void> {
+    for (const subscriber of [...this.subscribers]) {
+      if (!subscriber.session) continue
+      const reader = hexToBytes(subscriber.session.person.entity) ?? new Uint8Array(32)
+      for (const { entry, finality } of records) {
+        const permission = await reads.mayRead(reader, entry.patient, entry.kind)
+        const record = permission.allowed ? reads.json(entry, finality) : undefined
+        if (!record || !this.subscribers.has(subscriber)) continue
+        subscriber.listener({ type: 'record', record })
+        for (const alert of alertViews([record])) subscriber.listener({ type: 'alert', alert })
+        for (const order of orderViews([record])) subscriber.listener({ type: 'order', order })
+      }
     }
   }
 

@@ -15,6 +15,7 @@ import {
 } from '../../runtime/protocol/index.js'
 import type {
   AlertView,
+  Finality,
   OrderView,
   Outcome,
   PatientView,
@@ -121,7 +122,15 @@ export class NodeReads {
       limit: query.limit,
       newest: query.order === 'newest',
     })
-    return ok({ ...pinnedOf(pin), records: records.flatMap((record) => this.json(record) ?? []) })
+    const final = records.flatMap((record) => this.json(record) ?? [])
+    const isNewestFirst = query.order === 'newest' && query.to === undefined
+    const notFinal = isNewestFirst ? this.notFinal(query.kind, final, bytesToHex(patient)) : []
+    const wanted = notFinal.filter(
+      ({ code, effectiveTime }) =>
+        (query.code === undefined || code === query.code) && effectiveTime >= (query.from ?? 0),
+    )
+    const all = [...wanted, ...final].sort((left, right) => right.effectiveTime - left.effectiveTime)
+    return ok({ ...pinnedOf(pin), records: (wanted.length > 0 ? all : final).slice(0, query.limit) })
   }
 
   /** One record as this person may see it; undefined when unknown or not permitted. */
@@ -133,9 +142,26 @@ export class NodeReads {
   }
 
   /** Shown as author: who signed. A contract's record names the person whose call it came out of. */
-  json(record: LedgerEntry): RecordJson | undefined {
+  json(record: LedgerEntry, finality: Finality = 'final'): RecordJson | undefined {
     const origin = record.origin ? this.people.get(bytesToHex(record.origin)) : undefined
-    return recordToJson(record, origin ?? this.person(record.author))
+    return recordToJson(record, origin ?? this.person(record.author), finality)
+  }
+
+  private waitingPatients(kind: RecordKindName): Set<string> {
+    const waiting = this.node.tentative.of([recordKind[kind]])
+    return new Set(waiting.map(({ entry }) => bytesToHex(entry.patient)))
+  }
+
+  /**
+   * What was computed here and is not agreed yet (R31), newest first; `final` are the records that stand
+   * beside it, which win.
+   */
+  private notFinal(kind: RecordKindName, final: readonly RecordJson[], patient?: string): RecordJson[] {
+    const known = new Set(final.map(({ id }) => id))
+    const records = this.node.tentative
+      .of([recordKind[kind]], patient)
+      .flatMap(({ entry, finality }) => this.json(entry, finality) ?? [])
+    return records.filter(({ id }) => !known.has(id)).reverse()
   }
 
   /** Records of these kinds, of one patient or of all, that the reader may see: complete lists. */
@@ -148,14 +174,19 @@ export class NodeReads {
     const records: RecordJson[] = []
     for (const [index, kind] of kinds.entries()) {
       const list = lists[index]
-      const patients = patient === undefined ? [...list.keys()] : [patient.toLowerCase()]
+      const waiting = this.waitingPatients(kind)
+      const patients =
+        patient === undefined ? [...new Set([...list.keys(), ...waiting])] : [patient.toLowerCase()]
       for (let start = 0; start < patients.length; start += askedAtOnce) {
         const some = patients.slice(start, start + askedAtOnce)
         const permissions = await Promise.all(
           some.map((id) => this.mayRead(reader, hexToBytes(id) ?? new Uint8Array(16), recordKind[kind])),
         )
         for (const [place, id] of some.entries()) {
-          if (permissions[place].allowed) records.push(...(list.get(id) ?? []))
+          if (!permissions[place].allowed) continue
+          const final = list.get(id) ?? []
+          records.push(...final)
+          if (waiting.has(id)) records.push(...this.notFinal(kind, final, id))
         }
       }
     }

@@ -5,6 +5,7 @@ import {
   bytesToHex,
   chainIdOf,
   decodeGenesis,
+  encodePayload,
   entityIdOf,
   protocolVersion,
   type ErrorCode,
@@ -14,6 +15,7 @@ import { createDriver, type Driver } from '../../consensus/net/driver.js'
 import type { DriverPorts } from '../../consensus/net/ports.js'
 import type { FinalBlock } from '../../consensus/pbft/types.js'
 import { CrashJournal } from '../executor/crash-journal.js'
+import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
 import { ExecutorClient } from '../executor/executor-client.js'
 import type { CommitReply, OpenReply, ReceiptEntry } from '../executor/messages.js'
 import { destroyIdentity, decodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
@@ -31,6 +33,8 @@ const overdueMs = 10_000
 /** Below what the gateway adds to the wait for finality. */
 const blockOnItsWayMs = 400
 const caughtUpCheckMs = 40
+/** How often this node looks whether the rules should speak before agreement (R31). */
+const tentativeTickMs = 100
 
 export interface RunningOptions {
   folder: string
@@ -38,6 +42,8 @@ export interface RunningOptions {
   logger: NodeLogger
   now: () => number
   onCommit: (commit: CommitReply) => void
+  /** Rules have spoken on what is not agreed yet, or what they said is taken back. */
+  onTentative: (records: readonly TentativeRecord[]) => void
   /** The node must stop voting: a fault of its executor, its store or a divergence. */
   onFault: (code: string, detail: string) => void
 }
@@ -53,11 +59,13 @@ export class RunningNode {
     readonly executor: ExecutorClient,
     readonly pool: PoolPort,
     readonly waiter: FinalWaiter,
+    readonly tentative: TentativeRecords,
     private readonly votes: VotesStore | null,
     private readonly journal: CrashJournal,
   ) {}
 
   private driverOrNone: Driver | undefined
+  private tentativeTimer: NodeJS.Timeout | undefined
 
   get driver(): Driver {
     if (!this.driverOrNone) throw new Error('the driver is not started')
@@ -82,7 +90,15 @@ export class RunningNode {
 
   /** From here on blocks arrive, and a validator votes. */
   async join(): Promise<void> {
-    this.driverOrNone = await createDriver(this.driverOptions(this.options), this.driverPorts(this.options))
+    const driver = await createDriver(this.driverOptions(this.options), this.driverPorts(this.options))
+    this.driverOrNone = driver
+    const tick = (): void => {
+      const { hasQuorum } = driver.status()
+      // A failed executor has been reported already.
+      this.tentative.tick(hasQuorum).catch(() => undefined)
+    }
+    this.tentativeTimer = setInterval(tick, tentativeTickMs)
+    this.tentativeTimer.unref()
   }
 
   /**
@@ -185,6 +201,7 @@ export class RunningNode {
 
   private settle(commit: CommitReply): void {
     this.waiter.settle(commit.receipts)
+    this.tentative.onCommit(commit)
     this.pool.settle(commit)
     const complain = (): void => {
       // Blocks are made, yet something has been left out of them for long: the leader censors it (R20).
@@ -220,6 +237,7 @@ export class RunningNode {
 
   /** Leaves the network, closes both environments, zeroes keys; every step runs, whatever another throws. */
   async close(): Promise<void> {
+    clearInterval(this.tentativeTimer)
     await runAll([
       () => this.driverOrNone?.close(),
       () => this.waiter.close(),
@@ -248,7 +266,7 @@ async function openParts(
   const watch: { journal?: CrashJournal } = {}
   const executor = new ExecutorClient((error, running) => {
     // Only a thread that died while it executed speaks against what it executed.
-    if (running === 'execute') watch.journal?.executorDied()
+    if (running === 'execute' || running === 'tentative') watch.journal?.executorDied()
     options.onFault('EXECUTOR_FAILED', error.message)
   })
   undo.push(() => executor.close())
@@ -265,6 +283,19 @@ async function openParts(
   const pool = new PoolPort(executor, options.now, (id, code) => {
     options.logger.warn({ code, id }, 'a waiting transaction can no longer become final')
     waiter.refuse(id, code)
+    tentative.onDropped(id)
+  })
+  const tentative = new TentativeRecords({
+    pool,
+    run: async (request) => {
+      // A contract that kills the executor does so here first: it must be known at the next start (R18).
+      journal.begin(encodePayload({ lanes: [[], [], request.bundles, [], []] }))
+      const reply = await executor.call('tentative', request)
+      journal.end()
+      return reply
+    },
+    now: options.now,
+    onChange: options.onTentative,
   })
   const journal = new CrashJournal(files.executing)
   watch.journal = journal
@@ -276,7 +307,7 @@ async function openParts(
     )
     pool.setAsideHashes(journal.suspects)
   }
-  return new RunningNode(options, open, identity, executor, pool, waiter, votes, journal)
+  return new RunningNode(options, open, identity, executor, pool, waiter, tentative, votes, journal)
 }
 
 async function openChain(

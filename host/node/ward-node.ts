@@ -33,6 +33,7 @@ import { NodeSequences } from './node-sequences.js'
 import { NodeSigning, receiptView } from './node-signing.js'
 import { nodeStatus, sealedStatus } from './node-status.js'
 import { RunningNode } from './running-node.js'
+import type { TentativeRecord } from './tentative-records.js'
 import { Sessions, type PersonSession } from './sessions.js'
 
 /** Everything that exists only while the node is unsealed. */
@@ -141,6 +142,7 @@ export class WardNode implements NodePort {
         logger: this.logger,
         now: this.now,
         onCommit: (commit) => this.onCommit(commit),
+        onTentative: (records) => this.onTentative(records),
         onFault: (code, detail) => this.onFault(code, detail),
       },
       dataKey,
@@ -198,6 +200,14 @@ export class WardNode implements NodePort {
     this.announcing = Promise.all([this.announcing, checked])
       .then(() => this.feed.commit(commit, parts.reads))
       .catch((error: unknown) => this.logger.warn({ error: String(error) }, 'announcing a block failed'))
+  }
+
+  private onTentative(records: readonly TentativeRecord[]): void {
+    const reads = this.unsealed?.reads
+    if (!reads) return
+    this.announcing = this.announcing
+      .then(() => this.feed.tentative(records, reads))
+      .catch((error: unknown) => this.logger.warn({ error: String(error) }, 'announcing failed'))
   }
 
   private onFault(code: string, detail: string): void {

@@ -92,6 +92,19 @@ export class PoolPort implements TransactionPort {
     return oldest !== undefined && this.now() - oldest > ageMsMax
   }
 
+  /**
+   * Clinical and emergency transactions that have waited at least `ageMs`: the newest `countMax`, in order
+   * of arrival. Those set aside are not among them.
+   */
+  late(ageMs: number, countMax: number): { id: string; bundle: Uint8Array }[] {
+    const late: PoolEntry[] = []
+    const before = this.now() - ageMs
+    for (const entry of this.pool.inLanes([lanes.emergency, lanes.clinical]))
+      if (entry.receivedAt <= before) late.push(entry)
+    late.sort((left, right) => left.receivedAt - right.receivedAt)
+    return late.slice(-countMax).map(({ id, bundle }) => ({ id, bundle }))
+  }
+
   async buildPayload(
     request: PayloadRequest,
   ): Promise<{ payload: Uint8Array; transactionRoots: readonly Uint8Array[] } | null> {

@@ -192,6 +192,11 @@ export class TransactionPool {
     return undefined
   }
 
+  /** What may be proposed of these lanes, lane by lane, the oldest first. */
+  *inLanes(wanted: readonly Lane[]): Iterable<PoolEntry> {
+    for (const lane of wanted) yield* this.laneQueues[lane].values()
+  }
+
   emergencies(): PoolEntry[] {
     return [...this.laneQueues[lanes.emergency].values()]
   }
