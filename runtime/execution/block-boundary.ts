@@ -14,16 +14,8 @@ import type { FinishedRun } from './execute-signed.js'
 import { runFrame, trigger, type FrameOutcome } from './frame.js'
 import { createRun, type Kernel, type Run } from './kernel.js'
 import type { KernelCommand } from './kernel-commands.js'
-import {
-  aliasRow,
-  codeRow,
-  encodeRow,
-  onlyKey,
-  store,
-  validatorRow,
-  type AliasRow,
-  type CodeRow,
-} from './kernel-tables.js'
+import { aliasRow, codeRow, encodeRow, store, type AliasRow, type CodeRow } from './kernel-tables.js'
+import { applyMembership } from './membership-commands.js'
 import { receiptOf } from './receipts.js'
 import { encodePatientRow, patientStatus, readPatient } from './record-rows.js'
 import { liftQuarantine } from './rule-health.js'
@@ -58,12 +50,17 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
       return void putKey(overlay, hash, command.entity, command.publicKey)
     case 'revokeKey':
       return void revokeKey(overlay, command.keyId)
-    case 'setValidators':
-      return void overlay.set(store.validator, onlyKey, encodeRow(validatorRow, command.validators))
     case 'liftQuarantine':
       return void liftQuarantine(overlay, command.alias)
     case 'erasePatient':
       return void erasePatient(kernel, command.patient)
+    case 'admitNode':
+    case 'removeNode':
+    case 'rotateNode':
+    case 'setValidators':
+    case 'issueTicket':
+    case 'revokeTicket':
+      return void applyMembership(kernel, command)
     default:
       return unreachable(command)
   }

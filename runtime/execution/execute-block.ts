@@ -16,6 +16,7 @@ import { executeSigned, type FinishedRun } from './execute-signed.js'
 import { activeContract } from './contracts.js'
 import { createKernel, type Kernel } from './kernel.js'
 import { encodeRow, headKey, headRow, store } from './kernel-tables.js'
+import { promoteValidators, readPending } from './membership-commands.js'
 import type { ModuleCache } from './module-cache.js'
 import type {
   Attachment,
@@ -221,6 +222,7 @@ function finishBlock(progress: BlockProgress): ExecutedBlock {
   const { kernel } = progress
   const { overlay } = kernel
   kernel.budgets.flush(overlay)
+  promoteValidators(overlay, kernel.height)
   for (const finished of applyCommands(kernel)) keep(progress, finished)
   assert(progress.fuelUsed <= blockFuelMax, 'a block stays within its fuel')
   return {
@@ -230,7 +232,8 @@ function finishBlock(progress: BlockProgress): ExecutedBlock {
   }
 
   function dueTimeAfter({ time }: Kernel): number {
-    if (!isQueueEmpty(overlay)) return time
+    // A set that waits needs the next block to take effect, whether anybody has something to say or not.
+    if (!isQueueEmpty(overlay) || readPending(overlay) !== undefined) return time
     const due = firstDue(overlay)
     // A timer that is due and did not fit is work carried over too.
     return due === undefined ? 0 : Math.max(time, Number(due))

@@ -1,9 +1,10 @@
 // Height 0: from the genesis document to the founding state. The document's hash is the chain id.
 import { concatBytes, u32Bytes } from '../protocol/bytes.js'
-import { entityKind, kernelEntity } from '../protocol/entity.js'
+import { kernelEntity } from '../protocol/entity.js'
 import { chainIdOf, decodeGenesis, genesisValidators, type Genesis } from '../protocol/genesis.js'
 import { hashWithDomain } from '../protocol/hash.js'
 import { appVersion } from '../protocol/limits.js'
+import { nodeRoles } from '../protocol/membership.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { INSTRUMENTER_VERSION, SCHEDULE_VERSION, STACK_BYTES_MAX } from '../module/index.js'
 import { byteText } from './byte-text.js'
@@ -15,8 +16,18 @@ import { putEntity, readEntity } from './entities.js'
 import { closeBlock, createProgress, keep } from './execute-block.js'
 import { runFrame, trigger } from './frame.js'
 import { createKernel, createRun, type Kernel } from './kernel.js'
-import { chainRow, encodeRow, onlyKey, store, validatorRow, type ChainRow } from './kernel-tables.js'
+import {
+  chainRow,
+  encodeRow,
+  institutionKey,
+  institutionRow,
+  onlyKey,
+  store,
+  validatorRow,
+  type ChainRow,
+} from './kernel-tables.js'
 import type { ModuleCache } from './module-cache.js'
+import { nodeOfName, nodeOfTransportKey, putNode, readNode } from './node-registry.js'
 import type { ExecutionPorts, GenesisOutcome, ParentState } from './ports.js'
 import { receiptOf } from './receipts.js'
 import { firstDue } from './timers.js'
@@ -70,6 +81,8 @@ function writeChain(overlay: Overlay, genesis: Genesis, chainId: Uint8Array): vo
   }
   overlay.set(store.chain, onlyKey, encodeRow(chainRow, row))
   overlay.set(store.validator, onlyKey, encodeRow(validatorRow, genesisValidators(genesis)))
+  if (genesis.institution !== undefined)
+    overlay.set(store.chain, institutionKey, encodeRow(institutionRow, genesis.institution))
 }
 
 function writeEntities(kernel: Kernel, genesis: Genesis): string | undefined {
@@ -79,8 +92,14 @@ function writeEntities(kernel: Kernel, genesis: Genesis): string | undefined {
     putEntity(overlay, hash, { id: entity, kind, label, publicKey })
   }
   for (const node of genesis.nodes) {
-    if (readEntity(overlay, node.entity) !== undefined) continue
-    putEntity(overlay, hash, { id: node.entity, kind: entityKind.node, label: node.name })
+    const role = nodeRoles.findIndex((name) => name === node.role)
+    if (role < 0) return `role of ${node.name}`
+    if (readNode(overlay, node.entity) !== undefined || nodeOfName(overlay, node.name) !== undefined)
+      return `node twice: ${node.name}`
+    if (nodeOfTransportKey(overlay, node.transportKey) !== undefined)
+      return `transport key twice: ${node.name}`
+    const { entity, ...card } = node
+    putNode(overlay, hash, { entity, card: { ...card, role }, height: 0 })
   }
   return undefined
 }

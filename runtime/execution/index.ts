@@ -21,10 +21,19 @@ export { hostModuleName, hostSignatures } from './host-abi.js'
 export { hostCaps, hostPrices, kernelPrices } from './host-prices.js'
 export * from './kernel-tables.js'
 export { contractPolicy, createModuleCache, type ModuleCache } from './module-cache.js'
+export {
+  readInstitution,
+  readPending,
+  readinessAgeMax,
+  validatorDelay,
+  type PendingValidators,
+} from './membership-commands.js'
+export { listNodes, nodesMax, readNode, type NodeEntry } from './node-registry.js'
 export * from './ports.js'
 export { decodeRecordRow, encodeRecordView, readPatient, recordRow, type RecordRow } from './record-rows.js'
 export { replayTransaction, rewind, undoOf, type Replay } from './replay.js'
 export { readHealth } from './rule-health.js'
+export { liveTickets, readTicket, type TicketRow } from './tickets.js'
 export type { TraceEvent, TraceSink } from './trace.js'
 export {
   dependantsOf,

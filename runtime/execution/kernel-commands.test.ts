@@ -373,13 +373,6 @@ t.test('identities, keys and validators', async (t) => {
   t.equal(run(world, command('revokeKey', { keyId: second.keyId }))[0], 'OK')
   t.equal(readKey(world.chain, second.keyId)?.revoked, true)
   t.equal(run(world, command('revokeKey', { keyId: new Uint8Array(16) }))[0], 'KEY_UNKNOWN')
-  const set = world.validators.slice(1)
-  t.equal(run(world, command('setValidators', { validators: set }))[0], 'OK')
-  t.same(world.validators, set, 'the next block has the new set')
-  t.equal(run(world, command('setValidators', { validators: [] }))[0], 'VALIDATORS_REFUSED')
-  t.equal(run(world, command('setValidators', { validators: [set[0], set[0]] }))[0], 'VALIDATORS_REFUSED')
-  const unknown = [{ entity: new Uint8Array(32).fill(1), voteKey: new Uint8Array(32) }]
-  t.equal(run(world, command('setValidators', { validators: unknown }))[0], 'VALIDATORS_REFUSED')
   t.equal(run(world, new Uint8Array([99]))[0], 'ARGUMENT_INVALID')
   t.equal(run(world, command('liftQuarantine', { alias: 'acme/none' }))[0], 'ARGUMENT_INVALID')
 })

@@ -2,15 +2,26 @@
 import { decodeBorsh } from '../protocol/borsh.js'
 import { bytesToHex, equalBytes } from '../protocol/bytes.js'
 import type { Validator } from '../protocol/certificate.js'
+import type { KeySignature, NodeCardFields, ValidatorChangeFields } from '../protocol/membership.js'
 import { entityIdOf, entityKind, keyIdOf } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
-import { validatorsMax } from '../protocol/limits.js'
 import { kernelCommandSchemas, kernelCommandTag } from '../protocol/record-bodies.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
 import { checkDeployment, type Charge, type Deployment } from './deployment.js'
 import { readEntity, readKey } from './entities.js'
 import type { Run } from './kernel.js'
+import {
+  checkAdmit,
+  checkChangeValidator,
+  checkIssue,
+  checkRedeem,
+  checkRemoveNode,
+  checkRevokeTicket,
+  checkRotateNode,
+  checkSetValidators,
+  type MembershipCommand,
+} from './membership-commands.js'
 import { readPatient } from './record-rows.js'
 import { readHealth } from './rule-health.js'
 
@@ -21,9 +32,9 @@ export type KernelCommand =
   | { type: 'addEntity'; entity: Uint8Array; kind: number; publicKey: Uint8Array }
   | { type: 'addKey'; entity: Uint8Array; publicKey: Uint8Array }
   | { type: 'revokeKey'; keyId: Uint8Array }
-  | { type: 'setValidators'; validators: Validator[] }
   | { type: 'liftQuarantine'; alias: string }
   | { type: 'erasePatient'; patient: Uint8Array }
+  | MembershipCommand
 
 type Checked = Result<KernelCommand, ErrorCode>
 
@@ -56,11 +67,34 @@ export function checkCommand(run: Run, bytes: Uint8Array, charge: Charge): Check
     case kernelCommandTag.revokeKey:
       return checkRevokeKey(run, (body as { keyId: Uint8Array }).keyId)
     case kernelCommandTag.setValidators:
-      return checkValidators(run, (body as { validators: Validator[] }).validators)
+      return checkSetValidators(run, body as { validators: Validator[]; signatures: KeySignature[] })
     case kernelCommandTag.liftQuarantine:
       return checkLift(run, (body as { alias: string }).alias)
-    default:
+    case kernelCommandTag.erasePatient:
       return checkErase(run, (body as { patient: Uint8Array }).patient)
+    default:
+      return checkMembership(run, bytes[0], body)
+  }
+}
+
+/** Commands of membership-commands.ts. */
+function checkMembership(run: Run, tag: number, body: unknown): Checked {
+  type Card = NodeCardFields & { proof: Uint8Array }
+  switch (tag) {
+    case kernelCommandTag.admitNode:
+      return checkAdmit(run, body as Card)
+    case kernelCommandTag.removeNode:
+      return checkRemoveNode(run, (body as { entity: Uint8Array }).entity)
+    case kernelCommandTag.rotateNode:
+      return checkRotateNode(run, body as Parameters<typeof checkRotateNode>[1])
+    case kernelCommandTag.changeValidator:
+      return checkChangeValidator(run, body as ValidatorChangeFields)
+    case kernelCommandTag.issueTicket:
+      return checkIssue(run, body as Parameters<typeof checkIssue>[1])
+    case kernelCommandTag.revokeTicket:
+      return checkRevokeTicket(run, (body as { ticket: Uint8Array }).ticket)
+    default:
+      return checkRedeem(run, body as Card)
   }
 }
 
@@ -167,27 +201,6 @@ function isKeyTaken(run: Run, publicKey: Uint8Array): boolean {
 function checkRevokeKey(run: Run, keyId: Uint8Array): Checked {
   if (readKey(run.kernel.overlay, keyId) === undefined) return refused('KEY_UNKNOWN')
   return ok({ type: 'revokeKey', keyId })
-}
-
-/** 1 to 31 known entities, none and no vote key twice. */
-function checkValidators(run: Run, validators: Validator[]): Checked {
-  if (validators.length === 0 || validators.length > validatorsMax) {
-    return refused('VALIDATORS_REFUSED', `1 to ${validatorsMax} validators`)
-  }
-  const entities = new Set(validators.map((validator) => bytesToHex(validator.entity)))
-  const keys = new Set(validators.map((validator) => bytesToHex(validator.voteKey)))
-  if (entities.size !== validators.length || keys.size !== validators.length) {
-    return refused('VALIDATORS_REFUSED', 'an entity or key occurs twice')
-  }
-  for (const { entity } of validators) {
-    const isNew = pending(run).some(
-      (command) => command.type === 'addEntity' && equalBytes(command.entity, entity),
-    )
-    if (!isNew && readEntity(run.kernel.overlay, entity) === undefined) {
-      return refused('VALIDATORS_REFUSED', `unknown entity ${bytesToHex(entity)}`)
-    }
-  }
-  return ok({ type: 'setValidators', validators })
 }
 
 function checkLift(run: Run, alias: string): Checked {

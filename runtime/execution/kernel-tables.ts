@@ -28,7 +28,12 @@ export const store = {
   record: '$record',
   /** Patient -> count, hash chain, status. */
   patient: '$patient',
+  /** `onlyKey`: the set of the next block; `pendingKey`: a change that has not taken effect. */
   validator: '$validator',
+  /** Nodes of the network, see node-registry.ts. */
+  node: '$node',
+  /** Tickets that admit nodes, see tickets.ts. */
+  ticket: '$ticket',
   chain: '$chain',
   /** Source entity -> fuel spent by each rule on its behalf. */
   budget: '$budget',
@@ -174,6 +179,24 @@ export const validatorRow: Schema = {
       ['voteKey', { fixed: 32 }],
     ],
   },
+}
+
+/** `$validator` at `pendingKey`: the set that signs from this height on. */
+export const pendingKey: Uint8Array = new Uint8Array([1])
+export const pendingRow: Schema = {
+  struct: [
+    ['height', 'u64'],
+    ['validators', validatorRow],
+  ],
+}
+
+/** `$chain` at `institutionKey`, absent on a chain without institution keys. */
+export const institutionKey: Uint8Array = new Uint8Array([2])
+export const institutionRow: Schema = {
+  struct: [
+    ['threshold', 'u8'],
+    ['keys', { vec: { fixed: 32 } }],
+  ],
 }
 
 /** `$chain` at the empty key: what never changes, and versions of the rules in force. */

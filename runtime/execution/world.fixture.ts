@@ -147,6 +147,7 @@ export class MemoryChain implements ParentState {
 export interface WorldOptions {
   signers: Signer[]
   contracts: GenesisContract[]
+  institution?: Genesis['institution']
   calls?: GenesisCall[]
 }
 
@@ -189,6 +190,7 @@ export class World {
       })),
       contracts: options.contracts,
       calls: options.calls ?? [],
+      ...(options.institution && { institution: options.institution }),
     }
     this.genesisBytes = encodeGenesis(genesis)
     const founded = executeGenesis(this.genesisBytes, this.chain, this.cache, ports)

@@ -200,6 +200,34 @@ export const errorTable = {
     133,
     'The version that should become active has an older layout than the active one. Nothing was switched; ship a forward migration.',
   ),
+  NODE_REFUSED: entry(
+    150,
+    'This change of the list of nodes is not acceptable. The list stays as it is. The detail says why.',
+  ),
+  TICKET_REFUSED: entry(
+    151,
+    'This ticket is unknown, withdrawn, expired or used up. No node was admitted. Ask an administrator for a new ticket.',
+  ),
+  PROOF_INVALID: entry(
+    152,
+    'The new key did not sign its own card or readiness. Nothing was changed. Make the request again on the node that holds the key.',
+  ),
+  CHANGE_IN_FLIGHT: entry(
+    153,
+    'Another change of validators has not taken effect yet. The set stays as it is. Try again after the next block.',
+  ),
+  QUORUM_AT_RISK: entry(
+    154,
+    'With this change too few validators would be reachable to agree on anything. The set stays as it is. Bring the missing nodes back first, or force the change with institution keys.',
+  ),
+  NOT_AT_TIP: entry(
+    155,
+    'The new validator is not at the newest block. The set stays as it is. Let it catch up, then ask again.',
+  ),
+  INSTITUTION_KEYS_NEEDED: entry(
+    156,
+    'Too few institution keys signed this. Nothing was changed. Collect the signatures that the genesis document asks for.',
+  ),
 
   // 200..299: the local node and its screens.
   KEYSLOT_REJECTED: entry(

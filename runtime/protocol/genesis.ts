@@ -10,6 +10,7 @@ import {
   methodLengthMax,
   validatorsMax,
 } from './limits.js'
+import type { KeyQuorum } from './membership.js'
 import { ok, refused, type Result } from './result.js'
 
 export interface GenesisNode {
@@ -60,9 +61,13 @@ export interface Genesis {
   entities: GenesisEntity[]
   contracts: GenesisContract[]
   calls: GenesisCall[]
+  /** Keys of the institution, kept apart from every node: they force validators and sign a recovery. */
+  institution?: KeyQuorum
+  /** Keys of the vendor's releases: an image is installed only with their signatures. */
+  release?: KeyQuorum
 }
 
-/** CBOR map, keys 1..8 in the order of the fields above. */
+/** CBOR map, keys 1..8 in the order of the fields above; 9 and 10, each [threshold, [key...]], when given. */
 export function encodeGenesis(genesis: Genesis): Uint8Array {
   return encodeCbor(
     new Map<number, CborValue>([
@@ -74,15 +79,35 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
       [6, genesis.entities.map((e) => [e.entity, e.kind, e.publicKey, e.label, e.roles, e.keystore])],
       [7, genesis.contracts.map((contract) => [contract.manifest, contract.code])],
       [8, genesis.calls.map((call) => [call.alias, call.method, call.args])],
+      ...quorumEntry(9, genesis.institution),
+      ...quorumEntry(10, genesis.release),
     ]),
   )
 }
+
+const quorumEntry = (key: number, quorum: KeyQuorum | undefined): [number, CborValue][] =>
+  quorum === undefined ? [] : [[key, [quorum.threshold, quorum.keys]]]
+
+function quorumFromCbor(value: CborValue | undefined): KeyQuorum | undefined {
+  if (value === undefined) return undefined
+  const [threshold, list] = asArray(value, 2, 2)
+  const keys = asArray(list, 1, keyQuorumMax).map((key) => asBytes(key, 32))
+  if (new Set(keys.map((key) => key.join())).size !== keys.length) throw new FieldError('a key twice')
+  const quorum = { threshold: asUint(threshold, keys.length), keys }
+  if (quorum.threshold === 0) throw new FieldError('threshold 0')
+  return quorum
+}
+
+/** Institution or release keys of one hospital. */
+const keyQuorumMax = 16
 
 export function decodeGenesis(bytes: Uint8Array): Result<Genesis, 'GENESIS_MALFORMED'> {
   const decoded = decodeCbor(bytes)
   if (!decoded.ok) return refused('GENESIS_MALFORMED', decoded.code)
   try {
-    const map = asMap(decoded.value, [1, 2, 3, 4, 5, 6, 7, 8], 8)
+    const map = asMap(decoded.value, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 8)
+    const institution = quorumFromCbor(map.get(9))
+    const release = quorumFromCbor(map.get(10))
     return ok({
       version: asUint(map.get(1), 255),
       name: asText(map.get(2), 100),
@@ -92,6 +117,8 @@ export function decodeGenesis(bytes: Uint8Array): Result<Genesis, 'GENESIS_MALFO
       entities: asArray(map.get(6), 0, 10_000).map(entityFromCbor),
       contracts: asArray(map.get(7), 0, 64).map(contractFromCbor),
       calls: asArray(map.get(8), 0, 64).map(callFromCbor),
+      ...(institution && { institution }),
+      ...(release && { release }),
     })
   } catch (error) {
     if (error instanceof FieldError) return refused('GENESIS_MALFORMED', error.message)

@@ -1,6 +1,7 @@
 // Layouts of record bodies and of what the kernel hands to contracts. Borsh; each body starts with a u16
 // schema version.
 import type { Schema } from './borsh.js'
+import { keySignatures, signedCardFields, validatorChangeFields } from './membership.js'
 import { recordKind } from './record.js'
 
 /** Version in front of every body written today. */
@@ -282,6 +283,13 @@ export const kernelCommandTag = {
   setValidators: 6,
   liftQuarantine: 7,
   erasePatient: 8,
+  admitNode: 50,
+  removeNode: 51,
+  rotateNode: 52,
+  changeValidator: 53,
+  issueTicket: 54,
+  revokeTicket: 55,
+  redeemTicket: 56,
 } as const
 export const kernelCommandSchemas: ReadonlyMap<number, Schema> = new Map<number, Schema>([
   [kernelCommandTag.liftQuarantine, { struct: [['alias', 'string']] }],
@@ -332,7 +340,39 @@ export const kernelCommandSchemas: ReadonlyMap<number, Schema> = new Map<number,
             },
           },
         ],
+        /** Of institution keys, over `forceValidatorsBytes`; empty on a chain that has none. */
+        ['signatures', keySignatures],
       ],
     },
   ],
+  [kernelCommandTag.admitNode, { struct: signedCardFields }],
+  [kernelCommandTag.removeNode, { struct: [['entity', fixed32]] }],
+  [
+    kernelCommandTag.rotateNode,
+    {
+      struct: [
+        ['entity', fixed32],
+        ['transportKey', fixed32],
+        ['host', 'string'],
+        ['port', 'u16'],
+      ],
+    },
+  ],
+  [kernelCommandTag.changeValidator, { struct: validatorChangeFields }],
+  [
+    kernelCommandTag.issueTicket,
+    {
+      struct: [
+        /** The ticket's own key: it signs the admission that it pays for. */
+        ['publicKey', fixed32],
+        ['role', 'u8'],
+        ['uses', 'u16'],
+        ['expires', 'u64'],
+        /** A node that is removed in the same moment: its machine was made anew. */
+        ['replaces', { option: fixed32 }],
+      ],
+    },
+  ],
+  [kernelCommandTag.revokeTicket, { struct: [['ticket', fixed32]] }],
+  [kernelCommandTag.redeemTicket, { struct: signedCardFields }],
 ])

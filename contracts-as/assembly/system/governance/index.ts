@@ -6,7 +6,6 @@ import { kernel_command } from '../../sdk/env'
 
 const ALIAS = 'ward/governance'
 const ADDRESSES_MAX: i32 = 64
-const VALIDATORS_MAX: i32 = 31
 
 namespace Command {
   export const Deploy: u8 = 1
@@ -17,6 +16,13 @@ namespace Command {
   export const SetValidators: u8 = 6
   export const LiftQuarantine: u8 = 7
   export const ErasePatient: u8 = 8
+  export const AdmitNode: u8 = 50
+  export const RemoveNode: u8 = 51
+  export const RotateNode: u8 = 52
+  export const ChangeValidator: u8 = 53
+  export const IssueTicket: u8 = 54
+  export const RevokeTicket: u8 = 55
+  export const RedeemTicket: u8 = 56
 }
 
 /**
@@ -84,16 +90,61 @@ export function revokeKey(): void {
   emitEvent('key-revoked', new Writer().fixed(keyId))
 }
 
-/** {validators: [{entity, voteKey}]}: the whole new set. */
+/**
+ * {validators: [{entity, voteKey}], signatures: [{key, signature}]}: the whole set at once, with the
+ * signatures of institution keys where the chain has such keys.
+ */
 export function setValidators(): void {
   allowed('setValidators')
-  const reader = input()
-  const count = reader.count(VALIDATORS_MAX)
-  const command = new Writer().u8(Command.SetValidators).u32(count)
-  for (let index = 0; index < count; index++) command.fixed(reader.fixed(32)).fixed(reader.fixed(32))
-  reader.end()
-  issue(command)
-  emitEvent('validators-set', new Writer().u32(count))
+  pass(Command.SetValidators, 'validators-set')
+}
+
+/** One validator comes, goes, gets another key or makes way; it votes from the block after the next on. */
+export function changeValidator(): void {
+  allowed('changeValidator')
+  pass(Command.ChangeValidator, 'validator-changed')
+}
+
+/** A node's signed card: from the block's end on the network talks to it. */
+export function admitNode(): void {
+  allowed('admitNode')
+  pass(Command.AdmitNode, 'node-admitted')
+}
+
+/** {entity}: nobody talks to this node any more. */
+export function removeNode(): void {
+  allowed('removeNode')
+  pass(Command.RemoveNode, 'node-removed')
+}
+
+/** {entity, transportKey, host, port}. */
+export function rotateNode(): void {
+  allowed('rotateNode')
+  pass(Command.RotateNode, 'node-rotated')
+}
+
+/** {publicKey, role, uses, expires, replaces}: whoever holds this key may have nodes admitted. */
+export function issueTicket(): void {
+  allowed('issueTicket')
+  pass(Command.IssueTicket, 'ticket-issued')
+}
+
+/** {ticket}: it admits nobody any more. */
+export function revokeTicket(): void {
+  allowed('revokeTicket')
+  pass(Command.RevokeTicket, 'ticket-revoked')
+}
+
+/** A node's signed card. No grant is asked: the signer is the ticket, and the kernel knows what it is good for. */
+export function redeemTicket(): void {
+  pass(Command.RedeemTicket, 'node-admitted')
+}
+
+/** The argument is the command's body: its layout is the kernel's own, which decodes it strictly. */
+function pass(tag: u8, topic: string): void {
+  const body = input().rest()
+  issue(new Writer().u8(tag).fixed(body))
+  emitEvent(topic, new Writer().fixed(body))
 }
 
 function allowed(method: string): Context {

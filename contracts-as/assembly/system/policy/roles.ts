@@ -96,6 +96,12 @@ export function addBuiltInGrants(): void {
     'setValidators',
     'liftQuarantine',
     'erasePatient',
+    'changeValidator',
+    'admitNode',
+    'removeNode',
+    'rotateNode',
+    'issueTicket',
+    'revokeTicket',
   ])
   call('admin', 'ward/appliance', ['setRelease', 'orderWipe', 'withdrawWipe'])
   call('node', 'ward/appliance', ['recordRelease', 'reportWipe'])

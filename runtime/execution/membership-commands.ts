@@ -1,0 +1,471 @@
+// Commands that change who belongs to the network: nodes, tickets, validators. Each is validated at once,
+// against the state and the commands accepted before it in this block, and applied at the block's end.
+//
+// One validator at a time: it votes (or votes no more) from the block after the next one on, so that every
+// node knows the new set before the first vote that it must count.
+import { equalBytes, bytesToHex, compareBytes } from '../protocol/bytes.js'
+import type { Validator } from '../protocol/certificate.js'
+import { entityIdOf, validatorsHash } from '../protocol/entity.js'
+import type { ErrorCode } from '../protocol/error-codes.js'
+import { validatorsMax } from '../protocol/limits.js'
+import {
+  countSignatures,
+  forceValidatorsBytes,
+  hasQuorum,
+  nodeProofBytes,
+  nodeRoles,
+  readinessBytes,
+  validatorAction,
+  type KeyQuorum,
+  type KeySignature,
+  type NodeCardFields,
+  type ValidatorChangeFields,
+} from '../protocol/membership.js'
+import { assert, ok, refused, type Result } from '../protocol/result.js'
+import type { Overlay } from '../state/overlay.js'
+import type { StateReader } from '../state/store-interface.js'
+import { readValidators } from './block-validity.js'
+import { readEntity, readKey } from './entities.js'
+import { keyIdOf } from '../protocol/entity.js'
+import type { Kernel, Run } from './kernel.js'
+import {
+  decodeRow,
+  encodeRow,
+  institutionKey,
+  institutionRow,
+  onlyKey,
+  pendingKey,
+  pendingRow,
+  store,
+  validatorRow,
+} from './kernel-tables.js'
+import type { KernelCommand } from './kernel-commands.js'
+import {
+  changeNode,
+  delistNode,
+  nodeCount,
+  nodeOfName,
+  nodeOfTransportKey,
+  nodesMax,
+  putNode,
+  readNode,
+} from './node-registry.js'
+import {
+  endTicket,
+  liveTickets,
+  putTicket,
+  readTicket,
+  ticketLifeMsMax,
+  ticketsLiveMax,
+  ticketUsesMax,
+  useTicket,
+  type TicketIssue,
+} from './tickets.js'
+
+export type MembershipCommand =
+  | { type: 'admitNode'; entity: Uint8Array; card: NodeCardFields; ticket?: Uint8Array }
+  | { type: 'removeNode'; entity: Uint8Array }
+  | { type: 'rotateNode'; entity: Uint8Array; transportKey: Uint8Array; host: string; port: number }
+  | { type: 'setValidators'; validators: Validator[]; roles: RoleChange[] }
+  | { type: 'issueTicket'; entity: Uint8Array; issuer: Uint8Array; issue: TicketIssue }
+  | { type: 'revokeTicket'; entity: Uint8Array }
+
+/** What a change of validators says of a node's row. */
+interface RoleChange {
+  entity: Uint8Array
+  role: number
+  voteKey: Uint8Array | null
+}
+
+type Checked = Result<MembershipCommand, ErrorCode>
+
+/** A proof of readiness may be so many blocks old. */
+export const readinessAgeMax = 64
+/** From so many members on a hospital survives a fault: a change may not go below it without force. */
+const tolerantMin = 4
+/** A change decided in block h acts in block h + 2. */
+export const validatorDelay = 2
+
+const validatorIndex = nodeRoles.indexOf('validator')
+const observerIndex = nodeRoles.indexOf('observer')
+
+function pendingOf(run: Run): KernelCommand[] {
+  return [...run.kernel.commands, ...run.effects.commands]
+}
+
+// ---------------------------------------------------------------------------------------------------- nodes
+
+/** The card fits its own key's signature, its name and keys are free, and there is room. */
+export function checkAdmit(run: Run, body: NodeCardFields & { proof: Uint8Array }): Checked {
+  const { kernel } = run
+  const { proof, ...card } = body
+  const shape = cardProblem(card)
+  if (shape !== undefined) return refused('NODE_REFUSED', shape)
+  if (!kernel.ports.verify(card.voteKey, nodeProofBytes(kernel.chain.chainId, card), proof)) {
+    return refused('PROOF_INVALID', card.name)
+  }
+  const entity = entityIdOf(kernel.hash, card.voteKey)
+  const free = freeProblem(run, entity, card, undefined)
+  return free === undefined ? ok({ type: 'admitNode', entity, card }) : refused('NODE_REFUSED', free)
+}
+
+function cardProblem(card: Pick<NodeCardFields, 'name' | 'role' | 'host' | 'port'>): string | undefined {
+  if (!/^[\x21-\x7e]{1,64}$/.test(card.name)) return 'name: 1 to 64 printable characters without spaces'
+  if (card.role >= nodeRoles.length) return 'unknown role'
+  if (!isIpv4(card.host)) return 'host: an IPv4 address'
+  return card.role === validatorIndex && card.port === 0 ? 'a validator needs a fixed port' : undefined
+}
+
+const isIpv4 = (host: string): boolean =>
+  /^(\d{1,3}\.){3}\d{1,3}$/.test(host) && host.split('.').every((part) => Number(part) <= 255)
+
+/** Why this card cannot be listed now; `leaving` makes way in the same moment. */
+function freeProblem(
+  run: Run,
+  entity: Uint8Array,
+  card: NodeCardFields,
+  leaving: Uint8Array | undefined,
+): string | undefined {
+  const { overlay } = run.kernel
+  if (readNode(overlay, entity) !== undefined) return 'this node was listed before; make a new identity'
+  const holds = (holder: Uint8Array | undefined): boolean =>
+    holder !== undefined && (leaving === undefined || !equalBytes(holder, leaving))
+  if (holds(nodeOfName(overlay, card.name))) return `another node is called ${card.name}`
+  if (holds(nodeOfTransportKey(overlay, card.transportKey))) return 'another node has this transport key'
+  let arriving = 0
+  for (const command of pendingOf(run)) {
+    if (command.type === 'rotateNode' && equalBytes(command.transportKey, card.transportKey))
+      return 'another node has this transport key'
+    if (command.type !== 'admitNode') continue
+    arriving += 1
+    if (equalBytes(command.entity, entity) || command.card.name === card.name)
+      return 'this block lists such a node already'
+    if (equalBytes(command.card.transportKey, card.transportKey))
+      return 'another node has this transport key'
+  }
+  return nodeCount(overlay) + arriving >= nodesMax ? 'the network lists as many nodes as it may' : undefined
+}
+
+export function checkRemoveNode(run: Run, entity: Uint8Array): Checked {
+  const problem = removalProblem(run, entity)
+  return problem === undefined ? ok({ type: 'removeNode', entity }) : refused('NODE_REFUSED', problem)
+}
+
+function removalProblem(run: Run, entity: Uint8Array): string | undefined {
+  const { overlay } = run.kernel
+  if (readNode(overlay, entity)?.listed !== true) return 'no such node is listed'
+  if (isMember(overlay, entity)) return 'it is a validator: remove it from the validators first'
+  const isChanged = pendingOf(run).some((command) => {
+    if (command.type === 'setValidators')
+      return command.validators.some((validator) => equalBytes(validator.entity, entity))
+    const isNode = command.type === 'removeNode' || command.type === 'rotateNode'
+    return isNode && equalBytes(command.entity, entity)
+  })
+  return isChanged ? 'this block changes it already' : undefined
+}
+
+/** In the set of the next block or in the one that waits. */
+function isMember(state: StateReader, entity: Uint8Array): boolean {
+  const sets = [readValidators(state), readPending(state)?.validators ?? []]
+  return sets.flat().some((validator) => equalBytes(validator.entity, entity))
+}
+
+export function checkRotateNode(
+  run: Run,
+  body: { entity: Uint8Array; transportKey: Uint8Array; host: string; port: number },
+): Checked {
+  const { overlay } = run.kernel
+  const row = readNode(overlay, body.entity)
+  if (row?.listed !== true) return refused('NODE_REFUSED', 'no such node is listed')
+  const shape = cardProblem({ ...row, ...body })
+  if (shape !== undefined) return refused('NODE_REFUSED', shape)
+  const holder = nodeOfTransportKey(overlay, body.transportKey)
+  const isTaken =
+    (holder !== undefined && !equalBytes(holder, body.entity)) ||
+    pendingOf(run).some((command) => {
+      if (command.type === 'admitNode') return equalBytes(command.card.transportKey, body.transportKey)
+      return command.type === 'rotateNode' && equalBytes(command.transportKey, body.transportKey)
+    })
+  if (isTaken) return refused('NODE_REFUSED', 'another node has this transport key')
+  const isChanged = pendingOf(run).some(
+    (command) =>
+      (command.type === 'removeNode' || command.type === 'rotateNode') &&
+      equalBytes(command.entity, body.entity),
+  )
+  return isChanged
+    ? refused('NODE_REFUSED', 'this block changes it already')
+    : ok({ type: 'rotateNode', ...body })
+}
+
+// -------------------------------------------------------------------------------------------------- tickets
+
+export function checkIssue(
+  run: Run,
+  body: { publicKey: Uint8Array; role: number; uses: number; expires: bigint; replaces: Uint8Array | null },
+): Checked {
+  const { kernel } = run
+  const { publicKey, role, uses, expires, replaces } = body
+  const entity = entityIdOf(kernel.hash, publicKey)
+  if (role >= nodeRoles.length) return refused('ARGUMENT_INVALID', 'role')
+  if (uses < 1 || uses > ticketUsesMax) return refused('ARGUMENT_INVALID', `1 to ${ticketUsesMax} uses`)
+  const now = BigInt(kernel.time)
+  if (expires <= now || expires > now + BigInt(ticketLifeMsMax))
+    return refused('ARGUMENT_INVALID', 'a ticket ends within 30 days')
+  if (replaces !== null) {
+    if (uses !== 1) return refused('ARGUMENT_INVALID', 'a ticket that replaces a node has one use')
+    const problem = removalProblem(run, replaces)
+    if (problem !== undefined) return refused('NODE_REFUSED', problem)
+  }
+  const isKnown =
+    readEntity(kernel.overlay, entity) !== undefined ||
+    readKey(kernel.overlay, keyIdOf(kernel.hash, publicKey)) !== undefined ||
+    pendingOf(run).some((command) => 'entity' in command && equalBytes(command.entity, entity))
+  if (isKnown) return refused('ENTITY_EXISTS', 'ticket')
+  const waiting = pendingOf(run).filter((command) => command.type === 'issueTicket').length
+  if (liveTickets(kernel.overlay, kernel.time).length + waiting >= ticketsLiveMax) {
+    return refused('LIMIT_EXCEEDED', `${ticketsLiveMax} tickets at a time`)
+  }
+  return ok({
+    type: 'issueTicket',
+    entity,
+    issuer: run.origin,
+    issue: { publicKey, role, uses, expires, replaces },
+  })
+}
+
+export function checkRevokeTicket(run: Run, entity: Uint8Array): Checked {
+  const row = readTicket(run.kernel.overlay, entity)
+  if (row === undefined || row.usesLeft === 0) return refused('TICKET_REFUSED', 'it is not in use')
+  const isEnding = pendingOf(run).some(
+    (command) => command.type === 'revokeTicket' && equalBytes(command.entity, entity),
+  )
+  return isEnding ? refused('TICKET_REFUSED', 'withdrawn already') : ok({ type: 'revokeTicket', entity })
+}
+
+/** The signer of this transaction is the ticket; it admits one node of its role while it lasts. */
+export function checkRedeem(run: Run, body: NodeCardFields & { proof: Uint8Array }): Checked {
+  const { kernel, origin } = run
+  const row = readTicket(kernel.overlay, origin)
+  if (row === undefined) return refused('TICKET_REFUSED', 'the signer is no ticket')
+  const spent = pendingOf(run).filter(
+    (command) =>
+      (command.type === 'admitNode' && command.ticket && equalBytes(command.ticket, origin)) ||
+      (command.type === 'revokeTicket' && equalBytes(command.entity, origin)),
+  ).length
+  if (row.usesLeft - spent <= 0) return refused('TICKET_REFUSED', 'it is used up or withdrawn')
+  if (BigInt(kernel.time) > row.expires) return refused('TICKET_REFUSED', 'it has expired')
+  if (body.role !== row.role) {
+    return refused('TICKET_REFUSED', `it admits a node with role ${nodeRoles[row.role]}`)
+  }
+  const { proof, ...card } = body
+  const shape = cardProblem(card)
+  if (shape !== undefined) return refused('NODE_REFUSED', shape)
+  if (!kernel.ports.verify(card.voteKey, nodeProofBytes(kernel.chain.chainId, card), proof)) {
+    return refused('PROOF_INVALID', card.name)
+  }
+  const entity = entityIdOf(kernel.hash, card.voteKey)
+  const leaving = row.replaces ?? undefined
+  if (leaving !== undefined && readNode(kernel.overlay, leaving)?.listed === true) {
+    const problem = removalProblem(run, leaving)
+    if (problem !== undefined) return refused('NODE_REFUSED', problem)
+  }
+  const free = freeProblem(run, entity, card, leaving)
+  return free === undefined
+    ? ok({ type: 'admitNode', entity, card, ticket: origin })
+    : refused('NODE_REFUSED', free)
+}
+
+// ----------------------------------------------------------------------------------------------- validators
+
+export interface PendingValidators {
+  /** Height of the first block that they sign. */
+  height: bigint
+  validators: Validator[]
+}
+
+export function readPending(state: StateReader): PendingValidators | undefined {
+  const row = state.get(store.validator, pendingKey)
+  return row === undefined ? undefined : decodeRow<PendingValidators>(pendingRow, row)
+}
+
+export function readInstitution(state: StateReader): KeyQuorum | undefined {
+  const row = state.get(store.chain, institutionKey)
+  return row === undefined ? undefined : decodeRow<KeyQuorum>(institutionRow, row)
+}
+
+const isInFlight = (run: Run): boolean =>
+  readPending(run.kernel.overlay) !== undefined ||
+  pendingOf(run).some((command) => command.type === 'setValidators')
+
+/** One validator comes, goes, gets another key, or makes way for a listed node that is at the tip. */
+export function checkChangeValidator(run: Run, change: ValidatorChangeFields): Checked {
+  const { overlay } = run.kernel
+  if (isInFlight(run)) return refused('CHANGE_IN_FLIGHT')
+  const current = readValidators(overlay)
+  const index = current.findIndex((validator) => equalBytes(validator.entity, change.entity))
+  const next = [...current]
+  const roles: RoleChange[] = []
+  switch (change.action) {
+    case validatorAction.add:
+      if (index >= 0) return refused('VALIDATORS_REFUSED', 'it is a validator already')
+      if (current.length >= validatorsMax)
+        return refused('VALIDATORS_REFUSED', `at most ${validatorsMax} validators`)
+      next.push({ entity: change.entity, voteKey: change.voteKey })
+      roles.push({ entity: change.entity, role: validatorIndex, voteKey: change.voteKey })
+      break
+    case validatorAction.remove:
+      if (index < 0) return refused('VALIDATORS_REFUSED', 'it is not a validator')
+      if (current.length === 1) return refused('VALIDATORS_REFUSED', 'it is the last one')
+      if (current.length === tolerantMin)
+        return refused('QUORUM_AT_RISK', 'with three validators no fault is tolerated')
+      next.splice(index, 1)
+      roles.push({ entity: change.entity, role: observerIndex, voteKey: null })
+      return ok({ type: 'setValidators', validators: next, roles })
+    case validatorAction.rotate:
+    case validatorAction.replace:
+      if (index < 0) return refused('VALIDATORS_REFUSED', 'it is not a validator')
+      next[index] = { entity: change.successor, voteKey: change.voteKey }
+      if (change.action === validatorAction.replace)
+        roles.push({ entity: change.entity, role: observerIndex, voteKey: null })
+      roles.push({ entity: change.successor, role: validatorIndex, voteKey: change.voteKey })
+      break
+    default:
+      return refused('ARGUMENT_INVALID', 'action')
+  }
+  const problem = successorProblem(run, change, current)
+  return problem ?? ok({ type: 'setValidators', validators: next, roles })
+}
+
+/** Who shall vote is listed with an address, holds the key, and saw a recent block. */
+function successorProblem(
+  run: Run,
+  change: ValidatorChangeFields,
+  current: readonly Validator[],
+): Result<never, ErrorCode> | undefined {
+  const { kernel } = run
+  const { action, entity, successor, voteKey, proof } = change
+  const isSame = equalBytes(successor, entity)
+  if (isSame !== (action !== validatorAction.replace)) return refused('ARGUMENT_INVALID', 'successor')
+  const isTwice = current.some(
+    (validator) =>
+      equalBytes(validator.voteKey, voteKey) || (!isSame && equalBytes(validator.entity, successor)),
+  )
+  if (isTwice) return refused('VALIDATORS_REFUSED', 'this node or key votes already')
+  const row = readNode(kernel.overlay, successor)
+  if (row?.listed !== true) return refused('VALIDATORS_REFUSED', 'no such node is listed')
+  if (row.port === 0) return refused('VALIDATORS_REFUSED', 'a validator needs a fixed port')
+  // A key that is new for this node proves itself; the card's own key has done so at its admission, and
+  // signs again to say where it stands.
+  const { proof: _, ...statement } = change
+  if (!kernel.ports.verify(voteKey, readinessBytes(kernel.chain.chainId, statement), proof)) {
+    return refused('PROOF_INVALID', row.name)
+  }
+  const height = BigInt(kernel.height)
+  const isRecent = change.height < height && change.height + BigInt(readinessAgeMax) >= height
+  return isRecent ? undefined : refused('NOT_AT_TIP', `it stood at ${change.height}, this is ${height}`)
+}
+
+/** The whole set at once. On a chain with institution keys enough of them must have signed it. */
+export function checkSetValidators(
+  run: Run,
+  body: { validators: Validator[]; signatures: KeySignature[] },
+): Checked {
+  const { validators, signatures } = body
+  const { kernel } = run
+  if (validators.length === 0 || validators.length > validatorsMax) {
+    return refused('VALIDATORS_REFUSED', `1 to ${validatorsMax} validators`)
+  }
+  const entities = new Set(validators.map((validator) => bytesToHex(validator.entity)))
+  const keys = new Set(validators.map((validator) => bytesToHex(validator.voteKey)))
+  if (entities.size !== validators.length || keys.size !== validators.length) {
+    return refused('VALIDATORS_REFUSED', 'an entity or key occurs twice')
+  }
+  for (const { entity } of validators) {
+    const row = readNode(kernel.overlay, entity)
+    if (row?.listed !== true || row.port === 0)
+      return refused('VALIDATORS_REFUSED', `no listed node with an address: ${bytesToHex(entity)}`)
+  }
+  if (isInFlight(run)) return refused('CHANGE_IN_FLIGHT')
+  const current = readValidators(kernel.overlay)
+  const quorum = readInstitution(kernel.overlay)
+  if (quorum !== undefined) {
+    const bytes = forceValidatorsBytes({
+      chainId: kernel.chain.chainId,
+      epoch: kernel.chain.epoch,
+      currentHash: validatorsHash(kernel.hash, current),
+      nextHash: validatorsHash(kernel.hash, validators),
+    })
+    const count = countSignatures(quorum, bytes, signatures, kernel.ports.verify)
+    if (!hasQuorum(quorum, count))
+      return refused('INSTITUTION_KEYS_NEEDED', `${count} of ${quorum.threshold}`)
+  }
+  const roles = roleChanges(current, validators)
+  return ok({ type: 'setValidators', validators, roles })
+}
+
+function roleChanges(current: readonly Validator[], next: readonly Validator[]): RoleChange[] {
+  const leaving = current.filter(({ entity }) => !next.some((other) => equalBytes(other.entity, entity)))
+  return [
+    ...leaving.map(({ entity }) => ({ entity, role: observerIndex, voteKey: null })),
+    ...next.map(({ entity, voteKey }) => ({ entity, role: validatorIndex, voteKey })),
+  ]
+}
+
+// -------------------------------------------------------------------------------------------- at block's end
+
+export function applyMembership(kernel: Kernel, command: MembershipCommand): void {
+  const { overlay, hash, height } = kernel
+  switch (command.type) {
+    case 'admitNode': {
+      const ticket = command.ticket && readTicket(overlay, command.ticket)
+      const leaving = ticket?.replaces ?? null
+      if (leaving !== null && readNode(overlay, leaving)?.listed) delistNode(overlay, leaving, height)
+      putNode(overlay, hash, { entity: command.entity, card: command.card, height })
+      if (command.ticket !== undefined) useTicket(overlay, hash, command.ticket)
+      return
+    }
+    case 'removeNode':
+      // A ticket that was used in this very block may have taken its place already.
+      if (readNode(overlay, command.entity)?.listed) delistNode(overlay, command.entity, height)
+      return
+    case 'rotateNode': {
+      const { entity, transportKey, host, port } = command
+      if (readNode(overlay, entity)?.listed)
+        changeNode(overlay, entity, { transportKey, host, port }, height)
+      return
+    }
+    case 'setValidators':
+      return setValidators(overlay, command, height)
+    case 'issueTicket':
+      return putTicket(overlay, hash, command)
+    case 'revokeTicket': {
+      const row = readTicket(overlay, command.entity)
+      if (row !== undefined && row.usesLeft > 0) endTicket(overlay, hash, command.entity)
+    }
+  }
+}
+
+function setValidators(
+  overlay: Overlay,
+  command: Extract<MembershipCommand, { type: 'setValidators' }>,
+  height: number,
+): void {
+  const row = { height: BigInt(height + validatorDelay), validators: command.validators }
+  overlay.set(store.validator, pendingKey, encodeRow(pendingRow, row))
+  // Its transport and its neighbours follow at once: a member must be connected before it has to vote.
+  for (const { entity, role, voteKey } of command.roles) {
+    const node = readNode(overlay, entity)
+    if (node?.listed !== true) continue
+    const changed = node.role !== role || (voteKey !== null && compareBytes(voteKey, node.voteKey) !== 0)
+    if (changed) changeNode(overlay, entity, { role, ...(voteKey && { voteKey }) }, height)
+  }
+}
+
+/** At the end of the block before the one that a waiting set signs first. */
+export function promoteValidators(overlay: Overlay, height: number): void {
+  const pending = readPending(overlay)
+  if (pending === undefined || pending.height !== BigInt(height + 1)) return
+  assert(pending.validators.length > 0, 'a set that waits has members')
+  overlay.set(store.validator, onlyKey, encodeRow(validatorRow, pending.validators))
+  overlay.remove(store.validator, pendingKey)
+}
