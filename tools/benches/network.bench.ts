@@ -1,4 +1,5 @@
-// Benches over a real network: four validators, a workstation and a gateway as processes on this machine.
+// Benches over a real network: four validators, or seven, a workstation and a gateway as processes on this
+// machine.
 
 import type { Outcome, NodeStatus } from '../../host/api/node-port.js'
 import { must } from '../ward/connect.js'
@@ -8,9 +9,10 @@ import { storyShape, type StoryShape } from '../story/plan.js'
 import { quantile, rounded, type Bench, type BenchLine } from './bench-line.js'
 import { createLoadNetwork, normalSet, type LoadNetwork, type Reading } from './load.js'
 
-const validators = ['validator-1', 'validator-2', 'validator-3', 'validator-4']
+const validatorsOf = (load: LoadNetwork): string[] =>
+  load.network.plan.nodes.filter(({ role }) => role === 'validator').map(({ name }) => name)
 
-const fourValidators: StoryShape = { validators: 4, followers: false }
+const validatorsOnly = (validators: number): StoryShape => ({ validators, followers: false })
 
 async function withNetwork(
   devices: number,
@@ -44,6 +46,7 @@ interface LoadShape {
  * yet.
  */
 async function throughput(load: LoadNetwork, shape: LoadShape, patients: Uint8Array[]): Promise<BenchLine> {
+  const validators = validatorsOf(load)
   const batchCount = 200
   const inFlightMax = 4_000
   const time = Date.now()
@@ -80,41 +83,42 @@ async function throughput(load: LoadNetwork, shape: LoadShape, patients: Uint8Ar
     unit: shape.unit,
     baseline: 'signature checks alone: 4,700/s on such a machine',
     ratio: rounded(final / seconds / 4_700),
-    input: `4 validators and the sender on this machine, ${load.devices.length} devices, ${final} transactions, both rules on`,
+    input: `${validators.length} validators and the sender on this machine, ${load.devices.length} devices, ${final} transactions, both rules on`,
   }
 }
 
-const networkThroughput: Bench = {
-  name: 'network-throughput',
+const throughputBench = (name: string, validators: number, transactionCount: number): Bench => ({
+  name,
   run: () =>
-    withNetwork(8, fourValidators, async (load) => {
+    withNetwork(8, validatorsOnly(validators), async (load) => {
       const patients: Uint8Array[] = []
       for (let index = 0; index < 20; index += 1) patients.push(await load.admit())
       const one = {
-        name: 'network-throughput',
+        name,
         readings: normalSet.slice(0, 1),
-        transactionCount: 6_000,
+        transactionCount,
         unit: 'transactions/s',
       }
       const seven = {
-        name: 'network-throughput-readings',
+        name: `${name}-readings`,
         readings: normalSet,
-        transactionCount: 2_000,
+        transactionCount: Math.round(transactionCount / 3),
         unit: 'readings/s',
       }
       return [await throughput(load, one, patients), await throughput(load, seven, patients)]
     }),
-}
+})
 
 const septicReadings: Reading[] = [
   { code: '8310-5', value: 386n, scale: 1, unit: 'Cel' },
   { code: '8480-6', value: 80n, scale: 0, unit: 'mm[Hg]' },
 ]
 
-const alertLatency: Bench = {
-  name: 'alert-latency',
+const alertLatencyBench = (name: string, shape: StoryShape): Bench => ({
+  name,
   run: () =>
-    withNetwork(1, storyShape, async (load) => {
+    withNetwork(1, shape, async (load) => {
+      const validators = validatorsOf(load)
       const watcher = await Watcher.start(load.nurse)
       const alerts: number[] = []
       const finals: number[] = []
@@ -125,7 +129,7 @@ const alertLatency: Bench = {
         const known = watcher.alerts.size
         const sent = Date.now()
         const bundle = load.devices[0].bundle(patient, septicReadings, sent)
-        must(await load.network.api(validators[index % 4]).submitSigned(bundle))
+        must(await load.network.api(validators[index % validators.length]).submitSigned(bundle))
         finals.push(Date.now() - sent)
         await load.network.until('the alert', 20_000, async () =>
           Promise.resolve(watcher.alerts.size > known),
@@ -134,14 +138,13 @@ const alertLatency: Bench = {
         alerts.push(seen - sent)
       }
       watcher.close()
-      const input =
-        'light load: one septic set after another, sent at a validator, alert event seen on the workstation'
+      const input = `${validators.length} validators, light load: one septic set after another, sent at a validator, alert event seen on the workstation`
       return [
-        latencyLine('alert-latency', alerts, input),
-        latencyLine('final-latency', finals, 'the same, answer of the sender'),
+        latencyLine(name, alerts, input),
+        latencyLine(name.replace('alert', 'final'), finals, 'the same, answer of the sender'),
       ]
     }),
-}
+})
 
 function latencyLine(name: string, samples: number[], input: string): BenchLine {
   const [p50, p99] = [quantile(samples, 0.5), quantile(samples, 0.99)]
@@ -152,6 +155,7 @@ const leaderFailover: Bench = {
   name: 'leader-failover',
   run: () =>
     withNetwork(1, storyShape, async (load) => {
+      const validators = validatorsOf(load)
       const patient = await load.admit()
       const samples: number[] = []
       for (let round = 0; round < 4; round += 1) {
@@ -178,4 +182,10 @@ const leaderFailover: Bench = {
     }),
 }
 
-export const benches: Bench[] = [networkThroughput, alertLatency, leaderFailover]
+export const benches: Bench[] = [
+  throughputBench('network-throughput', 4, 6_000),
+  alertLatencyBench('alert-latency', storyShape),
+  leaderFailover,
+  throughputBench('seven-validators-throughput', 7, 3_000),
+  alertLatencyBench('seven-validators-alert-latency', { validators: 7, followers: true }),
+]
