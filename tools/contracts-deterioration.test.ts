@@ -258,7 +258,8 @@ t.test('a rule reads what its manifest names, and nothing else', async (t) => {
     manifestHash: names.manifest,
     codeHash: names.code,
   })
-  chain.call(admin, 'ward/governance', 'activate', { addresses: [address] })
+  chain.call(admin, 'ward/governance', 'approve', { address })
+  chain.call(admin, 'ward/governance', 'activate', { addresses: [address], at: 0n })
   const view = chain.append(nurse, patient, setOf({ sbp: '80' }))
   t.equal(view.receipt.status, 0, 'the reading stands')
   t.equal(view.ruleReceipts(rule)[0].status, 115, 'the rule is refused')

@@ -222,8 +222,16 @@ t.test('governance: a rule arrives by transactions', async (t) => {
     0,
     'deployed, not active',
   )
-  aborted(t, chain.call(vendor, 'ward/governance', 'activate', { addresses: [address] }), 101)
-  t.equal(chain.call(admin, 'ward/governance', 'activate', { addresses: [address] }).receipt.status, 0)
+  const now = { addresses: [address], at: 0n }
+  aborted(t, chain.call(vendor, 'ward/governance', 'activate', now), 101)
+  t.equal(
+    chain.call(admin, 'ward/governance', 'activate', now).receipt.status,
+    140,
+    'nobody has approved it',
+  )
+  aborted(t, chain.call(vendor, 'ward/governance', 'approve', { address }), 101)
+  t.equal(chain.call(admin, 'ward/governance', 'approve', { address }).receipt.status, 0)
+  t.equal(chain.call(admin, 'ward/governance', 'activate', now).receipt.status, 0)
   const fired = chain.append(monitor, patient, low)
   t.equal(fired.ruleReceipts('ward/deterioration')[0].status, 0)
   t.equal(fired.made(recordKind.alert).length, 1, 'the active rule raises an alert')
@@ -233,7 +241,7 @@ t.test('governance: a rule arrives by transactions', async (t) => {
     'deployed already',
   )
   t.equal(
-    chain.call(admin, 'ward/governance', 'activate', { addresses: [zeroId] }).receipt.status,
+    chain.call(admin, 'ward/governance', 'activate', { addresses: [zeroId], at: 0n }).receipt.status,
     105,
     'no such version',
   )

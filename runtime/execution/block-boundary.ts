@@ -9,6 +9,7 @@ import { STACK_BYTES_MAX } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { contractAt, manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
 import type { Deployment } from './deployment.js'
+import { putApproval, withdrawApproval } from './approvals.js'
 import { putEntity, putKey, readEntity, revokeKey } from './entities.js'
 import type { FinishedRun } from './execute-signed.js'
 import { runFrame, trigger, type FrameOutcome } from './frame.js'
@@ -61,6 +62,10 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
     case 'issueTicket':
     case 'revokeTicket':
       return void applyMembership(kernel, command)
+    case 'approve':
+      return void putApproval(overlay, { ...command, height: kernel.height })
+    case 'withdrawApproval':
+      return void withdrawApproval(overlay, command.address)
     default:
       return unreachable(command)
   }
@@ -180,7 +185,7 @@ export function putAlias(kernel: Kernel, alias: string, address: Uint8Array, mig
   const { overlay, hash } = kernel
   const current = readAlias(overlay, alias)
   // History is bounded: the newest entries tell what a roll-back may go to.
-  const history = [...(current?.history ?? []).slice(1 - historyMax)]
+  const history = trimmed(current?.history ?? [])
   history.push({ address, migrateVersion, height: BigInt(kernel.height) })
   const row: AliasRow = { active: address, history }
   overlay.set(store.alias, utf8(alias), encodeRow(aliasRow, row))
@@ -191,6 +196,18 @@ export function putAlias(kernel: Kernel, alias: string, address: Uint8Array, mig
 
 /** Switches that an alias remembers. */
 const historyMax = 256
+
+/**
+ * Leaves room for one more. The first switch to each layout stays: it says since when older tables are
+ * frozen, and forgetting it would make them look younger than they are.
+ */
+function trimmed(history: AliasRow['history']): AliasRow['history'] {
+  if (history.length < historyMax) return [...history]
+  const oldest = history.findIndex(
+    ({ migrateVersion }, index) => index > 0 && migrateVersion === history[index - 1].migrateVersion,
+  )
+  return history.filter((_, index) => index !== Math.max(0, oldest))
+}
 
 /** From the next block on every replica answers ERASED; the bodies and keys are the store's to destroy. */
 function erasePatient(kernel: Kernel, patient: Uint8Array): void {

@@ -7,12 +7,11 @@ import type { ReceiptEvent } from '../protocol/receipt.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { STACK_BYTES_MAX } from '../module/index.js'
 import { Overlay } from '../state/overlay.js'
-import { activeContract, contractAt, readAlias } from './contracts.js'
+import { activeContract, contractAt } from './contracts.js'
 import { runFrame, trigger } from './frame.js'
 import { createKernel, createRun } from './kernel.js'
 import type { ModuleCache } from './module-cache.js'
 import type { ExecutionPorts, Explanation, ParentState } from './ports.js'
-import { frozenSince } from './versions.js'
 
 export interface ViewCall {
   /** Alias text, or 32-byte address of any version that was ever deployed. */
@@ -32,7 +31,10 @@ export interface ViewOutcome {
   explanations: Explanation[]
   /** The version that answered. */
   address: Uint8Array
-  /** Height since which the tables that it reads are no longer written (a newer layout is active). */
+  /**
+   * The answer rests on tables that are no longer written since this height: its own, because a newer layout
+   * is active, or those of a former version that it asked. The oldest of them.
+   */
   frozenSince?: number
 }
 
@@ -72,9 +74,9 @@ export function callView(
     method,
     entries: [entry],
   }))
-  const frozen = frozenSince(readAlias(overlay, contract.alias), contract.manifest.migrateVersion)
+  const { frozenSince } = outcome
   return ok({
-    ...(frozen === undefined ? {} : { frozenSince: frozen }),
+    ...(frozenSince === undefined ? {} : { frozenSince }),
     returned: outcome.returned,
     fuelUsed: outcome.fuelUsed,
     events: run.effects.events,

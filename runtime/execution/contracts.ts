@@ -23,6 +23,11 @@ export interface Contract {
   reads: LoadedManifest['reads']
   /** The alias points here now. */
   active: boolean
+  /**
+   * Height since which code of a newer layout writes other tables, so that this version reads old ones;
+   * undefined while its layout is the active one.
+   */
+  frozenSince: number | undefined
   module(): CompiledModule
 }
 
@@ -34,6 +39,12 @@ export function readAlias(state: StateReader, alias: string): AliasRow | undefin
 export function readCode(state: StateReader, address: Uint8Array): CodeRow | undefined {
   const row = state.get(store.code, address)
   return row === undefined ? undefined : decodeRow<CodeRow>(codeRow, row)
+}
+
+/** Height of the first switch to a layout newer than this one. */
+export function frozenSince(alias: AliasRow | undefined, migrateVersion: number): number | undefined {
+  const next = alias?.history.find((entry) => entry.migrateVersion > migrateVersion)
+  return next === undefined ? undefined : Number(next.height)
 }
 
 /** The active version of an alias. */
@@ -84,6 +95,7 @@ function loadContract(kernel: Kernel, address: Uint8Array, row: CodeRow): Contra
     methods: manifest.methods,
     reads: manifest.reads,
     active: alias !== undefined && equalBytes(alias.active, address),
+    frozenSince: frozenSince(alias, manifest.manifest.migrateVersion),
     module: () => kernel.cache.module(row.code, kernel.chain, () => attachment(kernel, row.code)),
   }
 }

@@ -1,12 +1,14 @@
 // Checking what is to be deployed: manifest, module or page, and that the two fit. Used by governance and
 // by genesis.
-import { utf8ToText } from '../protocol/bytes.js'
+import { equalBytes, utf8ToText } from '../protocol/bytes.js'
+import { kernelEntity } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { attachmentBytesMax } from '../protocol/limits.js'
 import { contractAddress, decodeManifest, type Manifest } from '../protocol/manifest.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { INITIALIZE_EXPORT, prepareModule } from '../module/index.js'
 import { byteText } from './byte-text.js'
+import { readAlias, readCode } from './contracts.js'
 import { GuestStop } from './guest-failure.js'
 import type { Kernel } from './kernel.js'
 import { store } from './kernel-tables.js'
@@ -33,7 +35,7 @@ export const methodFuelMax = 500_000_000
 
 /**
  * Codes: ATTACHMENT_MISMATCH (manifest or code is neither beside the transaction nor stored),
- * MANIFEST_REFUSED, MODULE_REFUSED; the detail names the place.
+ * MANIFEST_REFUSED, ALIAS_TAKEN, MODULE_REFUSED; the detail names the place.
  */
 export function checkDeployment(
   kernel: Kernel,
@@ -50,6 +52,7 @@ export function checkDeployment(
   const manifest = decoded.value
   const problem = manifestProblem(manifest)
   if (problem !== undefined) return refused('MANIFEST_REFUSED', problem)
+  if (belongsToAnother(kernel, manifest.alias, wanted.vendor)) return refused('ALIAS_TAKEN', manifest.alias)
   const fault =
     manifest.type === 'page'
       ? pageProblem(code, charge)
@@ -71,6 +74,17 @@ export function checkDeployment(
       { hash: wanted.code, content: code },
     ],
   })
+}
+
+/**
+ * An alias belongs to the vendor of its active version. Before the first activation nobody owns it, so that
+ * nobody can occupy a name by deploying; what the chain was founded with any vendor may replace.
+ */
+export function belongsToAnother(kernel: Kernel, alias: string, vendor: Uint8Array): boolean {
+  const row = readAlias(kernel.overlay, alias)
+  const owner = row === undefined ? undefined : readCode(kernel.overlay, row.active)?.vendor
+  if (owner === undefined || equalBytes(owner, kernelEntity)) return false
+  return !equalBytes(owner, vendor) && !equalBytes(vendor, kernelEntity)
 }
 
 /**

@@ -10,7 +10,7 @@ import type { FinishedRun } from './execute-signed.js'
 import { runFrame, trigger } from './frame.js'
 import { createRun, type Kernel, type Run } from './kernel.js'
 import { isErased, readView } from './ledger.js'
-import { receiptOf, type Outcome } from './receipts.js'
+import { failureOf, receiptOf, type Outcome } from './receipts.js'
 import { timerRunId, type DueTimer } from './timers.js'
 import { derivedId, encodeTriggerInput, type DerivedItem } from './triggers.js'
 
@@ -82,7 +82,7 @@ function enter(
   })
   const { fuelUsed } = outcome
   if (outcome.ok) return { code: 'OK', fuelUsed, returned: outcome.returned }
-  return { code: outcome.code, fuelUsed, detail: outcome.detail }
+  return { fuelUsed, ...failureOf(run, outcome.code, outcome.detail) }
 }
 
 const kernelCaller = new Uint8Array(hashBytes)

@@ -10,7 +10,7 @@ import { kernelPrices } from './host-prices.js'
 import { createRun, markEffects, rollbackEffects, type Kernel, type Run } from './kernel.js'
 import { appendRecord } from './ledger.js'
 import { askMayAppend } from './policy.js'
-import { receiptOf, type Outcome } from './receipts.js'
+import { failureOf, receiptOf, type Outcome } from './receipts.js'
 
 export interface FinishedRun {
   run: Run
@@ -128,19 +128,11 @@ function call(run: Run, transaction: Transaction, action: CallAction): Outcome {
     stackLeft: STACK_BYTES_MAX,
   })
   const { fuelUsed } = outcome
-  if (outcome.ok) return { code: 'OK', fuelUsed, target, returned: outcome.returned }
+  if (outcome.ok) {
+    const { returned, frozenSince } = outcome
+    // A former version answers from tables that nobody writes any more: its reader is told how old they are.
+    const detail = frozenSince === undefined ? undefined : `answered as of height ${frozenSince}`
+    return { code: 'OK', fuelUsed, target, returned, detail }
+  }
   return { fuelUsed, target, ...failureOf(run, outcome.code, outcome.detail) }
-}
-
-/**
- * Why a call failed. When a contract aborts because the kernel refused its command, the kernel's code is
- * the answer that the sender can act on: what is wrong with the module, not that governance said no.
- */
-function failureOf(
-  run: Run,
-  code: ErrorCode,
-  detail: string | undefined,
-): { code: ErrorCode; detail?: string } {
-  if (run.refusal === undefined || code !== 'CONTRACT_ABORTED') return { code, detail }
-  return run.refusal
 }

@@ -43,6 +43,10 @@ export interface Frame {
   returned: Uint8Array
   explainEntries: number
   logBytes: number
+  /** Oldest height as of which an answer that this frame got was; undefined: all as of now. */
+  frozenSince: number | undefined
+  /** The same of the last `contract_call` alone. */
+  answerFrozenSince: number | undefined
   /** Why a host function stopped the frame; read after the guest is left. */
   failure: FrameFailure | undefined
 }
@@ -56,7 +60,7 @@ export interface FrameFailure {
 }
 
 export type FrameOutcome =
-  | { ok: true; returned: Uint8Array; fuelUsed: number }
+  | { ok: true; returned: Uint8Array; fuelUsed: number; frozenSince?: number }
   | { ok: false; code: ErrorCode; detail?: string; fuelUsed: number }
 
 const noBytes = new Uint8Array(0)
@@ -87,6 +91,8 @@ export function runFrame(run: Run, entry: FrameEntry): FrameOutcome {
     returned: noBytes,
     explainEntries: 0,
     logBytes: 0,
+    frozenSince: contract.frozenSince,
+    answerFrozenSince: undefined,
     failure: undefined,
   }
   const mark = markEffects(run)
@@ -126,7 +132,8 @@ function enterGuest(
   traceEnd(frame, failure, fuelUsed)
   if (failure === undefined) {
     overlay.commit()
-    return { ok: true, returned: frame.returned, fuelUsed }
+    const { returned, frozenSince } = frame
+    return { ok: true, returned, fuelUsed, ...(frozenSince === undefined ? {} : { frozenSince }) }
   }
   overlay.rollback()
   rollbackEffects(run, mark)

@@ -10,6 +10,7 @@ import { INSTRUMENTER_VERSION, SCHEDULE_VERSION, STACK_BYTES_MAX } from '../modu
 import { byteText } from './byte-text.js'
 import { Overlay } from '../state/overlay.js'
 import { applyDeployment, putAlias } from './block-boundary.js'
+import { putApproval } from './approvals.js'
 import { activeContract } from './contracts.js'
 import { checkDeployment } from './deployment.js'
 import { putEntity, readEntity } from './entities.js'
@@ -121,6 +122,8 @@ function deployAll(
     const { alias, migrateVersion } = deployment.manifest
     if (kernel.overlay.get(store.code, deployment.address) !== undefined) return `contract twice: ${alias}`
     applyDeployment(kernel, deployment)
+    // Whoever founds the chain has approved what it is founded with.
+    putApproval(kernel.overlay, { address: deployment.address, approver: kernelEntity, height: 0 })
     putAlias(kernel, alias, deployment.address, migrateVersion)
     switchSubscriptions(
       kernel.overlay,

@@ -82,7 +82,7 @@ export function grantFor(
   }
 }
 
-/** Deploys by the vendor's transaction and activates by the admin's, two blocks. */
+/** Deployed by the vendor, approved and activated by the admin: three blocks. */
 export function deployRules(hospital: Hospital): Uint8Array[] {
   const { world, vendor, admin, rules } = hospital
   const deploys = [...rules.values()].map(({ manifestBytes, code }) =>
@@ -95,7 +95,14 @@ export function deployRules(hospital: Hospital): Uint8Array[] {
   const addresses = deployed.writeSet.state
     .filter((write) => write.store === '$code')
     .map((write) => write.key.slice(1))
-  const args = borsh({ struct: [['addresses', { vec: { fixed: 32 } }]] }, { addresses })
+  world.block(addresses.map((address) => world.call(admin, 'ward/governance', 'approve', address)))
+  const schema: Schema = {
+    struct: [
+      ['addresses', { vec: { fixed: 32 } }],
+      ['at', 'u64'],
+    ],
+  }
+  const args = borsh(schema, { addresses, at: 0n })
   world.block([world.call(admin, 'ward/governance', 'activate', args)])
   return addresses
 }

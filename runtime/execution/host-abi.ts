@@ -31,6 +31,7 @@ export const hostSignatures: Readonly<Record<HostFunctionName, FunctionType>> = 
   explain: functionType('ii'),
   log_write: functionType('ii'),
   contract_call: functionType('iiiiiiIi', 'i'),
+  answer_frozen_since: functionType('', 'I'),
   timer_set: functionType('IiiiiI'),
   timer_cancel: functionType('i', 'i'),
   sha256: functionType('ii'),

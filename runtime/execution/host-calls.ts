@@ -39,6 +39,7 @@ export function contractCall(
   const catches = (flags & flagCatch) !== 0
   const target = contractTarget(frame.run.kernel, targetBytes)
   const method = guestText(frame, methodBytes)
+  frame.answerFrozenSince = undefined
   if (target === undefined) return failCall(frame, 'CONTRACT_UNKNOWN', undefined, catches)
   if (!frame.contract.manifest.calls.includes(target.alias)) stopFrame(frame, 'NOT_IN_MANIFEST')
   const outcome = enter(frame, {
@@ -52,7 +53,24 @@ export function contractCall(
     fuel: Number(BigInt.asUintN(64, fuel)),
   })
   if (!outcome.ok) return failCall(frame, outcome.code, outcome.detail, catches)
+  noteAge(frame, outcome.frozenSince)
   return setResult(frame, 'contract_call', outcome.returned)
+}
+
+/** An answer is as old as the oldest that it rests on. */
+function noteAge(frame: Frame, since: number | undefined): void {
+  frame.answerFrozenSince = since
+  if (since === undefined) return
+  frame.frozenSince = frame.frozenSince === undefined ? since : Math.min(frame.frozenSince, since)
+}
+
+/**
+ * 0 when the last `contract_call` was answered from live tables, else the height since which those that it
+ * read are no longer written: the answer is as of that height.
+ */
+export function answerFrozenSince(frame: Frame): bigint {
+  chargeCall(frame, 'answer_frozen_since')
+  return BigInt(frame.answerFrozenSince ?? 0)
 }
 
 function failCall(

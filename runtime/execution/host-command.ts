@@ -1,4 +1,5 @@
 // The host function by which `ward/governance`, and nobody else, commands the kernel.
+import { equalBytes } from '../protocol/bytes.js'
 import { statusOf } from '../protocol/error-codes.js'
 import type { Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'
@@ -18,9 +19,12 @@ export function kernelCommand(frame: Frame, pointer: number, length: number): nu
   requireWritable(frame)
   const { run, contract } = frame
   if (contract.alias !== governanceAlias) return stopFrame(frame, 'COMMAND_NOT_ALLOWED')
-  const checked = checkCommand(run, bytes.slice(), (fuel) => chargeFuel(frame, fuel))
+  // Whoever signed the transaction signed this command only when no other contract stands between them.
+  const signer = equalBytes(frame.entry.caller, run.origin) ? run.origin : undefined
+  const charge = (fuel: number): void => chargeFuel(frame, fuel)
+  const checked = checkCommand(run, bytes.slice(), { signer, charge })
   if (checked.ok) {
-    run.effects.commands.push(checked.value)
+    if (checked.value !== 'only checked') run.effects.commands.push(checked.value)
     return 0
   }
   const text = `kernel command refused: ${checked.code}${checked.detail === undefined ? '' : `: ${checked.detail}`}`

@@ -4,7 +4,7 @@ import { statusOf } from '../protocol/error-codes.js'
 import type { Frame } from './frame.js'
 import { GuestStop } from './guest-failure.js'
 import type { HostBinding } from './guest-instance.js'
-import { contractCall, alertRaise } from './host-calls.js'
+import { alertRaise, answerFrozenSince, contractCall } from './host-calls.js'
 import { kernelCommand } from './host-command.js'
 import * as basic from './host-basic.js'
 import * as records from './host-records.js'
@@ -40,6 +40,7 @@ const hostFunctions: Readonly<Record<HostFunctionName, HostFunction>> = {
   record_emit: records.recordEmit,
   alert_raise: alertRaise,
   contract_call: contractCall,
+  answer_frozen_since: answerFrozenSince,
   timer_set: timers.timerSet,
   timer_cancel: timers.timerCancel,
   kernel_command: kernelCommand,

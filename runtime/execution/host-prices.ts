@@ -43,6 +43,7 @@ export const hostPrices = {
   explain: price(500, 2),
   log_write: price(300, 1),
   contract_call: price(2_000, 1, 1),
+  answer_frozen_since: price(100),
   timer_set: price(60_000, 4),
   timer_cancel: price(60_000),
   sha256: price(500, 2),

@@ -35,11 +35,4 @@ export { replayTransaction, rewind, undoOf, type Replay } from './replay.js'
 export { readHealth } from './rule-health.js'
 export { liveTickets, readTicket, type TicketRow } from './tickets.js'
 export type { TraceEvent, TraceSink } from './trace.js'
-export {
-  dependantsOf,
-  frozenSince,
-  listAliases,
-  versionsOf,
-  warmModules,
-  type VersionInfo,
-} from './versions.js'
+export { dependantsOf, listAliases, versionsOf, warmModules, type VersionInfo } from './versions.js'

@@ -60,12 +60,18 @@ const issue = (
   bytes: Uint8Array,
   attachments: Uint8Array[] = [],
   method = 'command',
+  signer = admin,
 ): Uint8Array =>
-  world.call(admin, 'ward/governance', method, bytes, { attachments, fuelLimit: 1_000_000_000 })
+  world.call(signer, 'ward/governance', method, bytes, { attachments, fuelLimit: 1_000_000_000 })
 
 /** Status and detail of one command in a block of its own. */
-function run(world: World, bytes: Uint8Array, attachments: Uint8Array[] = []): [string, string] {
-  const [receipt] = world.block([issue(world, bytes, attachments)]).receiptsDecoded
+function run(
+  world: World,
+  bytes: Uint8Array,
+  attachments: Uint8Array[] = [],
+  signer = admin,
+): [string, string] {
+  const [receipt] = world.block([issue(world, bytes, attachments, 'command', signer)]).receiptsDecoded
   const code = codeOfStatus(receipt.status) ?? ''
   return [
     code === 'CONTRACT_ABORTED' ? (codeOfStatus(Number.parseInt(receipt.detail ?? '', 10)) ?? '') : code,
@@ -84,8 +90,19 @@ const addressOf = (world: World, { manifest, manifestBytes, code }: TestContract
 const deployOf = ({ manifestBytes, code }: TestContract): Uint8Array =>
   command('deploy', { vendor: vendor.entity, manifest: sha256(manifestBytes), code: sha256(code) })
 
-const deploy = (world: World, contract: TestContract): [string, string] =>
-  run(world, deployOf(contract), [contract.manifestBytes, contract.code])
+/** Deployed by the vendor, approved by nobody yet. */
+const deployOnly = (world: World, contract: TestContract): [string, string] =>
+  run(world, deployOf(contract), [contract.manifestBytes, contract.code], vendor)
+
+const approve = (world: World, contract: TestContract, signer = admin): [string, string] =>
+  run(world, command('approve', { address: addressOf(world, contract) }), [], signer)
+
+/** Deployed by the vendor and approved by the administrator. */
+function deploy(world: World, contract: TestContract): [string, string] {
+  const deployed = deployOnly(world, contract)
+  if (deployed[0] === 'OK') approve(world, contract)
+  return deployed
+}
 
 /** A contract whose `get` gives its version and whose `put` writes one table. */
 const version = (number: number, fields: Partial<Manifest> = {}, extra = ''): TestContract =>
@@ -151,9 +168,13 @@ t.test('what cannot be deployed, and why', async (t) => {
   t.equal(deploy(world, good)[0], 'OK')
   t.equal(deploy(world, good)[0], 'ADDRESS_EXISTS')
   const next = version(2)
-  t.equal(run(world, deployOf(next), [next.manifestBytes])[0], 'ATTACHMENT_MISMATCH', 'the code is missing')
+  t.equal(
+    run(world, deployOf(next), [next.manifestBytes], vendor)[0],
+    'ATTACHMENT_MISMATCH',
+    'the code is missing',
+  )
   t.same(
-    run(world, deployOf({ ...next, code: good.code }), [next.manifestBytes])[0],
+    run(world, deployOf({ ...next, code: good.code }), [next.manifestBytes], vendor)[0],
     'OK',
     'stored code needs no attachment',
   )
@@ -195,7 +216,7 @@ t.test('what cannot be deployed, and why', async (t) => {
   })
   t.equal(run(world, stranger)[0], 'ENTITY_UNKNOWN')
   const poor = world.block([
-    world.call(admin, 'ward/governance', 'command', deployOf(version(7)), {
+    world.call(vendor, 'ward/governance', 'command', deployOf(version(7)), {
       attachments: [version(7).manifestBytes, version(7).code],
       fuelLimit: 1_000_000,
     }),

@@ -8,7 +8,8 @@ import type { ErrorCode } from '../protocol/error-codes.js'
 import { kernelCommandSchemas, kernelCommandTag } from '../protocol/record-bodies.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
-import { checkDeployment, type Charge, type Deployment } from './deployment.js'
+import { checkApprover, readApproval } from './approvals.js'
+import { belongsToAnother, checkDeployment, type Charge, type Deployment } from './deployment.js'
 import { readEntity, readKey } from './entities.js'
 import type { Run } from './kernel.js'
 import {
@@ -24,6 +25,7 @@ import {
 } from './membership-commands.js'
 import { readPatient } from './record-rows.js'
 import { readHealth } from './rule-health.js'
+import { pendingMethods } from './timers.js'
 
 /** A command that was accepted and waits for the end of the block. */
 export type KernelCommand =
@@ -35,8 +37,17 @@ export type KernelCommand =
   | { type: 'liftQuarantine'; alias: string }
   | { type: 'erasePatient'; patient: Uint8Array }
   | MembershipCommand
+  | { type: 'approve'; address: Uint8Array; approver: Uint8Array }
+  | { type: 'withdrawApproval'; address: Uint8Array }
 
-type Checked = Result<KernelCommand, ErrorCode>
+/** A question like `checkActivation` leaves nothing to be applied. */
+type Checked = Result<KernelCommand | 'only checked', ErrorCode>
+
+export interface CommandGiver {
+  /** Who signed this very call; undefined when a contract or a timer gives the command. */
+  signer: Uint8Array | undefined
+  charge: Charge
+}
 
 /** Aliases that one activation switches at most: a hospital's whole set of rules. */
 const activationsMax = 64
@@ -45,7 +56,7 @@ const activationsMax = 64
  * Decodes and validates u8 tag ‖ Borsh body against the state and the commands accepted before in this
  * block.
  */
-export function checkCommand(run: Run, bytes: Uint8Array, charge: Charge): Checked {
+export function checkCommand(run: Run, bytes: Uint8Array, giver: CommandGiver): Checked {
   const schema = bytes.length === 0 ? undefined : kernelCommandSchemas.get(bytes[0])
   if (schema === undefined) return refused('ARGUMENT_INVALID', 'unknown command')
   const decoded = decodeBorsh(schema, bytes.subarray(1))
@@ -53,13 +64,17 @@ export function checkCommand(run: Run, bytes: Uint8Array, charge: Charge): Check
   const body: unknown = decoded.value
   switch (bytes[0]) {
     case kernelCommandTag.deploy:
-      return checkDeploy(
-        run,
-        body as { vendor: Uint8Array; manifest: Uint8Array; code: Uint8Array },
-        charge,
-      )
+      return checkDeploy(run, body as { vendor: Uint8Array; manifest: Uint8Array; code: Uint8Array }, giver)
+    case kernelCommandTag.approve:
+      return checkApprove(run, (body as { address: Uint8Array }).address, giver)
+    case kernelCommandTag.withdrawApproval:
+      return checkWithdraw(run, (body as { address: Uint8Array }).address)
     case kernelCommandTag.activate:
-      return checkActivate(run, (body as { addresses: Uint8Array[] }).addresses, charge)
+      return checkActivate(run, (body as { addresses: Uint8Array[] }).addresses, giver.charge)
+    case kernelCommandTag.checkActivation: {
+      const checked = checkActivate(run, (body as { addresses: Uint8Array[] }).addresses, giver.charge)
+      return checked.ok ? ok('only checked') : checked
+    }
     case kernelCommandTag.addEntity:
       return checkAddEntity(run, body as { entity: Uint8Array; kind: number; publicKey: Uint8Array })
     case kernelCommandTag.addKey:
@@ -103,16 +118,21 @@ const pending = (run: Run): KernelCommand[] => [...run.kernel.commands, ...run.e
 
 interface Version {
   alias: string
+  address: Uint8Array
   manifestHash: Uint8Array
+  vendor: Uint8Array
 }
 
 /** A version that is deployed, or will be at the end of this block. */
 function versionAt(run: Run, address: Uint8Array): Version | undefined {
   const row = readCode(run.kernel.overlay, address)
-  if (row !== undefined) return { alias: row.alias, manifestHash: row.manifest }
+  if (row !== undefined) {
+    return { alias: row.alias, address, manifestHash: row.manifest, vendor: row.vendor }
+  }
   for (const command of pending(run)) {
     if (command.type !== 'deploy' || !equalBytes(command.deployment.address, address)) continue
-    return { alias: command.deployment.manifest.alias, manifestHash: command.deployment.manifestHash }
+    const { manifest, manifestHash, vendor } = command.deployment
+    return { alias: manifest.alias, address, manifestHash, vendor }
   }
   return undefined
 }
@@ -120,10 +140,15 @@ function versionAt(run: Run, address: Uint8Array): Version | undefined {
 function checkDeploy(
   run: Run,
   body: { vendor: Uint8Array; manifest: Uint8Array; code: Uint8Array },
-  charge: Charge,
+  { signer, charge }: CommandGiver,
 ): Checked {
   const { overlay } = run.kernel
-  if (readEntity(overlay, body.vendor) === undefined) return refused('ENTITY_UNKNOWN', 'vendor')
+  const entity = readEntity(overlay, body.vendor)
+  if (entity === undefined) return refused('ENTITY_UNKNOWN', 'vendor')
+  if (entity.kind !== entityKind.vendor) return refused('VENDOR_REQUIRED', 'not enrolled as a vendor')
+  if (signer === undefined || !equalBytes(signer, body.vendor)) {
+    return refused('VENDOR_REQUIRED', 'the vendor signs the deployment itself')
+  }
   const checked = checkDeployment(run.kernel, body, charge)
   if (!checked.ok) return checked
   const deployment = checked.value
@@ -134,7 +159,34 @@ function checkDeploy(
   return ok({ type: 'deploy', deployment })
 }
 
-/** All aliases switch or none: every address is deployed, no alias occurs twice, no layout goes back. */
+function checkApprove(run: Run, address: Uint8Array, { signer }: CommandGiver): Checked {
+  const version = versionAt(run, address)
+  if (version === undefined) return refused('CONTRACT_UNKNOWN', bytesToHex(address))
+  const approver = checkApprover(run.kernel.overlay, version, signer)
+  if (!approver.ok) return approver
+  return ok({ type: 'approve', address, approver: approver.value })
+}
+
+/** From the block's end on the version cannot be switched to; where it is active it stays so. */
+function checkWithdraw(run: Run, address: Uint8Array): Checked {
+  if (!isApproved(run, address)) return refused('NOT_APPROVED', bytesToHex(address))
+  return ok({ type: 'withdrawApproval', address })
+}
+
+/** By the state and the commands accepted before in this block. */
+function isApproved(run: Run, address: Uint8Array): boolean {
+  let approved = readApproval(run.kernel.overlay, address) !== undefined
+  for (const command of pending(run)) {
+    if (command.type !== 'approve' && command.type !== 'withdrawApproval') continue
+    if (equalBytes(command.address, address)) approved = command.type === 'approve'
+  }
+  return approved
+}
+
+/**
+ * All aliases switch or none: every address is deployed and approved, no alias occurs twice or changes its
+ * vendor, no layout goes back, and no pending timer loses its method.
+ */
 function checkActivate(run: Run, addresses: Uint8Array[], charge: Charge): Checked {
   if (addresses.length === 0 || addresses.length > activationsMax) {
     return refused('ARGUMENT_INVALID', `1 to ${activationsMax} addresses`)
@@ -145,12 +197,31 @@ function checkActivate(run: Run, addresses: Uint8Array[], charge: Charge): Check
     if (version === undefined) return refused('CONTRACT_UNKNOWN', bytesToHex(address))
     if (aliases.has(version.alias)) return refused('ARGUMENT_INVALID', `alias twice: ${version.alias}`)
     aliases.add(version.alias)
+    if (!isApproved(run, address)) return refused('NOT_APPROVED', `${version.alias} ${bytesToHex(address)}`)
+    if (belongsToAnother(run.kernel, version.alias, version.vendor)) {
+      return refused('ALIAS_TAKEN', version.alias)
+    }
+    const orphan = orphanedTimer(run, version, charge)
+    if (orphan !== undefined) return refused('TIMERS_PENDING', `${version.alias}.${orphan}`)
     const fuel = migrationFuel(run, version)
     if (fuel === 'LAYOUT_REFUSED') return refused('LAYOUT_REFUSED', version.alias)
     // Paid now by the commanding transaction; the migration runs at the end of the block.
     charge(fuel)
   }
   return ok({ type: 'activate', transactionId: run.id, addresses })
+}
+
+/** Fuel for each pending timer of the chain that is looked at. */
+const timerLookPrice = 1_000
+
+/** A timer method that is waited for and that the new version does not have. */
+function orphanedTimer(run: Run, version: Version, charge: Charge): string | undefined {
+  const { kernel } = run
+  if (readAlias(kernel.overlay, version.alias) === undefined) return undefined
+  const { methods } = manifestOf(kernel, version.manifestHash)
+  const looked = pendingMethods(kernel.overlay, version.alias)
+  charge(looked.rows * timerLookPrice)
+  return looked.methods.find((name) => methods.get(name)?.kind !== 'timer')
 }
 
 /** Fuel bound of the migration that a switch needs, 0 for none. */

@@ -15,6 +15,8 @@ export const store = {
   alias: '$alias',
   /** Address -> what was deployed there. */
   code: '$code',
+  /** Address -> who approved that version, and when. */
+  approval: '$approval',
   /** SHA-256 of a manifest, module or page that the chain keeps -> its length u32 LE. */
   attachment: '$attachment',
   /** Alias ‖ table u8 -> migrate version u16 LE of the code that first wrote the table. */
@@ -94,6 +96,18 @@ export interface CodeRow {
   manifest: Uint8Array
   code: Uint8Array
   vendor: Uint8Array
+  height: bigint
+}
+
+export const approvalRow: Schema = {
+  struct: [
+    ['approver', { fixed: 32 }],
+    ['height', 'u64'],
+  ],
+}
+export interface ApprovalRow {
+  /** A person; the kernel's entity for what the chain was founded with. */
+  approver: Uint8Array
   height: bigint
 }
 

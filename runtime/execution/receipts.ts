@@ -35,6 +35,19 @@ export function receiptOf(run: Run, outcome: Outcome): Receipt {
 }
 
 /**
+ * Why a call failed. When a contract aborts because the kernel refused its command, the kernel's code is
+ * the answer that the sender can act on: what is wrong with the module, not that governance said no.
+ */
+export function failureOf(
+  run: Run,
+  code: ErrorCode,
+  detail: string | undefined,
+): { code: ErrorCode; detail?: string } {
+  if (run.refusal === undefined || code !== 'CONTRACT_ABORTED') return { code, detail }
+  return run.refusal
+}
+
+/**
  * Printable ASCII of at most 512 characters: what a contract says about a refusal is not trusted to be
  * either.
  */

@@ -71,6 +71,7 @@ const imports = `
   (import "wardchain_v1" "log_write" (func $log_write (param i32 i32)))
   (import "wardchain_v1" "contract_call"
     (func $contract_call (param i32 i32 i32 i32 i32 i32 i64 i32) (result i32)))
+  (import "wardchain_v1" "answer_frozen_since" (func $answer_frozen_since (result i64)))
   (import "wardchain_v1" "timer_set" (func $timer_set (param i64 i32 i32 i32 i32 i64)))
   (import "wardchain_v1" "timer_cancel" (func $timer_cancel (param i32) (result i32)))
   (import "wardchain_v1" "sha256" (func $sha256 (param i32 i32)))

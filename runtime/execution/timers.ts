@@ -81,6 +81,19 @@ export function dueTimers(kernel: Kernel, limit: number): DueTimer[] {
     .sort((left, right) => Number(left.due - right.due) || compareBytes(left.id, right.id))
 }
 
+/** Timer methods that an alias waits for, sorted, and how many timers of the chain were looked at. */
+export function pendingMethods(state: StateReader, alias: string): { methods: string[]; rows: number } {
+  if (timerCount(state, alias) === 0) return { methods: [], rows: 0 }
+  const rows = state.scan(store.timer, table, partition, 0n, orderMax, timersTotalMax)
+  const own = rows
+    .map(({ value }) => decodeRow<TimerRow>(timerRow, value))
+    .filter((row) => row.alias === alias)
+  return { methods: [...new Set(own.map(({ method }) => method))].sort(), rows: rows.length }
+}
+
+/** No chain has so many: every contract of a large hospital at its own bound. */
+const timersTotalMax = 1_000_000
+
 /** Due time of the first timer; undefined when there is none. */
 export function firstDue(state: StateReader): bigint | undefined {
   const [first] = state.scan(store.timer, table, partition, 0n, orderMax, 1)

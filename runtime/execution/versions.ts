@@ -4,9 +4,10 @@ import { compareBytes, utf8, utf8ToText } from '../protocol/bytes.js'
 import { decodeManifest, type Manifest } from '../protocol/manifest.js'
 import { orderMax, type IndexReader } from '../state/store-interface.js'
 import { Overlay } from '../state/overlay.js'
-import { activeContract, readAlias, readCode } from './contracts.js'
+import { activeContract, frozenSince, readAlias, readCode } from './contracts.js'
 import { createKernel } from './kernel.js'
-import { codeIndex, store, type AliasRow } from './kernel-tables.js'
+import { readApproval } from './approvals.js'
+import { codeIndex, store, type AliasRow, type ApprovalRow } from './kernel-tables.js'
 import type { ModuleCache } from './module-cache.js'
 import { NodeFault, type ExecutionPorts, type ParentState } from './ports.js'
 
@@ -20,6 +21,8 @@ export interface VersionInfo {
   /** Heights at which the alias was switched to it, oldest first. */
   activatedAt: number[]
   active: boolean
+  /** Who approved it and at which height; absent: nobody has. */
+  approval?: ApprovalRow
   /**
    * Height since which code of a newer layout writes other tables: what this version reads is as of then.
    * Absent while its layout is the active one.
@@ -80,13 +83,12 @@ function versionAt(
     active: alias !== undefined && compareBytes(alias.active, address) === 0,
   }
   const frozen = frozenSince(alias, manifest.value.migrateVersion)
-  return frozen === undefined ? info : { ...info, frozenSince: frozen }
-}
-
-/** Height of the first switch to a layout newer than this one. */
-export function frozenSince(alias: AliasRow | undefined, migrateVersion: number): number | undefined {
-  const next = alias?.history.find((entry) => entry.migrateVersion > migrateVersion)
-  return next === undefined ? undefined : Number(next.height)
+  const approval = readApproval(state, address)
+  return {
+    ...info,
+    ...(approval === undefined ? {} : { approval }),
+    ...(frozen === undefined ? {} : { frozenSince: frozen }),
+  }
 }
 
 /** Active contracts whose manifest calls this alias: who is touched when it switches. Sorted by alias. */

@@ -229,6 +229,27 @@ export const errorTable = {
     'Too few institution keys signed this. Nothing was changed. Collect the signatures that the genesis document asks for.',
   ),
 
+  NOT_APPROVED: entry(
+    140,
+    'This version has no approval of the hospital. Nothing was switched; the active versions go on. A person with that grant approves it, then activate again.',
+  ),
+  APPROVAL_REFUSED: entry(
+    141,
+    'Two persons are needed: a version is approved by a person of the hospital who is not its vendor. Nothing was approved; ask another person with that grant.',
+  ),
+  VENDOR_REQUIRED: entry(
+    142,
+    'Only an identity that is enrolled as a vendor deploys, under its own signature. Nothing was deployed. Ask an administrator to enrol the vendor key.',
+  ),
+  ALIAS_TAKEN: entry(
+    143,
+    'The active version of this alias is of another vendor. Nothing was deployed or switched. Use an alias of your own.',
+  ),
+  TIMERS_PENDING: entry(
+    144,
+    'Timers of this alias wait for a method that the new version does not have. Nothing was switched. Ship the method, or activate when the timers have run.',
+  ),
+
   // 200..299: the local node and its screens.
   KEYSLOT_REJECTED: entry(
     200,

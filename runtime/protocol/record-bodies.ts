@@ -290,10 +290,17 @@ export const kernelCommandTag = {
   issueTicket: 54,
   revokeTicket: 55,
   redeemTicket: 56,
+  approve: 9,
+  withdrawApproval: 10,
+  checkActivation: 11,
 } as const
 export const kernelCommandSchemas: ReadonlyMap<number, Schema> = new Map<number, Schema>([
   [kernelCommandTag.liftQuarantine, { struct: [['alias', 'string']] }],
   [kernelCommandTag.erasePatient, { struct: [['patient', patient]] }],
+  [kernelCommandTag.approve, { struct: [['address', fixed32]] }],
+  [kernelCommandTag.withdrawApproval, { struct: [['address', fixed32]] }],
+  /** Would `activate` be accepted now? Switches nothing; asked when an activation is scheduled. */
+  [kernelCommandTag.checkActivation, { struct: [['addresses', { vec: fixed32 }]] }],
   [
     kernelCommandTag.deploy,
     {

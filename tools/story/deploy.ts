@@ -1,18 +1,12 @@
-// Deploying rules and the clinical page by transactions: the vendor signs the deployment, the
-// administrator activates.
-import {
-  decodeManifest,
-  contractAddress,
-  bytesToHex,
-  hexToBytes,
-  type GenesisContract,
-} from '../../runtime/protocol/index.js'
+// Deploying rules and the clinical page by transactions: the vendor signs each version, the administrator
+// approves it, and one transaction activates them all.
+import { bytesToHex, hexToBytes, type GenesisContract } from '../../runtime/protocol/index.js'
 import { readFileSync } from 'node:fs'
-import { sha256 } from '../../host/keys/crypto.js'
 import type { ApiClient } from '../../host/api/client.js'
 import type { NodeStatus, Outcome, Proposal, ReceiptView } from '../../host/api/node-port.js'
 import { CommandError } from '../ward/command-error.js'
 import { must } from '../ward/connect.js'
+import { activateCall, approveCall, newVersion } from '../ward/governance-calls.js'
 import { distFolder, readContract } from '../ward/system-contracts.js'
 import { encodeText, type StoryNetwork } from './network.js'
 
@@ -49,52 +43,46 @@ export async function signed(
 const describe = (proposal: Proposal): string =>
   proposal.type === 'call' ? `${proposal.target}.${proposal.method}` : 'append'
 
-export async function deployAll(network: StoryNetwork, vendorNode: string): Promise<Deployment[]> {
-  const vendor = await network.signIn(vendorNode, 'vendor')
-  const { password } = network.person('vendor')
-  const status = must((await vendor.status()) as Outcome<NodeStatus>)
-  const deployments: Deployment[] = []
-  for (const contract of [...ruleNames.map(readContract), readPage()]) {
-    deployments.push(await deploy(vendor, contract, status.chainId, password))
-  }
-  await vendor.signOut()
-  const admin = await network.signIn(vendorNode, 'admin')
+/** The vendor signs each version, the administrator approves each, one transaction switches them all. */
+export async function deployAll(network: StoryNetwork, desk: string): Promise<Deployment[]> {
+  return deployVersions(network, desk, [...ruleNames.map(readContract), readPage()])
+}
+
+export async function deployVersions(
+  network: StoryNetwork,
+  desk: string,
+  contracts: readonly GenesisContract[],
+): Promise<Deployment[]> {
+  const deployments = await deployAndApprove(network, desk, contracts)
+  const admin = await network.signIn(desk, 'admin')
   const addresses = deployments.map((deployment) => deployment.address)
-  const activate: Proposal = {
-    type: 'call',
-    target: 'ward/governance',
-    method: 'activate',
-    args: { addresses },
-  }
-  await signed(admin, activate, network.person('admin').password)
+  await signed(admin, activateCall(addresses), network.person('admin').password)
   await admin.signOut()
   return deployments
 }
 
-async function deploy(
-  vendor: ApiClient,
-  contract: GenesisContract,
-  chainId: string,
-  password: string,
-): Promise<Deployment> {
-  const manifest = decodeManifest(contract.manifest)
-  if (!manifest.ok)
-    throw new CommandError(manifest.code, `the built manifest does not decode: ${manifest.detail ?? ''}`)
-  const { alias, version } = manifest.value
-  const manifestHash = sha256(contract.manifest)
-  const codeHash = sha256(contract.code)
-  const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
-  const proposal: Proposal = {
-    type: 'call',
-    target: 'ward/governance',
-    method: 'deploy',
-    args: { manifest: bytesToHex(manifestHash), code: bytesToHex(codeHash) },
-    attachments: [base64(contract.manifest), base64(contract.code)],
+/** Two persons: the vendor deploys, the administrator approves. Nothing is switched. */
+export async function deployAndApprove(
+  network: StoryNetwork,
+  desk: string,
+  contracts: readonly GenesisContract[],
+): Promise<Deployment[]> {
+  const vendor = await network.signIn(desk, 'vendor')
+  const status = must((await vendor.status()) as Outcome<NodeStatus>)
+  const chainId = hexToBytes(status.chainId) ?? new Uint8Array(32)
+  const deployments: Deployment[] = []
+  for (const contract of contracts) {
+    const { manifest, address, deploy } = newVersion(contract, chainId)
+    await signed(vendor, deploy, network.person('vendor').password)
+    deployments.push({ alias: manifest.alias, version: manifest.version, address: bytesToHex(address) })
   }
-  await signed(vendor, proposal, password)
-  const chain = hexToBytes(chainId) ?? new Uint8Array(32)
-  const address = contractAddress(sha256, { chainId: chain, alias, manifestHash, codeHash })
-  return { alias, version, address: bytesToHex(address) }
+  await vendor.signOut()
+  const admin = await network.signIn(desk, 'admin')
+  for (const { address } of deployments) {
+    await signed(admin, approveCall(address), network.person('admin').password)
+  }
+  await admin.signOut()
+  return deployments
 }
 
 /** A grant to append: one source, some codes of one kind, one patient or any. */

@@ -3,7 +3,7 @@ import { pointer, takeResult, utf8, Bytes } from './bytes'
 import { Reader, Writer } from './borsh'
 import { CALL_NOT_GRANTED } from './codes'
 import { Context } from './context'
-import { contract_call, refuse, timer_cancel, timer_set } from './env'
+import { answer_frozen_since, contract_call, refuse, timer_cancel, timer_set } from './env'
 
 const READ_ONLY: i32 = 1
 const CATCH: i32 = 2
@@ -15,17 +15,27 @@ export class CallResult {
     public value: Bytes,
   ) {}
 
+  /**
+   * 0, or the height as of which the answer is: a former version answered from tables that nobody writes
+   * any more since then.
+   */
+  frozenSince: u64 = 0
+
   get ok(): bool {
     return this.code == 0
   }
 }
 
 function invoke(target: string, method: string, args: Bytes, fuel: i64, flags: i32): i32 {
-  const alias = utf8(target)
+  return invokeTarget(utf8(target), method, args, fuel, flags)
+}
+
+/** `target`: alias as UTF-8, or the 32 bytes of an address. */
+function invokeTarget(target: Bytes, method: string, args: Bytes, fuel: i64, flags: i32): i32 {
   const name = utf8(method)
   return contract_call(
-    pointer(alias),
-    alias.length,
+    pointer(target),
+    target.length,
     pointer(name),
     name.length,
     pointer(args),
@@ -47,9 +57,19 @@ export function ask(target: string, method: string, args: Writer): Bytes {
 
 /** Calls another contract; its failure is undone and comes back as a code. `fuel` 0: all that is left. */
 export function tryCall(target: string, method: string, args: Writer, fuel: i64 = 0): CallResult {
-  const length = invoke(target, method, args.finish(), fuel, CATCH)
+  return resultOf(invoke(target, method, args.finish(), fuel, CATCH))
+}
+
+/** `tryCall` of one version by its 32-byte address; one that is not active answers and cannot write. */
+export function tryCallVersion(address: Bytes, method: string, args: Writer, fuel: i64 = 0): CallResult {
+  return resultOf(invokeTarget(address, method, args.finish(), fuel, CATCH))
+}
+
+function resultOf(length: i32): CallResult {
   if (length < 0) return new CallResult(-length, new StaticArray<u8>(0))
-  return new CallResult(0, takeResult(length))
+  const result = new CallResult(0, takeResult(length))
+  result.frozenSince = answer_frozen_since() as u64
+  return result
 }
 
 /** Calls this contract's own method at a block time; returns the timer's id. */

@@ -88,6 +88,8 @@ export declare function contract_call(
   fuel: i64,
   flags: i32,
 ): i32
+@external('wardchain_v1', 'answer_frozen_since')
+export declare function answer_frozen_since(): i64
 @external('wardchain_v1', 'timer_set')
 export declare function timer_set(
   due: i64,

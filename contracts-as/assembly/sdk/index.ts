@@ -14,7 +14,7 @@ export {
   Records,
   RecordTrigger,
 } from './records'
-export { ask, call, CallResult, cancelTimer, requireGrant, setTimer, tryCall } from './calls'
+export { ask, call, CallResult, cancelTimer, requireGrant, setTimer, tryCall, tryCallVersion } from './calls'
 export { Alert, AlertInput, AlertOutcome, AlertReceipt, Severity } from './alerts'
 export { Decimal } from './decimal'
 export { ageInYears, dateOf, HOUR, MINUTE } from './calendar'

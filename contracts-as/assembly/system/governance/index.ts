@@ -1,8 +1,19 @@
 // `ward/governance`: the only contract that commands the kernel. Each method asks `ward/policy`, then hands
 // over one command (u8 tag ‖ Borsh body), which the kernel checks at once and applies at the block
 // boundary.
-import { answer, Context, emitEvent, entityOf, input, requireGrant, refuse, Writer } from '../../sdk'
+import {
+  answer,
+  Bytes,
+  Context,
+  emitEvent,
+  entityOf,
+  input,
+  refuse,
+  requireGrant,
+  Writer,
+} from '../../sdk'
 import { kernel_command } from '../../sdk/env'
+import { cancelSchedule, listSchedules, schedule, takeSchedule } from './schedules'
 
 const ALIAS = 'ward/governance'
 const ADDRESSES_MAX: i32 = 64
@@ -23,6 +34,9 @@ namespace Command {
   export const IssueTicket: u8 = 54
   export const RevokeTicket: u8 = 55
   export const RedeemTicket: u8 = 56
+  export const Approve: u8 = 9
+  export const WithdrawApproval: u8 = 10
+  export const CheckActivation: u8 = 11
 }
 
 /**
@@ -39,21 +53,82 @@ export function deploy(): void {
   emitEvent('deployed', new Writer().fixed(manifest).fixed(code))
 }
 
-/** {addresses}: several aliases switch together at the block's end, or none. */
+/**
+ * {address}: the hospital's word for a version that its vendor signed by deploying it. The kernel sees to
+ * it that these are two.
+ */
+export function approve(): void {
+  allowed('approve')
+  const address = onlyFixed(32)
+  issue(new Writer().u8(Command.Approve).fixed(address))
+  emitEvent('approved', new Writer().fixed(address))
+}
+
+/** {address}: nothing switches to this version any more; where it is active it stays so. */
+export function withdrawApproval(): void {
+  allowed('withdrawApproval')
+  const address = onlyFixed(32)
+  issue(new Writer().u8(Command.WithdrawApproval).fixed(address))
+  emitEvent('approval-withdrawn', new Writer().fixed(address))
+}
+
+/**
+ * {addresses, at} -> {schedule}: several aliases switch together or none, at the end of this block, or of
+ * the first block at or after block time `at` (ms). What could not be switched now is not scheduled either.
+ */
 export function activate(): void {
-  allowed('activate')
+  const context = allowed('activate')
   const reader = input()
   const count = reader.count(ADDRESSES_MAX)
-  const command = new Writer().u8(Command.Activate).u32(count)
-  const event = new Writer().u32(count)
-  for (let index = 0; index < count; index++) {
-    const address = reader.fixed(32)
-    command.fixed(address)
-    event.fixed(address)
-  }
+  const addresses: Bytes[] = []
+  for (let index = 0; index < count; index++) addresses.push(reader.fixed(32))
+  const at = reader.u64()
   reader.end()
-  issue(command)
-  emitEvent('activated', event)
+  if (at <= context.time) {
+    issue(addressList(new Writer().u8(Command.Activate), addresses))
+    emitEvent('activated', addressList(new Writer(), addresses))
+    return answer(new Writer().option(null))
+  }
+  issue(addressList(new Writer().u8(Command.CheckActivation), addresses))
+  const id = schedule(context, at, addresses)
+  emitEvent('activation-scheduled', new Writer().fixed(id).u64(at))
+  answer(new Writer().option(id))
+}
+
+/** Timer {at, schedule}: switches what was scheduled; a refusal leaves the schedule to be seen and cancelled. */
+export function activateScheduled(): void {
+  const reader = input()
+  const at = reader.u64()
+  const addresses = takeSchedule(at, reader.fixed(32))
+  issue(addressList(new Writer().u8(Command.Activate), addresses))
+  emitEvent('activated', addressList(new Writer(), addresses))
+}
+
+/** {schedule}: it will not happen, or is forgotten when it failed. */
+export function cancelActivation(): void {
+  allowed('activate')
+  const id = onlyFixed(32)
+  cancelSchedule(id)
+  emitEvent('activation-cancelled', new Writer().fixed(id))
+}
+
+/** -> {schedules: [{schedule, at, by, addresses}]}, the earliest first. */
+export function scheduled(): void {
+  answer(listSchedules())
+}
+
+function addressList(writer: Writer, addresses: Bytes[]): Writer {
+  writer.u32(addresses.length)
+  for (let index = 0; index < addresses.length; index++) writer.fixed(addresses[index])
+  return writer
+}
+
+/** The whole argument is one field of this length. */
+function onlyFixed(count: i32): Bytes {
+  const reader = input()
+  const value = reader.fixed(count)
+  reader.end()
+  return value
 }
 
 /** {kind, publicKey} -> {entity}: a new identity, named by its first key. */

@@ -89,6 +89,8 @@ function setAdminCount(count: u32): void {
 export function addBuiltInGrants(): void {
   call('admin', 'ward/policy', ['assignRole', 'removeRole', 'grant', 'revoke'])
   call('admin', 'ward/governance', [
+    'approve',
+    'withdrawApproval',
     'activate',
     'enrol',
     'addKey',
