@@ -5,6 +5,7 @@ import {
   encodeReceipt,
   encodeResult,
   utf8ToText,
+  type Bundle,
   type Payload,
   type Validator,
 } from '../../runtime/protocol/index.js'
@@ -26,6 +27,8 @@ export interface FinalParts {
   height: number
   header: Uint8Array
   payload: Payload
+  /** The bundles of `payload`, decoded, by their very bytes. */
+  decodedBundle: (bytes: Uint8Array) => Bundle | undefined
   result: Uint8Array
   certificate: Uint8Array
   executed: ExecutedBlock
@@ -36,7 +39,7 @@ export interface FinalParts {
 
 export function buildBlockWrite(parts: FinalParts): BlockWrite {
   const { executed } = parts
-  const detached = detachPayload(parts.payload)
+  const detached = detachPayload(parts.payload, parts.decodedBundle)
   const deployed: AttachmentWrite[] = executed.attachments.map(({ hash, content }) => ({
     hash,
     bytes: content,

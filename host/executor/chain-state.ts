@@ -13,9 +13,11 @@ import {
 } from '../../runtime/state/index.js'
 import type { ChainReader } from '../store/store-types.js'
 import { RecordCache } from './record-cache.js'
+import { RowCache } from './row-cache.js'
 
 export class ChainState implements ParentState {
   private readonly cache = new RecordCache()
+  private readonly rows = new RowCache()
 
   constructor(
     private readonly store: ChainReader,
@@ -23,7 +25,7 @@ export class ChainState implements ParentState {
   ) {}
 
   get(table: string, key: Uint8Array): Uint8Array | undefined {
-    if (table !== tables.record) return this.store.get(table, key)
+    if (table !== tables.record) return this.rows.get(table, key, () => this.store.get(table, key))
     return this.cache.row(key, () => this.store.get(table, key))
   }
 
@@ -43,6 +45,7 @@ export class ChainState implements ParentState {
   /** A block became final: what it added is likely to be read next. */
   onCommit(executed: ExecutedBlock, hasErasure: boolean): void {
     this.cache.onCommit(executed, hasErasure)
+    this.rows.onCommit(executed.writeSet.state, hasErasure)
   }
 
   bodyOf(recordId: Uint8Array): RecordBody | 'erased' | undefined {

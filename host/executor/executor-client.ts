@@ -10,6 +10,11 @@ const stackMiB = 64
  * here.
  */
 const heapMiBMax = 2_048
+/**
+ * Room for what one block makes and drops again: with the engine's own 16 MiB most of a block's records would
+ * be copied twice by the collector before they are dropped.
+ */
+const youngHeapMiB = 96
 /** No admitted block takes a tenth of this on the slowest supported machine: past it the thread is stuck. */
 const executeMsMax = 60_000
 
@@ -34,7 +39,11 @@ export class ExecutorClient {
    */
   constructor(onFault: (error: Error, running: ExecutorMethod | undefined) => void) {
     this.worker = new Worker(new URL('./executor-thread.js', import.meta.url), {
-      resourceLimits: { stackSizeMb: stackMiB, maxOldGenerationSizeMb: heapMiBMax },
+      resourceLimits: {
+        stackSizeMb: stackMiB,
+        maxOldGenerationSizeMb: heapMiBMax,
+        maxYoungGenerationSizeMb: youngHeapMiB,
+      },
     })
     this.worker.on('message', (reply: ExecutorReply) => this.onReply(reply))
     this.fail = (cause: unknown): void => {

@@ -20,7 +20,6 @@ import {
   executeBlock,
   executeGenesis,
   warmModules,
-  type BlockOutcome,
   type ExecutedBlock,
   type ModuleCache,
 } from '../../runtime/execution/index.js'
@@ -29,7 +28,7 @@ import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consen
 import { sha256, verifySignature } from '../keys/crypto.js'
 import { openChainStore, type ChainStore } from '../store/index.js'
 import { buildBlockWrite, changedAliases, genesisBlockWrite, genesisNote } from './block-write.js'
-import { BundleCache } from './bundle-cache.js'
+import { BundleCache, bundleKeyOf } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
 import { ChainQueries } from './chain-queries.js'
 import { keyChanges } from './key-changes.js'
@@ -54,9 +53,13 @@ const ports = { hash: sha256, verify: verifySignature }
 
 /** A block that was executed and may still become final. */
 interface Candidate {
-  block: FinalBlock['block']
   executed: ExecutedBlock
+  payload: Payload
+  /** The payload's bundles, decoded. */
+  bundles: ReadonlyMap<Uint8Array, Bundle>
 }
+
+type Refusal = Extract<ReturnType<typeof executeBlock>, { ok: false }>
 
 /**
  * Several proposals of one height may be open at a time; more means that someone makes us work for
@@ -180,13 +183,14 @@ export class ExecutorCore {
       time: Math.max(now, this.tip.time + 1),
     }
     // The very same bytes, signature included: an id alone says nothing about another signature under it.
-    const known = this.bundles.find(bytes) !== undefined
+    const key = bundleKeyOf(bytes)
+    const known = this.bundles.find(key) !== undefined
     const admission = checkTransaction(this.state, bundle, at, ports, {
       verifySignature: !known,
       bundleBytes: bytes.length,
     })
     if (!admission.ok) return { ok: false, id, code: admission.code, detail: admission.detail ?? '' }
-    this.bundles.keep(bytes, bundle)
+    if (!known) this.bundles.keep(key, bundle)
     const { keyId, stream, sequence, lane } = admission.value
     const slot = `${bytesToHex(keyId)}:${stream}:${sequence}`
     const sender = bytesToHex(bundle.signed.transaction.sender)
@@ -203,21 +207,21 @@ export class ExecutorCore {
   }
 
   private decode(bytes: Uint8Array): Bundle | undefined {
-    const kept = this.bundles.find(bytes)
+    const kept = this.bundles.find(bundleKeyOf(bytes))
     if (kept) return kept
-    const decoded = decodeBundle(bytes, sha256)
-    return decoded.ok ? decoded.value : undefined
+    return decodedOf(bytes)
   }
 
   private execute(blockHash: Uint8Array, block: FinalBlock['block']): ExecutorCalls['execute'][1] {
     const key = bytesToHex(blockHash)
     const kept = this.candidates.get(key)
-    const executed = kept?.executed ?? this.run(block)
-    if (!executed.ok) return { ok: false, code: executed.code }
+    const candidate = kept ?? this.run(block)
+    if ('code' in candidate) return { ok: false, code: candidate.code }
     if (!kept) {
       if (this.candidates.size >= candidateCountMax) this.dropOldestCandidate()
-      this.candidates.set(key, { block, executed })
+      this.candidates.set(key, candidate)
     }
+    const { executed } = candidate
     return { ok: true, result: executed.result, resultHash: hashOfResult(executed) }
   }
 
@@ -228,30 +232,35 @@ export class ExecutorCore {
       validators: this.nextValidators,
       now,
       build: (height, time) => this.build({ bundles, height, time }),
-      execute: (header, payload) => this.runPayload(header, payload),
+      execute: (header, payload) => {
+        const candidate = this.runPayload(header, payload)
+        return 'code' in candidate ? candidate : candidate.executed
+      },
     })
   }
 
-  private run(block: FinalBlock['block']): BlockOutcome {
+  private run(block: FinalBlock['block']): Candidate | Refusal {
     const payload = decodePayload(block.payload)
     return payload.ok ? this.runPayload(block.header, payload.value) : { ok: false, code: payload.code }
   }
 
-  private runPayload(header: BlockHeader, payload: Payload): BlockOutcome {
+  private runPayload(header: BlockHeader, payload: Payload): Candidate | Refusal {
     // Only bundles whose exact bytes were checked here count: a leader may put another signature under a
     // known id.
-    const checked = new Map<Uint8Array, Bundle>()
-    const checkedIds = new Set<string>()
+    const checked = new Set<Bundle>()
+    const bundles = new Map<Uint8Array, Bundle>()
     for (const bytes of payload.lanes.flat()) {
-      const bundle = this.bundles.find(bytes)
-      if (!bundle) continue
-      checked.set(bytes, bundle)
-      checkedIds.add(bytesToHex(bundle.signed.id))
+      const known = this.bundles.find(bundleKeyOf(bytes))
+      if (known) checked.add(known)
+      const bundle = known ?? decodedOf(bytes)
+      if (bundle) bundles.set(bytes, bundle)
     }
-    return executeBlock({ header, payload }, this.state, this.cache, ports, {
-      signaturesChecked: (id) => checkedIds.has(id),
-      decodedBundle: (bytes) => checked.get(bytes),
+    const input = { header, payload }
+    const executed = executeBlock(input, this.state, this.cache, ports, {
+      decodedBundle: (bytes) => bundles.get(bytes),
+      signatureChecked: (bundle) => checked.has(bundle),
     })
+    return executed.ok ? { executed, payload, bundles } : executed
   }
 
   private dropOldestCandidate(): void {
@@ -264,20 +273,19 @@ export class ExecutorCore {
     const { blockHash, final, skipped } = request
     const { header } = final.block
     if (header.height <= this.tip.height) return this.commitReply([], [], nothingChanged)
-    const kept = this.candidates.get(bytesToHex(blockHash))
-    const executed = kept?.executed ?? this.run(final.block)
-    if (!executed.ok) throw new Error(`a certified block does not execute here: ${executed.code}`)
+    const candidate = this.candidates.get(bytesToHex(blockHash)) ?? this.run(final.block)
+    if ('code' in candidate) throw new Error(`a certified block does not execute here: ${candidate.code}`)
+    const { executed, payload, bundles } = candidate
     if (bytesToHex(hashOfResult(executed)) !== bytesToHex(request.resultHash)) {
       throw Object.assign(new Error('a certified block gives another result here'), {
         code: 'RESULT_DIVERGENCE',
       })
     }
-    const payload = decodePayload(final.block.payload)
-    if (!payload.ok) throw new Error(`a certified block has no payload: ${payload.code}`)
     const write = buildBlockWrite({
       header: encodeHeader(header),
       height: header.height,
-      payload: payload.value,
+      payload,
+      decodedBundle: (bytes) => bundles.get(bytes),
       result: encodeResult(executed.result),
       certificate: encodeCertificate(final.certificate),
       executed,
@@ -288,7 +296,7 @@ export class ExecutorCore {
     this.tree.accept(executed.tree)
     this.state.onCommit(executed, (write.erasedPatients ?? []).length > 0)
     this.candidates.clear()
-    this.bundles.forget(executed.transactionIds.map(bytesToHex))
+    this.bundles.forget(executed.transactionIds)
     this.advance(blockHash, request.resultHash, final, skipped, executed)
     const receipts = receiptEntries(executed.receiptsDecoded, header.height, header.time)
     return this.commitReply(receipts, executed.records.map(ledgerEntry), {
@@ -345,6 +353,11 @@ const nothingChanged = {
 }
 
 const noteName = (table: string, key: Uint8Array): string => `${table}:${bytesToHex(key)}`
+
+function decodedOf(bytes: Uint8Array): Bundle | undefined {
+  const decoded = decodeBundle(bytes, sha256)
+  return decoded.ok ? decoded.value : undefined
+}
 
 function hashOfResult(executed: ExecutedBlock): Uint8Array {
   return resultHashOf(sha256, encodeResult(executed.result))

@@ -80,7 +80,11 @@ export class RecordCache {
   /** Takes in what a final block added. */
   onCommit(executed: ExecutedBlock, hasErasure: boolean): void {
     if (hasErasure) return this.clear()
-    for (const { id, body } of executed.records) keep(this.bodies, bytesToText(id), body, recordCountMax)
+    for (const { id, body } of executed.records) {
+      // A copy: the content may be a view of a bundle or a whole payload, which would stay with it.
+      const kept = { salt: body.salt, content: body.content.slice() }
+      keep(this.bodies, bytesToText(id), kept, recordCountMax)
+    }
     for (const { store, key, value } of executed.writeSet.state) {
       if (store !== tables.record || key[0] !== 0 || value === undefined) continue
       keep(this.rows, bytesToText(key.subarray(1)), value, recordCountMax)

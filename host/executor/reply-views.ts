@@ -34,6 +34,7 @@ export function ledgerEntry(record: LedgerRecord): LedgerEntry {
     author: record.author,
     origin: record.origin ?? null,
     supersedes: record.header.supersedes ?? null,
-    body: record.body.content,
+    // A copy: the content may be a view of a whole payload, which would travel with it.
+    body: record.body.content.slice(),
   }
 }

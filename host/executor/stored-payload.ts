@@ -4,7 +4,6 @@
 import {
   asArrayOfBytes,
   concatBytes,
-  decodeBundle,
   decodeCbor,
   decodeSignedTransaction,
   encodeBundle,
@@ -24,16 +23,18 @@ export interface DetachedPayload {
   attachments: AttachmentWrite[]
 }
 
-/** Splits a valid payload (it was executed) into what stays in the block and what rests beside it. */
-export function detachPayload(payload: Payload): DetachedPayload {
+/** Splits a payload that was executed into what stays in the block and what rests beside it. */
+export function detachPayload(
+  payload: Payload,
+  decodedBundle: (bytes: Uint8Array) => Bundle | undefined,
+): DetachedPayload {
   const detached: DetachedPayload = { stored: new Uint8Array(0), bodies: [], attachments: [] }
   const lanes = payload.lanes.map((bundles) =>
     bundles.map((bytes) => {
-      const bundle = decodeBundle(bytes, sha256)
-      if (!bundle.ok)
-        throw new Error(`a block that was executed holds a bundle that is not one: ${bundle.code}`)
-      collect(bundle.value, detached)
-      return bundle.value.signed.bytes
+      const bundle = decodedBundle(bytes)
+      if (!bundle) throw new Error('a block that was executed holds a bundle that is not one')
+      collect(bundle, detached)
+      return bundle.signed.bytes
     }),
   )
   detached.stored = encodeCbor(lanes)

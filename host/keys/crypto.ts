@@ -4,14 +4,26 @@ import * as nodeCrypto from 'node:crypto'
 import sodium from 'sodium-native'
 import type { Hash, VerifySignature } from '../../runtime/protocol/index.js'
 
-type OneShotHash = (algorithm: string, bytes: Uint8Array, encoding: 'buffer') => Buffer
+type OneShotHash = (algorithm: string, bytes: Uint8Array, encoding: 'latin1') => string
 // crypto.hash exists from Node 20.12 and 21.7 on and is twice as fast as a Hash object for short inputs.
 const oneShot = (nodeCrypto as unknown as { hash?: OneShotHash }).hash
 
 /** SHA-256. */
 export const sha256: Hash = oneShot
-  ? (bytes) => oneShot('sha256', bytes, 'buffer')
+  ? (bytes) => bytesOfLatin1(oneShot('sha256', bytes, 'latin1'))
   : (bytes) => createHash('sha256').update(bytes).digest()
+
+/** SHA-256 as text, one char a byte: the key of a Map costs no array. */
+export const sha256Text: (bytes: Uint8Array) => string = oneShot
+  ? (bytes) => oneShot('sha256', bytes, 'latin1')
+  : (bytes) => createHash('sha256').update(bytes).digest('binary')
+
+/** Text and a loop cost half of what a Buffer costs, and the collector moves the result cheaply. */
+function bytesOfLatin1(text: string): Uint8Array {
+  const bytes = new Uint8Array(32)
+  for (let index = 0; index < 32; index += 1) bytes[index] = text.charCodeAt(index)
+  return bytes
+}
 
 /** Ed25519 by libsodium, which refuses small-order keys and non-canonical signatures. Never throws. */
 export const verifySignature: VerifySignature = (publicKey, message, signature) => {

@@ -91,17 +91,18 @@ function checkBundle(
   const decoded = kept === undefined ? decodeBundle(bytes, kernel.hash) : ok(kept)
   if (!decoded.ok) return decoded
   const bundle = decoded.value
-  const id = bytesToHex(bundle.signed.id)
   const at = { chainId: kernel.chain.chainId, height: header.height, time: header.time }
-  const verifySignature = options.signaturesChecked?.(id) !== true
+  const verifySignature = options.signatureChecked?.(bundle) !== true
   const admission = checkTransaction(kernel.overlay, bundle, at, kernel.ports, {
     verifySignature,
     bundleBytes: bytes.length,
   })
-  if (!admission.ok) return refused(admission.code, id)
+  if (!admission.ok) return refused(admission.code, bytesToHex(bundle.signed.id))
   const { fuelReserved, keyId, stream, sequence } = admission.value
-  if (admission.value.lane !== lane) return refused('LANE_WRONG', id)
-  if (!meter.admit(lane, bytes.length, fuelReserved)) return refused('LANE_FULL', id)
+  if (admission.value.lane !== lane) return refused('LANE_WRONG', bytesToHex(bundle.signed.id))
+  if (!meter.admit(lane, bytes.length, fuelReserved))
+    return refused('LANE_FULL', bytesToHex(bundle.signed.id))
   const verdict = useSequence(kernel.overlay, keyId, stream, sequence)
-  return verdict === 'OK' ? ok({ bundle, fuelReserved }) : refused(verdict, id)
+  if (verdict !== 'OK') return refused(verdict, bytesToHex(bundle.signed.id))
+  return ok({ bundle, fuelReserved })
 }

@@ -171,7 +171,7 @@ function appendRounds(
     const input = world.propose(bundles)
     const decoded = bundles.map((bytes) => world.bundle(bytes))
     let next = 0
-    const options = { signaturesChecked: () => true, decodedBundle: () => decoded[next++] }
+    const options = { signatureChecked: () => true, decodedBundle: () => decoded[next++] }
     let outcome: ReturnType<typeof executeBlock> | undefined
     const us = timeUs(() => (outcome = executeBlock(input, world.chain, world.cache, ports, options)))
     if (outcome === undefined || !outcome.ok) throw new Error('an invalid block')

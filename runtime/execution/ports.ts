@@ -107,10 +107,10 @@ export interface BlockInput {
 }
 
 export interface BlockOptions {
-  /** True when this replica checked the signature of that transaction before (id as lower-case hex). */
-  signaturesChecked?: (txIdHex: string) => boolean
   /** A bundle that this replica decoded before, by its bytes; saves the second strict decoding. */
   decodedBundle?: (bytes: Uint8Array) => Bundle | undefined
+  /** True when this replica checked the signature of exactly this bundle before. */
+  signatureChecked?: (bundle: Bundle) => boolean
   /** Receives frames and host calls as they happen; changes nothing. */
   trace?: TraceSink
 }

@@ -179,7 +179,7 @@ export function replayTransaction(
   const events: TraceEvent[] = []
   const outcome = executeBlock(input, preState, cache, ports, {
     // The block is certified: its signatures were checked by a quorum.
-    signaturesChecked: () => true,
+    signatureChecked: () => true,
     trace: (event) => {
       if (equalBytes(event.transactionId, transactionId)) events.push(event)
     },

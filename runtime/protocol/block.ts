@@ -1,5 +1,5 @@
 // Block header, payload and result. A block is ordered before its result exists; votes are on the pair.
-import { decodeCbor, encodeCbor, type CborValue } from './cbor.js'
+import { decodeCbor, decodeCborShared, encodeCbor, type CborValue } from './cbor.js'
 import { asArray, asBytes, asMap, asUint, FieldError } from './fields.js'
 import { hashWithDomain, listRoot, type Hash } from './hash.js'
 import { laneCount } from './lanes.js'
@@ -94,11 +94,12 @@ export function encodePayload(payload: Payload): Uint8Array {
   return encodeCbor(payload.lanes)
 }
 
+/** The bundles are views of `bytes`: what is kept or sent to another thread is copied first. */
 export function decodePayload(
   bytes: Uint8Array,
 ): Result<Payload, 'PAYLOAD_MALFORMED' | 'PAYLOAD_TOO_LARGE'> {
   if (bytes.length > payloadBytesMax) return refused('PAYLOAD_TOO_LARGE')
-  const decoded = decodeCbor(bytes)
+  const decoded = decodeCborShared(bytes)
   if (!decoded.ok) return refused('PAYLOAD_MALFORMED', decoded.code)
   try {
     const lanes = asArray(decoded.value, laneCount, laneCount).map((group) =>

@@ -1,7 +1,7 @@
 // A signed transaction: COSE_Sign1 (RFC 9052, Ed25519) over a deterministic-CBOR payload, and the bundle
 // in which it travels with its record bodies and attachments.
-import { decodeCbor, encodeCbor, type CborMap, type CborValue } from './cbor.js'
-import { concatBytes, utf8 } from './bytes.js'
+import { decodeCborShared, encodeCbor, type CborMap, type CborValue } from './cbor.js'
+import { concatBytes, equalBytes, utf8 } from './bytes.js'
 import { asArray, asAscii, asBytes, asMap, asUint, FieldError } from './fields.js'
 import type { Hash } from './hash.js'
 import {
@@ -109,14 +109,14 @@ export function encodeSignedTransaction(payload: Uint8Array, signature: Uint8Arr
 
 /**
  * Decodes and checks the form of a signed transaction. The signature itself is checked by the caller,
- * once.
+ * once. Long fields are views of `bytes`, which nobody may change afterwards.
  */
 export function decodeSignedTransaction(
   bytes: Uint8Array,
   hash: Hash,
 ): Result<SignedTransaction, TransactionCode> {
   if (bytes.length > transactionBytesMax) return refused('TRANSACTION_TOO_LARGE')
-  const decoded = decodeCbor(bytes)
+  const decoded = decodeCborShared(bytes)
   if (!decoded.ok) return refused('TRANSACTION_MALFORMED', decoded.code)
   try {
     const [protectedPart, unprotected, payload, signature] = asArray(decoded.value, 4, 4)
@@ -125,7 +125,7 @@ export function decodeSignedTransaction(
       throw new FieldError('protected header')
     if (!(unprotected instanceof Map) || unprotected.size !== 0) throw new FieldError('unprotected header')
     const payloadBytes = asBytes(payload, 1, transactionBytesMax)
-    const inner = decodeCbor(payloadBytes)
+    const inner = decodeCborShared(payloadBytes)
     if (!inner.ok) return refused('TRANSACTION_MALFORMED', inner.code)
     const signingBytes = transactionSigningBytes(payloadBytes)
     return ok({
@@ -200,10 +200,13 @@ export function encodeBundle(
 export const bundleBytesMax =
   transactionBytesMax + 8 * bodyBytesMax + attachmentsPerTransactionMax * attachmentBytesMax
 
-/** Decodes a bundle and checks that each body and attachment is the one that the signer committed to. */
+/**
+ * Decodes a bundle and checks that each body and attachment is the one that the signer committed to. Long
+ * fields are views of `bytes`, which nobody may change afterwards.
+ */
 export function decodeBundle(bytes: Uint8Array, hash: Hash): Result<Bundle, BundleCode> {
   if (bytes.length > bundleBytesMax) return refused('TRANSACTION_TOO_LARGE')
-  const decoded = decodeCbor(bytes)
+  const decoded = decodeCborShared(bytes)
   if (!decoded.ok) return refused('BUNDLE_MALFORMED', decoded.code)
   try {
     const [transactionPart, bodiesPart, attachmentsPart] = asArray(decoded.value, 3, 3)
@@ -231,18 +234,14 @@ function checkCommitments(bundle: Bundle, hash: Hash): Result<Bundle, BundleCode
   if (attachmentHashes.length !== bundle.attachments.length) return refused('ATTACHMENT_MISMATCH', 'count')
   for (let index = 0; index < records.length; index += 1) {
     const { salt, content } = bundle.bodies[index]
-    if (!same(hash(concatBytes(salt, content)), records[index].bodyHash)) {
+    if (!equalBytes(hash(concatBytes(salt, content)), records[index].bodyHash)) {
       return refused('BODY_MISMATCH', `record ${index}`)
     }
   }
   for (let index = 0; index < attachmentHashes.length; index += 1) {
-    if (!same(hash(bundle.attachments[index]), attachmentHashes[index])) {
+    if (!equalBytes(hash(bundle.attachments[index]), attachmentHashes[index])) {
       return refused('ATTACHMENT_MISMATCH', `attachment ${index}`)
     }
   }
   return ok(bundle)
-}
-
-function same(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index])
 }
