@@ -52,6 +52,7 @@ export class CoreRunner {
   readonly #loopDelay: IntervalHistogram
   readonly #measureTimer: NodeJS.Timeout
   #running = false
+  #stepping = false
   #closed = false
   #inFlight = 0
   #idle: (() => void) | null = null
@@ -95,6 +96,12 @@ export class CoreRunner {
     this.wake()
   }
 
+  /** The node leaves on purpose: a leader hands over before its connections close (R3). */
+  standDown(): void {
+    // Never inside a list of actions: each is carried out to its end before the next event.
+    if (!this.#closed && !this.#stepping) this.#step({ type: 'standDown', now: this.clock.now() })
+  }
+
   /** Something waits: work at the end of this turn. */
   wake(): void {
     if (this.#running || this.#closed) return
@@ -131,12 +138,15 @@ export class CoreRunner {
 
   #step(event: CoreEvent): void {
     if (this.halted !== null) return
+    this.#stepping = true
     try {
       this.#perform(step(this.core, event))
     } catch (error) {
       // A bug of ours: stop voting, keep what is certified readable.
       const detail = { event: event.type, reason: error instanceof Error ? error.message : String(error) }
       this.#halt('ASSERTION_FAILED', detail)
+    } finally {
+      this.#stepping = false
     }
   }
 
@@ -174,6 +184,7 @@ export class CoreRunner {
       case 'setAside':
         return this.#ports.transactions.setAside(action.block)
       case 'evidence':
+        this.#ports.metrics?.count('evidence', { phase: action.evidence.first.type })
         return this.#ports.events?.onEvidence?.(action.evidence)
       case 'resendEmergency':
         return this.#effects.resendEmergency()

@@ -115,6 +115,8 @@ function driverOf(options: DriverOptions, parts: Parts): Driver {
     },
     close: async () => {
       clearInterval(upkeep)
+      // The others need not wait for a timeout when the leader is restarted on purpose.
+      runner.standDown()
       // Consensus first: nothing may be signed for a network that this node is leaving.
       const stopped = runner.close()
       await transport.close()

@@ -2,7 +2,7 @@
 // subscriptions.
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
-import { decodeMessage, encodeMessage, memberIndex, signingBytes } from '../pbft/index.js'
+import { decodeMessage, encodeMessage, senderKey, signingBytes } from '../pbft/index.js'
 import type { CoreEvent, CoreMessage, SignedMessage, WireMessage } from '../pbft/index.js'
 import { BlockExchange } from './block-exchange.js'
 import type { BlockSource } from './catch-up.js'
@@ -44,6 +44,7 @@ function queueClassOf(message: WireMessage): QueueClass {
     case 'heartbeat':
     case 'bodyRequest':
     case 'blockRequest':
+    case 'evidence':
       return 0
     case 'proposal':
     case 'body':
@@ -214,27 +215,34 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       case 'bodyRequest':
       case 'body':
         return { type: 'message', now, from: entry.coreId, message }
-      default:
-        if (!this.#isSigned(message)) {
-          this.#ports.metrics?.count('bad_signature', { type: message.type })
-          entry.badSignatures += 1
-          if (entry.badSignatures > badSignaturesMax) this.#misbehaved(item, 'BAD_SIGNATURES')
-          return null
+      case 'evidence':
+        if (!this.#isSigned(message.first) || !this.#isSigned(message.second)) {
+          return this.#onBadSignature(entry, message.type, item)
         }
+        return { type: 'message', now, from: entry.coreId, message }
+      default:
+        if (!this.#isSigned(message)) return this.#onBadSignature(entry, message.type, item)
         this.#onSigned(entry, message, item)
         return { type: 'message', now, from: entry.coreId, message }
     }
+  }
+
+  #onBadSignature(entry: PeerEntry, type: string, item: InboxItem): null {
+    this.#ports.metrics?.count('bad_signature', { type })
+    entry.badSignatures += 1
+    if (entry.badSignatures > badSignaturesMax) this.#misbehaved(item, 'BAD_SIGNATURES')
+    return null
   }
 
   /** Unverified votes never reach the core (network.md 8); strangers' are not even checked. */
   #isSigned(message: SignedMessage): boolean {
     const runner = this.#runner
     if (runner === null) return false
-    const { core } = runner
-    const member = core.validators.members[memberIndex(core, message.sender)]
-    if (member === undefined) return false
+    // A member that is one height behind still signs with the key that it had there.
+    const key = senderKey(runner.core, message)
+    if (key === null) return false
     const bytes = signingBytes(message, this.#options.chainId, this.#ports.hash)
-    return this.#ports.signature.verify(member.voteKey, bytes, message.signature)
+    return this.#ports.signature.verify(key, bytes, message.signature)
   }
 
   #onSigned(entry: PeerEntry, message: SignedMessage, item: InboxItem): void {

@@ -3,6 +3,7 @@
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { forgetReachedClaims } from './catch-up.js'
+import { forgetStrangers } from './heartbeat.js'
 import { keepTipBlock } from './commit.js'
 import { skippedAfter, leaderOrder } from './leader.js'
 import { isLockConsistent } from './safety.js'
@@ -80,6 +81,7 @@ export function beginHeight(state: CoreState, tip: Tip, validators: ValidatorSet
   if (state.sync.asked !== '')
     state.sync.asked = state.sync.claims.has(state.sync.asked) ? state.sync.asked : ''
   forgetReachedClaims(state)
+  forgetStrangers(state)
   if (!equalBytes(validators.hash, tip.result.nextValidatorsHash) || validators.members.length === 0) {
     return halt(state, 'VALIDATORS_MISMATCH', { given: bytesToHex(validators.hash) })
   }

@@ -32,9 +32,9 @@ t.test('golden vectors: the bytes of each message are frozen', async (t) => {
       bytesToHex(encodeMessage(message, chainId)),
     ]),
   )
-  // A new format is written once and then only compared: WARD_WRITE_VECTORS=1 after a change of protocol
+  // A new format is written once and then only compared: WARDCHAIN_WRITE_VECTORS=1 after a change of protocol
   // version.
-  if (process.env.WARD_WRITE_VECTORS === '1') {
+  if (process.env.WARDCHAIN_WRITE_VECTORS === '1') {
     writeFileSync(vectorsPath, `${JSON.stringify(bytes, null, 2)}\n`)
   }
   t.strictSame(bytes, JSON.parse(readFileSync(vectorsPath, 'utf8')))

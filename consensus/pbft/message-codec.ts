@@ -19,7 +19,7 @@ import { asArray, asBytes, asUint, FieldError } from '../../runtime/protocol/fie
 import { payloadBytesMax, validatorsMax } from '../../runtime/protocol/limits.js'
 import { ok, refused, unreachable, type Result } from '../../runtime/protocol/result.js'
 import { syncBlocksMax } from './config.js'
-import type { Block, FinalBlock, ViewChangeMessage, WireMessage } from './types.js'
+import type { Block, FinalBlock, SignedMessage, ViewChangeMessage, WireMessage } from './types.js'
 
 export const messageVersion = 1
 /**
@@ -48,6 +48,7 @@ export const messageTypes = {
   body: 7,
   blockRequest: 8,
   blocks: 9,
+  evidence: 10,
 } as const satisfies Record<WireMessage['type'], number>
 
 const u32Max = 2 ** 32 - 1
@@ -58,7 +59,7 @@ const u32Max = 2 ** 32 - 1
  * signature 64, then their own fields in the order of types.ts. A block is [header map, payload bytes], a
  * missing
  * certificate is null, a view change inside a proposal is its own fields without version, type, chain and
- * epoch.
+ * epoch. Evidence is [type, fields] of each of its two messages.
  */
 export function encodeMessage(message: WireMessage, chainId: Uint8Array): Uint8Array {
   const head: CborValue[] = [messageVersion, messageTypes[message.type], chainId, message.epoch]
@@ -76,8 +77,9 @@ function fieldsOf(message: WireMessage): CborValue[] {
       ]
     case 'prepare':
     case 'commit':
-    case 'heartbeat':
       return [...signedFields(message), message.blockHash, message.resultHash]
+    case 'heartbeat':
+      return [...signedFields(message), message.blockHash, message.resultHash, message.time]
     case 'viewChange':
       return viewChangeFields(message)
     case 'bodyRequest':
@@ -88,6 +90,8 @@ function fieldsOf(message: WireMessage): CborValue[] {
       return [message.fromHeight, message.count]
     case 'blocks':
       return [message.blocks.map(finalBlockToCbor)]
+    case 'evidence':
+      return [message.first, message.second].map((item) => [messageTypes[item.type], fieldsOf(item)])
     default:
       return unreachable(message)
   }
@@ -145,7 +149,8 @@ function messageFrom(typeNumber: number, epoch: number, parts: CborValue[]): Wir
     case messageTypes.commit:
       return { type: 'commit', epoch, ...pairFrom(parts) }
     case messageTypes.heartbeat:
-      return { type: 'heartbeat', epoch, ...pairFrom(parts) }
+      asArray(parts, 7, 7)
+      return { type: 'heartbeat', epoch, ...pairFrom(parts.slice(0, 6)), time: asUint(parts[6]) }
     case messageTypes.viewChange:
       return viewChangeFrom(epoch, parts)
     case messageTypes.bodyRequest:
@@ -170,9 +175,23 @@ function messageFrom(typeNumber: number, epoch: number, parts: CborValue[]): Wir
         blocks: asArray(parts[0], 0, blocksPerMessageMax).map(finalBlockFrom),
       }
     }
+    case messageTypes.evidence: {
+      const [first, second] = asArray(parts, 2, 2).map((item) => accusedFrom(epoch, item))
+      return { type: 'evidence', epoch, first, second }
+    }
     default:
       return null
   }
+}
+
+/** One half of evidence; only what a validator signs can stand against it. */
+function accusedFrom(epoch: number, value: CborValue): SignedMessage {
+  const [type, fields] = asArray(value, 2, 2)
+  const typeNumber = asUint(type)
+  if (typeNumber > messageTypes.heartbeat) throw new FieldError('signed message expected')
+  const message = messageFrom(typeNumber, epoch, asArray(fields, 6, 7))
+  if (message === null || !('sender' in message)) throw new FieldError('signed message expected')
+  return message
 }
 
 function signedFrom(parts: CborValue[]): SignedFields {

@@ -93,6 +93,7 @@ function castPrepare(state: CoreState): void {
   if (candidate === undefined) return
   ensureExecution(state, candidate)
   if (candidate.execution === 'refused' && state.decided === null) {
+    if (isRelayed(state, candidate)) return forgetBallot(state, candidate)
     alarm(state, 'EXECUTION_REFUSED', candidate.key, { block: candidate.key })
     return abandonView(state, 'execution refused')
   }
@@ -103,6 +104,21 @@ function castPrepare(state: CoreState): void {
   logVote(state, state.prepares, message)
   persist(state)
   send(state, null, message)
+}
+
+/**
+ * The leader's signature covers the header only. A body that somebody else handed over may have been changed
+ * on its way, so its refusal proves nothing about the leader: its own copy is waited for.
+ */
+function isRelayed(state: CoreState, candidate: Candidate): boolean {
+  return state.proposal !== null && candidate.source !== bytesToHex(state.proposal.sender)
+}
+
+function forgetBallot(state: CoreState, candidate: Candidate): void {
+  state.candidates.delete(candidate.key)
+  emit(state, { type: 'discard', blockHash: candidate.hash })
+  state.proposal = null
+  state.ballot = ''
 }
 
 export function signVote(
@@ -175,14 +191,25 @@ function checkSplit(
 ): void {
   const { n, q } = quorumSizes(state.validators.members.length)
   if (groups[0].size + (n - voteCount) >= q) return
-  const candidate = state.candidates.get(state.ballot)
-  alarm(state, 'RESULT_SPLIT', `${state.view}`, {
-    block: state.ballot,
-    pairs: groups.length,
-    votes: voteCount,
-  })
-  if (candidate !== undefined) {
-    emit(state, { type: 'setAside', blockHash: candidate.hash, block: candidate.block })
-  }
+  reportSplit(state)
   abandonView(state, 'no pair can reach the quorum')
+}
+
+/**
+ * R18: names the block whose result correct members disagree on, and keeps its transactions out. Votes for
+ * one block outside its largest group must be more than f: fewer may all be lies, and a leader that shows
+ * different blocks to different members must not get honest transactions set aside.
+ */
+export function reportSplit(state: CoreState): void {
+  const candidate = state.candidates.get(state.ballot)
+  if (candidate === undefined) return
+  const groups = groupsOf(state.prepares.get(state.view)).filter((group) => {
+    const [vote] = group.values()
+    return equalBytes(vote.blockHash, candidate.hash)
+  })
+  const votes = groups.reduce((sum, group) => sum + group.size, 0)
+  const { f } = quorumSizes(state.validators.members.length)
+  if (groups.length === 0 || votes - groups[0].size <= f) return
+  alarm(state, 'RESULT_SPLIT', `${state.view}`, { block: candidate.key, pairs: groups.length, votes })
+  emit(state, { type: 'setAside', blockHash: candidate.hash, block: candidate.block })
 }

@@ -130,11 +130,14 @@ function propose(state: CoreState, { block, parentCertificate }: ProposedBlock):
 // ----------------------------------------------------------------------------------------- the follower
 
 /**
- * A proposal for the current height, signature checked. `receivedAt` is when it reached this replica,
- * which may be
- * before its height began.
+ * A proposal for the current height, signature checked. `receivedAt` is when it reached this replica, which
+ * may be before its height began; `from` handed it over.
  */
-export function onProposal(state: CoreState, message: ProposalMessage, receivedAt: number): void {
+export function onProposal(
+  state: CoreState,
+  message: ProposalMessage,
+  { from, receivedAt }: { from: Uint8Array; receivedAt: number },
+): void {
   if (message.view < state.view || state.applying) return
   const sender = memberIndex(state, message.sender)
   if (sender < 0 || sender !== leaderIndex(state, message.view)) return
@@ -158,13 +161,13 @@ export function onProposal(state: CoreState, message: ProposalMessage, receivedA
   }
   const fault = headerFault(state, message, isForced)
   if (fault !== null) return onInvalidProposal(state, message, fault)
-  acceptProposal(state, message, { hash, isForced, receivedAt })
+  acceptProposal(state, message, { hash, isForced, receivedAt, from })
 }
 
 function acceptProposal(
   state: CoreState,
   message: ProposalMessage,
-  about: { hash: Uint8Array; isForced: boolean; receivedAt: number },
+  about: { hash: Uint8Array; isForced: boolean; receivedAt: number; from: Uint8Array },
 ): void {
   // R12: the justification is the new view's proof; this replica need not have asked for it.
   if (message.view > state.view) joinView(state, message.view)
@@ -178,7 +181,7 @@ function acceptProposal(
   if (!state.ballotTimely) {
     alarm(state, 'CLOCK_SKEW', `${message.view}`, { skewMs: skew, sender: bytesToHex(message.sender) })
   }
-  const candidate = addCandidate(state, about.hash, message, message.sender)
+  const candidate = addCandidate(state, about.hash, message, about.from)
   state.proposal = message
   state.ballot = candidate.key
   ensureExecution(state, candidate)
@@ -221,7 +224,7 @@ function isParentCertified(state: CoreState, message: ProposalMessage): boolean 
 
 // R23: a leader proved wrong ends its view at once.
 function onInvalidProposal(state: CoreState, message: ProposalMessage, reason: string): void {
-  alarm(state, 'LEADER_INVALID', `${message.view}`, { sender: bytesToHex(message.sender), reason })
+  alarm(state, 'LEADER_INVALID', bytesToHex(message.sender), { sender: bytesToHex(message.sender), reason })
   if (message.view === state.view) abandonView(state, 'invalid proposal')
 }
 

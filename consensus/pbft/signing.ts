@@ -25,7 +25,7 @@ export type Unsigned<M extends SignedMessage> = M extends SignedMessage ? Omit<M
  *   - proposal: block hash 32 ‖ hash of the justification's signed bodies and signatures (zero when empty);
  *   - viewChange: hash of the encoded prepared certificate ‖ hash of the encoded last certificate (zero
  * for none);
- *   - heartbeat: block hash 32 ‖ result hash 32.
+ *   - heartbeat: block hash 32 ‖ result hash 32 ‖ time u64.
  * The parent certificate of a proposal is covered by `header.parentCertificateHash`.
  */
 export function signingBytes(
@@ -73,6 +73,7 @@ function heartbeatBytes(message: Unsigned<HeartbeatMessage>, chainId: Uint8Array
     headBytes(messageDomains.heartbeat, message, chainId),
     message.blockHash,
     message.resultHash,
+    u64Bytes(message.time),
   )
 }
 

@@ -5,7 +5,7 @@ import { blockHash, encodeHeader } from '../../runtime/protocol/block.js'
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { encodeCertificate } from '../../runtime/protocol/certificate.js'
 import { zeroHash } from '../../runtime/protocol/hash.js'
-import { candidatesMax } from './config.js'
+import { alarmSubjectsMax, candidatesMax } from './config.js'
 import type {
   Action,
   AlarmCode,
@@ -102,8 +102,10 @@ export interface HeightState {
   decided: Certificate | null
   /** buildPayload asked for in this view. */
   building: { readonly view: number; readonly time: number } | null
-  /** Conflicts and alarms already reported at this height. */
-  reported: Set<string>
+  /** Alarms already given at this height: code → subjects. */
+  reported: Map<AlarmCode, Set<string>>
+  /** Conflicts already reported at this height: accused, hex → which (R30). */
+  conflicts: Map<string, Set<string>>
   /** When a missing body was last asked for, and how often. */
   bodyAskedAt: number
   bodyAttempts: number
@@ -134,6 +136,11 @@ export interface CoreState extends HeightState {
   lastProposalAt: number
   lastBroadcastAt: number
   lastHeard: Map<string, number>
+  /** Time in the last heartbeat of each member, and in the last own one: both only rise. */
+  heartbeatTimes: Map<string, number>
+  lastBeatTime: number
+  /** The furthest that each member has signed, as a comparable number triple: what is older is no news. */
+  furthest: Map<string, readonly [height: number, view: number, phase: number]>
   suspects: Set<string>
   /** Who leads, and since when, across heights. */
   term: { readonly leader: string; readonly since: number }
@@ -188,6 +195,9 @@ export function createCore(config: CoreConfig, ports: Ports): CoreState {
     lastProposalAt: 0,
     lastBroadcastAt: 0,
     lastHeard: new Map(),
+    heartbeatTimes: new Map(),
+    lastBeatTime: 0,
+    furthest: new Map(),
     suspects: new Set(),
     term: { leader: '', since: 0 },
     helpedAt: new Map(),
@@ -221,7 +231,8 @@ export function newHeightState(height: number): HeightState {
     own: { proposal: null, prepare: null, commit: null, viewChange: null },
     decided: null,
     building: null,
-    reported: new Set(),
+    reported: new Map(),
+    conflicts: new Map(),
     bodyAskedAt: -1,
     bodyAttempts: 0,
     dueRetryAt: 0,
@@ -261,11 +272,11 @@ export function send(state: CoreState, to: Uint8Array | null, message: CoreMessa
   emit(state, { type: 'send', to, message })
 }
 
-/** Alarms are levels, not streams: each (code, subject) once a height. */
+/** Alarms are levels, not streams: each (code, subject) once a height, and a bounded number of subjects. */
 export function alarm(state: CoreState, code: AlarmCode, subject: string, detail: Detail): void {
-  const key = `${code}/${subject}`
-  if (state.reported.has(key)) return
-  state.reported.add(key)
+  const subjects = state.reported.get(code) ?? new Set<string>()
+  if (subjects.has(subject) || subjects.size >= alarmSubjectsMax) return
+  state.reported.set(code, subjects.add(subject))
   emit(state, { type: 'alarm', code, detail: { height: state.height, view: state.view, ...detail } })
 }
 

@@ -293,6 +293,7 @@ t.test(
       sender: entityOf(2),
       blockHash: zero,
       resultHash: zero,
+      time: startTime,
     })
     const actions = step(state, { type: 'message', now: startTime, from: entityOf(2), message: beat })
     t.match(find(actions, 'requestBlocks'), { fromHeight: 1, count: 32 })

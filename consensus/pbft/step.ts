@@ -4,15 +4,16 @@ import { assert, unreachable } from '../../runtime/protocol/result.js'
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { advanceCatchUp, noteClaim, onBlocksReceived, onBody, onBodyRequest } from './catch-up.js'
 import { advanceCommit, considerCertificate, onCommit } from './commit.js'
-import { futureMessagesMax } from './config.js'
+import { futureBytesMax, futureMessagesMax } from './config.js'
+import { onEvidence } from './evidence.js'
 import { advanceAmnesia, help, helpBehind, noteHeard, onHeartbeat } from './heartbeat.js'
 import { onApplied, onStart } from './height.js'
 import { advancePrepare, onExecuted, onPrepare } from './prepare.js'
 import { advanceProposal, onPayloadReady, onProposal } from './proposal.js'
-import type { CoreState } from './state.js'
+import { leaderIndex, memberIndex, type CoreState } from './state.js'
 import { onOverdue, onTimerExpired, refreshTimers, requestGap } from './timers.js'
-import type { Action, CoreEvent, CoreMessage, SignedMessage } from './types.js'
-import { advanceView, onViewChange } from './view-change.js'
+import type { Action, CoreEvent, CoreMessage, ProposalMessage, SignedMessage } from './types.js'
+import { advanceView, onViewChange, standDown } from './view-change.js'
 
 /**
  * Takes one event and returns what the host must do, strictly in order. `state` is changed in place and
@@ -51,6 +52,8 @@ function onEvent(state: CoreState, event: CoreEvent): void {
       return
     case 'transactionOverdue':
       return onOverdue(state)
+    case 'standDown':
+      return standDown(state)
     case 'timerExpired':
       return onTimerExpired(state, event)
     case 'blocksReceived':
@@ -89,6 +92,8 @@ function onMessage(state: CoreState, from: Uint8Array, message: CoreMessage, rec
       return onBodyRequest(state, from, message)
     case 'body':
       return onBody(state, from, message)
+    case 'evidence':
+      return onEvidence(state, message)
     default:
       return onSigned(state, from, message, receivedAt)
   }
@@ -108,7 +113,7 @@ function onSigned(state: CoreState, from: Uint8Array, message: SignedMessage, re
   if (isOlderView || isStuck) help(state, message.sender)
   switch (message.type) {
     case 'proposal':
-      return onProposal(state, message, receivedAt)
+      return onProposal(state, message, { from, receivedAt })
     case 'prepare':
       return onPrepare(state, message)
     case 'commit':
@@ -138,7 +143,25 @@ function onFuture(state: CoreState, from: Uint8Array, message: SignedMessage, re
   const known = state.future.get(key)
   if (known === undefined && state.future.size >= futureMessagesMax) return
   if (known !== undefined && 'view' in known.message && known.message.view > message.view) return
+  if (message.type === 'proposal' && !makeRoom(state, key, message)) return
   state.future.set(key, { from, message, at: receivedAt })
+}
+
+/**
+ * R26: bodies of the next height are bounded in bytes. The leader of this height most likely leads the next
+ * one (R3), so its proposal goes before everybody else's; a leader that finds no room sends again.
+ */
+function makeRoom(state: CoreState, key: string, message: ProposalMessage): boolean {
+  const size = ({ block }: ProposalMessage) => block.payload.length
+  const others = [...state.future].filter(([at, kept]) => at !== key && kept.message.type === 'proposal')
+  let bytes = others.reduce((sum, [, kept]) => sum + size(kept.message as ProposalMessage), size(message))
+  const isLikely = memberIndex(state, message.sender) === leaderIndex(state, state.view)
+  for (const [at, kept] of others) {
+    if (bytes <= futureBytesMax || !isLikely) break
+    state.future.delete(at)
+    bytes -= size(kept.message as ProposalMessage)
+  }
+  return bytes <= futureBytesMax
 }
 
 function certificateIn(message: SignedMessage) {

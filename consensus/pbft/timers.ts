@@ -4,6 +4,7 @@
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { claimedHeight, missingBody, onSyncTimer, requestNext } from './catch-up.js'
 import { beat } from './heartbeat.js'
+import { reportSplit } from './prepare.js'
 import { quorumSizes } from './quorum.js'
 import { alarm, canVote, emit, isLeader, leaderIndex, send, type CoreState } from './state.js'
 import type { CoreEvent, ProposalMessage, TimerId } from './types.js'
@@ -200,17 +201,21 @@ export function onOverdue(state: CoreState): void {
 
 function onViewTimer(state: CoreState): void {
   if (!canVote(state)) return
+  // R18: a result that splits the members ends the view by its timer when votes are still missing.
+  reportSplit(state)
   abandonLeader(state, state.started ? 'view timed out' : 'view did not start')
 }
 
 /** Losses at a reconnect: what this replica signed in the open view, once more. */
 function resend(state: CoreState): void {
-  const { own } = state
+  const { own, lastBroadcastAt: last } = state
   if (!canVote(state)) return
   if (own.viewChange !== null && !state.started) send(state, null, own.viewChange)
   if (own.proposal !== null) resendProposal(state, own.proposal)
   if (own.prepare !== null) send(state, null, own.prepare)
   if (own.commit !== null) send(state, null, own.commit)
+  // What was sent before is no sign of life (`noteHeard`): the next heartbeat is not put off.
+  state.lastBroadcastAt = last
 }
 
 /** A block may be large: only to members whose PREPARE does not show that they have it. */

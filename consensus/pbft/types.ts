@@ -82,6 +82,11 @@ export interface HeartbeatMessage extends MessageHead {
   readonly type: 'heartbeat'
   readonly blockHash: Uint8Array
   readonly resultHash: Uint8Array
+  /**
+   * The sender's clock, milliseconds since 1970, strictly above that of its heartbeat before: a recorded one
+   * cannot make a dead validator look alive.
+   */
+  readonly time: number
 }
 /**
  * Asks for the body of a block that is voted on or prepared but not final. Unsigned: `signature` is empty.
@@ -115,8 +120,19 @@ export interface BlocksMessage {
   readonly blocks: readonly FinalBlock[]
 }
 
+/**
+ * R30: two signed messages of one validator that no correct one signs. Unsigned itself; both signatures are
+ * checked by the core. Blocks inside travel without payload and parent certificate: neither is signed over.
+ */
+export interface EvidenceMessage {
+  readonly type: 'evidence'
+  readonly epoch: number
+  readonly first: SignedMessage
+  readonly second: SignedMessage
+}
+
 export type SignedMessage = ProposalMessage | VoteMessage | ViewChangeMessage | HeartbeatMessage
-export type CoreMessage = SignedMessage | BodyRequestMessage | BodyMessage
+export type CoreMessage = SignedMessage | BodyRequestMessage | BodyMessage | EvidenceMessage
 export type WireMessage = CoreMessage | BlockRequestMessage | BlocksMessage
 
 // ------------------------------------------------------------------------------------- what must survive
@@ -236,6 +252,11 @@ export type CoreEvent =
    * F22).
    */
   | { readonly type: 'transactionOverdue'; readonly now: number }
+  /**
+   * This validator is about to leave on purpose (restart, maintenance): if it leads, it hands over at once,
+   * and nobody waits for a timeout.
+   */
+  | { readonly type: 'standDown'; readonly now: number }
   /** `token` as in `setTimer`; an expiry with a stale token is ignored, so late timers do no harm. */
   | { readonly type: 'timerExpired'; readonly now: number; readonly id: TimerId; readonly token: number }
   /** Final blocks from a peer, ascending, unchecked. */

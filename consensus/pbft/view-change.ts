@@ -4,10 +4,11 @@ import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import type { Certificate } from '../../runtime/protocol/certificate.js'
 import { assert } from '../../runtime/protocol/result.js'
 import { viewsBehindMax } from './config.js'
+import { reportConflict } from './evidence.js'
 import { isCertificateValid, quorumSizes } from './quorum.js'
 import { persist } from './safety.js'
 import { signingBytes } from './signing.js'
-import { alarm, canVote, leaderIndex, memberIndex, send, type CoreState } from './state.js'
+import { canVote, emit, leaderIndex, memberIndex, send, type CoreState } from './state.js'
 import type { ProposalMessage, ViewChangeMessage } from './types.js'
 
 /** Leaves the current view for the next one (R23, timers). */
@@ -21,6 +22,12 @@ export function abandonLeader(state: CoreState, reason: string): void {
   const key = bytesToHex(leader)
   if (!equalBytes(leader, state.config.self)) state.suspects.add(key)
   abandonView(state, reason)
+}
+
+/** A leader that leaves on purpose says so by its own VIEW-CHANGE: the others follow without a timeout. */
+export function standDown(state: CoreState): void {
+  if (!canVote(state) || !state.started || state.validators.members.length === 1) return
+  if (leaderIndex(state, state.view) === state.selfIndex) abandonView(state, 'planned hand-over')
 }
 
 /** Asks for `view`, once: signed, durable, sent, and from then on silent in every view below. */
@@ -39,7 +46,11 @@ export function enterView(state: CoreState, view: number, reason: string): void 
   assert(state.prepared === null || state.prepared.view < view, 'a lock lies below the view asked for')
   const signature = state.ports.sign(signingBytes(unsigned, state.config.chainId, state.ports.hash))
   const message: ViewChangeMessage = { ...unsigned, signature }
-  alarm(state, 'VIEW_CHANGE', `${view}`, { reason, toView: view })
+  emit(state, {
+    type: 'alarm',
+    code: 'VIEW_CHANGE',
+    detail: { height: state.height, view: state.view, reason, toView: view },
+  })
   resetView(state, view)
   state.own.viewChange = message
   state.viewChanges.set(state.selfIndex, message)
@@ -77,10 +88,20 @@ export function onViewChange(state: CoreState, message: ViewChangeMessage): void
   if (sender < 0 || state.applying) return
   const known = state.viewChanges.get(sender)
   // R26: the highest one of each sender.
-  if (known !== undefined && known.view >= message.view) return
+  if (known?.view === message.view) return reportConflict(state, known, message)
+  if (known !== undefined && known.view > message.view) return
   if (faultOfViewChange(state, message) !== null) return
   state.viewChanges.set(sender, message)
   joinHigherViews(state)
+  if (state.started && sender === leaderIndex(state, state.view)) passDepartedLeader(state)
+}
+
+// R23: a leader that asked for a higher view signs nothing in this one any more; waiting for it is pointless.
+function passDepartedLeader(state: CoreState): void {
+  const asked = state.viewChanges.get(leaderIndex(state, state.view))
+  if (asked !== undefined && asked.view > state.view && canVote(state)) {
+    abandonView(state, 'the leader left its view')
+  }
 }
 
 // R21: f+1 members in higher views: at least one of them is correct, follow to the (f+1)-th largest.
@@ -114,6 +135,7 @@ export function advanceView(state: CoreState): void {
   state.started = true
   state.viewSince = state.now
   passSuspectedLeader(state)
+  if (state.started) passDepartedLeader(state)
 }
 
 // R3: suspicion outlives the height: a leader that timed out and was not heard since is not waited for

@@ -287,7 +287,8 @@ export function onStepped(world: World, node: SimNode): void {
     ['candidates', core.candidates.size, 8],
     ['sync blocks', core.sync.blocks.size, 33],
     ['claims', core.sync.claims.size, 64],
-    ['reports', core.reported.size, 512],
+    ['reports', totalOf(core.reported), 13 * 32],
+    ['conflicts', totalOf(core.conflicts), memberCount * 4],
     ['peers heard', core.lastHeard.size, 64],
     ['peers helped', core.helpedAt.size, 64],
     ['certificates', core.verifiedCertificates.size, 256],
@@ -296,6 +297,9 @@ export function onStepped(world: World, node: SimNode): void {
     if (count > max) fail('S17', node, `${count} ${what}, at most ${max}`)
   }
 }
+
+const totalOf = (groups: ReadonlyMap<string, ReadonlySet<string>>) =>
+  [...groups.values()].reduce((sum, group) => sum + group.size, 0)
 
 // S16: no correct node is ever framed; evidence is two valid signatures of one Byzantine key.
 function checkEvidence(world: World, { first, second }: Evidence): void {

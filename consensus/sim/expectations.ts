@@ -18,10 +18,19 @@ const expectations: Record<string, Expectation> = {
   running: (_stage, actor) => differs(actor.halted, ''),
   alarm: (_stage, actor, [code]) =>
     actor.alarms.has(code) ? null : `alarms: ${[...actor.alarms].join(' ')}`,
+  'no-alarm': (_stage, actor, [code]) => (actor.alarms.has(code) ? 'it was given' : null),
+  'no-action': (_stage, actor, [name]) => (actor.requested.includes(name) ? 'it was asked for' : null),
   evidence: (_stage, actor, [count]) => differs(actor.evidence, Number(count)),
   action: (_stage, actor, [name]) => (actor.requested.includes(name) ? null : 'no such action'),
-  timer: (_stage, actor, [id]) =>
-    actor.timers.has(id as never) ? null : `timers: ${[...actor.timers.keys()].join(' ')}`,
+  /** `expect 1 timer view` or `expect 1 timer view 1000`: it runs, and runs out in so many milliseconds. */
+  timer: (stage, actor, [id, afterMs]) => {
+    const timer = actor.timers.get(id as never)
+    if (timer === undefined) return `timers: ${[...actor.timers.keys()].join(' ')}`
+    return afterMs === undefined ? null : differs(timer.at - stage.now, Number(afterMs))
+  },
+  /** `expect 3 finalized 1`: how often it was asked to store a final block. */
+  finalized: (_stage, actor, [count]) =>
+    differs(actor.requested.filter((name) => name === 'finalize').length, Number(count)),
   'no-timer': (_stage, actor, [id]) => (actor.timers.has(id as never) ? 'it runs' : null),
   /** `expect 1 sent prepare 1/0`: a letter on its way; `unsent` is the opposite. */
   sent: (stage, actor, words) =>

@@ -199,6 +199,7 @@ export function receive(world: World, node: SimNode, from: SimNode, message: Wir
       })
     case 'bodyRequest':
     case 'body':
+    case 'evidence':
       return deliver(world, node, { type: 'message', now, from: from.entity, message })
     default: {
       const key = senderKey(core, message)
@@ -272,6 +273,7 @@ function pump(world: World, node: SimNode): void {
 function describe(event: CoreEvent): string {
   if (event.type === 'message') {
     const { message } = event
+    if (message.type === 'evidence') return `evidence of ${message.first.type} from ${short(event.from)}`
     const view = 'view' in message ? `/${message.view}` : ''
     const height = 'height' in message ? message.height : message.block.header.height
     const what = 'blockHash' in message ? ` ${short(message.blockHash)}` : ''

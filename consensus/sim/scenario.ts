@@ -50,6 +50,11 @@ export interface Stage {
   letters: Letter[]
   now: number
   nextId: number
+  /** Copies of letters, to be delivered again. */
+  kept: Letter[]
+  /** What the next payload holds instead of one plain transaction. */
+  nextKind: { kind: number; argument: number } | null
+  readonly handoverHeights: number
 }
 
 export interface ScenarioVerdict {
@@ -69,7 +74,7 @@ export function runScenario(text: string): ScenarioVerdict {
     const words = lines[index].replace(/#.*/, '').trim().split(/\s+/)
     if (words[0] === '') continue
     try {
-      if (words[0] === 'validators') stage = createStage(Number(words[1]))
+      if (words[0] === 'validators') stage = createStage(Number(words[1]), Number(words[3] ?? 0))
       else runCommand(stage, words)
     } catch (error) {
       if (!(error instanceof ScenarioFailure)) throw error
@@ -79,8 +84,11 @@ export function runScenario(text: string): ScenarioVerdict {
   return { ok: true, line: 0, message: '' }
 }
 
-function createStage(count: number): Stage {
-  const stage: Stage = { actors: [], letters: [], now: clockOrigin, nextId: 1 }
+function createStage(count: number, handoverHeights = 0): Stage {
+  const stage: Stage = {
+    ...{ actors: [], letters: [], now: clockOrigin, nextId: 1, kept: [], nextKind: null },
+    handoverHeights,
+  }
   for (let index = 0; index < count; index += 1) {
     stage.actors.push({
       index,
@@ -142,6 +150,38 @@ const commands: Record<string, Command> = {
       actor.timers.delete(id as TimerId)
       feed(stage, actor, { type: 'timerExpired', now: stage.now, id: id as TimerId, token: timer.token })
     }
+  },
+  /** `keep heartbeat 0 -> 1`: copies of these letters; `replay` puts all copies on their way again. */
+  keep: (stage, [type, from, , to]) => {
+    const letters = take(stage, type, from, to)
+    if (letters.length === 0) throw new ScenarioFailure('no such letter is on its way')
+    stage.letters.push(...letters)
+    stage.kept.push(...letters)
+  },
+  replay: (stage) => {
+    stage.letters.push(...stage.kept)
+  },
+  /** `forge blocks 2 -> 3`: the final blocks on their way get another payload. */
+  forge: (stage, [, from, , to]) => {
+    for (const letter of take(stage, 'blocks', from, to)) {
+      if (letter.message.type !== 'blocks') continue
+      const blocks = letter.message.blocks.map((final) => ({
+        ...final,
+        block: { ...final.block, payload: new Uint8Array(8) },
+      }))
+      stage.letters.push({ ...letter, message: { ...letter.message, blocks } })
+    }
+  },
+  /** `next timer 5` or `next carry`: the next payload asks for a block 500 ms later, or leaves work over. */
+  next: (stage, [kind, argument]) => {
+    stage.nextKind = {
+      kind: kind === 'timer' ? transactionKinds.timer : transactionKinds.carry,
+      argument: Number(argument ?? 0),
+    }
+  },
+  /** `standdown 0`: this node is about to be restarted on purpose. */
+  standdown: (stage, [who]) => {
+    for (const actor of chosen(stage, who)) feed(stage, actor, { type: 'standDown', now: stage.now })
   },
   crash: (stage, [who]) => {
     for (const actor of chosen(stage, who)) {
@@ -244,7 +284,8 @@ function arrive(stage: Stage, { from, to, message }: Letter): void {
 
 function start(stage: Stage, actor: Actor): void {
   if (actor.core !== null) throw new ScenarioFailure(`node ${actor.index} runs already`)
-  actor.core = createCore(configOf(entityOf(actor.index)), {
+  const config = { ...configOf(entityOf(actor.index)), ...handoverOf(stage) }
+  actor.core = createCore(config, {
     hash: fakeHash,
     sign: (bytes) => fakeSign(keyOf(actor.index, 0), bytes),
     verify: fakeVerify,
@@ -263,6 +304,8 @@ function start(stage: Stage, actor: Actor): void {
     waiting: { normal: false, emergency: false },
   })
 }
+
+const handoverOf = ({ handoverHeights }: Stage) => (handoverHeights === 0 ? {} : { handoverHeights })
 
 function feed(stage: Stage, actor: Actor, event: CoreEvent): void {
   if (actor.core === null) return
@@ -292,11 +335,10 @@ function carryOut(stage: Stage, actor: Actor, action: Action): void {
     case 'execute':
       return execute(stage, actor, action)
     case 'finalize':
+      actor.requested.push('finalize')
       return finalize(stage, actor, action)
     case 'buildPayload': {
-      const kind = action.emergency ? transactionKinds.emergency : transactionKinds.plain
-      const payload = encodeTransactions([{ id: stage.nextId, kind, argument: 0 }])
-      stage.nextId += 1
+      const payload = nextPayload(stage, action)
       const { height, view } = action
       const transactionRoots = rootsOf(payload)
       return feed(stage, actor, {
@@ -336,6 +378,16 @@ function carryOut(stage: Stage, actor: Actor, action: Action): void {
     case 'resendEmergency':
       actor.requested.push(action.type)
   }
+}
+
+/** One transaction; for due work alone an empty block. */
+function nextPayload(stage: Stage, action: Extract<Action, { type: 'buildPayload' }>): Uint8Array {
+  const lane = action.emergency ? transactionKinds.emergency : transactionKinds.plain
+  const { kind, argument } = stage.nextKind ?? { kind: lane, argument: 0 }
+  if (action.due && stage.nextKind === null) return encodeTransactions([])
+  stage.nextKind = null
+  stage.nextId += 1
+  return encodeTransactions([{ id: stage.nextId - 1, kind, argument }])
 }
 
 function execute(stage: Stage, actor: Actor, action: Extract<Action, { type: 'execute' }>): void {

@@ -45,6 +45,8 @@ export interface NodeStatus extends Pinned {
   peersKnown: number
   /** Blocks behind the best certified height heard of. */
   lag: number
+  /** Validators caught with two contradicting signatures, and how often; kept for ever on this node. */
+  equivocations: { node: string; count: number; lastHeight: number }[]
   version: string
 }
 

@@ -153,6 +153,7 @@ class SmallNodeOfOne implements SmallNode {
       peersConnected: 4,
       peersKnown: 4,
       lag: 0,
+      equivocations: [],
       version: '0.1.0',
     }
   }

@@ -35,6 +35,7 @@ export const nodeFiles = (folder: string) => ({
   chain: path.join(folder, 'chain'),
   votes: path.join(folder, 'votes'),
   executing: path.join(folder, 'executing'),
+  evidence: path.join(folder, 'evidence'),
 })
 
 export function writeNodeConfig(folder: string, config: NodeConfig): void {

@@ -35,6 +35,12 @@ export class NodeMetrics {
     help: 'Validators whose vote of the present phase was not seen',
     registers: [this.registry],
   })
+  private readonly evidence = new Gauge({
+    name: 'wardchain_equivocation_evidence',
+    help: 'Kept proofs that a validator signed two contradicting messages, by phase',
+    labelNames: ['phase'],
+    registers: [this.registry],
+  })
   private readonly blocks = new Counter({
     name: 'wardchain_blocks_total',
     help: 'Blocks made final here',
@@ -80,6 +86,8 @@ export class NodeMetrics {
       this.peers.set(status.peers.length)
       this.missing.set(status.missing.length)
       this.waiting.set(node.pool.size)
+      this.evidence.reset()
+      for (const { phase } of node.evidence.all) this.evidence.inc({ phase })
     }
     return this.registry.metrics()
   }

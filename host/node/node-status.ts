@@ -1,6 +1,7 @@
 // `status` in one place: what a sealed node may say, and what a running one adds.
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import type { NodeStatus, Pinned } from '../api/node-port.js'
+import type { KeptEvidence } from './evidence-file.js'
 import type { NodeConfig } from './node-config.js'
 import type { RunningNode } from './running-node.js'
 
@@ -30,6 +31,7 @@ export function sealedStatus(
     peersConnected: 0,
     peersKnown: 0,
     lag: 0,
+    equivocations: [],
     version: String(version),
   }
 }
@@ -57,5 +59,20 @@ export function nodeStatus(
     peersConnected: driver.peers.length,
     peersKnown: node.open.nodes.length - 1,
     lag: driver.lag,
+    equivocations: equivocationsOf(node.evidence.all, nameOf),
   }
+}
+
+function equivocationsOf(
+  kept: readonly KeptEvidence[],
+  nameOf: (entity: string) => string,
+): NodeStatus['equivocations'] {
+  const byAccused = new Map<string, { node: string; count: number; lastHeight: number }>()
+  for (const { accused, height } of kept) {
+    const entry = byAccused.get(accused) ?? { node: nameOf(accused), count: 0, lastHeight: 0 }
+    entry.count += 1
+    entry.lastHeight = Math.max(entry.lastHeight, height)
+    byAccused.set(accused, entry)
+  }
+  return [...byAccused.values()]
 }

@@ -13,7 +13,7 @@ import {
 } from '../../runtime/protocol/index.js'
 import { createDriver, type Driver } from '../../consensus/net/driver.js'
 import type { DriverPorts } from '../../consensus/net/ports.js'
-import type { FinalBlock } from '../../consensus/pbft/types.js'
+import type { Evidence, FinalBlock } from '../../consensus/pbft/types.js'
 import { CrashJournal } from '../executor/crash-journal.js'
 import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
 import { ExecutorClient } from '../executor/executor-client.js'
@@ -22,6 +22,7 @@ import { destroyIdentity, decodeIdentity, type NodeIdentity } from '../keys/node
 import { sha256, signDetached, verifySignature } from '../keys/crypto.js'
 import { PoolPort, type SubmitOutcome } from '../pool/pool-port.js'
 import { openVotesStore, readSealedFile, type DataKey, type VotesStore } from '../store/index.js'
+import { EvidenceFile } from './evidence-file.js'
 import { FinalWaiter } from './final-waiter.js'
 import { nodeFiles, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
@@ -62,6 +63,8 @@ export class RunningNode {
     readonly tentative: TentativeRecords,
     private readonly votes: VotesStore | null,
     private readonly journal: CrashJournal,
+    /** Validators caught with two contradicting signatures. */
+    readonly evidence: EvidenceFile,
   ) {}
 
   private driverOrNone: Driver | undefined
@@ -194,8 +197,26 @@ export class RunningNode {
       logger: options.logger,
       events: {
         onAlarm: (code, detail) => options.logger.warn({ code, ...detail }, 'alarm'),
+        onEvidence: (evidence) => this.keepEvidence(evidence),
         onHalt: (code, detail) => options.onFault(code, JSON.stringify(detail)),
       },
+    }
+  }
+
+  /** R30: on disk before anything else happens with it; a full disk loses the proof, not the node. */
+  private keepEvidence(evidence: Evidence): void {
+    const accused = bytesToHex(evidence.first.sender)
+    const { type: phase, height, view } = evidence.first
+    const fields = { accused, phase, height, view }
+    const { logger, now } = this.options
+    try {
+      if (!this.evidence.keep(evidence, this.open.chainId, now())) return
+      logger.error({ code: 'EQUIVOCATION', ...fields }, 'a validator signed two contradicting messages')
+    } catch (error) {
+      logger.error(
+        { code: 'EVIDENCE_NOT_KEPT', ...fields, error: String(error) },
+        'evidence is not on disk',
+      )
     }
   }
 
@@ -307,7 +328,19 @@ async function openParts(
     )
     pool.setAsideHashes(journal.suspects)
   }
-  return new RunningNode(options, open, identity, executor, pool, waiter, tentative, votes, journal)
+  const evidence = new EvidenceFile(files.evidence)
+  return new RunningNode(
+    options,
+    open,
+    identity,
+    executor,
+    pool,
+    waiter,
+    tentative,
+    votes,
+    journal,
+    evidence,
+  )
 }
 
 async function openChain(

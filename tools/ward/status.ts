@@ -36,6 +36,9 @@ function describe(status: AnyStatus): string {
       ['peers', `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected`],
       ['lag', `${status.lag ?? 0} blocks`],
     )
+    for (const { node, count, lastHeight } of status.equivocations ?? []) {
+      lines.push(['CAUGHT', `${node} signed two contradicting messages (${count}, last at ${lastHeight})`])
+    }
   }
   return lines.map(([name, text]) => `${name.padEnd(11)} ${text}\n`).join('')
 }
