@@ -16,6 +16,7 @@ import { addQueryCommands } from './ward/query.js'
 import { addRuleCommands } from './ward/rule.js'
 import { addServiceCommands } from './ward/service.js'
 import { addStatusCommand } from './ward/status.js'
+import { addTransactionCommands } from './ward/tx.js'
 import { addWipeCommands } from './ward/wipe.js'
 
 const program = new Command()
@@ -33,6 +34,7 @@ addInitCommands(program)
 addNodeCommand(program)
 addStatusCommand(program)
 addQueryCommands(program)
+addTransactionCommands(program)
 addRuleCommands(program)
 addKeyslotCommands(program)
 addWipeCommands(program)

@@ -18,6 +18,7 @@ import type {
   Prepared,
   Proposal,
   ReceiptView,
+  ReplayView,
   RecordJson,
   Session,
 } from './node-port.js'
@@ -44,6 +45,7 @@ export interface ApiClient {
   submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>>
   submitMany(bundles: readonly Uint8Array[]): Promise<Outcome<BatchView>>
   transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>>
+  replay(id: string): Promise<Outcome<Pinned & { replay: ReplayView }>>
   patients(): Promise<Outcome<Pinned & { patients: PatientView[] }>>
   records(query: {
     patient: string
@@ -95,6 +97,7 @@ export function createApiClient(url: string): ApiClient {
     submitSigned: async (bundle) => receiptOf(await post('/v1/transactions', bundle)),
     submitMany: (bundles) => post('/v1/transactions/batch', encodeCbor([...bundles])),
     transaction: (id) => get(`/v1/transactions/${id}`),
+    replay: (id) => get(`/v1/transactions/${id}/replay`),
     patients: () => get('/v1/patients'),
     records: (query) => {
       const parameters = new URLSearchParams({ patient: query.patient, kind: query.kind })

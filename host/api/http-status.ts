@@ -26,6 +26,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   ORIGIN_REFUSED: 403,
   INTERNAL: 500,
   UNLOCK_FAILED: 503,
+  REPLAY_UNAVAILABLE: 410,
+  REPLAY_BUSY: 503,
 }
 
 /**

@@ -133,6 +133,76 @@ export interface ReceiptView {
   derived?: ReceiptView[]
 }
 
+/** One step of a transaction that was run again, in order. */
+export type TraceStep =
+  | {
+      type: 'enter'
+      depth: number
+      alias: string
+      version: string
+      address: string
+      method: string
+      caller: string
+      trigger: 'call' | 'record' | 'timer' | 'view' | 'genesis'
+      readOnly: boolean
+      /** Fuel that the frame may use. */
+      fuel: number
+      /** By the ABI of the version that ran; hex where it names none. */
+      input: Json
+    }
+  | {
+      type: 'host'
+      depth: number
+      name: string
+      arguments: JsonObject
+      answer?: Json
+      result?: Json
+      fuelLeft: number
+      /** Code with which the call stopped its frame. */
+      stopped?: string
+    }
+  | { type: 'leave'; depth: number; code: string; fuelUsed: number; returned?: Json }
+
+/** A past transaction, and what it does when it is run again on the state before its block. */
+export interface ReplayView {
+  transactionId: string
+  height: number
+  blockTime: number
+  /** Of the block's first proposer. */
+  proposer: string
+  /** True when receipt and block result are, byte for byte, what the certificate vouches for. */
+  identical: boolean
+  /** Where they differ, in words; empty when identical. */
+  differences: string[]
+  /** Versions of the rules of metering that the block ran under. */
+  fuelSchedule: number
+  instrumenter: number
+  /** The signed transaction; null for derived work and timers. */
+  signed: SignedView | null
+  /** The certified receipt, with those of what it caused in the same block. */
+  receipt: ReceiptView
+  /** The receipt of the run now. */
+  replayed: ReceiptView
+  steps: TraceStep[]
+  /** Steps there were; more than `steps` holds when the trace was cut. */
+  stepCount: number
+}
+
+export interface SignedView {
+  sender: string
+  keyId: string
+  stream: number
+  sequence: number
+  fuelLimit: number
+  validUntil: number | null
+  action:
+    | {
+        type: 'append'
+        records: { kind: string; patient: string; code: string; effectiveTime: number; body: Json }[]
+      }
+    | { type: 'call'; target: string; method: string; arguments: Json; attachments: string[] }
+}
+
 /** What became of a batch: ids that wait now, and refusals by position in the batch. */
 export interface BatchView {
   accepted: string[]
@@ -344,6 +414,12 @@ export interface NodePort {
    * TRANSACTION_UNKNOWN.
    */
   transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>>
+  /**
+   * Runs a final transaction again on the state before its block, with a trace. Needs a grant for every
+   * patient and kind of record that it shows. TRANSACTION_UNKNOWN, REPLAY_UNAVAILABLE, REPLAY_BUSY,
+   * READ_NOT_GRANTED.
+   */
+  replay(session: Session, id: string): Promise<Outcome<Pinned & { replay: ReplayView }>>
   patients(session: Session, via: ReadVia): Promise<Outcome<Pinned & { patients: PatientView[] }>>
   records(session: Session, query: RecordQuery): Promise<Outcome<Pinned & { records: RecordJson[] }>>
   /** All states; newest first. */

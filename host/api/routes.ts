@@ -187,6 +187,14 @@ function addSigningRoutes(app: FastifyInstance, { node }: RouteContext): void {
     { schema: { params: transactionParams } },
     async (request, reply) => answer(reply, await node.transaction(request.params.id)),
   )
+  app.get<{ Params: { id: string } }>(
+    '/v1/transactions/:id/replay',
+    { schema: { params: transactionParams } },
+    async (request, reply) => {
+      const session = sessionOf(request, node)
+      return answer(reply, session.ok ? await node.replay(session.value, request.params.id) : session)
+    },
+  )
 }
 
 const batchRequestBytesMax = 4 * 1_048_576

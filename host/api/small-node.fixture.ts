@@ -26,6 +26,7 @@ import type {
   Prepared,
   Proposal,
   ReceiptView,
+  ReplayView,
   RecordJson,
   Session,
 } from './node-port.js'
@@ -285,6 +286,11 @@ class SmallNodeOfOne implements SmallNode {
   async transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>> {
     this.calls.push(`transaction ${id}`)
     return refused('TRANSACTION_UNKNOWN')
+  }
+
+  async replay(_session: Session, id: string): Promise<Outcome<Pinned & { replay: ReplayView }>> {
+    this.calls.push(`replay ${id}`)
+    return refused('REPLAY_UNAVAILABLE', 'block 1; kept from block 2 on')
   }
 
   private patientViews() {

@@ -33,6 +33,8 @@ export interface FinalParts {
   certificate: Uint8Array
   executed: ExecutedBlock
   skipped: readonly SkippedLeaders[]
+  /** Takes the block back: encoded `undoOf`, made before the block is applied. */
+  undo: Uint8Array
   /** The set whose certificate this is. */
   signedBy: readonly Validator[]
 }
@@ -58,6 +60,7 @@ export function buildBlockWrite(parts: FinalParts): BlockWrite {
     writes: executed.writeSet,
     pages: executed.tree.pageWrites,
     stateRoot: executed.result.stateRoot,
+    undo: parts.undo,
     erasedPatients: erasedPatients(executed.writeSet),
     notes: [
       { name: skippedNote, value: skipped },

@@ -17,8 +17,10 @@ import {
 import {
   checkTransaction,
   createModuleCache,
+  encodeUndo,
   executeBlock,
   executeGenesis,
+  undoOf,
   warmModules,
   type ExecutedBlock,
   type ModuleCache,
@@ -28,6 +30,7 @@ import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consen
 import { sha256, verifySignature } from '../keys/crypto.js'
 import { openChainStore, type ChainStore } from '../store/index.js'
 import { buildBlockWrite, changedAliases, genesisBlockWrite, genesisNote } from './block-write.js'
+import { BlockReplays } from './block-replay.js'
 import { BundleCache, bundleKeyOf } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
 import { ChainQueries } from './chain-queries.js'
@@ -74,6 +77,7 @@ export class ExecutorCore {
   private tree!: StateTree
   private state!: ChainState
   private queries!: ChainQueries
+  private replays!: BlockReplays
   private cache!: ModuleCache
   private chainId!: Uint8Array
   private tip!: Tip
@@ -103,6 +107,10 @@ export class ExecutorCore {
     record: ({ id }) => this.queries.record(id),
     receipt: ({ id }) => this.queries.receipt(id),
     view: (query) => this.queries.view(query),
+    replay: ({ id }) => {
+      const reply = this.replays.step(id)
+      return reply.state === 'done' ? { ...reply, pin: this.queries.pin() } : reply
+    },
     contract: ({ target }) => this.queries.contract(target),
     contracts: () => this.queries.contracts(),
     keyState: ({ keyId }) => this.queries.keyState(keyId),
@@ -139,6 +147,7 @@ export class ExecutorCore {
     this.state = new ChainState(this.store, this.tree)
     warmModules(this.state, this.cache, ports)
     this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.tip)
+    this.replays = new BlockReplays(this.store, this.state, this.cache)
     return {
       chainId: this.chainId,
       chainName: genesis.name,
@@ -281,6 +290,7 @@ export class ExecutorCore {
         code: 'RESULT_DIVERGENCE',
       })
     }
+    const undo = undoOf(this.state, executed.writeSet, header.height)
     const write = buildBlockWrite({
       header: encodeHeader(header),
       height: header.height,
@@ -290,11 +300,14 @@ export class ExecutorCore {
       certificate: encodeCertificate(final.certificate),
       executed,
       skipped,
+      undo: encodeUndo(undo),
       signedBy: this.nextValidators.members,
     })
     this.store.applyBlock(write)
     this.tree.accept(executed.tree)
-    this.state.onCommit(executed, (write.erasedPatients ?? []).length > 0)
+    const erased = (write.erasedPatients ?? []).length > 0
+    this.state.onCommit(executed, erased)
+    this.replays.onCommit(erased ? undefined : undo)
     this.candidates.clear()
     this.bundles.forget(executed.transactionIds)
     this.advance(blockHash, request.resultHash, final, skipped, executed)
@@ -302,7 +315,7 @@ export class ExecutorCore {
     return this.commitReply(receipts, executed.records.map(ledgerEntry), {
       switched: changedAliases(executed.writeSet),
       keyChanges: keyChanges(executed.writeSet),
-      erased: (write.erasedPatients ?? []).length > 0,
+      erased,
     })
   }
 

@@ -3,7 +3,9 @@
 import type { ErrorCode, GenesisNode, Lane, Manifest } from '../../runtime/protocol/index.js'
 import type { Block, FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
 import type { ExecuteOutcome } from '../../consensus/net/ports.js'
+import type { ReplayView } from '../api/node-port.js'
 import type { KeyChanges } from './key-changes.js'
+import type { Touched } from './trace-view.js'
 
 export interface OpenRequest {
   folder: string
@@ -125,6 +127,12 @@ export interface RecordsQuery {
   newest: boolean
 }
 
+/** Asked again until it is no longer `working`: reading journals must not hold up blocks. */
+export type ReplayReply =
+  | { state: 'working'; done: number; total: number }
+  | { state: 'refused'; code: ErrorCode; detail: string }
+  | { state: 'done'; pin: Pin; replay: ReplayView; touched: Touched[] }
+
 export interface ViewQuery {
   /** Alias or 32-byte address. */
   target: string | Uint8Array
@@ -164,6 +172,7 @@ export interface ExecutorCalls {
   records: [RecordsQuery, { pin: Pin; records: LedgerEntry[] }]
   record: [{ id: Uint8Array }, { pin: Pin; record: LedgerEntry | null }]
   receipt: [{ id: Uint8Array }, { pin: Pin; receipts: ReceiptEntry[] }]
+  replay: [{ id: Uint8Array }, ReplayReply]
   view: [
     ViewQuery,
     { pin: Pin; ok: boolean; code: string; detail: string; returned: Uint8Array; fuelUsed: number },

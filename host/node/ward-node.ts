@@ -29,6 +29,7 @@ import { NodeFeed } from './node-feed.js'
 import type { NodeLogger } from './node-logger.js'
 import { NodeMetrics } from './node-metrics.js'
 import { NodeReads } from './node-reads.js'
+import { replayFor } from './node-replay.js'
 import { NodeSequences } from './node-sequences.js'
 import { NodeSigning, receiptView } from './node-signing.js'
 import { nodeStatus, sealedStatus } from './node-status.js'
@@ -327,6 +328,15 @@ export class WardNode implements NodePort {
     const { receipts } = await this.unsealed.node.executor.call('receipt', { id: bytes })
     if (receipts.length === 0) return refused('TRANSACTION_UNKNOWN', id)
     return ok({ ...(await this.unsealed.reads.pin()), receipt: receiptView(receipts) })
+  }
+
+  async replay(session: Session, id: string) {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    const { node, reads } = this.unsealed
+    return replayFor(readerOf(session), id, {
+      step: (bytes) => node.executor.call('replay', { id: bytes }),
+      mayRead: (...question) => reads.mayRead(...question),
+    })
   }
 
   async patients(session: Session, _via: ReadVia) {

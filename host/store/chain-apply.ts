@@ -13,6 +13,7 @@ import type { SealedEnvironment } from './sealed-environment.js'
 import { StoreError } from './store-error.js'
 import type { BlockWrite, BodyWrite } from './store-types.js'
 import { table, type TableId } from './tables.js'
+import type { UndoJournals } from './undo-journal.js'
 
 export const wrappingIdKey = Buffer.from('patient-wrapping', 'latin1')
 /** A patient key record without content: the patient was erased. */
@@ -22,11 +23,18 @@ export class BlockApplier {
   readonly #environment: SealedEnvironment
   readonly #reads: ChainReads
   readonly #patientKeys: PatientKeys
+  readonly #journals: UndoJournals
 
-  constructor(environment: SealedEnvironment, reads: ChainReads, patientKeys: PatientKeys) {
+  constructor(
+    environment: SealedEnvironment,
+    reads: ChainReads,
+    patientKeys: PatientKeys,
+    journals: UndoJournals,
+  ) {
     this.#environment = environment
     this.#reads = reads
     this.#patientKeys = patientKeys
+    this.#journals = journals
   }
 
   /**
@@ -42,6 +50,9 @@ export class BlockApplier {
     try {
       this.#environment.write(() => {
         this.#writeBlock(block)
+        if (block.undo !== undefined && nextWrapping === undefined) {
+          this.#journals.write(block.height, block.undo)
+        }
         if (nextWrapping !== undefined) this.#erasePatients(erasedPatients, nextWrapping)
       })
     } catch (error) {
@@ -120,6 +131,7 @@ export class BlockApplier {
   /** Every other patient's key goes under the next wrapping key; the present one will be destroyed. */
   #erasePatients(patients: readonly Uint8Array[], nextWrapping: number): void {
     for (const patient of patients) this.putPoint(table.patientKey, patient, erased)
+    this.#journals.drop((this.#reads.applied()?.height ?? 0) + 1)
     const sealer = this.#environment.sealer(table.patientKey)
     const rewrapped: { patient: Uint8Array; wrapped: Uint8Array }[] = []
     const start = Buffer.from([table.patientKey])

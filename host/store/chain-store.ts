@@ -20,9 +20,11 @@ import type {
   StoredBlock,
 } from './store-types.js'
 import { chainTables, table } from './tables.js'
+import { UndoJournals, type UndoLimits } from './undo-journal.js'
 
 export interface ChainStoreOptions {
   snapshots?: SnapshotOptions
+  undo?: Partial<UndoLimits>
 }
 
 export class ChainStore implements ChainStoreReads {
@@ -32,6 +34,7 @@ export class ChainStore implements ChainStoreReads {
   readonly #reads: ChainReads
   readonly #applier: BlockApplier
   readonly #snapshots: SnapshotPool
+  readonly #journals: UndoJournals
   #tree: StateTree | undefined
 
   private constructor(
@@ -44,7 +47,8 @@ export class ChainStore implements ChainStoreReads {
     this.#patientKeys = patientKeys
     this.#ownKey = ownKey
     this.#reads = new ChainReads(environment, () => patientKeys)
-    this.#applier = new BlockApplier(environment, this.#reads, patientKeys)
+    this.#journals = new UndoJournals(environment, () => patientKeys, options.undo)
+    this.#applier = new BlockApplier(environment, this.#reads, patientKeys, this.#journals)
     this.#snapshots = new SnapshotPool(environment, () => patientKeys, options.snapshots ?? {})
   }
 
@@ -151,6 +155,16 @@ export class ChainStore implements ChainStoreReads {
     return this.#reads.note(name)
   }
 
+  /** The undo journal of a block; undefined when it is not kept (any more). */
+  undoAt(height: number): Uint8Array | undefined {
+    return this.#journals.at(height)
+  }
+
+  /** The lowest height whose block can be taken back, with all above it. */
+  undoFirst(): number {
+    return this.#journals.first(this.applied()?.height ?? 0)
+  }
+
   /** Writes one note in a durable transaction of its own; undefined removes it. */
   putNote(name: string, value: Uint8Array | undefined): void {
     this.#environment.write(() => {
@@ -217,7 +231,7 @@ function openPatientKeys(environment: SealedEnvironment, path: string, dataKey: 
   }
   // A new store, or one whose founding was cut short before its first block.
   const keys = PatientKeys.create(path, dataKey)
-  const applier = new BlockApplier(environment, reads, keys)
+  const applier = new BlockApplier(environment, reads, keys, new UndoJournals(environment, () => keys))
   const first = Buffer.alloc(4)
   first.writeUInt32BE(keys.current)
   environment.write(() => {

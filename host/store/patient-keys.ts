@@ -12,6 +12,7 @@ import { StoreError } from './store-error.js'
 import { keyBytes, nonceBytes, randomBytes, sodium, tagBytes } from './sodium.js'
 
 const wrapLabel = Buffer.from('wardchain/patient-key/1', 'latin1')
+const journalLabel = Buffer.from('wardchain/undo/1', 'latin1')
 const bodyLabel = Buffer.from('wardchain/body/1', 'latin1')
 const cachedMax = 128
 
@@ -144,6 +145,65 @@ export class PatientKeys {
     return content
   }
 
+  /**
+   * A block's undo journal under a key that goes with the present wrapping key: wrapping id u32 BE | nonce 24
+   * | ciphertext | tag, bound to the height.
+   */
+  sealJournal(height: number, journal: Uint8Array): Uint8Array {
+    const sealed = Buffer.alloc(4 + nonceBytes + journal.length + tagBytes)
+    sealed.writeUInt32BE(this.#current)
+    sealed.set(randomBytes(nonceBytes), 4)
+    const nonce = sealed.subarray(4, 4 + nonceBytes)
+    const cipher = sealed.subarray(4 + nonceBytes)
+    this.#withJournalKey(this.#current, (key) => {
+      sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(
+        cipher,
+        journal,
+        journalAssociated(height),
+        null,
+        nonce,
+        key,
+      )
+    })
+    return sealed
+  }
+
+  openJournal(height: number, sealed: Uint8Array): Uint8Array {
+    const bytes = Buffer.from(sealed)
+    const journal = new Uint8Array(bytes.length - 4 - nonceBytes - tagBytes)
+    const nonce = bytes.subarray(4, 4 + nonceBytes)
+    const cipher = bytes.subarray(4 + nonceBytes)
+    this.#withJournalKey(bytes.readUInt32BE(0), (key) => {
+      try {
+        sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(
+          journal,
+          null,
+          cipher,
+          journalAssociated(height),
+          nonce,
+          key,
+        )
+      } catch (cause) {
+        throw new StoreError(
+          'RECORD_ALTERED',
+          `the undo journal of block ${height} does not authenticate`,
+          cause,
+        )
+      }
+    })
+    return journal
+  }
+
+  #withJournalKey(wrappingId: number, use: (key: Buffer) => void): void {
+    const key = sodium.sodium_malloc(keyBytes)
+    try {
+      sodium.crypto_generichash(key, journalLabel, this.#wrappingKey(wrappingId).bytes)
+      use(key)
+    } finally {
+      sodium.sodium_free(key)
+    }
+  }
+
   close(): void {
     for (const secret of [...this.#wrapping.values(), ...this.#cache.values()]) secret.close()
     this.#wrapping.clear()
@@ -224,4 +284,11 @@ export class PatientKeys {
     writeSealedFile(this.#path, this.#dataKey, bytes)
     sodium.sodium_memzero(bytes)
   }
+}
+
+function journalAssociated(height: number): Buffer {
+  const associated = Buffer.alloc(journalLabel.length + 8)
+  associated.set(journalLabel)
+  associated.writeBigUInt64BE(BigInt(height), journalLabel.length)
+  return associated
 }

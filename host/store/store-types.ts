@@ -35,6 +35,8 @@ export interface BlockWrite {
   pages: readonly PageWrite[]
   /** State root after this block. */
   stateRoot: Uint8Array
+  /** What takes the block back (`runtime/execution` undoOf); the genesis has none. */
+  undo?: Uint8Array
   /** Patients whose keys are destroyed with this block. */
   erasedPatients?: readonly Uint8Array[]
   /** Small named values of the host (safety watermark, sync progress) that must change with the block. */

@@ -28,6 +28,8 @@ export const table = {
   attachment: 11,
   transaction: 12,
   note: 13,
+  /** Ordered by height: undo journals of the last blocks. */
+  undo: 14,
   /** Votes environment. */
   voteRecord: 32,
   voteBody: 33,
@@ -56,6 +58,7 @@ export const chainTables: readonly TableId[] = [
   table.attachment,
   table.transaction,
   table.note,
+  table.undo,
 ]
 
 export const votesTables: readonly TableId[] = [table.voteRecord, table.voteBody, table.voteToken]

@@ -76,6 +76,7 @@ export function executeBlock(
     height: header.height,
     time: header.time,
     trace: options.trace,
+    traceOnly: options.traceOnly,
   })
   const checked = checkBlock(kernel, input, options)
   if (!checked.ok) return { ok: false, code: checked.code, detail: checked.detail }

@@ -76,12 +76,16 @@ function append(
   const grants: string[] = []
   const fuelUsed = price.records + price.policy
   for (const record of action.records) {
-    const answer = askMayAppend(kernel, {
-      author: transaction.sender,
-      patient: record.patient,
-      kind: record.kind,
-      code: record.code,
-    })
+    const answer = askMayAppend(
+      kernel,
+      {
+        author: transaction.sender,
+        patient: record.patient,
+        kind: record.kind,
+        code: record.code,
+      },
+      run,
+    )
     if ('failed' in answer) return { code: 'POLICY_FAILED', fuelUsed }
     if (!answer.allowed) return { code: 'APPEND_NOT_GRANTED', fuelUsed, detail: answer.missing }
     if (!grants.includes(answer.grant)) grants.push(answer.grant)

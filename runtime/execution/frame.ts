@@ -157,7 +157,7 @@ function refuseEntry(run: Run, contract: Contract): ErrorCode | undefined {
 
 function traceStart(frame: Frame): void {
   const { run, entry, contract } = frame
-  run.kernel.trace?.({
+  run.trace?.({
     type: 'frame',
     transactionId: run.id,
     depth: frame.depth,
@@ -165,6 +165,7 @@ function traceStart(frame: Frame): void {
     address: contract.address,
     method: entry.method,
     caller: entry.caller,
+    trigger: entry.trigger,
     readOnly: frame.readOnly,
     input: entry.input,
     fuel: entry.fuel,
@@ -173,7 +174,7 @@ function traceStart(frame: Frame): void {
 
 function traceEnd(frame: Frame, failure: FrameFailure | undefined, fuelUsed: number): void {
   const { run, instance } = frame
-  run.kernel.trace?.({
+  run.trace?.({
     type: 'frame-end',
     transactionId: run.id,
     depth: frame.depth,

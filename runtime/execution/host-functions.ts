@@ -11,6 +11,7 @@ import * as records from './host-records.js'
 import * as state from './host-state.js'
 import * as timers from './host-timers.js'
 import type { HostFunctionName } from './host-prices.js'
+import { leavesResult, traceArguments } from './trace-arguments.js'
 
 type Argument = number & bigint
 /** Arguments arrive as the signature says; the widest function has eight. */
@@ -65,7 +66,7 @@ export function createHostImports(binding: HostBinding): Record<string, unknown>
     ) => {
       const { frame } = binding
       if (frame === undefined) throw hostCallOutsideFrame
-      const { trace } = frame.run.kernel
+      const { trace } = frame.run
       if (trace === undefined) return act(frame, a, b, c, d, e, f, g, h)
       return traced(frame, name, act, [a, b, c, d, e, f, g, h])
     }
@@ -75,17 +76,20 @@ export function createHostImports(binding: HostBinding): Record<string, unknown>
 
 function traced(frame: Frame, name: string, act: HostFunction, args: Argument[]): number | bigint | void {
   const given = args.filter((argument) => argument !== undefined)
+  const named = traceArguments(frame, name, given)
   let answer: number | bigint | void = undefined
   try {
     answer = act(frame, ...given)
     return answer
   } finally {
-    frame.run.kernel.trace?.({
+    frame.run.trace?.({
       type: 'host',
       transactionId: frame.run.id,
       depth: frame.depth,
       name,
       args: given,
+      named,
+      ...(leavesResult(name) && frame.failure === undefined ? { result: frame.result } : {}),
       ...(answer === undefined ? {} : { answer }),
       fuelLeft: Math.max(0, Number(frame.instance.fuel.value)),
       ...(frame.failure === undefined ? {} : { stopped: statusOf(frame.failure.code) }),

@@ -1,5 +1,6 @@
 // What the execution of one block, view or genesis shares: state, ports, time, and what was loaded or made
 // so far.
+import { equalBytes } from '../protocol/bytes.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import type { Hash } from '../protocol/hash.js'
 import type { ReceiptEvent } from '../protocol/receipt.js'
@@ -48,6 +49,8 @@ export interface Kernel {
   /** What the block's transactions brought along, by hash as text. */
   attachments: Map<string, Uint8Array>
   trace: TraceSink | undefined
+  /** Only this transaction is traced; every one when left out. */
+  traceOnly: Uint8Array | undefined
 }
 
 /** Everything that a transaction makes and that a failing frame takes back. */
@@ -78,11 +81,14 @@ export interface Run {
   /** Why the kernel last refused a command: the detail of the receipt when the transaction fails. */
   refusal: { code: ErrorCode; detail?: string } | undefined
   diagnostics: Diagnostic[]
+  /** Where its frames and host calls are told; undefined when nobody listens. */
+  trace: TraceSink | undefined
 }
 
 export function createKernel(
   parts: Pick<Kernel, 'ports' | 'cache' | 'parent' | 'overlay' | 'height' | 'time'> & {
     trace?: TraceSink
+    traceOnly?: Uint8Array
   },
 ): Kernel {
   const row = parts.overlay.get(store.chain, onlyKey)
@@ -103,6 +109,7 @@ export function createKernel(
     commands: [],
     attachments: new Map(),
     trace: parts.trace,
+    traceOnly: parts.traceOnly,
   }
 }
 
@@ -120,8 +127,12 @@ export function createRun(kernel: Kernel, id: Uint8Array, origin: Uint8Array): R
     eventBytes: 0,
     refusal: undefined,
     diagnostics: [],
+    trace: isTraced(kernel, id) ? kernel.trace : undefined,
   }
 }
+
+const isTraced = ({ traceOnly }: Kernel, id: Uint8Array): boolean =>
+  traceOnly === undefined || equalBytes(traceOnly, id)
 
 /** How much of each effect there is now: what `rollbackEffects` goes back to. */
 export interface EffectMark {

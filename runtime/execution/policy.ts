@@ -11,7 +11,7 @@ import { STACK_BYTES_MAX } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { activeContract, type Contract } from './contracts.js'
 import { runFrame, trigger } from './frame.js'
-import { createRun, type Kernel } from './kernel.js'
+import { createRun, type Kernel, type Run } from './kernel.js'
 import { kernelPrices } from './host-prices.js'
 
 export const policyAlias = 'ward/policy'
@@ -40,10 +40,14 @@ export const createPolicyMemo = (): PolicyMemo => ({ version: '', answers: new M
 const answersMax = 20_000
 
 /** The answer for one record, at the block's time: an answer that is no longer valid is a refusal. */
-export function askMayAppend(kernel: Kernel, question: PolicyQuestion): PolicyAnswer {
+export function askMayAppend(kernel: Kernel, question: PolicyQuestion, asker?: Run): PolicyAnswer {
   const contract = activeContract(kernel, policyAlias)
   if (contract === undefined) return { failed: true }
-  const answer = keptAnswer(kernel, contract, question)
+  // An answer that is remembered has no frames to show: whoever listens hears it asked again.
+  const isTraced = asker?.trace !== undefined
+  const answer = isTraced
+    ? runPolicy(kernel, contract, question, asker)
+    : keptAnswer(kernel, contract, question)
   if ('failed' in answer || !answer.allowed) return answer
   const expired = answer.validUntil !== 0 && answer.validUntil < kernel.time
   return expired ? { allowed: false, missing: `grant ${answer.grant} ended` } : answer
@@ -86,11 +90,19 @@ function memoOf(memo: PolicyMemo, version: string): Map<string, PolicyAnswer> {
   return memo.answers
 }
 
-function runPolicy(kernel: Kernel, contract: Contract, question: PolicyQuestion): PolicyAnswer {
+function runPolicy(
+  kernel: Kernel,
+  contract: Contract,
+  question: PolicyQuestion,
+  asker?: Run,
+): PolicyAnswer {
   const input = encodeBorsh(mayAppendInput, question)
   assert(input.ok, 'a question fits its schema')
   const method = contract.methods.get('mayAppend')
-  const outcome = runFrame(createRun(kernel, zeroHash, kernelEntity), {
+  const run = createRun(kernel, zeroHash, kernelEntity)
+  // The policy sees no transaction; a trace tells its frames as part of the one that asks.
+  run.trace = asker && ((event) => asker.trace?.({ ...event, transactionId: asker.id }))
+  const outcome = runFrame(run, {
     contract,
     method: 'mayAppend',
     kinds: ['system', 'view'],

@@ -113,6 +113,8 @@ export interface BlockOptions {
   signatureChecked?: (bundle: Bundle) => boolean
   /** Receives frames and host calls as they happen; changes nothing. */
   trace?: TraceSink
+  /** Traces this transaction alone. */
+  traceOnly?: Uint8Array
 }
 
 /** An invalid block: nothing of it may be voted for. */

@@ -1,10 +1,10 @@
 // Timers: due times in the result, order, cancelling, roll-back, and that they are state.
 import t from 'tap'
 import { blockFuelMax, codeOfStatus } from '../protocol/index.js'
-import { createModuleCache } from './index.js'
+import { createModuleCache, replayTransaction, rewind, undoOf } from './index.js'
 import { i32Of, Probes, returnI32, type Probe } from './probe.fixture.js'
 import { methodsOf } from './test-contracts.fixture.js'
-import { genesisTime, hex } from './world.fixture.js'
+import { genesisTime, hex, ports } from './world.fixture.js'
 
 /** Sets a timer at the u64 of its argument, or cancels the 32-byte id of its argument. */
 const clock: Probe = {
@@ -111,4 +111,41 @@ t.test('due timers that do not fit run in the next block, which is due at once',
     hex(cause as Uint8Array),
   )
   t.equal(new Set(ids).size, 9, 'each once')
+})
+
+t.test('a timer run replays: on the state before its block, with its frames', async (t) => {
+  const probes = new Probes({ 'acme/clock': clock })
+  const { world } = probes
+  const due = genesisTime + 5_000
+  probes.go('acme/clock', at(due))
+  const place = { height: world.height + 1, time: due }
+  const input = world.propose([], place)
+  const outcome = world.try([], place)
+  if (!outcome.ok) throw new Error(outcome.code)
+  const undo = undoOf(world.chain, outcome.writeSet, place.height)
+  const { receipts, receiptsDecoded } = world.block([], { time: due })
+  probes.go('acme/clock', at(due + 60_000))
+  const later = world.try([])
+  t.ok(later.ok)
+  const [{ transactionId }] = receiptsDecoded
+  // Only the timer's own block is taken back here: the block after it wrote other keys, or the same later.
+  const state = rewind(world.chain, [undo], place.height)
+  const replayed = replayTransaction(input, state, transactionId, world.cache, ports)
+  t.ok(replayed.ok && replayed.replay)
+  if (!replayed.ok || !replayed.replay) return
+  t.equal(hex(replayed.replay.receiptBytes), hex(receipts[0]))
+  const [enter] = replayed.replay.events
+  t.ok(enter.type === 'frame' && enter.method === 'ring' && enter.trigger === 2)
+  const emitted = replayed.replay.events.find(
+    (event) => event.type === 'host' && event.name === 'event_emit',
+  )
+  if (emitted?.type !== 'host') throw new Error('the timer emits')
+  const named = emitted.named.map(({ name, value }) => [
+    name,
+    Buffer.from(value as Uint8Array).toString('hex'),
+  ])
+  t.same(named, [
+    ['topic', Buffer.from('ring').toString('hex')],
+    ['event', hex(at(due))],
+  ])
 })

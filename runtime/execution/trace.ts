@@ -1,5 +1,7 @@
 // The trace of one transaction: frames and host calls as they happen, for `ward replay`. Tracing changes
 // nothing that is hashed: the same block with and without it gives the same result (tested).
+import type { TraceArgument } from './trace-arguments.js'
+import type { Trigger } from './frame.js'
 
 export type TraceEvent =
   | {
@@ -10,6 +12,8 @@ export type TraceEvent =
       address: Uint8Array
       method: string
       caller: Uint8Array
+      /** Why the contract was entered: number of the context (ARCHITECTURE.md). */
+      trigger: Trigger
       readOnly: boolean
       input: Uint8Array
       fuel: number
@@ -31,6 +35,10 @@ export type TraceEvent =
       depth: number
       name: string
       args: (number | bigint)[]
+      /** The same with names, and with what pointers pointed to. */
+      named: TraceArgument[]
+      /** What lay in the frame's result buffer afterwards, of functions that answer there. */
+      result?: Uint8Array
       /**
        * What the guest got back; absent for functions without a result and when the call stopped the frame.
        */

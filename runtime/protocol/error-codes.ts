@@ -275,6 +275,18 @@ export const errorTable = {
     208,
     'The password is right, but this node could not start. It is sealed again and nothing was lost. Mend what the detail names, then unlock again.',
   ),
+  REPLAY_UNAVAILABLE: entry(
+    280,
+    'This node no longer has what it takes to run this transaction again: its block is too old, or older than an erasure or this copy of the chain. The receipt stands. Ask a node that has kept more.',
+  ),
+  REPLAY_DIFFERS: entry(
+    281,
+    'Run again, this transaction gives something else than its certified receipt. The certified receipt stands. Stop trusting this node, keep its store, and compare with another node.',
+  ),
+  REPLAY_BUSY: entry(
+    282,
+    'This node is running other transactions again. Nothing was changed. Ask again in a moment.',
+  ),
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof errorTable
