@@ -1,11 +1,8 @@
-// The same blocks give the same bytes: golden vectors, traces on and off, cold and warm, pointers at
-// random.
+// The same blocks give the same bytes: golden vectors, traces on and off, cold and warm.
 import { readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import fc from 'fast-check'
 import { bytesToHex, codeOfStatus, entityKind, recordKind } from '../protocol/index.js'
 import { createModuleCache, type ExecutedBlock, type TraceEvent } from './index.js'
-import { go, Probes, type Probe } from './probe.fixture.js'
 import { contractOf, genesisContract, methodsOf, systemContracts } from './test-contracts.fixture.js'
 import { admissionOf, observationOf, patientOf, signerOf, World, type Signer } from './world.fixture.js'
 
@@ -116,51 +113,4 @@ t.test('executing twice, cold or warm, leaves the parent as it is and gives equa
   })
   t.equal(new Set(outcomes).size, 1)
   t.equal(bytesToHex(scene.world.chain.tree.root), root)
-})
-
-t.test('random pointers and lengths end in a code, never in an exception of the host', async (t) => {
-  // The argument holds six u32 and two u64, handed to one host function after the other.
-  const load = (index: number): string => `(i32.load (i32.const ${index * 4}))`
-  const long = (index: number): string => `(i64.load (i32.const ${24 + index * 8}))`
-  const calls: Record<string, string> = {
-    'acme/a': `(drop (call $state_get ${load(0)} ${load(1)} ${load(2)}))`,
-    'acme/b': `(call $state_set ${load(0)} ${load(1)} ${load(2)} ${load(3)} ${load(4)})`,
-    'acme/c': `(call $ordered_put ${load(0)} ${load(1)} ${load(2)} ${long(0)} ${load(3)} ${load(4)})`,
-    'acme/d': `(drop (call $state_scan ${load(0)} ${load(1)} ${load(2)} ${long(0)} ${long(1)} ${load(3)}))`,
-    'acme/e': `(drop (call $record_query ${load(0)} ${load(1)} ${load(2)} ${load(3)} ${long(0)} ${long(1)} ${load(4)}))`,
-    'acme/f': `(call $record_emit ${load(0)} ${load(1)})`,
-    'acme/g': `(drop (call $contract_call ${load(0)} ${load(1)} ${load(2)} ${load(3)} ${load(4)} ${load(5)} ${long(0)} ${load(0)}))`,
-    'acme/h': `(call $timer_set ${long(0)} ${load(0)} ${load(1)} ${load(2)} ${load(3)} ${long(1)})`,
-    'acme/i': `(call $event_emit ${load(0)} ${load(1)} ${load(2)} ${load(3)})`,
-    'acme/j': `(call $abort ${load(0)} ${load(1)} ${load(2)} ${load(3)})`,
-    'acme/k': `(drop (call $alert_raise ${load(0)} ${load(1)}))`,
-    'acme/l': `(drop (call $ordered_remove ${load(0)} ${load(1)} ${load(2)} ${long(0)} ${load(3)}))`,
-  }
-  const probe = (call: string): Probe => ({
-    body: go(`(call $input_read (i32.const 0)) ${call}`),
-    manifest: { reads: [{ kind: 2, codes: [] }], emits: [{ kind: 2, codes: [] }], calls: ['acme/a'] },
-  })
-  const probes = new Probes(
-    Object.fromEntries(Object.entries(calls).map(([alias, call]) => [alias, probe(call)])),
-  )
-  const word = fc.oneof(
-    fc.integer({ min: 0, max: 300 }),
-    fc.integer({ min: 65_400, max: 65_700 }),
-    fc.integer({ min: -300, max: -1 }),
-    fc.integer(),
-  )
-  const aliases = Object.keys(calls)
-  fc.assert(
-    fc.property(
-      fc.array(word, { minLength: 10, maxLength: 10 }),
-      fc.constantFrom(...aliases),
-      (words, alias) => {
-        const args = Buffer.alloc(40)
-        words.forEach((value, index) => args.writeInt32LE(value | 0, index * 4))
-        return codeOfStatus(probes.go(alias, args).receipt.status) !== undefined
-      },
-    ),
-    { numRuns: 300, seed: 20_261_122 },
-  )
-  t.pass()
 })

@@ -26,8 +26,10 @@ export interface GuestInstance {
   fault: WebAssembly.Global<number>
   /** Mutable globals of the guest and their values after `_initialize`. */
   globals: { cell: WebAssembly.Global; initial: unknown }[]
-  /** Memory after `_initialize`. */
+  /** Memory after `_initialize`; empty when the memory is too large to be put back. */
   snapshot: Uint8Array
+  /** Pages of 64 KiB that the module declares: what its frame is counted with at first. */
+  pagesInitial: number
   /** The memory as bytes; made anew when the guest grew it. */
   bytes: Uint8Array
   /** Fuel that `_initialize` took: the same for every instance of one module. */
@@ -36,6 +38,8 @@ export interface GuestInstance {
 
 /** Above this many pages copying costs more than a fresh instance (measured: 16 pages 50 µs). */
 export const reusePagesMax = 16
+
+const noSnapshot = new Uint8Array(0)
 
 /** Throws what the engine throws when `_initialize` traps; the caller classifies it. */
 export function createGuestInstance(
@@ -74,7 +78,8 @@ export function createGuestInstance(
     stack,
     fault,
     globals,
-    snapshot: bytes.slice(),
+    snapshot: prepared.memoryPagesInitial <= reusePagesMax ? bytes.slice() : noSnapshot,
+    pagesInitial: prepared.memoryPagesInitial,
     bytes,
     initializeFuel,
   }
@@ -88,6 +93,11 @@ export function resetGuestInstance(instance: GuestInstance): boolean {
   instance.fault.value = 0
   instance.binding.frame = undefined
   return true
+}
+
+/** Pages that the guest has grown its memory by. */
+export function pagesGrown(instance: GuestInstance): number {
+  return instance.memory.buffer.byteLength / 65_536 - instance.pagesInitial
 }
 
 /** The guest's memory as bytes, now. */

@@ -6,6 +6,7 @@ import { ByteWriter } from './byte-writer.js'
 import { activeContract, contractTarget } from './contracts.js'
 import { runFrame, trigger, type Frame, type FrameEntry } from './frame.js'
 import { stopFrame } from './guest-failure.js'
+import { pagesGrown } from './guest-instance.js'
 import {
   chargeCall,
   guestBytes,
@@ -92,7 +93,11 @@ function enter(frame: Frame, entry: Omit<FrameEntry, 'stackLeft'>): ReturnType<t
   const { fuel, stack } = frame.instance
   const available = Number(fuel.value)
   const slice = entry.fuel === 0 ? available : Math.min(entry.fuel, available)
+  // What the caller has grown stays open below the callee.
+  const grown = pagesGrown(frame.instance)
+  frame.run.pagesOpen += grown
   const outcome = runFrame(frame.run, { ...entry, fuel: slice, stackLeft: stack.value })
+  frame.run.pagesOpen -= grown
   fuel.value = BigInt(available - outcome.fuelUsed)
   return outcome
 }
