@@ -25,6 +25,7 @@ export const hostSignatures: Readonly<Record<HostFunctionName, FunctionType>> = 
   state_scan: functionType('iiiIIi', 'i'),
   record_get: functionType('i', 'i'),
   record_query: functionType('iiiiIIi', 'i'),
+  record_latest: functionType('iiiiII', 'i'),
   record_emit: functionType('ii'),
   alert_raise: functionType('ii', 'i'),
   event_emit: functionType('iiii'),

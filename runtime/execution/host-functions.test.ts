@@ -29,6 +29,7 @@ const outOfBounds: Record<string, string> = {
   ordered_remove: `(drop (call $ordered_remove ${near} ${far} ${size(32)} (i64.const 1) (i32.const 0)))`,
   state_scan: `(drop (call $state_scan ${near} ${far} ${size(32)} (i64.const 0) (i64.const 9) (i32.const 1)))`,
   record_get: `(drop (call $record_get ${size(65_536 - 31)}))`,
+  record_latest: `(drop (call $record_latest (i32.const 2) ${size(65_536 - 15)} ${near} ${near} (i64.const 0) (i64.const 9)))`,
   record_query: `(drop (call $record_query (i32.const 2) ${size(65_536 - 15)} ${near} ${near} (i64.const 0) (i64.const 9) (i32.const 1)))`,
   record_emit: `(call $record_emit ${far} ${size(32)})`,
   alert_raise: `(drop (call $alert_raise ${far} ${size(32)}))`,

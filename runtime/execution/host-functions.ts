@@ -38,6 +38,7 @@ const hostFunctions: Readonly<Record<HostFunctionName, HostFunction>> = {
   state_scan: state.stateScan,
   record_get: records.recordGet,
   record_query: records.recordQuery,
+  record_latest: records.recordLatest,
   record_emit: records.recordEmit,
   alert_raise: alertRaise,
   contract_call: contractCall,

@@ -37,6 +37,8 @@ export const hostPrices = {
   state_scan: price(5_000, 1, 2, 1_000),
   record_get: price(5_000, 1, 2),
   record_query: price(8_000, 1, 2, 2_000),
+  /** Each code asked for is an item, found or not. */
+  record_latest: price(5_000, 1, 2, 5_000),
   record_emit: price(60_000, 6),
   alert_raise: price(2_000, 2),
   event_emit: price(2_000, 4),
@@ -76,6 +78,8 @@ export const hostCaps = {
   partitionBytes: 256,
   valueBytes: 65_536,
   scanItems: 100,
+  /** Codes of one `record_latest`. */
+  latestCodes: 32,
   emittedBytes: 65_536,
   alertBytes: 4_096 * 4,
   eventBytes: 4_096,

@@ -10,6 +10,7 @@ import { emittedRecord } from '../protocol/record-bodies.js'
 import type { Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'
 import {
+  chargeAnswer,
   chargeCall,
   guestBytes,
   guestText,
@@ -76,6 +77,60 @@ export function recordQuery(
   setResult(frame, 'record_query', result, count)
   return count
 }
+
+/**
+ * The newest record of each code that none of the newest versions of that code corrects, in the order of the
+ * codes: what a rule asks most, in one call. Codes are separated by line feeds. Result: Borsh vec<Record>.
+ */
+export function recordLatest(
+  frame: Frame,
+  kind: number,
+  patientPointer: number,
+  codesPointer: number,
+  codesLength: number,
+  from: bigint,
+  to: bigint,
+): number {
+  const patient = guestBytes(frame, patientPointer, 16, 16).slice()
+  const codesMax = hostCaps.latestCodes * (recordCodeLengthMax + 1)
+  const codeBytes = guestBytes(frame, codesPointer, codesLength, codesMax)
+  chargeCall(frame, 'record_latest', 16 + codeBytes.length)
+  requireUnsealed(frame)
+  const { run } = frame
+  const codes = codeList(frame, codeBytes)
+  for (const code of codes) readableCodes(frame, kind, code)
+  // Charged before the work, and for what is not found too: looking costs the same.
+  chargeAnswer(frame, 'record_latest', 0, codes.length)
+  if (isErased(run.kernel, patient)) return -statusOf('ERASED')
+  const views: Uint8Array[] = [noViews]
+  const range = { from: BigInt.asUintN(64, from), to: BigInt.asUintN(64, to) }
+  for (const code of codes) {
+    const record = run.kernel.index.latest({ patient, kind, code, ...range })
+    if (record !== undefined) views.push(readView(run, record))
+  }
+  const result = concatBytes(...views)
+  new DataView(result.buffer).setUint32(0, views.length - 1, true)
+  setResult(frame, 'record_latest', result)
+  return views.length - 1
+}
+
+/** Codes between line feeds; an empty one would stand for every code and has no newest record. */
+function codeList(frame: Frame, bytes: Uint8Array): string[] {
+  const codes: string[] = []
+  for (let start = 0; start <= bytes.length;) {
+    const found = bytes.indexOf(lineFeed, start)
+    const end = found < 0 ? bytes.length : found
+    const code = guestText(frame, bytes.subarray(start, end))
+    if (code === '' || code.length > recordCodeLengthMax || codes.length >= hostCaps.latestCodes) {
+      return stopFrame(frame, 'ARGUMENT_INVALID')
+    }
+    codes.push(code)
+    start = end + 1
+  }
+  return codes
+}
+
+const lineFeed = 0x0a
 
 /** Place of the count in front of the list. */
 const noViews = new Uint8Array(4)

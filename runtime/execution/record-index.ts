@@ -1,7 +1,7 @@
 // The ledger's indexes: outside the tree, rebuilt from `$record`, equal on every replica. During a block
 // new records are found in memory; the rows are written once, at its end. No row needs a look at the store
 // to be placed: the sequence of a row is the record's number per patient, or its place in the block.
-import { utf8 } from '../protocol/bytes.js'
+import { equalBytes, utf8 } from '../protocol/bytes.js'
 import { encodeOrderedKey } from '../state/state-keys.js'
 import { asciiBytes, byteText } from './byte-text.js'
 import type { OrderedEntry, StateWrite } from '../state/store-interface.js'
@@ -32,6 +32,14 @@ export interface RecordSearch {
   limit: number
 }
 
+export type LatestSearch = Omit<RecordSearch, 'codes' | 'limit'> & { code: string }
+
+/**
+ * Versions of one code that count when the newest is chosen: what corrects a record carries its code and lies
+ * beside it in time.
+ */
+export const latestVersionsMax = 6
+
 /** One answer of the parent state. */
 interface Scan {
   from: bigint
@@ -52,6 +60,8 @@ export class RecordIndex {
   readonly #arrived = new Map<string, IndexedRecord[]>()
   readonly #known = new Map<string, IndexedRecord>()
   readonly #scans = new Map<string, Scan[]>()
+  /** Newest versions of one code in the parent state, up to a time. */
+  readonly #versions = new Map<string, { to: bigint; records: IndexedRecord[] }>()
 
   constructor(parent: ParentState) {
     this.#parent = parent
@@ -138,6 +148,48 @@ export class RecordIndex {
     return found.length > limit ? found.slice(0, limit) : found
   }
 
+  /**
+   * The newest record of a code in [from, to] that none of its `latestVersionsMax` newest versions there
+   * corrects; of equal times the one that arrived later.
+   */
+  latest({ patient, kind, code, from, to }: LatestSearch): IndexedRecord | undefined {
+    const group = groupKey(patient, kind)
+    const versions: IndexedRecord[] = []
+    for (const record of this.#newest(`${group}=${code}`, patient, kind, code, to)) {
+      if (record.effectiveTime >= from) versions.push(record)
+    }
+    const before = versions.length
+    for (const record of this.#arrived.get(group) ?? []) {
+      if (record.code === code && record.effectiveTime >= from && record.effectiveTime <= to) {
+        versions.push(record)
+      }
+    }
+    if (versions.length > before) versions.sort(newestFirst)
+    if (versions.length > latestVersionsMax) versions.length = latestVersionsMax
+    return versions.find((record) => !versions.some((other) => corrects(other, record)))
+  }
+
+  /** The parent's newest versions up to `to`, whatever the start of the range: rules ask for many starts. */
+  #newest(key: string, patient: Uint8Array, kind: number, code: string, to: bigint): IndexedRecord[] {
+    const kept = this.#versions.get(key)
+    if (kept?.to === to) return kept.records
+    const range = { patient, kind, codes: [], from: 0n, to, limit: latestVersionsMax }
+    const partition = codeTimePartition(patient, kind, asciiBytes(code))
+    const records = this.#named(this.#rows(recordIndex.codeTime, partition, range))
+    if (this.#versions.size >= scansMax) this.#versions.clear()
+    this.#versions.set(key, { to, records })
+    return records
+  }
+
+  #named(rows: readonly OrderedEntry[]): IndexedRecord[] {
+    return rows.map(({ value }) => {
+      const record = this.find(value)
+      if (record === undefined)
+        throw new NodeFault('BODY_MISSING', 'an index names a record that does not exist')
+      return record
+    })
+  }
+
   /** Adds what the parent state has of one code, or of every code of the kind. */
   #scan(found: IndexedRecord[], key: string, search: RecordSearch, code: string | undefined): void {
     const { patient, kind, from, to, limit } = search
@@ -151,12 +203,7 @@ export class RecordIndex {
       code === undefined
         ? this.#rows(recordIndex.kindTime, kindTimePartition(patient, kind), search)
         : this.#rows(recordIndex.codeTime, codeTimePartition(patient, kind, asciiBytes(code)), search)
-    const records = rows.map(({ value }) => {
-      const record = this.find(value)
-      if (record === undefined)
-        throw new NodeFault('BODY_MISSING', 'an index names a record that does not exist')
-      return record
-    })
+    const records = this.#named(rows)
     if (this.#scans.size >= scansMax) this.#scans.clear()
     const scan = { from, to, limit, records }
     if (scans === undefined || scans.length >= scansPerPartitionMax) this.#scans.set(key, [scan])
@@ -170,6 +217,9 @@ export class RecordIndex {
 }
 
 const groupKey = (patient: Uint8Array, kind: number): string => `${byteText(patient)}${kind}`
+
+const corrects = (other: IndexedRecord, record: IndexedRecord): boolean =>
+  other.row.header.supersedes !== undefined && equalBytes(other.row.header.supersedes, record.id)
 
 function newestFirst(left: IndexedRecord, right: IndexedRecord): number {
   return right.effectiveTime - left.effectiveTime || right.number - left.number

@@ -62,6 +62,8 @@ const imports = `
   (import "wardchain_v1" "ordered_remove" (func $ordered_remove (param i32 i32 i32 i64 i32) (result i32)))
   (import "wardchain_v1" "state_scan" (func $state_scan (param i32 i32 i32 i64 i64 i32) (result i32)))
   (import "wardchain_v1" "record_get" (func $record_get (param i32) (result i32)))
+  (import "wardchain_v1" "record_latest"
+    (func $record_latest (param i32 i32 i32 i32 i64 i64) (result i32)))
   (import "wardchain_v1" "record_query"
     (func $record_query (param i32 i32 i32 i32 i64 i64 i32) (result i32)))
   (import "wardchain_v1" "record_emit" (func $record_emit (param i32 i32)))

@@ -67,6 +67,15 @@ export declare function record_query(
   to: i64,
   limit: i32,
 ): i32
+@external('wardchain_v1', 'record_latest')
+export declare function record_latest(
+  kind: i32,
+  patientPtr: usize,
+  codesPtr: usize,
+  codesLen: i32,
+  from: i64,
+  to: i64,
+): i32
 @external('wardchain_v1', 'record_emit')
 export declare function record_emit(ptr: usize, len: i32): void
 @external('wardchain_v1', 'alert_raise')

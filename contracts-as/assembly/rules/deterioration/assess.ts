@@ -4,7 +4,7 @@ import { Evidence } from '../shared/evidence'
 import { Parameter, PARAMETERS, saturationPoints } from '../shared/news2-points'
 import { bandOf, labelOf } from '../shared/news2-words'
 import { personOf } from '../shared/person'
-import { inputOf, parameterOf, Reading } from '../shared/reading'
+import { inputOf, parameterCodes, parameterOf, Reading } from '../shared/reading'
 import { ABSENT, Score, scoreOf } from './score'
 
 /** One set: all parameters within 15 minutes of the newest. */
@@ -79,6 +79,7 @@ function gather(assessment: Assessment, evidence: Evidence): void {
   const anchor = newestTrigger(evidence)
   const fresh = evidence.now > FRESH ? evidence.now - FRESH : 0
   const from = anchor > SET_WINDOW + fresh ? anchor - SET_WINDOW : fresh
+  evidence.prepare(parameterCodes(), from)
   let newest: u64 = 0
   for (let parameter = 0; parameter < PARAMETERS; parameter++) {
     const reading = evidence.reading(parameter, from)

@@ -6,7 +6,7 @@ import { SYSTOLIC } from '../shared/codes'
 import { Evidence } from '../shared/evidence'
 import { Parameter, PARAMETERS, pointsOf } from '../shared/news2-points'
 import { bandOf, labelOf } from '../shared/news2-words'
-import { inputOf, Reading, readingOf } from '../shared/reading'
+import { inputOf, parameterCodes, Reading, readingOf } from '../shared/reading'
 
 export const VITALS_WINDOW: u64 = HOUR
 const SECOND_READING: u64 = 5 * MINUTE
@@ -40,6 +40,7 @@ export class Vitals {
 export function vitalsOf(evidence: Evidence): Vitals {
   const vitals = new Vitals()
   const from = evidence.now > VITALS_WINDOW ? evidence.now - VITALS_WINDOW : 0
+  evidence.prepare(parameterCodes(), from)
   for (let parameter = 0; parameter < PARAMETERS; parameter++) {
     const reading = evidence.reading(parameter, from)
     if (reading !== null && reading.isUsable) vitals.readings[parameter] = reading

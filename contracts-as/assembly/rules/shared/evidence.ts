@@ -25,11 +25,35 @@ export class Evidence {
     public now: u64,
   ) {}
 
+  /** Codes that `prepare` asked the ledger for, since when, and what it holds of them. */
+  private codes: string[] = []
+  private since: u64 = 0
+  private known: ClinicalRecord[] = []
+
+  /** Asks the ledger for these codes at once: `latest` with the same start needs no question of its own. */
+  prepare(codes: string[], from: u64): void {
+    const until = this.now + FUTURE_ALLOWED
+    const asked: string[] = []
+    for (let index = 0; index < codes.length; index++) {
+      if (newest(this.triggers, codes[index], from, until) === null) asked.push(codes[index])
+    }
+    this.codes = asked
+    this.since = from
+    this.known = Records.latest(RecordKind.Observation, this.patient, asked, from, until)
+  }
+
   /** Newest observation of a code since `from` that was neither corrected, deleted nor marked wrong. */
   latest(code: string, from: u64): LatestObservation | null {
     const until = this.now + FUTURE_ALLOWED
     const own = newest(this.triggers, code, from, until)
     if (own !== null) return own
+    if (from == this.since && this.codes.includes(code)) {
+      const known = recordOf(this.known, code)
+      if (known === null) return null
+      const observation = Observation.decode(known.body)
+      // A void entry hides what is older: then the versions are looked through one by one.
+      if (!observation.isVoid) return new LatestObservation(known, observation)
+    }
     const stored = Records.query(RecordKind.Observation, this.patient, code, from, until, VERSIONS_MAX)
     return newest(Records.current(stored), code, from, until)
   }
@@ -67,6 +91,13 @@ export class Evidence {
     }
     return false
   }
+}
+
+function recordOf(records: ClinicalRecord[], code: string): ClinicalRecord | null {
+  for (let index = 0; index < records.length; index++) {
+    if (unchecked(records[index]).code == code) return records[index]
+  }
+  return null
 }
 
 function newest(records: ClinicalRecord[], code: string, from: u64, until: u64): LatestObservation | null {

@@ -17,6 +17,11 @@ export function codeOf(parameter: i32): string {
   return unchecked(codes[parameter])
 }
 
+/** Codes of all parameters, in order. */
+export function parameterCodes(): string[] {
+  return codes
+}
+
 /** The parameter of a code, or -1. */
 export function parameterOf(code: string): i32 {
   return codes.indexOf(code)
