@@ -249,7 +249,7 @@ export class ContractChain {
       stream: 0,
       sequence: signer.nextSequence,
       validUntil: this.time + 60_000,
-      fuelLimit: 1_500_000_000,
+      fuelLimit: 900_000_000,
       action,
     }
     signer.nextSequence += 1
@@ -258,8 +258,9 @@ export class ContractChain {
     const bytes = protocol.encodeSignedTransaction(payload, signature)
     const lanes: Uint8Array[][] = [[], [], [], [], []]
     const roots: Uint8Array[][] = [[], [], [], [], []]
-    lanes[laneOf(transaction)].push(protocol.encodeBundle(bytes, bodies, attachments))
-    roots[laneOf(transaction)].push(bytes)
+    const lane = laneOf(this.state, transaction) ?? protocol.lane.operational
+    lanes[lane].push(protocol.encodeBundle(bytes, bodies, attachments))
+    roots[lane].push(bytes)
     const block = executeBlock(
       { header: this.#header(roots), payload: { lanes } },
       this.state,

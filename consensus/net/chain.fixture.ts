@@ -34,6 +34,7 @@ import type {
   FinalBlock,
   Tip,
   TransactionPort,
+  Urgency,
   VoteStore,
 } from './ports.js'
 import { testOptions, testVerify, type TestIdentity, type TestNetwork } from './network.fixture.js'
@@ -193,8 +194,8 @@ export class TestPool implements TransactionPort {
     return { payload: encodePayload({ lanes }), transactionRoots: transactionRoots(sha256, lanes) }
   }
 
-  async receive(bundles: readonly Uint8Array[]): Promise<readonly boolean[]> {
-    return bundles.map((bundle) => this.add(bundle))
+  async receive(bundles: readonly Uint8Array[]): Promise<readonly (false | Urgency)[]> {
+    return bundles.map((bundle) => (this.add(bundle) ? 'normal' : false))
   }
 
   resend(_which: 'emergency' | 'all', bytesMax: number): readonly Uint8Array[] {

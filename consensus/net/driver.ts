@@ -8,7 +8,7 @@ import { coreDefaults } from '../pbft/index.js'
 import { CoreRunner } from './core-runner.js'
 import { upstreamCheckMs } from './limits.js'
 import { NetworkSide } from './network-side.js'
-import type { DriverPorts, DriverStatus } from './ports.js'
+import type { DriverPorts, DriverStatus, Urgency } from './ports.js'
 import { statusOf } from './status.js'
 import {
   createTransport,
@@ -48,10 +48,9 @@ export interface Driver {
   transactionOverdue(): void
   /**
    * Bundles that were submitted at this node and passed its pool: tells all validators and subscribers.
-   * `isUrgent`
-   * (emergency lane): bundles up to 16 KiB travel with the votes.
+   * Urgent ones (emergency lane) of up to 16 KiB travel with the votes. Default: normal.
    */
-  gossip(bundles: readonly Uint8Array[], isUrgent?: boolean): void
+  gossip(bundles: readonly Uint8Array[], urgency?: Urgency): void
   /** Governance changed the members or observers that may connect, and whom to dial. */
   setPeers(peers: {
     readonly allowed: readonly PeerId[]
@@ -107,7 +106,7 @@ function driverOf(options: DriverOptions, parts: Parts): Driver {
       }),
     transactionsWaiting: () => network.poolChanged(),
     transactionOverdue: () => runner.push({ type: 'transactionOverdue', now: runner.clock.now() }),
-    gossip: (bundles, isUrgent = false) => network.submitted(bundles, isUrgent),
+    gossip: (bundles, urgency = 'normal') => network.submitted(bundles, urgency),
     setPeers: ({ allowed, dial, book }) => {
       network.setDial(dial)
       transport.dial(dial, book)

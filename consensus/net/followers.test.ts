@@ -9,11 +9,13 @@ import { Inbox } from './inbox.js'
 import {
   blocksAnswerCountMax,
   catchUpPatienceMs,
+  gossipLowQueueBytesMax,
   gossipMissedBytesMax,
   transactionsFrameBytes,
   upstreamLagMs,
   urgentBundleBytesMax,
 } from './limits.js'
+import type { Urgency } from './ports.js'
 import { UpstreamChoice } from './upstream.js'
 
 t.test('catch-up: one request at a time, a full window, the next source when one is silent', async (t) => {
@@ -115,13 +117,13 @@ t.test('upstream: followers spread over upstreams', async (t) => {
   )
 })
 
-function gossipTo(peers: GossipPeer[], hasRoom: () => boolean = () => true) {
+function gossipTo(peers: GossipPeer[], hasRoom: (bound: number) => boolean = () => true) {
   const told: [string, number, number][] = []
   const waiting = Uint8Array.of(99)
   const gossip = new Gossip({
     peers: () => peers,
-    send: (to, frame, queueClass) => {
-      if (queueClass === 1 && !hasRoom()) return false
+    send: (to, frame, queueClass, bound) => {
+      if (queueClass === 1 && !hasRoom(bound)) return false
       const decoded = decodeFrame(frame)
       if (!decoded.ok || decoded.frame.kind !== 'transactions') throw new Error('not a transactions frame')
       told.push([to, decoded.frame.bundles.length, queueClass])
@@ -129,8 +131,12 @@ function gossipTo(peers: GossipPeer[], hasRoom: () => boolean = () => true) {
     },
     resend: () => [waiting],
   })
-  const fresh = (bundle: Uint8Array, from: string | null, fromUpstream: boolean, isUrgent = false) =>
-    gossip.add([{ bundle, from, fromUpstream, isUrgent }])
+  const fresh = (
+    bundle: Uint8Array,
+    from: string | null,
+    fromUpstream: boolean,
+    urgency: Urgency = 'normal',
+  ) => gossip.add([{ bundle, from, fromUpstream, urgency }])
   return { gossip, told, fresh }
 }
 
@@ -176,8 +182,8 @@ t.test('gossip: validators are told once, subscribers by their upstream', async 
 t.test('gossip: an emergency travels with the votes; what finds no room is remembered', async (t) => {
   let hasRoom = false
   const { gossip, told, fresh } = gossipTo([validator('v2')], () => hasRoom)
-  fresh(new Uint8Array(urgentBundleBytesMax), null, false, true)
-  fresh(new Uint8Array(urgentBundleBytesMax + 1), null, false, true)
+  fresh(new Uint8Array(urgentBundleBytesMax), null, false, 'urgent')
+  fresh(new Uint8Array(urgentBundleBytesMax + 1), null, false, 'urgent')
   fresh(Uint8Array.of(1), null, false)
   gossip.flush()
   t.same(told.splice(0), [['v2', 1, 0]], 'small emergencies only')
@@ -200,6 +206,17 @@ t.test('gossip: an emergency travels with the votes; what finds no room is remem
   t.ok(bundles > 35 && bundles < 60, 'the rest is for the pool to show')
   gossip.forget('v2')
   t.equal(gossip.missedBytes('v2'), 0)
+})
+
+t.test('gossip: an import that finds no room keeps no vital sign back', async (t) => {
+  const { gossip, told, fresh } = gossipTo([validator('v2')], (bound) => bound > gossipLowQueueBytesMax)
+  for (let index = 0; index < 100; index += 1) fresh(new Uint8Array(100_000), null, false, 'low')
+  gossip.flush()
+  t.same(told.splice(0), [])
+  t.ok(gossip.missedBytes('v2') > gossipMissedBytesMax - 100_000)
+  fresh(Uint8Array.of(1), null, false)
+  gossip.flush()
+  t.same(told.splice(0), [['v2', 1, 1]])
 })
 
 t.test('inbox: a flooding peer delays itself and nobody else', async (t) => {

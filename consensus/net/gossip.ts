@@ -9,12 +9,14 @@
 
 import {
   bundlesPerFrameMax,
+  gossipLowQueueBytesMax,
   gossipMissedBytesMax,
   gossipQueueBytesMax,
   transactionsFrameBytes,
   urgentBundleBytesMax,
 } from './limits.js'
 import { encodeTransactionsFrame } from './frames.js'
+import type { Urgency } from './ports.js'
 import type { PeerId } from './transport.js'
 import type { QueueClass } from './wire.js'
 
@@ -29,8 +31,8 @@ export interface GossipPeer {
 
 export interface FreshBundle {
   readonly bundle: Uint8Array
-  /** Emergency lane: travels with the votes if it is small. */
-  readonly isUrgent: boolean
+  /** An urgent one travels with the votes if it is small; a low one leaves the queue to the others. */
+  readonly urgency: Urgency
   /** Null: submitted here. */
   readonly from: PeerId | null
   /** Its sender has told the validators already. */
@@ -52,10 +54,18 @@ interface Missed {
   isIncomplete: boolean
 }
 
+/** What goes by the ordinary queue; low ones have a smaller part of it and a memory of their own. */
+type Share = 'normal' | 'low'
+const shares: readonly Share[] = ['normal', 'low']
+const queueBytesOf: Readonly<Record<Share, number>> = {
+  normal: gossipQueueBytesMax,
+  low: gossipLowQueueBytesMax,
+}
+
 /** Flushes once a turn of the event loop. */
 export class Gossip {
   readonly #options: GossipOptions
-  readonly #missed = new Map<PeerId, Missed>()
+  readonly #missed: Readonly<Record<Share, Map<PeerId, Missed>>> = { normal: new Map(), low: new Map() }
   #fresh: FreshBundle[] = []
   #scheduled = false
 
@@ -78,12 +88,16 @@ export class Gossip {
     const fresh = this.#fresh
     this.#fresh = []
     const urgent = fresh.filter(isForVotesQueue)
-    const normal = fresh.filter((item) => !isForVotesQueue(item))
     const peers = this.#options.peers()
     this.#spread(urgent, peers, (peer, { frame }) => {
       this.#options.send(peer, frame, 0, gossipQueueBytesMax)
     })
-    this.#spread(normal, peers, (peer, packed) => this.#sendOrRemember(peer, packed))
+    for (const share of shares) {
+      const own = fresh.filter(
+        (item) => !isForVotesQueue(item) && (item.urgency === 'low') === (share === 'low'),
+      )
+      this.#spread(own, peers, (peer, packed) => this.#sendOrRemember(peer, packed, share))
+    }
   }
 
   #spread(
@@ -106,12 +120,12 @@ export class Gossip {
     }
   }
 
-  #sendOrRemember(peer: PeerId, packed: PackedBundles): void {
-    const missed = this.#missed.get(peer)
+  #sendOrRemember(peer: PeerId, packed: PackedBundles, share: Share): void {
+    const missed = this.#missed[share].get(peer)
     // In order: what came later does not overtake what is remembered.
-    if (missed === undefined && this.#options.send(peer, packed.frame, 1, gossipQueueBytesMax)) return
+    if (missed === undefined && this.#options.send(peer, packed.frame, 1, queueBytesOf[share])) return
     const list = missed ?? { bundles: [], bytes: 0, isIncomplete: false }
-    this.#missed.set(peer, list)
+    this.#missed[share].set(peer, list)
     for (const bundle of packed.bundles) {
       if (list.bytes + bundle.length > gossipMissedBytesMax) {
         list.isIncomplete = true
@@ -124,26 +138,28 @@ export class Gossip {
 
   /** There is room again towards this peer. */
   writable(peer: PeerId): void {
-    const missed = this.#missed.get(peer)
-    if (missed === undefined) return
-    this.#missed.delete(peer)
-    const bundles = missed.isIncomplete ? [...missed.bundles, ...this.#options.resend()] : missed.bundles
-    for (const packed of packBundles(bundles)) this.#sendOrRemember(peer, packed)
+    for (const share of shares) {
+      const missed = this.#missed[share].get(peer)
+      if (missed === undefined) continue
+      this.#missed[share].delete(peer)
+      const bundles = missed.isIncomplete ? [...missed.bundles, ...this.#options.resend()] : missed.bundles
+      for (const packed of packBundles(bundles)) this.#sendOrRemember(peer, packed, share)
+    }
   }
 
   /** A peer that is gone starts anew with what the pool shows it. */
   forget(peer: PeerId): void {
-    this.#missed.delete(peer)
+    for (const share of shares) this.#missed[share].delete(peer)
   }
 
   /** Bytes of bundles that are remembered for this peer. */
   missedBytes(peer: PeerId): number {
-    return this.#missed.get(peer)?.bytes ?? 0
+    return shares.reduce((bytes, share) => bytes + (this.#missed[share].get(peer)?.bytes ?? 0), 0)
   }
 }
 
-function isForVotesQueue({ bundle, isUrgent }: FreshBundle): boolean {
-  return isUrgent && bundle.length <= urgentBundleBytesMax
+function isForVotesQueue({ bundle, urgency }: FreshBundle): boolean {
+  return urgency === 'urgent' && bundle.length <= urgentBundleBytesMax
 }
 
 function isFor(item: FreshBundle, peer: GossipPeer): boolean {

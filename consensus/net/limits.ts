@@ -88,6 +88,8 @@ export const transactionsFrameBytes = 256 * 1024
  */
 export const gossipQueueBytesMax = 256 * 1024
 export const gossipMissedBytesMax = 4 * 1024 * 1024
+/** The same for the lanes below clinical: a vital sign never waits behind more of an import (3 ms). */
+export const gossipLowQueueBytesMax = 64 * 1024
 /** An emergency transaction up to this size travels with the votes. */
 export const urgentBundleBytesMax = 16 * 1024
 /** Bundles shown to a peer that comes up, or that could not take them before. */

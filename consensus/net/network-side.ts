@@ -27,7 +27,7 @@ import {
   subscribersMax,
 } from './limits.js'
 import { PeerTable, type PeerEntry } from './peer-table.js'
-import type { DriverPorts, FinalBlock, ValidatorSet } from './ports.js'
+import type { DriverPorts, FinalBlock, Urgency, ValidatorSet } from './ports.js'
 import type { PeerId, Transport, TransportListener } from './transport.js'
 import { UpstreamChoice } from './upstream.js'
 import type { Hello, QueueClass } from './wire.js'
@@ -287,8 +287,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       .receive(bundles, entry.peer)
       .then((fresh) => {
         const accepted = bundles.flatMap((bundle, index) => {
-          const isUrgent = fresh[index] === 'urgent'
-          return fresh[index] === false ? [] : [{ bundle, isUrgent, from: entry.peer, fromUpstream }]
+          const urgency = fresh[index]
+          return urgency === false ? [] : [{ bundle, urgency, from: entry.peer, fromUpstream }]
         })
         this.#ports.metrics?.observe('gossip_accepted', accepted.length)
         if (accepted.length === 0) return
@@ -301,8 +301,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       .finally(release)
   }
 
-  submitted(bundles: readonly Uint8Array[], isUrgent: boolean): void {
-    this.#gossip.add(bundles.map((bundle) => ({ bundle, isUrgent, from: null, fromUpstream: false })))
+  submitted(bundles: readonly Uint8Array[], urgency: Urgency): void {
+    this.#gossip.add(bundles.map((bundle) => ({ bundle, urgency, from: null, fromUpstream: false })))
   }
 
   /** Told to the core once a turn, however many transactions came. */

@@ -105,6 +105,9 @@ export interface PayloadRequest {
   readonly bytesMax: number
 }
 
+/** How a transaction travels: with the votes, in the ordinary queue, or behind what is in it. */
+export type Urgency = 'urgent' | 'normal' | 'low'
+
 /** The mempool. Bundles are opaque here: a signed transaction with its bodies and attachments. */
 export interface TransactionPort {
   waiting(): Waiting
@@ -117,7 +120,7 @@ export interface TransactionPort {
    * travel
    * on. The peer's credit stays used until the promise settles: that is the back-pressure.
    */
-  receive(bundles: readonly Uint8Array[], from: PeerId): Promise<readonly (boolean | 'urgent')[]>
+  receive(bundles: readonly Uint8Array[], from: PeerId): Promise<readonly (false | Urgency)[]>
   /** Oldest waiting bundles, for peers that may have missed them; at most `bytesMax` together. */
   resend(which: 'emergency' | 'all', bytesMax: number): readonly Uint8Array[]
   /** Keep this block's transactions out of fresh proposals until governance looks at them (R18). */

@@ -13,6 +13,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   TRANSACTION_TOO_LARGE: 413,
   SEQUENCE_REUSED: 409,
   POOL_FULL: 503,
+  CREDIT_EXHAUSTED: 429,
   NODE_SEALED: 423,
   // Accepted and waiting: a client that repeats it as if it had failed would sign twice.
   NOT_FINAL_IN_TIME: 202,

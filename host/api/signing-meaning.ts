@@ -35,6 +35,8 @@ const meanings: Readonly<Record<string, string>> = {
   'ward/governance.revokeTicket': 'I withdraw this ticket',
   'ward/governance.liftQuarantine': 'I lift this quarantine',
   'ward/governance.erasePatient': 'I erase this patient',
+  'ward/governance.grantCredit': 'I grant this credit',
+  'ward/governance.setLanes': 'I set which traffic goes first',
   'ward/policy.assignRole': 'I assign this role',
   'ward/policy.removeRole': 'I remove this role',
   'ward/policy.grant': 'I grant this permission',

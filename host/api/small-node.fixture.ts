@@ -5,6 +5,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import {
   bytesToHex,
   encodeTransaction,
+  foundingLaneTable,
   hexToBytes,
   recordId,
   recordKind,
@@ -221,6 +222,7 @@ class SmallNodeOfOne implements SmallNode {
     const views = this.patientViews()
     const summary = summarise(built.value.payload, built.value.bodies, {
       hash,
+      lanes: foundingLaneTable,
       methodInput: (target, method) => methodSchemas[`${target}.${method}`],
       record: (id) => this.records_.find((record) => record.id === id),
       patientName: (id) => views.find((view) => view.patient === id)?.family,

@@ -4,6 +4,7 @@ import t from 'tap'
 import {
   bytesToHex,
   encodeTransaction,
+  foundingLaneTable,
   recordKind,
   type RecordBody,
   type Schema,
@@ -27,6 +28,7 @@ const context: SummaryContext = {
   hash,
   methodInput: (target, method) =>
     `${target}.${method}` === 'ward/alerts.acknowledge' ? acknowledge : undefined,
+  lanes: foundingLaneTable,
   patientName: (id) => (id === patient ? 'Jones, Lisa' : undefined),
   record: (id) =>
     id === alertId

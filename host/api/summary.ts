@@ -6,12 +6,14 @@ import {
   decodeSignedTransaction,
   encodeSignedTransaction,
   laneNames,
-  laneOfCall,
-  laneOfRecord,
+  entityKind,
+  laneIn,
+  priority,
   recordBodySchemas,
   type AppendAction,
   type CallAction,
   type Hash,
+  type LaneTable,
   type RecordBody,
   type Schema,
 } from '../../runtime/protocol/index.js'
@@ -32,6 +34,8 @@ export interface SummaryContext {
   record(id: string): RecordJson | undefined
   /** Name of a patient, if the signer may see it. */
   patientName(id: string): string | undefined
+  /** Which transaction travels in which lane, as the chain has it now. */
+  lanes: LaneTable
 }
 
 export interface TransactionSummary {
@@ -63,20 +67,23 @@ export function summarise(
   )
   if (!decoded.ok) return refused('TRANSACTION_MALFORMED', decoded.detail)
   const { transaction } = decoded.value
-  return transaction.action.type === 'append'
-    ? summariseAppend(transaction.action, bodies, context)
-    : summariseCall(transaction.action, context)
+  const summary =
+    transaction.action.type === 'append'
+      ? summariseAppend(transaction.action, bodies, context)
+      : summariseCall(transaction.action, context)
+  if (!summary.ok) return summary
+  const sender = { kind: entityKind.person, priority: priority.standard }
+  return ok({ ...summary.value, lane: laneNames[laneIn(context.lanes, transaction, sender)] })
 }
 
 function summariseAppend(
   action: AppendAction,
   bodies: readonly RecordBody[],
   context: SummaryContext,
-): Result<TransactionSummary, SummaryCode> {
+): Result<Omit<TransactionSummary, 'lane'>, SummaryCode> {
   const lines: SummaryLine[] = []
   const subjects = new SubjectSearch((id) => context.record(id))
   const meanings = new Set<string>()
-  let laneNumber = 0
   for (const [index, header] of action.records.entries()) {
     const body = bodies.at(index)
     if (body === undefined || !equalBytes(bodyHash(context.hash, body), header.bodyHash)) {
@@ -90,14 +97,12 @@ function summariseAppend(
     subjects.addPatient(bytesToHex(header.patient))
     if (header.supersedes) subjects.addRecord(bytesToHex(header.supersedes))
     if (schema !== undefined) subjects.search(schema, fields, 'body')
-    laneNumber = Math.max(laneNumber, laneOfRecord(header.kind))
     meanings.add(meaningOf(recordKindNameOf(header.kind) ?? 'record', fields))
   }
   return ok({
     meaning: [...meanings].join('; '),
     lines,
     ...listsOf(subjects),
-    lane: laneNames[laneNumber],
   })
 }
 
@@ -150,7 +155,7 @@ function describeTime(time: number): string {
 function summariseCall(
   action: CallAction,
   context: SummaryContext,
-): Result<TransactionSummary, SummaryCode> {
+): Result<Omit<TransactionSummary, 'lane'>, SummaryCode> {
   const schema = context.methodInput(action.target, action.method)
   if (schema === undefined) return refused('METHOD_UNKNOWN', `${action.target}.${action.method}`)
   const args = decodeToJson(schema, action.args)
@@ -169,7 +174,6 @@ function summariseCall(
     meaning: meaningOf(`${action.target}.${action.method}`, fields),
     lines,
     ...listsOf(subjects),
-    lane: laneNames[laneOfCall(action.target)],
   })
 }
 

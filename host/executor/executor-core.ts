@@ -13,6 +13,8 @@ import {
   type BlockHeader,
   type Bundle,
   type Payload,
+  type ErrorCode,
+  type Result,
 } from '../../runtime/protocol/index.js'
 import {
   checkTransaction,
@@ -20,10 +22,15 @@ import {
   encodeUndo,
   executeBlock,
   executeGenesis,
+  readLanes,
+  standingAt,
   undoOf,
   warmModules,
+  type Admission,
+  type AdmissionPoint,
   type ExecutedBlock,
   type ModuleCache,
+  type Standing,
 } from '../../runtime/execution/index.js'
 import { StateTree } from '../../runtime/state/index.js'
 import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
@@ -92,7 +99,7 @@ export class ExecutorCore {
 
   private readonly handlers: Handlers = {
     open: (request) => this.open(request),
-    admit: ({ bundles, now }) => bundles.map((bytes) => this.admit(bytes, now)),
+    admit: ({ bundles, now }) => this.admitAll(bundles, now),
     build: (request) => this.build(request),
     execute: ({ blockHash, block }) => this.execute(blockHash, block),
     commit: (request) => this.commit(request),
@@ -113,6 +120,7 @@ export class ExecutorCore {
     },
     contract: ({ target }) => this.queries.contract(target),
     contracts: () => this.queries.contracts(),
+    lanes: () => readLanes(this.state),
     keyState: ({ keyId }) => this.queries.keyState(keyId),
     sequence: ({ keyId, stream }) => this.queries.sequence(keyId, stream),
     get: ({ table, key }) => this.store.note(noteName(table, key)) ?? null,
@@ -180,39 +188,49 @@ export class ExecutorCore {
     throw Object.assign(new Error(message), { code: 'STORE_DAMAGED' })
   }
 
-  /** Everything that header and parent state decide; the signature is checked here, once. */
-  private admit(bytes: Uint8Array, now: number): AdmitReply {
-    const decoded = decodeBundle(bytes, sha256)
-    if (!decoded.ok) return { ok: false, id: '', code: decoded.code, detail: decoded.detail ?? '' }
-    const bundle = decoded.value
-    const id = bytesToHex(bundle.signed.id)
+  private admitAll(bundles: readonly Uint8Array[], now: number): AdmitReply[] {
     const at = {
       chainId: this.chainId,
       height: this.tip.height + 1,
       time: Math.max(now, this.tip.time + 1),
+      parentTime: this.tip.time,
     }
+    const standing = standingAt(this.state, at)
+    return bundles.map((bytes) => this.admit(bytes, at, standing))
+  }
+
+  /** Everything that header and parent state decide; the signature is checked here, once. */
+  private admit(bytes: Uint8Array, at: AdmissionPoint, standing: Standing): AdmitReply {
+    const decoded = decodeBundle(bytes, sha256)
+    if (!decoded.ok) return { ok: false, id: '', code: decoded.code, detail: decoded.detail ?? '' }
+    const bundle = decoded.value
+    const id = bytesToHex(bundle.signed.id)
     // The very same bytes, signature included: an id alone says nothing about another signature under it.
     const key = bundleKeyOf(bytes)
     const known = this.bundles.find(key) !== undefined
     const admission = checkTransaction(this.state, bundle, at, ports, {
       verifySignature: !known,
       bundleBytes: bytes.length,
+      standing,
     })
     if (!admission.ok) return { ok: false, id, code: admission.code, detail: admission.detail ?? '' }
     if (!known) this.bundles.keep(key, bundle)
-    const { keyId, stream, sequence, lane } = admission.value
+    const { keyId, stream, sequence, lane, creditCost, creditLeft, creditTerms } = admission.value
     const slot = `${bytesToHex(keyId)}:${stream}:${sequence}`
     const sender = bytesToHex(bundle.signed.transaction.sender)
     const validUntil = bundle.signed.transaction.validUntil ?? null
-    return { ok: true, id, lane, slot, sender, sequence, validUntil }
+    const credit = { cost: creditCost, left: creditLeft, ...creditTerms }
+    return { ok: true, id, lane, slot, sender, sequence, validUntil, credit }
   }
 
   private build(request: BuildRequest): BuildReply {
-    const at = { chainId: this.chainId, height: request.height, time: request.time }
+    const { height, time } = request
+    const at = { chainId: this.chainId, height, time, parentTime: this.tip.time }
+    const standing = standingAt(this.state, at)
     const decode = (bytes: Uint8Array): Bundle | undefined => this.decode(bytes)
-    return buildPayload(request.bundles, decode, (bundle, bundleBytes) =>
-      checkTransaction(this.state, bundle, at, ports, { verifySignature: false, bundleBytes }),
-    )
+    const admit = (bundle: Bundle, bundleBytes: number): Result<Admission, ErrorCode> =>
+      checkTransaction(this.state, bundle, at, ports, { verifySignature: false, bundleBytes, standing })
+    return buildPayload(request.bundles, decode, admit, standing.credits)
   }
 
   private decode(bytes: Uint8Array): Bundle | undefined {

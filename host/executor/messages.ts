@@ -1,6 +1,6 @@
 // The executor seam: what the main thread may ask of the thread that runs contracts and owns the chain store.
 // Everything is plain data that structured cloning carries; the main thread never reads state itself.
-import type { ErrorCode, GenesisNode, Lane, Manifest } from '../../runtime/protocol/index.js'
+import type { ErrorCode, GenesisNode, Lane, LaneTable, Manifest } from '../../runtime/protocol/index.js'
 import type { Block, FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
 import type { ExecuteOutcome } from '../../consensus/net/ports.js'
 import type { ReplayView } from '../api/node-port.js'
@@ -33,6 +33,15 @@ export interface OpenReply {
   nextValidators: ValidatorSet
 }
 
+/** What a transaction costs its sender, and what the sender has by the state of the last block. */
+export interface SenderCredit {
+  cost: number
+  /** Of which an emergency may overdraw. */
+  left: number
+  burst: number
+  perSecond: number
+}
+
 export type AdmitReply =
   | {
       ok: true
@@ -42,6 +51,7 @@ export type AdmitReply =
       sender: string
       sequence: number
       validUntil: number | null
+      credit: SenderCredit
     }
   | { ok: false; id: string; code: ErrorCode; detail: string }
 
@@ -179,6 +189,8 @@ export interface ExecutorCalls {
   ]
   contract: [{ target: string | Uint8Array }, ContractReply | null]
   contracts: [null, { alias: string; version: string; type: string; title: string; address: Uint8Array }[]]
+  /** Which transaction travels in which lane, by the state. */
+  lanes: [null, LaneTable]
   /** What the chain says of a key now: `unknown` when it was never enrolled. */
   keyState: [{ keyId: Uint8Array }, 'valid' | 'revoked' | 'unknown']
   /** Highest sequence used with a key and stream; -1 when none. */

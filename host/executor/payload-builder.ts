@@ -1,5 +1,5 @@
 // From candidates to a payload that every validator will accept: each is admitted again by the parent
-// state, and no key's sequence occurs twice.
+// state, no key's sequence occurs twice, and no sender spends more than its credit.
 import {
   bytesToHex,
   encodePayload,
@@ -10,7 +10,7 @@ import {
   type ErrorCode,
   type Result,
 } from '../../runtime/protocol/index.js'
-import { LaneMeter, type Admission } from '../../runtime/execution/index.js'
+import { LaneMeter, type Admission, type Standing } from '../../runtime/execution/index.js'
 import { sha256 } from '../keys/crypto.js'
 import type { BuildReply } from './messages.js'
 
@@ -18,6 +18,7 @@ export function buildPayload(
   candidates: readonly Uint8Array[],
   decode: (bytes: Uint8Array) => Bundle | undefined,
   admit: (bundle: Bundle, bundleBytes: number) => Result<Admission, ErrorCode>,
+  credits: Standing['credits'],
 ): BuildReply {
   const lanes: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
   const signed: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
@@ -44,8 +45,14 @@ export function buildPayload(
     // What does not fit its lane's share of this block stays in the pool for the next one, and so does what
     // its sender signed after it.
     const key = bytesToHex(keyId)
-    const isBehind = passedOver.has(key)
-    if (isBehind || count >= transactionsPerBlockMax || !meter.admit(lane, bytes.length, fuelReserved)) {
+    const isBehind = passedOver.has(key) || count >= transactionsPerBlockMax
+    if (isBehind || !meter.admit(lane, bytes.length, fuelReserved)) {
+      passedOver.add(key)
+      continue
+    }
+    const { sender, kind, creditCost } = admission.value
+    if (credits.reserve(sender, kind, lane, creditCost) === 'exhausted') {
+      dropped.push({ id, code: 'CREDIT_EXHAUSTED' })
       passedOver.add(key)
       continue
     }

@@ -45,7 +45,7 @@ const recordsNamedMax = 64
 export const appendFuelLimit = 50_000_000
 const callFuelLimit = 100_000_000
 /** Deploying validates and instruments a module of up to 512 KiB. */
-const deployFuelLimit = 1_500_000_000
+const deployFuelLimit = 1_000_000_000
 
 interface PreparedEntry {
   token: string
@@ -89,6 +89,7 @@ export class NodeSigning {
     const { patients } = visible.value
     const summary = summarise(payload, draft.value.bodies, {
       hash: sha256,
+      lanes: await this.node.executor.call('lanes', null),
       methodInput: (_, method) => manifest?.methods.find((candidate) => candidate.name === method)?.input,
       record: (id) => records.get(id),
       patientName: (id) => nameOf(patients.find((view) => view.patient === id)),

@@ -12,7 +12,7 @@ import {
   type GenesisNode,
 } from '../../runtime/protocol/index.js'
 import { createDriver, type Driver } from '../../consensus/net/driver.js'
-import type { DriverPorts } from '../../consensus/net/ports.js'
+import type { DriverPorts, Urgency } from '../../consensus/net/ports.js'
 import type { Evidence, FinalBlock } from '../../consensus/pbft/types.js'
 import { CrashJournal } from '../executor/crash-journal.js'
 import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
@@ -237,7 +237,7 @@ export class RunningNode {
     const [outcome] = await this.pool.admit([bundle])
     if (!outcome.ok) return outcome
     const final = this.waiter.wait(outcome.id, timeoutMs)
-    if (!outcome.known) this.driver.gossip([bundle], this.pool.isUrgent(outcome.id))
+    if (!outcome.known) this.driver.gossip([bundle], this.pool.urgencyOf(outcome.id))
     this.driver.transactionsWaiting()
     const end = await final
     if (!end) return { ok: false, id: outcome.id, code: 'NOT_FINAL_IN_TIME', detail: outcome.id }
@@ -247,11 +247,12 @@ export class RunningNode {
   /** Admits many bundles and tells the others of those that are new; nobody waits. */
   async submitMany(bundles: readonly Uint8Array[]): Promise<SubmitOutcome[]> {
     const outcomes = await this.pool.admit(bundles)
-    const fresh = bundles.filter((_, index) => {
-      const outcome = outcomes[index]
-      return outcome.ok && !outcome.known
+    const fresh: Record<Urgency, Uint8Array[]> = { urgent: [], normal: [], low: [] }
+    outcomes.forEach((outcome, index) => {
+      if (outcome.ok && !outcome.known) fresh[this.pool.urgencyOf(outcome.id)].push(bundles[index])
     })
-    if (fresh.length > 0) this.driver.gossip(fresh)
+    for (const urgency of ['urgent', 'normal', 'low'] as const)
+      if (fresh[urgency].length > 0) this.driver.gossip(fresh[urgency], urgency)
     this.driver.transactionsWaiting()
     return outcomes
   }

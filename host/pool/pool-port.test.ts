@@ -1,8 +1,8 @@
 // What the pool asks of the executor and tells the network, with the executor's answers given.
 import t from 'tap'
-import type { ErrorCode } from '../../runtime/protocol/index.js'
+import type { ErrorCode, Lane } from '../../runtime/protocol/index.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
-import type { AdmitReply } from '../executor/messages.js'
+import type { AdmitReply, SenderCredit } from '../executor/messages.js'
 import { PoolPort } from './pool-port.js'
 
 const kib = 1_024
@@ -11,13 +11,17 @@ const kib = 1_024
 function port(now: () => number) {
   const refusals = new Map<string, ErrorCode>()
   const dropped: [string, ErrorCode][] = []
+  const credits = new Map<string, SenderCredit>()
+  const lanes = new Map<string, Lane>()
   const asked: number[] = []
   const admit = (bundle: Uint8Array): AdmitReply => {
     const id = `${bundle[0]}`
     const code = refusals.get(id)
     if (code) return { ok: false, id, code, detail: '' }
     const slot = `key${id}:0:1`
-    return { ok: true, id, lane: 2, slot, sender: '', sequence: 1, validUntil: null }
+    const sender = `sender${id}`
+    const credit = credits.get(id) ?? { cost: 1, left: 100, burst: 100, perSecond: 10 }
+    return { ok: true, id, lane: lanes.get(id) ?? 2, slot, sender, sequence: 1, validUntil: null, credit }
   }
   const executor = {
     call: (_method: string, { bundles }: { bundles: Uint8Array[] }) => {
@@ -26,7 +30,7 @@ function port(now: () => number) {
     },
   } as unknown as Pick<ExecutorClient, 'call'>
   const pool = new PoolPort(executor, now, (id, code) => dropped.push([id, code]))
-  return { pool, refusals, dropped, asked }
+  return { pool, refusals, dropped, asked, credits, lanes }
 }
 
 const bundle = (id: number, length = 100): Uint8Array => new Uint8Array(length).fill(id)
@@ -72,7 +76,7 @@ t.test('asking again is bounded', async (t) => {
   await pool.admit(Array.from({ length: 65 }, (_, index) => bundle(index + 1)))
   now = 60_000
   await pool.recheck()
-  t.same(asked, [65, 64])
+  t.same(asked, [16, 16, 16, 16, 1, 16, 16, 16, 16], 'in chunks: others have their turn between them')
 })
 
 t.test('the pool is full for one key, not for the next', async (t) => {
@@ -80,4 +84,46 @@ t.test('the pool is full for one key, not for the next', async (t) => {
   const large = 7 * kib * kib
   t.match(await pool.admit([bundle(1, large)]), [{ ok: false, code: 'POOL_FULL' }])
   t.match(await pool.admit([bundle(2, 6 * kib * kib)]), [{ ok: true }])
+})
+
+t.test('credit: what waits spends it too, and the refusal says when to come back', async (t) => {
+  const { pool, credits } = port(() => 0)
+  credits.set('1', { cost: 40, left: 100, burst: 100, perSecond: 10 })
+  t.match(await pool.admit([bundle(1)]), [{ ok: true }])
+  t.match(await pool.admit([bundle(1)]), [{ ok: true, known: true }], 'known is not charged again')
+  credits.set('2', { cost: 101, left: 100, burst: 200, perSecond: 10 })
+  t.match(await pool.admit([bundle(2)]), [
+    { ok: false, code: 'CREDIT_EXHAUSTED', detail: 'retry in 100 ms' },
+  ])
+  credits.set('3', { cost: 10, left: 5, burst: 200, perSecond: 0 })
+  t.match(await pool.admit([bundle(3)]), [
+    { code: 'CREDIT_EXHAUSTED', detail: 'no credit comes back under this grant' },
+  ])
+})
+
+t.test('credit: an emergency may overdraw by a quarter of the allowance, and no further', async (t) => {
+  const { pool, credits, lanes } = port(() => 0)
+  for (const id of ['1', '2']) lanes.set(id, 1)
+  credits.set('1', { cost: 35, left: 10, burst: 100, perSecond: 10 })
+  t.match(await pool.admit([bundle(1)]), [{ ok: true }])
+  credits.set('2', { cost: 36, left: 10, burst: 100, perSecond: 10 })
+  t.match(await pool.admit([bundle(2)]), [{ code: 'CREDIT_EXHAUSTED', detail: 'retry in 2600 ms' }])
+})
+
+t.test('a sender at its limit is told so; no leader is blamed for what waits', async (t) => {
+  let now = 0
+  const { pool, credits, dropped } = port(() => now)
+  await pool.admit([bundle(1), bundle(2)])
+  now = 11_000
+  credits.set('1', { cost: 1, left: 49, burst: 100, perSecond: 10 })
+  await pool.recheck()
+  t.same(dropped, [['1', 'CREDIT_EXHAUSTED']])
+  t.ok(pool.hasOverdue(10_000), 'the other one was left out')
+})
+
+t.test('how a transaction travels follows its lane', async (t) => {
+  const { pool, lanes } = port(() => 0)
+  for (const lane of [0, 1, 2, 3, 4] as const) lanes.set(`${lane + 1}`, lane)
+  const urgencies = await pool.receive([1, 2, 3, 4, 5].map((id) => bundle(id)))
+  t.same(urgencies, ['urgent', 'urgent', 'normal', 'low', 'low'])
 })

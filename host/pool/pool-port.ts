@@ -1,23 +1,30 @@
 // The driver's view of the pool: admission by the executor, choice for a block, and what a block takes
 // out again.
 import { bytesToHex, decodePayload, lane as lanes, type ErrorCode } from '../../runtime/protocol/index.js'
-import type { Block, PayloadRequest, TransactionPort, Waiting } from '../../consensus/net/ports.js'
+import { overdraftOf, retryAfterMs, retryDetail } from '../../runtime/execution/index.js'
+import type { Block, PayloadRequest, TransactionPort, Urgency, Waiting } from '../../consensus/net/ports.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import { deadInWindow } from '../executor/key-changes.js'
 import type { AdmitReply, CommitReply } from '../executor/messages.js'
 import { sha256 } from '../keys/crypto.js'
-import { slotParts, TransactionPool, type PoolEntry } from './transaction-pool.js'
+import { AdmissionQueue } from './admission-queue.js'
+import { BlockPace } from './block-pace.js'
+import { slotParts, TransactionPool, type PickLimits, type PoolEntry } from './transaction-pool.js'
 
-/** One block's choice: about 50 ms of execution for vital signs with two rules each. */
+/** One block's choice: its clinical share, 500, is about 50 ms of execution with two rules each. */
 export interface BlockTarget {
   transactionsMax: number
   bytesMax: number
 }
 
-export const blockTargetDefault: BlockTarget = { transactionsMax: 500, bytesMax: 2 * 1_048_576 }
+export const blockTargetDefault: BlockTarget = { transactionsMax: 625, bytesMax: 2 * 1_048_576 }
 
 /** The payload's own framing around the bundles: five lanes, and a length before each bundle. */
 const payloadFramingBytes = 64 * 1_024
+/** Clinical transactions that go along with an emergency; the lanes below it wait for the next block. */
+const withEmergencyCountMax = 32
+/** A sender with less than this part of its allowance is at its limit: what waits long is handed back. */
+const creditLowShare = 0.5
 /** What has waited this long is asked about again before anybody complains of a leader. */
 const recheckAfterMs = 3_000
 /** Bounds what asking again may cost one block: about 5 ms of the executor. */
@@ -33,16 +40,26 @@ export class PoolPort implements TransactionPort {
   private readonly pool = new TransactionPool()
   /** Transactions of blocks that crashed an executor or split the result; released by governance (R18). */
   private readonly asideBundles = new Set<string>()
+  private readonly admission: AdmissionQueue
+  private readonly pace: BlockPace
 
   constructor(
     private readonly executor: Pick<ExecutorClient, 'call'>,
     private readonly now: () => number,
     private readonly onDropped: OnDropped = () => undefined,
     private readonly target: BlockTarget = blockTargetDefault,
-  ) {}
+  ) {
+    this.admission = new AdmissionQueue((bundles) => executor.call('admit', { bundles, now: now() }))
+    this.pace = new BlockPace(Math.floor(target.transactionsMax / 2))
+  }
 
   get size(): number {
     return this.pool.size
+  }
+
+  /** Waiting transactions of each lane. */
+  get laneCounts(): readonly number[] {
+    return this.pool.laneCounts
   }
 
   waiting(): Waiting {
@@ -54,42 +71,54 @@ export class PoolPort implements TransactionPort {
    * submission.
    */
   async admit(bundles: readonly Uint8Array[]): Promise<SubmitOutcome[]> {
-    const replies = await this.executor.call('admit', { bundles: [...bundles], now: this.now() })
+    const replies = await this.admission.run(bundles)
     return replies.map((reply, index) => this.keep(reply, bundles[index]))
   }
 
   private keep(reply: AdmitReply, bundle: Uint8Array): SubmitOutcome {
     if (!reply.ok) return { ok: false, id: reply.id, code: reply.code, detail: reply.detail }
-    const { id, lane, slot, validUntil } = reply
-    const outcome = this.pool.add({ id, lane, bundle, slot, validUntil, receivedAt: this.now() })
+    const { id, lane, slot, sender, validUntil } = reply
+    const poor = this.refuseCredit(reply)
+    if (poor !== undefined) return poor
+    const receivedAt = this.now()
+    const creditCost = reply.credit.cost
+    const outcome = this.pool.add({ id, lane, bundle, slot, validUntil, receivedAt, sender, creditCost })
     if (outcome === 'slot-taken') return { ok: false, id, code: 'SEQUENCE_REUSED', detail: 'waiting' }
     if (outcome === 'full') return { ok: false, id, code: 'POOL_FULL', detail: '' }
     if (outcome === 'added' && this.isAside(bundle)) this.pool.setAside(id)
     return { ok: true, id, known: outcome === 'known' }
   }
 
+  /** What waits here already spends the sender's credit too: a flood is refused at the door. */
+  private refuseCredit(reply: Extract<AdmitReply, { ok: true }>): SubmitOutcome | undefined {
+    const { id, lane, sender, credit } = reply
+    if (this.pool.has(id)) return undefined
+    const left = credit.left - this.pool.creditOf(sender)
+    const lowest = lane === lanes.emergency ? -overdraftOf(credit) : 0
+    if (left - credit.cost >= lowest) return undefined
+    const detail = retryDetail(retryAfterMs(credit, left, credit.cost))
+    return { ok: false, id, code: 'CREDIT_EXHAUSTED', detail }
+  }
+
   private isAside(bundle: Uint8Array): boolean {
     return this.asideBundles.size > 0 && this.asideBundles.has(bytesToHex(sha256(bundle)))
   }
 
-  async receive(bundles: readonly Uint8Array[]): Promise<readonly (boolean | 'urgent')[]> {
+  async receive(bundles: readonly Uint8Array[]): Promise<readonly (false | Urgency)[]> {
     const outcomes = await this.admit(bundles)
-    return outcomes.map((outcome) => {
-      if (!outcome.ok || outcome.known) return false
-      return this.isUrgent(outcome.id) ? 'urgent' : true
-    })
+    return outcomes.map((outcome) => (outcome.ok && !outcome.known ? this.urgencyOf(outcome.id) : false))
   }
 
-  /** Emergency and system transactions travel with the votes. */
-  isUrgent(id: string): boolean {
-    const entry = this.pool.get(id)
-    return entry !== undefined && entry.lane <= lanes.emergency
+  /** Emergency and system transactions travel with the votes, imports behind everything else. */
+  urgencyOf(id: string): Urgency {
+    const lane = this.pool.get(id)?.lane ?? lanes.operational
+    if (lane <= lanes.emergency) return 'urgent'
+    return lane === lanes.clinical ? 'normal' : 'low'
   }
 
-  /** True when the oldest transaction has waited longer than `ageMsMax` although blocks were made. */
-  hasOverdue(ageMsMax: number): boolean {
-    const oldest = this.pool.oldestReceivedAt()
-    return oldest !== undefined && this.now() - oldest > ageMsMax
+  /** True when a leader left something out for longer than `patienceMs` that it could have taken. */
+  hasOverdue(patienceMs: number): boolean {
+    return this.pool.hasOverdue(this.now(), patienceMs)
   }
 
   /**
@@ -108,18 +137,37 @@ export class PoolPort implements TransactionPort {
   async buildPayload(
     request: PayloadRequest,
   ): Promise<{ payload: Uint8Array; transactionRoots: readonly Uint8Array[] } | null> {
-    const bytesMaxHard = request.bytesMax - payloadFramingBytes
-    const picked = this.pool.pick({
-      transactionsMax: this.target.transactionsMax,
-      bytesMax: Math.min(bytesMaxHard, this.target.bytesMax),
-      bytesMaxHard,
-    })
+    const picked = this.pool.pick(this.blockLimits(request.bytesMax - payloadFramingBytes))
     if (picked.length === 0 && !request.due) return null
+    const lowCount = picked.filter(({ lane }) => lane > lanes.clinical).length
+    this.pace.built(request.height, this.now(), lowCount)
     const bundles = picked.map((entry) => entry.bundle)
     const built = await this.executor.call('build', { bundles, height: request.height, time: request.time })
     for (const { id, code } of built.dropped) if (isForGood(code)) this.drop(id, code)
     if (built.count === 0 && !request.due) return null
     return { payload: built.payload, transactionRoots: built.transactionRoots }
+  }
+
+  /** An emergency's block is short: it carries little else, and nothing of the lanes below clinical. */
+  private blockLimits(bytesMaxHard: number): PickLimits {
+    const { transactionsMax } = this.target
+    const bytesMax = Math.min(bytesMaxHard, this.target.bytesMax)
+    const limits = { transactionsMax, bytesMax, bytesMaxHard }
+    if (this.pool.waiting(0).emergency) {
+      const laneCountMax = {
+        [lanes.clinical]: withEmergencyCountMax,
+        [lanes.operational]: 0,
+        [lanes.bulk]: 0,
+      }
+      return { ...limits, laneCountMax }
+    }
+    const low = this.pace.lowCountMax
+    const laneCountMax = {
+      [lanes.operational]: Math.ceil(low * (2 / 3)),
+      [lanes.bulk]: Math.ceil(low / 3),
+    }
+    if (this.pool.laneCounts[lanes.operational] === 0) laneCountMax[lanes.bulk] = low
+    return { ...limits, laneCountMax }
   }
 
   /**
@@ -152,8 +200,10 @@ export class PoolPort implements TransactionPort {
    * revoked, or it is valid only until this block's time (the next block's is later). On every node, also on
    * those that never build a block.
    */
-  settle(commit: Pick<CommitReply, 'receipts' | 'blockTime' | 'keyChanges'>): void {
-    for (const receipt of commit.receipts) this.pool.remove(receipt.id)
+  settle(commit: Pick<CommitReply, 'height' | 'receipts' | 'blockTime' | 'keyChanges'>): void {
+    const now = this.now()
+    this.pace.final(commit.height, now)
+    for (const receipt of commit.receipts) this.pool.finalize(receipt.id, now)
     for (const window of commit.keyChanges.windows) {
       for (const entry of this.pool.ofKey(bytesToHex(window.keyId))) {
         const { stream, sequence } = slotParts(entry.slot)
@@ -176,9 +226,16 @@ export class PoolPort implements TransactionPort {
     }
     if (old.length === 0) return
     const bundles = old.map((entry) => entry.bundle)
-    const replies = await this.executor.call('admit', { bundles, now: this.now() })
+    const replies = await this.admission.run(bundles)
     replies.forEach((reply, index) => {
-      if (!reply.ok && isForGood(reply.code)) this.drop(old[index].id, reply.code)
+      if (reply.ok) {
+        // A sender at its limit: its turn may never come, and no leader is to blame for it.
+        const { left, burst } = reply.credit
+        if (reply.lane > lanes.emergency && left < burst * creditLowShare)
+          this.drop(old[index].id, 'CREDIT_EXHAUSTED')
+      } else if (isForGood(reply.code) || reply.code === 'CREDIT_EXHAUSTED') {
+        this.drop(old[index].id, reply.code)
+      }
     })
   }
 
@@ -189,8 +246,9 @@ export class PoolPort implements TransactionPort {
   }
 }
 
-/** Time heals these two: a transaction with them may still enter a later block. */
-const isForGood = (code: ErrorCode): boolean => code !== 'VALID_TOO_LONG' && code !== 'SEQUENCE_JUMP'
+/** Time heals these: a transaction with them may still enter a later block. */
+const healing: readonly ErrorCode[] = ['VALID_TOO_LONG', 'SEQUENCE_JUMP', 'CREDIT_EXHAUSTED']
+const isForGood = (code: ErrorCode): boolean => !healing.includes(code)
 
 function firstThatFit(entries: readonly PoolEntry[], bytesMax: number): Uint8Array[] {
   const bundles: Uint8Array[] = []

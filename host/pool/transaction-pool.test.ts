@@ -10,6 +10,8 @@ const entry = (id: string, lane: PoolEntry['lane'], length = 10, key = `key-${id
   slot: `${key}:0:${id}`,
   validUntil: null,
   receivedAt: Number(id) || 0,
+  sender: key,
+  creditCost: 1,
 })
 
 const picked = (pool: TransactionPool, ...limits: Parameters<TransactionPool['pick']>): string[] =>
@@ -63,7 +65,6 @@ t.test('picks by lane, first come first served, and bulk cannot fill a block', a
   t.same(all, ['2', '1', '3', '100', '101'], 'bulk takes a quarter of the block')
   t.same(picked(pool, { transactionsMax: 2, bytesMax: 100 }), ['2', '1'])
   t.same(pool.waiting(14), { normal: true, emergency: true, full: false })
-  t.equal(pool.oldestReceivedAt(), 100)
 })
 
 t.test('a transaction larger than its lane share, or than the target, gets its turn', async (t) => {
@@ -104,11 +105,47 @@ t.test(
     pool.setAside('1')
     t.same(picked(pool, { transactionsMax: 10, bytesMax: 100 }), [])
     t.same(pool.waiting(1), { normal: false, emergency: false, full: false })
-    t.equal(pool.oldestReceivedAt(), undefined, 'no leader is blamed for it')
+    t.notOk(pool.hasOverdue(1_000, 10), 'no leader is blamed for it')
     t.equal(pool.add(entry('1', 1)), 'known')
     pool.add(entry('2', 2))
-    t.equal(pool.oldestReceivedAt(), 2)
+    t.ok(pool.hasOverdue(13, 10))
+    t.notOk(pool.hasOverdue(12, 10))
     pool.remove('1')
     t.same(pool.waiting(1), { normal: true, emergency: false, full: true })
   },
 )
+
+t.test('inside a lane keys take turns: a flood delays itself only', async (t) => {
+  const pool = new TransactionPool()
+  for (let index = 10; index < 30; index += 1) pool.add(entry(`${index}`, 2, 10, 'flood'))
+  pool.add(entry('31', 2, 10, 'quiet'))
+  pool.add(entry('32', 2, 10, 'quiet'))
+  const limits = { transactionsMax: 4, bytesMax: 1_000 }
+  t.same(picked(pool, limits), ['10', '31', '11'], 'the lane takes its share of the count')
+  t.same(picked(pool, { ...limits, laneCountMax: { 2: 5 } }), ['10', '31', '11', '32'])
+  pool.finalize('10', 40)
+  t.same(picked(pool, limits), ['31', '11', '32'], 'whoever was served goes to the end of the line')
+})
+
+t.test('an import leaves room for vital signs, and both for emergencies', async (t) => {
+  const pool = new TransactionPool({ entriesMax: 100, bytesMax: 100_000 })
+  const fill = (from: number, lane: PoolEntry['lane']): number => {
+    let count = 0
+    while (pool.add(entry(`${from + count}`, lane)) === 'added') count += 1
+    return count
+  }
+  t.same([fill(1_000, 4), fill(2_000, 3), fill(3_000, 2), fill(4_000, 1)], [50, 10, 30, 10])
+  t.same(pool.laneCounts, [0, 10, 30, 10, 50])
+})
+
+t.test('a leader is blamed for a key that is never served, and late for one transaction', async (t) => {
+  const pool = new TransactionPool()
+  for (const id of ['1', '2', '3']) pool.add(entry(id, 2, 10, 'import'))
+  pool.finalize('1', 15)
+  t.notOk(pool.hasOverdue(20, 10), 'its key was served just now')
+  t.ok(pool.hasOverdue(26, 10), 'not served for longer than the patience')
+  pool.finalize('2', 60)
+  t.notOk(pool.hasOverdue(63, 10))
+  t.ok(pool.hasOverdue(64, 10), 'six times the patience')
+  t.equal(pool.creditOf('import'), 1, 'credit of what left is free again')
+})

@@ -1,6 +1,6 @@
-// Transactions that wait for a block: FIFO inside each lane, bounded in count and bytes, for all and for
-// each key, picked by lane shares. Plain bookkeeping over admitted bundles: signatures, keys and sequences
-// were checked by the executor (`admit`).
+// Transactions that wait for a block: FIFO for each key, keys taking turns inside each lane, bounded in count
+// and bytes, for all and for each key, picked by lane shares. Plain bookkeeping over admitted bundles:
+// signatures, keys, sequences and credit were checked by the executor (`admit`).
 import { laneCount, laneSharePercentMax, lane as lanes, type Lane } from '../../runtime/protocol/index.js'
 
 export interface PoolEntry {
@@ -14,6 +14,9 @@ export interface PoolEntry {
   /** Last block time, ms, at which it may become final; null when it has no end. */
   validUntil: number | null
   receivedAt: number
+  /** Hex of the sending entity, and what the transaction reserves of its credit. */
+  sender: string
+  creditCost: number
 }
 
 export interface PoolLimits {
@@ -21,12 +24,14 @@ export interface PoolLimits {
   bytesMax: number
 }
 
-/** Bounds one block's choice; shares of lanes are taken of `bytesMax`. */
+/** Bounds one block's choice; shares of lanes are taken of `bytesMax` and `transactionsMax`. */
 export interface PickLimits {
   transactionsMax: number
   bytesMax: number
   /** What the block can hold at most: the first of a lane may go up to here. Default: `bytesMax`. */
   bytesMaxHard?: number
+  /** Most transactions of each lane; a lane that is not named has its share of `transactionsMax`. */
+  laneCountMax?: Partial<Record<Lane, number>>
 }
 
 export type AddOutcome = 'added' | 'known' | 'slot-taken' | 'full'
@@ -34,20 +39,29 @@ export type AddOutcome = 'added' | 'known' | 'slot-taken' | 'full'
 /** Room for about ten seconds of the fastest load; beyond it a sender is told POOL_FULL. */
 export const poolLimitsDefault: PoolLimits = { entriesMax: 20_000, bytesMax: 64 * 1_048_576 }
 
-/** What the lanes below emergency may use of the pool together. */
-const ordinaryShare = 0.9
+/**
+ * What a lane and those below it may use of the pool together: an import never keeps a vital sign out, and
+ * nothing keeps an emergency out.
+ */
+const laneShareOfPool: readonly number[] = [1, 1, 0.9, 0.6, 0.5]
 /**
  * What one key may use of it in those lanes, so that a device gone wild crowds out nobody. Emergencies and
  * governance are not held back by it.
  */
 const keyShare = 0.1
+/** Something of a key became final, yet one of its transactions waits so many times the patience. */
+const keyPatience = 6
 
 /** All that waits under one key; the counts are of the lanes below emergency. */
 interface OfKey {
   entries: Map<string, PoolEntry>
   count: number
   byteCount: number
+  /** When one of its transactions last became final, by lane. */
+  finalAt: (number | undefined)[]
 }
+
+type LaneQueue = Map<string, Map<string, PoolEntry>>
 
 /** The parts of a slot; the pool's own, so that nothing is parsed that `admit` did not make. */
 export function slotParts(slot: string): { keyId: string; stream: number; sequence: number } {
@@ -61,10 +75,12 @@ export class TransactionPool {
   private readonly entries = new Map<string, PoolEntry>()
   private readonly slots = new Map<string, string>()
   private readonly keys = new Map<string, OfKey>()
-  /** Entries that may be proposed; those set aside are in none of them. */
-  private readonly laneQueues = Array.from({ length: laneCount }, () => new Map<string, PoolEntry>())
+  /** Entries that may be proposed, by key in the order of turns; those set aside are in none of them. */
+  private readonly laneQueues = Array.from({ length: laneCount }, (): LaneQueue => new Map())
   private readonly asideIds = new Set<string>()
-  private byteCount = 0
+  private readonly credits = new Map<string, number>()
+  private readonly counts = [0, 0, 0, 0, 0]
+  private readonly byteCounts = [0, 0, 0, 0, 0]
 
   constructor(private readonly limits: PoolLimits = poolLimitsDefault) {}
 
@@ -72,28 +88,51 @@ export class TransactionPool {
     return this.entries.size
   }
 
-  /** The emergency lane may use the last tenth of the pool, which the others may not. */
+  /** Entries of each lane. */
+  get laneCounts(): readonly number[] {
+    return this.counts
+  }
+
+  /** Credit that the waiting transactions of a sender reserve. */
+  creditOf(sender: string): number {
+    return this.credits.get(sender) ?? 0
+  }
+
+  /** Each lane leaves room for those above it; the last tenth is for emergencies and governance alone. */
   add(entry: PoolEntry): AddOutcome {
     if (this.entries.has(entry.id)) return 'known'
     if (this.slots.has(entry.slot)) return 'slot-taken'
-    const isOrdinary = entry.lane > lanes.emergency
-    const share = isOrdinary ? ordinaryShare : 1
-    const bytesAfter = this.byteCount + entry.bundle.length
-    if (this.entries.size >= this.limits.entriesMax * share || bytesAfter > this.limits.bytesMax * share)
-      return 'full'
-    const ofKey = this.keys.get(keyOf(entry)) ?? { entries: new Map(), count: 0, byteCount: 0 }
+    const { lane } = entry
+    if (this.isFull(lane, entry.bundle.length)) return 'full'
+    const key = keyOf(entry)
+    const ofKey = this.keys.get(key) ?? { entries: new Map(), count: 0, byteCount: 0, finalAt: [] }
+    const isOrdinary = lane > lanes.emergency
     if (isOrdinary && this.isKeyFull(ofKey, entry.bundle.length)) return 'full'
     this.entries.set(entry.id, entry)
     this.slots.set(entry.slot, entry.id)
-    this.laneQueues[entry.lane].set(entry.id, entry)
-    this.byteCount = bytesAfter
-    this.keys.set(keyOf(entry), ofKey)
+    const queue = this.laneQueues[lane]
+    const turn = queue.get(key) ?? new Map<string, PoolEntry>()
+    queue.set(key, turn.set(entry.id, entry))
+    this.counts[lane] += 1
+    this.byteCounts[lane] += entry.bundle.length
+    this.credits.set(entry.sender, this.creditOf(entry.sender) + entry.creditCost)
+    this.keys.set(key, ofKey)
     ofKey.entries.set(entry.id, entry)
     if (isOrdinary) {
       ofKey.count += 1
       ofKey.byteCount += entry.bundle.length
     }
     return 'added'
+  }
+
+  private isFull(of: Lane, bundleBytes: number): boolean {
+    const { entriesMax, bytesMax } = this.limits
+    for (let lane: number = of; lane >= 0; lane -= 1) {
+      const share = laneShareOfPool[lane]
+      if (sumFrom(this.counts, lane) + 1 > entriesMax * share) return true
+      if (sumFrom(this.byteCounts, lane) + bundleBytes > bytesMax * share) return true
+    }
+    return false
   }
 
   private isKeyFull(ofKey: OfKey, bundleBytes: number): boolean {
@@ -119,57 +158,91 @@ export class TransactionPool {
     return [...(this.keys.get(keyId)?.entries.values() ?? [])]
   }
 
+  /** It became final: the turn goes to the next key of its lane. */
+  finalize(id: string, now: number): void {
+    const entry = this.entries.get(id)
+    if (!entry) return
+    const key = keyOf(entry)
+    const ofKey = this.keys.get(key)
+    if (ofKey) ofKey.finalAt[entry.lane] = now
+    this.remove(id)
+    const queue = this.laneQueues[entry.lane]
+    const turn = queue.get(key)
+    if (!turn) return
+    queue.delete(key)
+    queue.set(key, turn)
+  }
+
   remove(id: string): void {
     const entry = this.entries.get(id)
     if (!entry) return
+    const key = keyOf(entry)
+    const { lane } = entry
     this.entries.delete(id)
     this.slots.delete(entry.slot)
-    this.laneQueues[entry.lane].delete(id)
+    this.dequeue(entry)
     this.asideIds.delete(id)
-    this.byteCount -= entry.bundle.length
-    const ofKey = this.keys.get(keyOf(entry))
+    this.counts[lane] -= 1
+    this.byteCounts[lane] -= entry.bundle.length
+    const credit = this.creditOf(entry.sender) - entry.creditCost
+    if (credit > 0) this.credits.set(entry.sender, credit)
+    else this.credits.delete(entry.sender)
+    const ofKey = this.keys.get(key)
     if (!ofKey) return
     ofKey.entries.delete(id)
-    if (ofKey.entries.size === 0) this.keys.delete(keyOf(entry))
-    if (entry.lane <= lanes.emergency) return
+    if (ofKey.entries.size === 0) this.keys.delete(key)
+    if (lane <= lanes.emergency) return
     ofKey.count -= 1
     ofKey.byteCount -= entry.bundle.length
+  }
+
+  private dequeue(entry: PoolEntry): void {
+    const queue = this.laneQueues[entry.lane]
+    const turn = queue.get(keyOf(entry))
+    turn?.delete(entry.id)
+    if (turn?.size === 0) queue.delete(keyOf(entry))
   }
 
   /** Keeps an entry, and its slot, but out of every choice. */
   setAside(id: string): void {
     const entry = this.entries.get(id)
     if (!entry) return
-    this.laneQueues[entry.lane].delete(id)
+    this.dequeue(entry)
     this.asideIds.add(id)
   }
 
   /**
-   * Candidates for one block, lane 0 first, FIFO inside a lane, within the lane shares of `bytesMax`. The
-   * first of a lane may be larger than that, up to what the block can hold, so that a large transaction gets
-   * its turn; whatever does not fit is passed over and stops nobody but later ones of the same key, whose
-   * order is kept.
+   * Candidates for one block, lane 0 first, within the lane shares. Inside a lane the keys take turns, one
+   * transaction each, so that a flood under one key delays itself only. The first of a lane may be larger
+   * than its share, up to what the block can hold, so that a large transaction gets its turn; whatever does
+   * not fit is passed over and stops nobody but later ones of the same key, whose order is kept.
    */
   pick(limits: PickLimits): PoolEntry[] {
     const picked: PoolEntry[] = []
     const bytesMaxHard = limits.bytesMaxHard ?? limits.bytesMax
     const passedOver = new Set<string>()
     let bytes = 0
-    for (let lane = 0; lane < laneCount; lane += 1) {
-      let laneBytes = 0
-      const laneBytesMax = (limits.bytesMax * laneSharePercentMax[lane]) / 100
-      for (const entry of this.laneQueues[lane].values()) {
+    for (let index = 0; index < laneCount; index += 1) {
+      const lane = index as Lane
+      const share = laneSharePercentMax[lane] / 100
+      const laneBytesMax = limits.bytesMax * share
+      const countMax =
+        limits.laneCountMax?.[lane] ?? Math.max(1, Math.floor(limits.transactionsMax * share))
+      let [laneBytes, laneCountPicked] = [0, 0]
+      for (const entry of inTurns(this.laneQueues[lane], passedOver)) {
         if (picked.length >= limits.transactionsMax) return picked
+        if (laneCountPicked >= countMax) break
         const { length } = entry.bundle
         const fits =
           laneBytes === 0
             ? bytes + length <= bytesMaxHard
             : bytes + length <= limits.bytesMax && laneBytes + length <= laneBytesMax
-        if (!fits || passedOver.has(keyOf(entry))) {
+        if (!fits) {
           passedOver.add(keyOf(entry))
           continue
         }
         picked.push(entry)
+        laneCountPicked += 1
         laneBytes += length
         bytes += length
       }
@@ -184,20 +257,50 @@ export class TransactionPool {
     return { normal: count > 0, emergency, full: count >= fullAt }
   }
 
-  /** Arrival time of the oldest that a leader could have taken: one that leaves it too long censors (R20). */
-  oldestReceivedAt(): number | undefined {
+  /**
+   * Has the leader left something out that it could have taken (R20)? Nothing of its key and lane became
+   * final for `patienceMs` although it waited; or its key was served, and it itself far too long not.
+   */
+  hasOverdue(now: number, patienceMs: number): boolean {
     for (const entry of this.entries.values()) {
-      if (!this.asideIds.has(entry.id)) return entry.receivedAt
+      const waitedMs = now - entry.receivedAt
+      // In the order of arrival: whoever comes after has waited less.
+      if (waitedMs <= patienceMs) return false
+      if (this.asideIds.has(entry.id)) continue
+      const servedAt = this.keys.get(keyOf(entry))?.finalAt[entry.lane] ?? entry.receivedAt
+      if (now - servedAt > patienceMs || waitedMs > patienceMs * keyPatience) return true
     }
-    return undefined
+    return false
   }
 
-  /** What may be proposed of these lanes, lane by lane, the oldest first. */
+  /** What may be proposed of these lanes, lane by lane, keys in turns. */
   *inLanes(wanted: readonly Lane[]): Iterable<PoolEntry> {
-    for (const lane of wanted) yield* this.laneQueues[lane].values()
+    for (const lane of wanted) yield* inTurns(this.laneQueues[lane], new Set())
   }
 
   emergencies(): PoolEntry[] {
-    return [...this.laneQueues[lanes.emergency].values()]
+    return [...inTurns(this.laneQueues[lanes.emergency], new Set())]
+  }
+}
+
+function sumFrom(counts: readonly number[], from: number): number {
+  let sum = 0
+  for (let index = from; index < counts.length; index += 1) sum += counts[index]
+  return sum
+}
+
+/** One of each key, then the next of each; a key that is passed over meanwhile gives nothing more. */
+function* inTurns(queue: LaneQueue, passedOver: ReadonlySet<string>): Generator<PoolEntry> {
+  let turns = [...queue].map(([key, entries]) => ({ key, entries: entries.values() }))
+  while (turns.length > 0) {
+    const next: typeof turns = []
+    for (const turn of turns) {
+      if (passedOver.has(turn.key)) continue
+      const step = turn.entries.next()
+      if (step.done === true) continue
+      yield step.value
+      next.push(turn)
+    }
+    turns = next
   }
 }

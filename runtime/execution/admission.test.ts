@@ -30,7 +30,7 @@ const reading = (signer: typeof monitor, changes: Partial<Transaction> = {}): Ui
 
 function verdict(bytes: Uint8Array, time = world.time + 1_000, bundleBytes = bytes.length): string {
   const bundle = world.bundle(bytes)
-  const at = { chainId: world.chainId, height: world.height + 1, time }
+  const at = { chainId: world.chainId, height: world.height + 1, time, parentTime: world.time }
   const checked = checkTransaction(world.chain, bundle, at, ports, { verifySignature: true, bundleBytes })
   return checked.ok ? 'OK' : checked.code
 }
@@ -69,7 +69,12 @@ t.test('each refusal of a transaction has its code', async (t) => {
 
 t.test('a forged or flipped signature is refused, and only that one', async (t) => {
   const bundle = world.bundle(reading(monitor))
-  const at = { chainId: world.chainId, height: world.height + 1, time: world.time + 1 }
+  const at = {
+    chainId: world.chainId,
+    height: world.height + 1,
+    time: world.time + 1,
+    parentTime: world.time,
+  }
   const check = (signature: Uint8Array): string => {
     const forged = { ...bundle, signed: { ...bundle.signed, signature } }
     const checked = checkTransaction(world.chain, forged, at, ports, {

@@ -3,13 +3,29 @@
 import { equalBytes } from '../protocol/bytes.js'
 import { entityKind } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
-import { lane, laneOfCall, laneOfRecord, laneSharePercentMax, type Lane } from '../protocol/lanes.js'
-import { blockFuelMax, fuelLimitMax, payloadBytesMax, validUntilAheadMsMax } from '../protocol/limits.js'
-import { ok, refused, type Result } from '../protocol/result.js'
+import { decodeBorsh } from '../protocol/borsh.js'
+import {
+  foundingLaneTable,
+  laneIn,
+  laneSharePercentMax,
+  laneTableSchema,
+  type Lane,
+  type LaneTable,
+} from '../protocol/lanes.js'
+import {
+  blockFuelMax,
+  fuelLimitMax,
+  payloadBytesMax,
+  transactionsPerBlockMax,
+  validUntilAheadMsMax,
+} from '../protocol/limits.js'
+import { assert, ok, refused, type Result } from '../protocol/result.js'
 import type { Bundle, Transaction } from '../protocol/transaction.js'
 import type { StateReader } from '../state/store-interface.js'
+import { CreditBook, creditCost, priorityOf, termsOf } from './credit.js'
 import { readKey, type KeyRow } from './entities.js'
 import { reservedFuel } from './execute-signed.js'
+import { onlyKey, store } from './kernel-tables.js'
 import type { Admission, AdmissionPoint, ExecutionPorts } from './ports.js'
 import { checkSequence } from './replay-window.js'
 
@@ -19,16 +35,33 @@ import { checkSequence } from './replay-window.js'
  */
 export const signedFuelMax = blockFuelMax / 2
 
-/** Priority class: a transaction with records of several lanes takes the lowest. */
-export function laneOf(transaction: Transaction): Lane {
-  const { action } = transaction
-  if (action.type === 'call') return laneOfCall(action.target)
-  let lowest: Lane = lane.system
-  for (const record of action.records) {
-    const recordLane = laneOfRecord(record.kind)
-    if (recordLane > lowest) lowest = recordLane
-  }
-  return lowest
+/** The table in force. A state without one is not founded yet: it has the founding one. */
+export function readLanes(state: StateReader): LaneTable {
+  const row = state.get(store.lanes, onlyKey)
+  if (row === undefined) return foundingLaneTable
+  const decoded = decodeBorsh(laneTableSchema, row)
+  assert(decoded.ok, 'the lane table decodes by its schema')
+  return decoded.value as unknown as LaneTable
+}
+
+/** What state and times say of senders and lanes: read once for a block, or for what is admitted together. */
+export interface Standing {
+  lanes: LaneTable
+  credits: CreditBook
+}
+
+export const standingAt = (
+  state: StateReader,
+  at: Pick<AdmissionPoint, 'time' | 'parentTime'>,
+): Standing => ({ lanes: readLanes(state), credits: new CreditBook(state, at) })
+
+/** Lane of a transaction by the state's table; undefined when its key is not known. */
+export function laneOf(state: StateReader, transaction: Transaction): Lane | undefined {
+  const key = readKey(state, transaction.keyId)
+  if (key === undefined) return undefined
+  const { credits, lanes } = standingAt(state, { time: 0, parentTime: 0 })
+  const row = credits.row(key.entity, key.kind)
+  return laneIn(lanes, transaction, { kind: key.kind, priority: priorityOf(row) })
 }
 
 /** Most fuel that transactions of this lane and those below it may reserve together. */
@@ -38,45 +71,96 @@ export const laneFuelMax = (of: Lane): number => Math.floor((signedFuelMax * lan
 export const laneBytesMax = (of: Lane): number =>
   Math.floor((payloadBytesMax * laneSharePercentMax[of]) / 100)
 
+/** Most transactions of this lane and those below it. */
+export const laneCountMax = (of: Lane): number =>
+  Math.floor((transactionsPerBlockMax * laneSharePercentMax[of]) / 100)
+
+export interface AdmissionOptions {
+  verifySignature: boolean
+  /** Length of the encoded bundle. */
+  bundleBytes: number
+  /** Of this state and these times; read anew when left out. */
+  standing?: Standing
+}
+
 /**
  * Decides admission of a decoded bundle (its bodies and attachments fit its commitments) at a block height
- * and time; `bundleBytes` is its encoded length. Codes: WRONG_CHAIN, TRANSACTION_TOO_LARGE,
- * FUEL_LIMIT_TOO_HIGH, KEY_UNKNOWN, KEY_REVOKED, SENDER_MISMATCH, VALID_UNTIL_MISSING, EXPIRED,
- * VALID_TOO_LONG, SEQUENCE_REUSED, SEQUENCE_TOO_OLD, SEQUENCE_JUMP, SIGNATURE_INVALID.
+ * and time. Reserves no credit: whoever puts transactions together does. Codes: WRONG_CHAIN, KEY_UNKNOWN,
+ * KEY_REVOKED, SENDER_MISMATCH, VALID_UNTIL_MISSING, EXPIRED, VALID_TOO_LONG, TRANSACTION_TOO_LARGE,
+ * FUEL_LIMIT_TOO_HIGH, SEQUENCE_REUSED, SEQUENCE_TOO_OLD, SEQUENCE_JUMP, CREDIT_EXHAUSTED (the detail says
+ * when to retry), CREDIT_TOO_SMALL, SIGNATURE_INVALID.
  */
 export function checkTransaction(
   state: StateReader,
   bundle: Bundle,
   at: AdmissionPoint,
   ports: Pick<ExecutionPorts, 'verify'>,
-  options: { verifySignature: boolean; bundleBytes: number },
+  options: AdmissionOptions,
 ): Result<Admission, ErrorCode> {
   const { signed } = bundle
   const { transaction } = signed
   if (!equalBytes(transaction.chainId, at.chainId)) return refused('WRONG_CHAIN')
-  const ownLane = laneOf(transaction)
-  // Larger than everything its lane may fill: no block could ever hold it, so nobody lets it wait for one.
-  if (options.bundleBytes > laneBytesMax(ownLane)) {
-    return refused('TRANSACTION_TOO_LARGE', `lane ${ownLane} allows ${laneBytesMax(ownLane)}`)
-  }
   if (transaction.fuelLimit > fuelLimitMax) return refused('FUEL_LIMIT_TOO_HIGH', `at most ${fuelLimitMax}`)
-  const fuelReserved = reservedFuel(bundle)
-  if (fuelReserved > laneFuelMax(ownLane)) {
-    return refused('FUEL_LIMIT_TOO_HIGH', `lane ${ownLane} allows ${laneFuelMax(ownLane)}`)
-  }
   const key = readKey(state, transaction.keyId)
   if (key === undefined) return refused('KEY_UNKNOWN')
   const refusal = refuseSender(transaction, key, at.time)
   if (refusal !== undefined) return refused(refusal)
+  const standing = options.standing ?? standingAt(state, at)
+  const charged = weigh(bundle, key, standing, options.bundleBytes)
+  if (!charged.ok) return charged
   const verdict = checkSequence(state, transaction.keyId, transaction.stream, transaction.sequence)
   if (verdict !== 'OK') return refused(verdict)
+  const creditRefusal = refuseCredit(standing.credits, charged.value)
+  if (creditRefusal !== undefined) return creditRefusal
   // The dearest check comes last.
   if (options.verifySignature && !ports.verify(key.publicKey, signed.signingBytes, signed.signature)) {
     return refused('SIGNATURE_INVALID')
   }
   const { keyId, stream, sequence } = transaction
-  return ok({ lane: ownLane, id: signed.id, keyId, stream, sequence, fuelReserved })
+  return ok({ ...charged.value, id: signed.id, keyId, stream, sequence })
 }
+
+type Weighed = Pick<
+  Admission,
+  'lane' | 'fuelReserved' | 'sender' | 'kind' | 'creditCost' | 'creditLeft' | 'creditTerms'
+>
+
+/** Lane, fuel and credit of a transaction, refused when no block could ever hold it. */
+function weigh(
+  bundle: Bundle,
+  key: KeyRow,
+  { lanes, credits }: Standing,
+  bundleBytes: number,
+): Result<Weighed, ErrorCode> {
+  const { entity: sender, kind } = key
+  const row = credits.row(sender, kind)
+  const ownLane = laneIn(lanes, bundle.signed.transaction, { kind, priority: priorityOf(row) })
+  if (bundleBytes > laneBytesMax(ownLane)) {
+    return refused('TRANSACTION_TOO_LARGE', `lane ${ownLane} allows ${laneBytesMax(ownLane)}`)
+  }
+  const fuelReserved = reservedFuel(bundle)
+  if (fuelReserved > laneFuelMax(ownLane)) {
+    return refused('FUEL_LIMIT_TOO_HIGH', `lane ${ownLane} allows ${laneFuelMax(ownLane)}`)
+  }
+  return ok({
+    ...{ lane: ownLane, fuelReserved, sender, kind },
+    creditCost: creditCost(fuelReserved, bundleBytes),
+    creditLeft: credits.left(sender, kind),
+    creditTerms: termsOf(kind, row),
+  })
+}
+
+function refuseCredit(credits: CreditBook, weighed: Weighed): Result<never, ErrorCode> | undefined {
+  const { sender, kind, creditCost: cost, creditTerms } = weighed
+  const { burst } = creditTerms
+  if (cost > burst) return refused('CREDIT_TOO_SMALL', `costs ${cost} of at most ${burst}`)
+  if (credits.check(sender, kind, weighed.lane, cost) !== 'exhausted') return undefined
+  return refused('CREDIT_EXHAUSTED', retryDetail(credits.retryAfterMs(sender, kind, cost)))
+}
+
+/** When to send again, in words. */
+export const retryDetail = (afterMs: number | undefined): string =>
+  afterMs === undefined ? 'no credit comes back under this grant' : `retry in ${afterMs} ms`
 
 function refuseSender(transaction: Transaction, key: KeyRow, time: number): ErrorCode | undefined {
   if (key.revoked) return 'KEY_REVOKED'
@@ -92,12 +176,13 @@ function refuseSender(transaction: Transaction, key: KeyRow, time: number): Erro
 }
 
 /**
- * Counts bytes and reserved fuel of a block being built or checked, lane by lane, against the lanes'
- * shares.
+ * Counts bytes, reserved fuel and transactions of a block being built or checked, lane by lane, against the
+ * lanes' shares.
  */
 export class LaneMeter {
   readonly #bytes = [0, 0, 0, 0, 0]
   readonly #fuel = [0, 0, 0, 0, 0]
+  readonly #counts = [0, 0, 0, 0, 0]
 
   /** True, and counted, when the transaction still fits into its lane and into those above it. */
   admit(of: Lane, bundleBytes: number, fuelReserved: number): boolean {
@@ -105,9 +190,11 @@ export class LaneMeter {
       const share = above
       if (this.#from(this.#bytes, share) + bundleBytes > laneBytesMax(share)) return false
       if (this.#from(this.#fuel, share) + fuelReserved > laneFuelMax(share)) return false
+      if (this.#from(this.#counts, share) + 1 > laneCountMax(share)) return false
     }
     this.#bytes[of] += bundleBytes
     this.#fuel[of] += fuelReserved
+    this.#counts[of] += 1
     return true
   }
 

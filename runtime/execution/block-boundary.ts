@@ -3,11 +3,13 @@
 import { u32Bytes, utf8 } from '../protocol/bytes.js'
 import { aliasEntityId, entityKind, kernelEntity } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
+import { laneTableSchema } from '../protocol/lanes.js'
 import { patientBytes } from '../protocol/record.js'
 import { assert, unreachable } from '../protocol/result.js'
 import { STACK_BYTES_MAX } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { contractAt, manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
+import { encodeCreditRow, type CreditRow } from './credit.js'
 import type { Deployment } from './deployment.js'
 import { putApproval, withdrawApproval } from './approvals.js'
 import { putEntity, putKey, readEntity, revokeKey } from './entities.js'
@@ -15,7 +17,15 @@ import type { FinishedRun } from './execute-signed.js'
 import { runFrame, trigger, type FrameOutcome } from './frame.js'
 import { createRun, type Kernel, type Run } from './kernel.js'
 import type { KernelCommand } from './kernel-commands.js'
-import { aliasRow, codeRow, encodeRow, store, type AliasRow, type CodeRow } from './kernel-tables.js'
+import {
+  aliasRow,
+  codeRow,
+  encodeRow,
+  onlyKey,
+  store,
+  type AliasRow,
+  type CodeRow,
+} from './kernel-tables.js'
 import { applyMembership } from './membership-commands.js'
 import { receiptOf } from './receipts.js'
 import { encodePatientRow, patientStatus, readPatient } from './record-rows.js'
@@ -66,9 +76,22 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
       return void putApproval(overlay, { ...command, height: kernel.height })
     case 'withdrawApproval':
       return void withdrawApproval(overlay, command.address)
+    case 'grantCredit':
+      return void grantCredit(kernel, command.entity, command.granted)
+    case 'setLanes':
+      return void overlay.set(store.lanes, onlyKey, encodeRow(laneTableSchema, command.table))
     default:
       return unreachable(command)
   }
+}
+
+/** The allowance is full at once: whoever was out of credit goes on with the next block. */
+function grantCredit(
+  { overlay, time }: Kernel,
+  entity: Uint8Array,
+  granted: Required<CreditRow>['granted'],
+): void {
+  overlay.set(store.credit, entity, encodeCreditRow({ left: granted.burst, time, granted }))
 }
 
 /** From here on the version is callable by its address, read only until an alias points to it. */

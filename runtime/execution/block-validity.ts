@@ -7,15 +7,25 @@ import { laneCount, type Lane } from '../protocol/lanes.js'
 import { appVersion, protocolVersion, transactionsPerBlockMax } from '../protocol/limits.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { decodeBundle, type Bundle } from '../protocol/transaction.js'
-import { checkTransaction, LaneMeter } from './admission.js'
+import { checkTransaction, LaneMeter, retryDetail, standingAt, type Standing } from './admission.js'
 import type { Kernel } from './kernel.js'
 import { decodeRow, headKey, headRow, onlyKey, store, validatorRow, type HeadRow } from './kernel-tables.js'
 import type { BlockInput, BlockOptions, BlockRefusalCode } from './ports.js'
 import { useSequence } from './replay-window.js'
 import type { StateReader } from '../state/store-interface.js'
 
+/** One signed transaction of a valid block. */
+export interface CheckedBundle {
+  bundle: Bundle
+  fuelReserved: number
+  /** An emergency that its sender's credit does not cover: it runs, and its receipt says so. */
+  isOverdrawn: boolean
+}
+
 export interface CheckedBlock {
-  lanes: { bundle: Bundle; fuelReserved: number }[][]
+  lanes: CheckedBundle[][]
+  /** With the credit that these transactions reserve. */
+  credits: Standing['credits']
 }
 
 type Refusal = Result<never, BlockRefusalCode>
@@ -45,11 +55,14 @@ export function checkBlock(
     return refused('TRANSACTIONS_TOO_MANY')
   }
   const meter = new LaneMeter()
+  const parentTime = Number(readHead(kernel.overlay).time)
+  const standing = standingAt(kernel.overlay, { time: header.time, parentTime })
   const lanes: CheckedBlock['lanes'] = []
   for (let lane = 0; lane < laneCount; lane += 1) {
     const group: CheckedBlock['lanes'][number] = []
     for (const bytes of payload.value.lanes[lane]) {
-      const checked = checkBundle(kernel, header, bytes, lane as Lane, { meter, options })
+      const context = { meter, options, standing, parentTime }
+      const checked = checkBundle(kernel, header, bytes, lane as Lane, context)
       if (!checked.ok) return checked
       group.push(checked.value)
     }
@@ -58,7 +71,7 @@ export function checkBlock(
   const signed = lanes.map((group) => group.map(({ bundle }) => bundle.signed.bytes))
   const roots = transactionRoots(kernel.hash, signed)
   const rootsFit = roots.every((root, lane) => equalBytes(root, header.transactionRoots[lane]))
-  return rootsFit ? ok({ lanes }) : refused('ROOTS_WRONG')
+  return rootsFit ? ok({ lanes, credits: standing.credits }) : refused('ROOTS_WRONG')
 }
 
 /** Parent hash, certificate and clock skew are the consensus core's part. */
@@ -84,25 +97,35 @@ function checkBundle(
   header: BlockHeader,
   bytes: Uint8Array,
   lane: Lane,
-  context: { meter: LaneMeter; options: BlockOptions },
-): Result<{ bundle: Bundle; fuelReserved: number }, BlockRefusalCode> {
-  const { meter, options } = context
+  context: { meter: LaneMeter; options: BlockOptions; standing: Standing; parentTime: number },
+): Result<CheckedBundle, BlockRefusalCode> {
+  const { meter, options, standing, parentTime } = context
   const kept = options.decodedBundle?.(bytes)
   const decoded = kept === undefined ? decodeBundle(bytes, kernel.hash) : ok(kept)
   if (!decoded.ok) return decoded
   const bundle = decoded.value
-  const at = { chainId: kernel.chain.chainId, height: header.height, time: header.time }
+  const { chainId } = kernel.chain
+  const at = { chainId, height: header.height, time: header.time, parentTime }
   const verifySignature = options.signatureChecked?.(bundle) !== true
   const admission = checkTransaction(kernel.overlay, bundle, at, kernel.ports, {
     verifySignature,
     bundleBytes: bytes.length,
+    standing,
   })
-  if (!admission.ok) return refused(admission.code, bytesToHex(bundle.signed.id))
-  const { fuelReserved, keyId, stream, sequence } = admission.value
-  if (admission.value.lane !== lane) return refused('LANE_WRONG', bytesToHex(bundle.signed.id))
-  if (!meter.admit(lane, bytes.length, fuelReserved))
-    return refused('LANE_FULL', bytesToHex(bundle.signed.id))
+  const name = (): string => bytesToHex(bundle.signed.id)
+  if (!admission.ok) {
+    const { code, detail } = admission
+    return refused(code, detail === undefined ? name() : `${name()}: ${detail}`)
+  }
+  const { fuelReserved, keyId, stream, sequence, sender, kind, creditCost } = admission.value
+  if (admission.value.lane !== lane) return refused('LANE_WRONG', name())
+  if (!meter.admit(lane, bytes.length, fuelReserved)) return refused('LANE_FULL', name())
+  const reservation = standing.credits.reserve(sender, kind, lane, creditCost)
+  if (reservation === 'exhausted') {
+    const retry = retryDetail(standing.credits.retryAfterMs(sender, kind, creditCost))
+    return refused('CREDIT_EXHAUSTED', `${name()}: ${retry}`)
+  }
   const verdict = useSequence(kernel.overlay, keyId, stream, sequence)
-  if (verdict !== 'OK') return refused(verdict, bytesToHex(bundle.signed.id))
-  return ok({ bundle, fuelReserved })
+  if (verdict !== 'OK') return refused(verdict, name())
+  return ok({ bundle, fuelReserved, isOverdrawn: reservation === 'overdrawn' })
 }

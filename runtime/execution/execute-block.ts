@@ -82,6 +82,7 @@ export function executeBlock(
   if (!checked.ok) return { ok: false, code: checked.code, detail: checked.detail }
   const progress = createProgress(kernel)
   executeLanes(progress, checked.value)
+  checked.value.credits.flush(overlay)
   return finishBlock(progress)
 }
 
@@ -111,12 +112,13 @@ function executeLanes(progress: BlockProgress, block: CheckedBlock): void {
     const current = index as Lane
     runCarriedOver(progress, current)
     if (current === lane.clinical) runTimers(progress)
-    for (const { bundle, fuelReserved } of block.lanes[index]) {
+    for (const { bundle, fuelReserved, isOverdrawn } of block.lanes[index]) {
       progress.fuelReserved -= fuelReserved
-      const finished = executeSigned(progress.kernel, bundle)
+      const finished = executeSigned(progress.kernel, bundle, isOverdrawn)
       progress.transactionIds.push(finished.run.id)
       keep(progress, finished)
       const source = bundle.signed.transaction.sender
+      block.credits.giveBack(source, Math.max(0, fuelReserved - finished.receipt.fuelUsed))
       drain(
         progress,
         derivedWork(progress.kernel, finished.run.effects.records, {

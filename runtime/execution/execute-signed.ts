@@ -17,8 +17,14 @@ export interface FinishedRun {
   receipt: Receipt
 }
 
-/** Runs a transaction that admission accepted. Whatever it does, its receipt says so. */
-export function executeSigned(kernel: Kernel, bundle: Bundle): FinishedRun {
+/** Event of a transaction that went below its sender's credit: the audit trail of overdrafts. */
+const overdraftEvent = { source: '$kernel', topic: 'credit-overdrawn', content: new Uint8Array(0) }
+
+/**
+ * Runs a transaction that admission accepted. Whatever it does, its receipt says so. `isOverdrawn`: an
+ * emergency beyond its sender's credit.
+ */
+export function executeSigned(kernel: Kernel, bundle: Bundle, isOverdrawn = false): FinishedRun {
   const { signed, bodies, attachments } = bundle
   const { transaction } = signed
   const run = createRun(kernel, signed.id, transaction.sender)
@@ -30,6 +36,7 @@ export function executeSigned(kernel: Kernel, bundle: Bundle): FinishedRun {
   }
   const outcome =
     action.type === 'append' ? append(run, transaction, action, bodies) : call(run, transaction, action)
+  if (isOverdrawn) run.effects.events.push(overdraftEvent)
   return { run, receipt: receiptOf(run, outcome) }
 }
 

@@ -3,6 +3,7 @@ import { concatBytes, u32Bytes } from '../protocol/bytes.js'
 import { kernelEntity } from '../protocol/entity.js'
 import { chainIdOf, decodeGenesis, genesisValidators, type Genesis } from '../protocol/genesis.js'
 import { hashWithDomain } from '../protocol/hash.js'
+import { foundingLaneTable, laneTableSchema } from '../protocol/lanes.js'
 import { appVersion } from '../protocol/limits.js'
 import { nodeRoles } from '../protocol/membership.js'
 import { ok, refused, type Result } from '../protocol/result.js'
@@ -84,6 +85,7 @@ function writeChain(overlay: Overlay, genesis: Genesis, chainId: Uint8Array): vo
   overlay.set(store.validator, onlyKey, encodeRow(validatorRow, genesisValidators(genesis)))
   if (genesis.institution !== undefined)
     overlay.set(store.chain, institutionKey, encodeRow(institutionRow, genesis.institution))
+  overlay.set(store.lanes, onlyKey, encodeRow(laneTableSchema, foundingLaneTable))
 }
 
 function writeEntities(kernel: Kernel, genesis: Genesis): string | undefined {

@@ -2,11 +2,17 @@
 export {
   checkTransaction,
   laneBytesMax,
+  laneCountMax,
   laneFuelMax,
   LaneMeter,
   laneOf,
+  readLanes,
+  retryDetail,
   signedFuelMax,
+  standingAt,
+  type Standing,
 } from './admission.js'
+export { overdraftOf, retryAfterMs } from './credit.js'
 export { readHead, readValidators } from './block-validity.js'
 export { callView, type ViewCall, type ViewOutcome } from './call-view.js'
 export { readAlias, readCode } from './contracts.js'

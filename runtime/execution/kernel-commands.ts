@@ -5,11 +5,14 @@ import type { Validator } from '../protocol/certificate.js'
 import type { KeySignature, NodeCardFields, ValidatorChangeFields } from '../protocol/membership.js'
 import { entityIdOf, entityKind, keyIdOf } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
+import { laneCount, laneRulesMax, priority, type LaneTable } from '../protocol/lanes.js'
+import { aliasLengthMax, methodLengthMax, recordCodeLengthMax } from '../protocol/limits.js'
 import { kernelCommandSchemas, kernelCommandTag } from '../protocol/record-bodies.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 import { manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
 import { checkApprover, readApproval } from './approvals.js'
 import { belongsToAnother, checkDeployment, type Charge, type Deployment } from './deployment.js'
+import { creditMax, type CreditTerms } from './credit.js'
 import { readEntity, readKey } from './entities.js'
 import type { Run } from './kernel.js'
 import {
@@ -39,6 +42,8 @@ export type KernelCommand =
   | MembershipCommand
   | { type: 'approve'; address: Uint8Array; approver: Uint8Array }
   | { type: 'withdrawApproval'; address: Uint8Array }
+  | { type: 'grantCredit'; entity: Uint8Array; granted: CreditTerms & { priority: number } }
+  | { type: 'setLanes'; table: LaneTable }
 
 /** A question like `checkActivation` leaves nothing to be applied. */
 type Checked = Result<KernelCommand | 'only checked', ErrorCode>
@@ -85,6 +90,10 @@ export function checkCommand(run: Run, bytes: Uint8Array, giver: CommandGiver): 
       return checkSetValidators(run, body as { validators: Validator[]; signatures: KeySignature[] })
     case kernelCommandTag.liftQuarantine:
       return checkLift(run, (body as { alias: string }).alias)
+    case kernelCommandTag.grantCredit:
+      return checkCredit(run, body as CreditBody)
+    case kernelCommandTag.setLanes:
+      return checkLanes(body as LaneTable)
     case kernelCommandTag.erasePatient:
       return checkErase(run, (body as { patient: Uint8Array }).patient)
     default:
@@ -284,4 +293,44 @@ function checkLift(run: Run, alias: string): Checked {
 function checkErase(run: Run, patient: Uint8Array): Checked {
   if (readPatient(run.kernel.overlay, patient) === undefined) return refused('PATIENT_UNKNOWN')
   return ok({ type: 'erasePatient', patient })
+}
+
+interface CreditBody {
+  entity: Uint8Array
+  burst: bigint
+  perSecond: bigint
+  priority: number
+}
+
+/** An entity that exists, or is enrolled in this block; numbers within what credit arithmetic allows. */
+function checkCredit(run: Run, body: CreditBody): Checked {
+  const isNew = pending(run).some(
+    (command) => command.type === 'addEntity' && equalBytes(command.entity, body.entity),
+  )
+  if (!isNew && readEntity(run.kernel.overlay, body.entity) === undefined) return refused('ENTITY_UNKNOWN')
+  if (body.burst > BigInt(creditMax) || body.perSecond > BigInt(creditMax)) {
+    return refused('ARGUMENT_INVALID', `credit of at most ${creditMax}`)
+  }
+  if (body.priority > priority.urgent) return refused('ARGUMENT_INVALID', 'priority 0, 1 or 2')
+  const [burst, perSecond] = [Number(body.burst), Number(body.perSecond)]
+  const granted = { burst, perSecond, priority: body.priority }
+  return ok({ type: 'grantCredit', entity: body.entity, granted })
+}
+
+/** Rows within their bounds; that the table is wise is governance's to judge. */
+function checkLanes(table: LaneTable): Checked {
+  const { records, calls } = table
+  if (records.length > laneRulesMax || calls.length > laneRulesMax) {
+    return refused('ARGUMENT_INVALID', `at most ${laneRulesMax} rows`)
+  }
+  for (const row of [...records, ...calls]) {
+    if (row.lane >= laneCount || row.priority > priority.urgent) {
+      return refused('ARGUMENT_INVALID', 'no such lane or priority')
+    }
+  }
+  const isLong =
+    records.some(({ code }) => code.length > recordCodeLengthMax) ||
+    calls.some(({ target, method }) => target.length > aliasLengthMax || method.length > methodLengthMax)
+  if (isLong) return refused('ARGUMENT_INVALID', 'a name is too long')
+  return ok({ type: 'setLanes', table })
 }

@@ -41,6 +41,10 @@ export const store = {
   budget: '$budget',
   /** Alias -> recent failures, quarantine. */
   health: '$health',
+  /** Entity id -> credit left, and what governance granted (credit.ts). */
+  credit: '$credit',
+  /** One row: which transaction travels in which lane (protocol/lanes.ts). */
+  lanes: '$lanes',
 } as const
 
 /** Single-row tables use this key. */

@@ -9,6 +9,7 @@ import type { RecordBody, RecordHeader } from '../protocol/record.js'
 import type { Bundle } from '../protocol/transaction.js'
 import type { IndexReader, StateReader, StateWrite, WriteSet } from '../state/store-interface.js'
 import type { TreeUpdate } from '../state/tree-interface.js'
+import type { CreditTerms } from './credit.js'
 import type { TraceSink } from './trace.js'
 
 export interface ExecutionPorts {
@@ -92,6 +93,14 @@ export interface Admission {
   sequence: number
   /** Fuel that it takes from its lane's share of a block: the price of an append, the limit of a call. */
   fuelReserved: number
+  sender: Uint8Array
+  /** Number of the sender's `entityKind`. */
+  kind: number
+  /** Credit that it reserves, and what its sender has before it. */
+  creditCost: number
+  creditLeft: number
+  /** The sender's terms. */
+  creditTerms: CreditTerms
 }
 
 export interface AdmissionPoint {
@@ -99,6 +108,8 @@ export interface AdmissionPoint {
   /** Height and time of the block that it would enter. */
   height: number
   time: number
+  /** Time of the block before: that of the state. */
+  parentTime: number
 }
 
 export interface BlockInput {

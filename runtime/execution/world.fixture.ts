@@ -269,7 +269,7 @@ export class World {
     const signed: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
     for (const bytes of bundles) {
       const bundle = this.bundle(bytes)
-      const own = laneOf(bundle.signed.transaction)
+      const own = laneOf(this.chain, bundle.signed.transaction) ?? lanes.operational
       groups[own].push(bytes)
       signed[own].push(bundle.signed.bytes)
     }

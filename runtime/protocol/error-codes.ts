@@ -92,6 +92,15 @@ export const errorTable = {
     'No transaction with this id is known here. It may not have arrived yet, or it was refused. Check the id and ask again.',
   ),
 
+  CREDIT_EXHAUSTED: entry(
+    70,
+    'The sender has used up its credit for now. Nothing was stored. Send it again after the time that the detail names; an administrator can grant more credit.',
+  ),
+  CREDIT_TOO_SMALL: entry(
+    71,
+    'The transaction costs more than the whole credit of its sender. Nothing was stored. Lower its fuel limit or size, or ask an administrator for more credit.',
+  ),
+
   // 100..199: a failed receipt; the transaction is in a block and did nothing else.
   APPEND_NOT_GRANTED: entry(
     100,

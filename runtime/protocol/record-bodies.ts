@@ -2,6 +2,7 @@
 // schema version.
 import type { Schema } from './borsh.js'
 import { keySignatures, signedCardFields, validatorChangeFields } from './membership.js'
+import { laneTableSchema } from './lanes.js'
 import { recordKind } from './record.js'
 
 /** Version in front of every body written today. */
@@ -293,6 +294,8 @@ export const kernelCommandTag = {
   approve: 9,
   withdrawApproval: 10,
   checkActivation: 11,
+  grantCredit: 20,
+  setLanes: 21,
 } as const
 export const kernelCommandSchemas: ReadonlyMap<number, Schema> = new Map<number, Schema>([
   [kernelCommandTag.liftQuarantine, { struct: [['alias', 'string']] }],
@@ -301,6 +304,18 @@ export const kernelCommandSchemas: ReadonlyMap<number, Schema> = new Map<number,
   [kernelCommandTag.withdrawApproval, { struct: [['address', fixed32]] }],
   /** Would `activate` be accepted now? Switches nothing; asked when an activation is scheduled. */
   [kernelCommandTag.checkActivation, { struct: [['addresses', { vec: fixed32 }]] }],
+  [
+    kernelCommandTag.grantCredit,
+    {
+      struct: [
+        ['entity', fixed32],
+        ['burst', 'u64'],
+        ['perSecond', 'u64'],
+        ['priority', 'u8'],
+      ],
+    },
+  ],
+  [kernelCommandTag.setLanes, laneTableSchema],
   [
     kernelCommandTag.deploy,
     {

@@ -10,9 +10,11 @@ import {
   encodeSignedTransaction,
   encodeTransaction,
   entityIdOf,
+  entityKind,
   hexToBytes,
   keyIdOf,
   observationBody,
+  priority,
   recordKind,
   transactionSigningBytes,
 } from '../../runtime/protocol/index.js'
@@ -47,6 +49,9 @@ export const normalSet: Reading[] = [
   { code: '59408-5', value: 98n, scale: 0, unit: '%' },
   { code: '3151-8', value: 0n, scale: 0, unit: 'L/min' },
 ]
+
+/** The resuscitation team is called: the emergency lane, by the founding table of lanes. */
+export const codeBlue: Reading = { code: 'code-blue', value: 1n, scale: 0, unit: '1' }
 
 export class LoadDevice {
   readonly key: SigningKey = generateSigningKey()
@@ -99,6 +104,7 @@ export class LoadDevice {
 export interface LoadNetwork {
   network: StoryNetwork
   devices: LoadDevice[]
+  services: LoadDevice[]
   nurse: ApiClient
   admit(): Promise<Uint8Array>
   wound(patient: Uint8Array): Promise<void>
@@ -106,10 +112,15 @@ export interface LoadNetwork {
 }
 
 /**
- * Founds and starts a network with both rules active, `deviceCount` enrolled devices, and a signed-in
- * nurse.
+ * Founds and starts a network with both rules active, `deviceCount` enrolled devices, `serviceCount` services
+ * (what they append travels in the bulk lane), and a signed-in nurse. Each of them stands for many bedsides
+ * and is granted credit for that.
  */
-export async function createLoadNetwork(deviceCount: number, shape: StoryShape): Promise<LoadNetwork> {
+export async function createLoadNetwork(
+  deviceCount: number,
+  shape: StoryShape,
+  serviceCount = 0,
+): Promise<LoadNetwork> {
   const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-bench-'))
   const network = await StoryNetwork.found(path.join(folder, 'network'), () => undefined, shape)
   await network.start(() => undefined)
@@ -118,18 +129,22 @@ export async function createLoadNetwork(deviceCount: number, shape: StoryShape):
   const status = must((await network.api(desk).status()) as Outcome<NodeStatus>)
   const chainId = hexToBytes(status.chainId) ?? new Uint8Array(32)
   const devices = Array.from({ length: deviceCount }, () => new LoadDevice(chainId))
+  const services = Array.from({ length: serviceCount }, () => new LoadDevice(chainId))
   const admin = await network.signIn(desk, 'admin')
   const adminPassword = network.person('admin').password
-  for (const device of devices) {
-    const args = { kind: 2, publicKey: bytesToHex(device.key.publicKey) }
+  for (const device of [...devices, ...services]) {
+    const kind = services.includes(device) ? entityKind.service : entityKind.source
+    const args = { kind, publicKey: bytesToHex(device.key.publicKey) }
     await signed(admin, { type: 'call', target: 'ward/governance', method: 'enrol', args }, adminPassword)
     await signed(admin, observationGrant(device), adminPassword)
+    await signed(admin, creditGrant(device), adminPassword)
   }
   const nurse = await network.signIn(desk, 'nurse')
   const nursePassword = network.person('nurse').password
   return {
     network,
     devices,
+    services,
     nurse,
     admit: async () => {
       const patient = randomBytes(16)
@@ -161,9 +176,21 @@ const observationGrant = (device: LoadDevice): Proposal => ({
     action: 1,
     kind: recordKind.observation,
     target: '',
-    names: normalSet.map((reading) => reading.code),
+    names: [...normalSet.map((reading) => reading.code), codeBlue.code],
     patient: null,
     validUntil: '0',
+  },
+})
+
+const creditGrant = (device: LoadDevice): Proposal => ({
+  type: 'call',
+  target: 'ward/governance',
+  method: 'grantCredit',
+  args: {
+    entity: bytesToHex(device.entity),
+    burst: String(400_000_000_000),
+    perSecond: String(4_000_000_000),
+    priority: priority.standard,
   },
 })
 

@@ -37,6 +37,8 @@ namespace Command {
   export const Approve: u8 = 9
   export const WithdrawApproval: u8 = 10
   export const CheckActivation: u8 = 11
+  export const GrantCredit: u8 = 20
+  export const SetLanes: u8 = 21
 }
 
 /**
@@ -246,6 +248,31 @@ export function erasePatient(): void {
   reader.end()
   issue(new Writer().u8(Command.ErasePatient).fixed(patient))
   emitEvent('patient-erased', new Writer().fixed(patient))
+}
+
+/**
+ * {entity, burst, perSecond, priority}: the sender's allowance of fuel from the block's end on, full at
+ * once; priority 0 restricted (no emergencies), 1 standard, 2 urgent.
+ */
+export function grantCredit(): void {
+  allowed('grantCredit')
+  const reader = input()
+  const entity = reader.fixed(32)
+  const burst = reader.u64()
+  const perSecond = reader.u64()
+  const priority = reader.u8()
+  reader.end()
+  issue(new Writer().u8(Command.GrantCredit).fixed(entity).u64(burst).u64(perSecond).u8(priority))
+  emitEvent('credit-granted', new Writer().fixed(entity).u64(burst).u64(perSecond).u8(priority))
+}
+
+/** {records, calls}: the whole new table of lanes; the first row that fits a transaction decides. */
+export function setLanes(): void {
+  allowed('setLanes')
+  const reader = input()
+  const table = reader.fixed(reader.remaining)
+  issue(new Writer().u8(Command.SetLanes).fixed(table))
+  emitEvent('lanes-set', new Writer().u32(<u32>table.length))
 }
 
 /** The kernel's refusal becomes ours, with the same number. */

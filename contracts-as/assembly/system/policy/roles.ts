@@ -104,6 +104,8 @@ export function addBuiltInGrants(): void {
     'rotateNode',
     'issueTicket',
     'revokeTicket',
+    'grantCredit',
+    'setLanes',
   ])
   call('admin', 'ward/appliance', ['setRelease', 'orderWipe', 'withdrawWipe'])
   call('node', 'ward/appliance', ['recordRelease', 'reportWipe'])
@@ -111,7 +113,7 @@ export function addBuiltInGrants(): void {
   append('nurse', 1, [])
   append('nurse', 2, [])
   // Not among a nurse's findings: diagnoses, cultures and SpO2 scale 2, which only a prescriber sets.
-  append('nurse', 3, ['wound-assessment', 'antibiotic-started'])
+  append('nurse', 3, ['wound-assessment', 'antibiotic-started', 'code-blue'])
   append('doctor', 1, [])
   append('doctor', 2, [])
   append('doctor', 3, [])

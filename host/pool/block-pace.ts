@@ -1,0 +1,47 @@
+// How much of the lower lanes a leader puts into one block. An emergency that arrives waits for the block in
+// flight: the lower lanes may not make blocks long. The bounds that every validator enforces are wider
+// (runtime/execution/admission.ts); this is the leader's own pace.
+
+/** A block with lower lanes may last so long from choice to final, or so many times one without. */
+const blockMsTarget = 60
+const slowerThanUsual = 1.5
+const countMin = 4
+const countStep = 4
+const shrink = 0.7
+/** Weight of a new sample in the usual duration. */
+const smoothing = 0.2
+
+/** Additive increase, multiplicative decrease over the blocks that this node built. */
+export class BlockPace {
+  private open: { height: number; at: number; lowCount: number } | undefined
+  private usualMs = blockMsTarget / slowerThanUsual
+  private max = 16
+
+  constructor(private readonly countCeiling: number) {}
+
+  /** Most transactions of the operational and bulk lanes, together, in the next block. */
+  get lowCountMax(): number {
+    return this.max
+  }
+
+  built(height: number, at: number, lowCount: number): void {
+    this.open = { height, at, lowCount }
+  }
+
+  final(height: number, now: number): void {
+    const { open } = this
+    if (open?.height !== height) return
+    this.open = undefined
+    const lastedMs = now - open.at
+    if (open.lowCount === 0) {
+      this.usualMs += (lastedMs - this.usualMs) * smoothing
+      return
+    }
+    // Only a full share says that more would have been too much, or that more would fit.
+    if (open.lowCount < this.max / 2) return
+    const isSlow = lastedMs > Math.max(blockMsTarget, this.usualMs * slowerThanUsual)
+    this.max = isSlow
+      ? Math.max(countMin, Math.floor(this.max * shrink))
+      : Math.min(this.countCeiling, this.max + countStep)
+  }
+}
