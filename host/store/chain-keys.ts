@@ -49,7 +49,14 @@ export function orderedStoredKey(id: TableId, sealer: RecordSealer, trueKey: Uin
 export function scanRange(
   id: TableId,
   sealer: RecordSealer,
-  scan: { store: string; table: number; partition: Uint8Array; from: bigint; to: bigint },
+  scan: {
+    store: string
+    table: number
+    partition: Uint8Array
+    from: bigint
+    to: bigint
+    sequenceFrom?: number
+  },
 ): { start: Buffer; end: Buffer; trueKeyBytes: number } {
   const prefix = stateTrueKey(scan.store, encodePartition(scan.table, scan.partition))
   const start = Buffer.alloc(1 + prfBytes + 8)
@@ -58,5 +65,9 @@ export function scanRange(
   const end = Buffer.concat([start, new Uint8Array([255, 255, 255, 255, 0])])
   start.writeBigUInt64BE(scan.from, 1 + prfBytes)
   end.writeBigUInt64BE(scan.to, 1 + prfBytes)
-  return { start, end, trueKeyBytes: prefix.length + orderedTailBytes }
+  const sequence = Buffer.alloc(scan.sequenceFrom === undefined || scan.sequenceFrom === 0 ? 0 : 4)
+  // Without it `start` lies before the first row, which a descending range leaves out.
+  if (sequence.length > 0) sequence.writeUInt32BE(scan.sequenceFrom ?? 0)
+  const trueKeyBytes = prefix.length + orderedTailBytes
+  return { start: Buffer.concat([start, sequence]), end, trueKeyBytes }
 }

@@ -60,8 +60,9 @@ export class ChainReads implements ChainReader {
     to: bigint,
     limit: number,
     descending = false,
+    sequenceFrom = 0,
   ): OrderedEntry[] {
-    const scan = { store, table: tableNumber, partition, from, to }
+    const scan = { store, table: tableNumber, partition, from, to, sequenceFrom }
     return this.#scanTable(table.stateOrdered, scan, limit, descending)
   }
 
@@ -73,10 +74,11 @@ export class ChainReads implements ChainReader {
     to: bigint,
     limit: number,
     descending = false,
+    sequenceFrom = 0,
   ): OrderedEntry[] {
     return this.#scanTable(
       table.index,
-      { store, table: tableNumber, partition, from, to },
+      { store, table: tableNumber, partition, from, to, sequenceFrom },
       limit,
       descending,
     )

@@ -98,8 +98,9 @@ export class ChainStore implements ChainStoreReads {
     to: bigint,
     limit: number,
     descending?: boolean,
+    sequenceFrom?: number,
   ): OrderedEntry[] {
-    const rows = this.#reads.scan(store, tableNumber, partition, from, to, limit, descending)
+    const rows = this.#reads.scan(store, tableNumber, partition, from, to, limit, descending, sequenceFrom)
     for (const { order, sequence, value } of this.#tree === undefined ? [] : rows) {
       this.#check(store, encodeOrderedKey(tableNumber, partition, order, sequence), value)
     }
@@ -114,8 +115,9 @@ export class ChainStore implements ChainStoreReads {
     to: bigint,
     limit: number,
     descending?: boolean,
+    sequenceFrom?: number,
   ): OrderedEntry[] {
-    return this.#reads.scanIndex(store, tableNumber, partition, from, to, limit, descending)
+    return this.#reads.scanIndex(store, tableNumber, partition, from, to, limit, descending, sequenceFrom)
   }
 
   page(id: Uint8Array): Uint8Array | undefined {

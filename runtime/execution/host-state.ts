@@ -1,10 +1,11 @@
 // Host functions on the contract's own store. Tables are numbered by the contract; a store belongs to the
 // alias.
+import type { ScanPart } from '../state/merge-rows.js'
 import { concatBytes } from '../protocol/bytes.js'
 import { ByteWriter } from './byte-writer.js'
 import type { Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'
-import { chargeCall, guestBytes, requireWritable, setResult } from './guest-memory.js'
+import { chargeAnswer, chargeCall, guestBytes, requireWritable, setResult } from './guest-memory.js'
 import { hostCaps } from './host-prices.js'
 import { requireOwnTable } from './table-layouts.js'
 
@@ -94,32 +95,41 @@ export function stateScan(
   to: bigint,
   limit: number,
 ): number {
-  const partition = guestBytes(frame, partitionPointer, partitionLength, hostCaps.partitionBytes)
+  const partition = guestBytes(frame, partitionPointer, partitionLength, hostCaps.partitionBytes).slice()
   chargeCall(frame, 'state_scan', partition.length)
   requireTable(frame, table)
   const limitMax = Math.min(limit >>> 0, hostCaps.scanItems)
-  const rows = frame.run.kernel.overlay.scan(
-    frame.contract.alias,
-    table,
-    partition.slice(),
-    BigInt.asUintN(64, from),
-    BigInt.asUintN(64, to),
-    limitMax,
-  )
+  const { overlay } = frame.run.kernel
+  const end = BigInt.asUintN(64, to)
   const list = new ByteWriter()
   let count = 0
-  for (const row of rows) {
-    if (4 + list.length + 16 + row.value.length > hostCaps.resultBytes) break
-    list.bigU64(row.order)
-    list.u32(row.sequence)
-    list.bytes(row.value)
-    count += 1
+  let next: ScanPart['next'] = { order: BigInt.asUintN(64, from), sequence: 0 }
+  while (next !== undefined && count < limitMax) {
+    const limit = Math.min(rowsInPart, limitMax - count)
+    const place = [table, partition, next.order, end, limit, next.sequence] as const
+    const part: ScanPart = overlay.scanPart(frame.contract.alias, ...place)
+    // Rows that this block has removed were looked at too: whoever hides many of them pays for the search.
+    chargeAnswer(frame, 'state_scan', 0, part.looked - part.rows.length)
+    next = part.next
+    for (const row of part.rows) {
+      if (4 + list.length + 16 + row.value.length > hostCaps.resultBytes) {
+        next = undefined
+        break
+      }
+      list.bigU64(row.order)
+      list.u32(row.sequence)
+      list.bytes(row.value)
+      count += 1
+    }
   }
   const head = new ByteWriter(4)
   head.u32(count)
   setResult(frame, 'state_scan', concatBytes(head.finish(), list.finish()), count)
   return count
 }
+
+/** Rows that are read before anything of them is paid: each may hold 64 KiB. */
+const rowsInPart = 8
 
 /** Point tables share the store's key space: table u8 ‖ key. The copy makes the key safe to keep. */
 function pointKey(frame: Frame, table: number, key: Uint8Array): Uint8Array {

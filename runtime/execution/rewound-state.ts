@@ -145,13 +145,14 @@ function merge(
   scan: Scan,
   below: (...scan: Scan) => OrderedEntry[],
 ): OrderedEntry[] {
-  const [store, table, partition, from, to, limit, descending = false] = scan
+  const [store, table, partition, from, to, limit, descending = false, sequenceFrom = 0] = scan
   const rows = tables.get(groupOf(store, table, partition))
   if (rows === undefined) return below(...scan)
   // Each undone row hides at most one row of today.
-  const today = below(store, table, partition, from, to, limit + rows.size, descending)
+  const today = below(store, table, partition, from, to, limit + rows.size, descending, sequenceFrom)
   const kept = today.filter(({ order, sequence }) => !rows.has(`${order}/${sequence}`))
   for (const { order, sequence, value } of rows.values()) {
+    if (order === from && sequence < sequenceFrom) continue
     if (value !== undefined && order >= from && order <= to) kept.push({ order, sequence, value })
   }
   const direction = descending ? -1 : 1

@@ -39,9 +39,11 @@ export class MemoryState implements StateReader, IndexReader {
 }
 
 function scanTable(table: Table, scan: Parameters<StateReader['scan']>): OrderedEntry[] {
-  const [store, tableNumber, partition, from, to, limit, descending = false] = scan
+  const [store, tableNumber, partition, from, to, limit, descending = false, sequenceFrom = 0] = scan
   const rows = table.get(store)?.get(bytesToText(encodePartition(tableNumber, partition))) ?? []
-  const found = rows.filter((row) => row.order >= from && row.order <= to)
+  const isAtOrBehind = (row: OrderedEntry): boolean =>
+    row.order > from || (row.order === from && row.sequence >= sequenceFrom)
+  const found = rows.filter((row) => isAtOrBehind(row) && row.order <= to)
   if (descending) found.reverse()
   return found.slice(0, Math.max(0, limit))
 }

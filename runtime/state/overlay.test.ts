@@ -237,3 +237,74 @@ t.test('state keys decode to what made them, and nothing else decodes', async (t
   t.throws(() => new Overlay(new MemoryState()).set('', bytes(), bytes()), { code: 'ASSERTION_FAILED' })
   t.throws(() => new Overlay(new MemoryState()).set('ä', bytes(), bytes()), { code: 'ASSERTION_FAILED' })
 })
+
+/** A base that counts what it is made to read. */
+class CountingState extends MemoryState {
+  rowsRead = 0
+  override scan(...scan: Parameters<MemoryState['scan']>): OrderedEntry[] {
+    const rows = super.scan(...scan)
+    this.rowsRead += rows.length
+    return rows
+  }
+}
+
+/** A base with so many rows of one order. */
+function rowsOfOneOrder(count: number): CountingState {
+  const state = [...Array(count).keys()].map((sequence) => ({
+    store: 'a/b',
+    key: encodeOrderedKey(1, bytes(), 5n, sequence),
+    value: bytes(sequence & 255),
+  }))
+  const base = new CountingState()
+  base.apply({ state, index: [] })
+  return base
+}
+
+t.test('no write or removal reads more than a row, whatever lies there', async (t) => {
+  const base = rowsOfOneOrder(2_000)
+  const overlay = new Overlay(base)
+  t.equal(overlay.orderedRemove('a/b', 1, bytes(), 5n, 0xffff_ffff), false)
+  t.equal(overlay.orderedRemove('a/b', 1, bytes(), 5n, 1_999), true)
+  t.equal(overlay.orderedRemove('a/b', 1, bytes(), 5n, 1_999), false, 'gone')
+  t.ok(base.rowsRead <= 3, `${base.rowsRead} rows read`)
+  t.equal(
+    overlay.orderedPut('a/b', 1, bytes(), 5n, bytes(1)),
+    2_000,
+    'the place of a removed row stays empty',
+  )
+  for (let index = 0; index < 1_000; index += 1) overlay.orderedPut('a/b', 1, bytes(), 5n, bytes(1))
+  t.ok(base.rowsRead <= 1_010, `${base.rowsRead} rows read for 1,001 writes`)
+})
+
+t.test('a part of a scan looks at no more of the base than asked', async (t) => {
+  const base = rowsOfOneOrder(500)
+  const overlay = new Overlay(base)
+  for (let sequence = 0; sequence < 400; sequence += 1)
+    overlay.orderedRemove('a/b', 1, bytes(), 5n, sequence)
+  overlay.orderedPut('a/b', 1, bytes(), 4n, bytes(9))
+  base.rowsRead = 0
+  const first = overlay.scanPart('a/b', 1, bytes(), 0n, 9n, 8, 0)
+  t.same([first.rows.length, base.rowsRead], [1, 8], 'the row before, and hidden ones')
+  t.same(first.next, { order: 5n, sequence: 8 })
+  t.equal(first.looked, 9, 'hidden rows are counted for the price')
+  let found = 0
+  let looked = 0
+  let next: ReturnType<Overlay['scanPart']>['next'] = { order: 0n, sequence: 0 }
+  while (next !== undefined) {
+    const part: ReturnType<Overlay['scanPart']> = overlay.scanPart(
+      'a/b',
+      1,
+      bytes(),
+      next.order,
+      9n,
+      8,
+      next.sequence,
+    )
+    found += part.rows.length
+    looked += part.looked
+    next = part.next
+  }
+  t.same([found, looked], [101, 501], 'all of it, once')
+  t.equal(overlay.scan('a/b', 1, bytes(), 0n, 9n, 1_000).length, 101)
+  t.equal(overlay.scan('a/b', 1, bytes(), 0n, 9n, 3, true)[0].sequence, 499)
+})

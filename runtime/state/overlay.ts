@@ -20,6 +20,15 @@ import {
   type StateWrite,
   type WriteSet,
 } from './store-interface.js'
+import {
+  firstNotBefore,
+  isAt,
+  mergeDown,
+  mergeUp,
+  rowOf,
+  type ScanPart,
+  type WrittenRow,
+} from './merge-rows.js'
 
 type BaseScan = StateReader['scan']
 
@@ -81,6 +90,14 @@ export class Overlay implements StateReader, IndexReader {
     return this.#index.scan(...scan)
   }
 
+  /**
+   * A part of an ascending scan that looks at no more than `limit` rows of the base, so that its caller can
+   * charge for each part before it asks for the next.
+   */
+  scanPart(...part: Parameters<WriteTable['part']>): ScanPart {
+    return this.#state.part(...part)
+  }
+
   /** Key and value are copied: a guest may reuse its memory at once. */
   set(store: string, key: Uint8Array, value: Uint8Array): void {
     this.#write(this.#state, store, pointPrefix, encodePointKey(key), new Uint8Array(value))
@@ -92,8 +109,8 @@ export class Overlay implements StateReader, IndexReader {
   }
 
   /**
-   * Appends a row and returns its sequence: one above the last row of (partition, order) there is now, or
-   * 0.
+   * Appends a row and returns its sequence: one above the last row that (partition, order) has or has had
+   * in this block, or 0. What was removed in this block counts, so that nobody has to search behind it.
    */
   orderedPut(
     store: string,
@@ -153,8 +170,7 @@ export class Overlay implements StateReader, IndexReader {
     order: bigint,
     value: Uint8Array,
   ): number {
-    const last = table.scan(store, tableNumber, partition, order, order, 1, true)
-    const sequence = last.length === 0 ? 0 : last[0].sequence + 1
+    const sequence = table.lastSequence(store, tableNumber, partition, order) + 1
     assert(sequence <= sequenceMax, 'sequence overflow')
     const prefix = encodePartition(tableNumber, partition)
     this.#write(table, store, prefix, joinOrderedKey(prefix, order, sequence), new Uint8Array(value))
@@ -169,8 +185,8 @@ export class Overlay implements StateReader, IndexReader {
     order: bigint,
     sequence: number,
   ): boolean {
-    const rows = table.scan(store, tableNumber, partition, order, order, sequence + 1)
-    if (!rows.some((row) => row.sequence === sequence)) return false
+    const [row] = table.scan(store, tableNumber, partition, order, order, 1, false, sequence)
+    if (row?.sequence !== sequence) return false
     const prefix = encodePartition(tableNumber, partition)
     this.#write(table, store, prefix, joinOrderedKey(prefix, order, sequence), undefined)
     return true
@@ -204,13 +220,31 @@ interface Undo {
 /** The writes of one group of keys: a store's point keys, or one partition of an ordered table. */
 class Rows {
   readonly writes = new Map<string, StateWrite>()
+  /** Of an ordered table: the same writes by (order, sequence), so that no scan has to sort them. */
+  readonly sorted: WrittenRow[] = []
   readonly store: string
-  constructor(store: string) {
+  readonly #isOrdered: boolean
+
+  constructor(store: string, isOrdered: boolean) {
     this.store = store
+    this.#isOrdered = isOrdered
   }
+
+  set(text: string, write: StateWrite): void {
+    this.writes.set(text, write)
+    if (!this.#isOrdered) return
+    const row = rowOf(write)
+    const at = firstNotBefore(this.sorted, row.order, row.sequence)
+    this.sorted.splice(at, isAt(this.sorted[at], row) ? 1 : 0, row)
+  }
+
   restore(undo: Undo): void {
-    if (undo.previous === undefined) this.writes.delete(undo.text)
-    else this.writes.set(undo.text, undo.previous)
+    if (undo.previous !== undefined) return this.set(undo.text, undo.previous)
+    const write = this.writes.get(undo.text)
+    this.writes.delete(undo.text)
+    if (!this.#isOrdered || write === undefined) return
+    const row = rowOf(write)
+    this.sorted.splice(firstNotBefore(this.sorted, row.order, row.sequence), 1)
   }
 }
 
@@ -233,7 +267,7 @@ class WriteTable {
     const rows = this.#rowsForWriting(store, prefix)
     const text = bytesToText(write.key)
     if (inFrame) this.#undo.push({ rows, text, previous: rows.writes.get(text) })
-    rows.writes.set(text, write)
+    rows.set(text, write)
   }
 
   scan(
@@ -244,17 +278,60 @@ class WriteTable {
     to: bigint,
     limit: number,
     descending = false,
+    sequenceFrom = 0,
   ): OrderedEntry[] {
     if (limit <= 0 || from > to) return []
-    const prefix = encodePartition(table, partition)
-    const rows = this.#rows(store, prefix)
+    const rows = this.#rows(store, encodePartition(table, partition))
     if (rows === undefined || rows.writes.size === 0) {
-      return this.#baseScan(store, table, partition, from, to, limit, descending)
+      return this.#baseScan(store, table, partition, from, to, limit, descending, sequenceFrom)
     }
-    const written = rowsInRange(rows, prefix.length, from, to, descending)
-    // Each written row can hide at most one row of the base, so this many base rows are always enough.
-    const below = this.#baseScan(store, table, partition, from, to, limit + written.length, descending)
-    return mergeRows(below, written, limit, descending)
+    if (descending) return this.#scanDown(rows, [store, table, partition, from, to, limit])
+    const found: OrderedEntry[] = []
+    let next: ScanPart['next'] = { order: from, sequence: sequenceFrom }
+    while (next !== undefined && found.length < limit) {
+      const left = limit - found.length
+      const part: ScanPart = this.part(store, table, partition, next.order, to, left, next.sequence)
+      found.push(...part.rows)
+      next = part.next
+    }
+    return found
+  }
+
+  /** See `Overlay.scanPart`. */
+  part(
+    store: string,
+    table: number,
+    partition: Uint8Array,
+    from: bigint,
+    to: bigint,
+    limit: number,
+    sequenceFrom: number,
+  ): ScanPart {
+    if (limit <= 0 || from > to) return { rows: [], looked: 0, next: undefined }
+    const below = this.#baseScan(store, table, partition, from, to, limit, false, sequenceFrom)
+    const written = this.#rows(store, encodePartition(table, partition))?.sorted ?? []
+    const start = firstNotBefore(written, from, sequenceFrom)
+    const isWhole = below.length < limit
+    return mergeUp(below, isWhole, { written, start, to }, limit)
+  }
+
+  /** Newest first: asks the base for more rows until those that are hidden no longer matter. */
+  #scanDown(rows: Rows, scan: Parameters<BaseScan>): OrderedEntry[] {
+    const [store, table, partition, from, to, limit] = scan
+    for (let asked = limit; ; asked *= 4) {
+      const below = this.#baseScan(store, table, partition, from, to, asked, true)
+      const isWhole = below.length < asked
+      const found = mergeDown(below, isWhole, { written: rows.sorted, from, to }, limit)
+      if (isWhole || found.length === limit) return found
+    }
+  }
+
+  /** Highest sequence that (partition, order) has, or has had in this block; -1 for none. */
+  lastSequence(store: string, table: number, partition: Uint8Array, order: bigint): number {
+    const [last] = this.#baseScan(store, table, partition, order, order, 1, true)
+    const written = this.#rows(store, encodePartition(table, partition))?.sorted ?? []
+    const own = written[firstNotBefore(written, order + 1n, 0) - 1] as WrittenRow | undefined
+    return Math.max(last?.sequence ?? -1, own?.order === order ? own.sequence : -1)
   }
 
   sorted(): StateWrite[] {
@@ -279,79 +356,9 @@ class WriteTable {
     const text = bytesToText(prefix)
     let rows = groups.get(text)
     if (rows === undefined) {
-      rows = new Rows(store)
+      rows = new Rows(store, prefix !== pointPrefix)
       groups.set(text, rows)
     }
     return rows
   }
-}
-
-interface WrittenRow {
-  order: bigint
-  sequence: number
-  value: Uint8Array | undefined
-}
-
-function rowsInRange(
-  rows: Rows,
-  prefixBytes: number,
-  from: bigint,
-  to: bigint,
-  descending: boolean,
-): WrittenRow[] {
-  const found: WrittenRow[] = []
-  for (const { key, value } of rows.writes.values()) {
-    const view = new DataView(key.buffer, key.byteOffset)
-    const order = view.getBigUint64(prefixBytes)
-    if (order >= from && order <= to)
-      found.push({ order, sequence: view.getUint32(prefixBytes + 8), value })
-  }
-  return found.sort((left, right) => (descending ? compareRows(right, left) : compareRows(left, right)))
-}
-
-function compareRows(
-  left: { order: bigint; sequence: number },
-  right: { order: bigint; sequence: number },
-): number {
-  if (left.order !== right.order) return left.order < right.order ? -1 : 1
-  return left.sequence - right.sequence
-}
-
-/**
- * Both lists are sorted alike; a written row replaces or removes the base row of the same (order,
- * sequence).
- */
-function mergeRows(
-  below: OrderedEntry[],
-  written: WrittenRow[],
-  limit: number,
-  descending: boolean,
-): OrderedEntry[] {
-  const merged: OrderedEntry[] = []
-  let belowIndex = 0
-  let writtenIndex = 0
-  while (merged.length < limit && (belowIndex < below.length || writtenIndex < written.length)) {
-    const side = nextSide(below[belowIndex], written[writtenIndex], descending)
-    if (side < 0) {
-      merged.push(below[belowIndex])
-      belowIndex += 1
-      continue
-    }
-    if (side === 0) belowIndex += 1
-    const { order, sequence, value } = written[writtenIndex]
-    if (value !== undefined) merged.push({ order, sequence, value })
-    writtenIndex += 1
-  }
-  return merged
-}
-
-/** Negative: the base row comes first; positive: the written row; 0: they are the same row. */
-function nextSide(
-  base: OrderedEntry | undefined,
-  write: WrittenRow | undefined,
-  descending: boolean,
-): number {
-  if (base === undefined) return 1
-  if (write === undefined) return -1
-  return descending ? compareRows(write, base) : compareRows(base, write)
 }

@@ -18,7 +18,8 @@ export interface StateReader {
   get(store: string, key: Uint8Array): Uint8Array | undefined
   /**
    * Rows of one partition with from <= order <= to (both inclusive), at most `limit`, ascending by (order,
-   * sequence), or descending when asked.
+   * sequence), or descending when asked. Ascending, `sequenceFrom` leaves out the rows of order `from` with
+   * a lower sequence.
    */
   scan(
     store: string,
@@ -28,6 +29,7 @@ export interface StateReader {
     to: bigint,
     limit: number,
     descending?: boolean,
+    sequenceFrom?: number,
   ): OrderedEntry[]
 }
 
@@ -41,6 +43,7 @@ export interface IndexReader {
     to: bigint,
     limit: number,
     descending?: boolean,
+    sequenceFrom?: number,
   ): OrderedEntry[]
 }
 

@@ -2,58 +2,19 @@
 // vectors say, and leave nothing behind. Endless ones burn their whole slice.
 import { dataAt, go, returnI32 } from '../probe.fixture.js'
 import { methodsOf } from '../test-contracts.fixture.js'
+import {
+  attack,
+  callTo,
+  coded,
+  endless,
+  names,
+  repeated,
+  times,
+  top,
+  zero,
+} from './attack-builders.fixture.js'
+import { effectAttacks } from './effect-attacks.fixture.js'
 import { many, type HostileCall } from './hostile-case.fixture.js'
-import { moduleWithGo } from './static-attacks.fixture.js'
-
-type CallFields = Omit<HostileCall, 'kind' | 'attack' | 'name' | 'contracts' | 'code'>
-
-/** One contract, whose `go` holds the instructions. */
-function attack(
-  number: number,
-  name: string,
-  code: HostileCall['code'],
-  instructions: string,
-  extra = '',
-  fields: CallFields & { manifest?: HostileCall['contracts'][string]['manifest'] } = {},
-): HostileCall {
-  const { manifest, ...rest } = fields
-  const alias = aliasOf(name)
-  const contract = { body: go(instructions, extra), ...(manifest === undefined ? {} : { manifest }) }
-  return { kind: 'call', attack: number, name, code, contracts: { [alias]: contract }, ...rest }
-}
-
-/** One contract given as bytes: the assembler of the tests overflows on deep nesting. */
-function coded(
-  number: number,
-  name: string,
-  code: HostileCall['code'],
-  locals: readonly number[],
-  instructions: readonly number[],
-): HostileCall {
-  const bytes = moduleWithGo(Uint8Array.from([...(locals.length === 0 ? [0] : locals), ...instructions]))
-  return { kind: 'call', attack: number, name, code, contracts: { [aliasOf(name)]: { code: bytes } } }
-}
-
-const repeated = (count: number, bytes: readonly number[]): number[] =>
-  new Array<readonly number[]>(count).fill(bytes).flat()
-
-const aliasOf = (name: string): string =>
-  `hostile/${name
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .slice(0, 50)}`
-
-const endless = (body: string): string => `(local $n i32) (loop $on ${body} (br $on))`
-const times = (count: number, body: string): string =>
-  `(local $n i32) (loop $more ${body}
-    (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const ${count}))))`
-
-const callTo = (target: string, method = 'go', fuel = '0', flags = 2): string =>
-  `(call $contract_call (i32.const 256) (i32.const ${target.length}) (i32.const 320) (i32.const ${method.length})
-     (i32.const 0) (i32.const 0) (i64.const ${fuel}) (i32.const ${flags}))`
-const names = (target: string, method = 'go'): string => dataAt(256, target) + dataAt(320, method)
-const zero = '(i32.const 0)'
-const top = '(i32.const -1)'
 
 const bulk: readonly HostileCall[] = [
   attack(1, 'memory.fill of 2^32-1 bytes', 'OUT_OF_FUEL', `(memory.fill ${zero} ${zero} ${top})`),
@@ -366,113 +327,6 @@ function pagesChain(): HostileCall['contracts'] {
   )
 }
 
-const words: readonly HostileCall[] = [
-  attack(
-    19,
-    'an abort with control characters and torn UTF-8',
-    'CONTRACT_ABORTED',
-    `(call $abort (i32.const 9) ${zero} (i32.const 6) (i32.const -1))`,
-    dataAt(0, '\\00\\1b[\\ff\\fe\\c3'),
-  ),
-  attack(
-    19,
-    'an abort with 1 KiB of text',
-    'CONTRACT_ABORTED',
-    `(call $abort (i32.const 9) ${zero} (i32.const 1024) (i32.const 1))`,
-  ),
-  attack(
-    19,
-    'an abort with a code that is none',
-    'ARGUMENT_INVALID',
-    `(call $abort (i32.const 65536) ${zero} ${zero} ${zero})`,
-  ),
-  attack(
-    20,
-    'a NaN payload in the return value',
-    'OK',
-    `(local f64) (local.set 0 (f64.add (f64.const nan:0x8000000001111) (f64.const -nan:0x8000000002222)))
-     (f64.store ${zero} (local.get 0)) (f32.store (i32.const 8) (f32.demote_f64 (local.get 0)))
-     (f64.store (i32.const 12) (f64.copysign (f64.const 1) (f64.sub (local.get 0) (local.get 0))))
-     (call $return_set ${zero} (i32.const 20))`,
-    '',
-    { returned: '000000000000f87f' + '0000c07f' + '000000000000f03f' },
-  ),
-  attack(
-    20,
-    'the bits of 0/0, folded and not',
-    'OK',
-    `(local f64) (i64.store ${zero} (i64.reinterpret_f64 (f64.div (f64.const 0) (f64.const 0))))
-     (i64.store (i32.const 8) (i64.reinterpret_f64 (f64.div (local.get 0) (local.get 0)))) (call $return_set ${zero} (i32.const 16))`,
-    '',
-    { returned: '000000000000f87f' + '000000000000f87f' },
-  ),
-  attack(
-    21,
-    'asks for the time twice',
-    'OK',
-    `(local $difference i64)
-     (call $context_read ${zero}) (call $context_read (i32.const 256))
-     (local.set $difference (i64.sub (i64.load (i32.const 8)) (i64.load (i32.const 264))))
-     (memory.fill ${zero} ${zero} (i32.const 512)) (i64.store ${zero} (local.get $difference))
-     (call $return_set ${zero} (i32.const 8))`,
-    '',
-    { returned: '0000000000000000' },
-  ),
-  attack(
-    23,
-    'logs until it may not',
-    'LIMIT_EXCEEDED',
-    endless(`(call $log_write ${zero} (i32.const 1024))`),
-  ),
-  attack(
-    23,
-    'explains until it may not',
-    'LIMIT_EXCEEDED',
-    endless(`(call $explain ${zero} (i32.const 1024))`),
-  ),
-  attack(
-    23,
-    'emits events until it may not',
-    'LIMIT_EXCEEDED',
-    endless('(call $event_emit (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 0))'),
-    dataAt(0, 'e'),
-  ),
-]
-
-const parsers: readonly HostileCall[] = [
-  attack(
-    25,
-    'a record whose body says 2^32-1 bytes',
-    'ARGUMENT_INVALID',
-    '(i32.store8 (i32.const 0) (i32.const 2)) (i32.store (i32.const 30) (i32.const -1)) (call $record_emit (i32.const 0) (i32.const 34))',
-    '',
-    { manifest: { emits: [{ kind: 2, codes: [] }] } },
-  ),
-  attack(
-    25,
-    'a record of a kind that is none',
-    'ARGUMENT_INVALID',
-    '(i32.store8 (i32.const 0) (i32.const 255)) (call $record_emit (i32.const 0) (i32.const 34))',
-    '',
-    { manifest: { emits: [{ kind: 2, codes: [] }] } },
-  ),
-  attack(
-    25,
-    'a kernel command that is torn, from nobody who may',
-    'COMMAND_NOT_ALLOWED',
-    '(drop (call $kernel_command (i32.const 0) (i32.const 3)))',
-  ),
-  attack(
-    26,
-    'reads what its last instance left',
-    'OK',
-    `(i32.store (i32.const 8) (i32.load (i32.const 4))) (i32.store (i32.const 4) (i32.const 7)) (global.set $g (i32.add (global.get $g) (i32.const 1)))
-     (i32.store (i32.const 12) (global.get $g)) (call $return_set (i32.const 8) (i32.const 8))`,
-    '(global $g (mut i32) (i32.const 0))',
-    { returned: '0000000001000000' },
-  ),
-]
-
 /** Called by other cases. */
 export const victims = { 'hostile/leaf': { body: go('') } }
 
@@ -485,6 +339,5 @@ export const runningAttacks: readonly HostileCall[] = [
   ...fuel,
   ...pointers,
   ...calls,
-  ...words,
-  ...parsers,
+  ...effectAttacks,
 ]
