@@ -21,6 +21,7 @@ import type {
   ReplayView,
   RecordJson,
   Session,
+  VersionsView,
 } from './node-port.js'
 
 export type SealedStatus = Pick<
@@ -55,6 +56,8 @@ export interface ApiClient {
   }): Promise<Outcome<Pinned & { records: RecordJson[] }>>
   alerts(patient?: string): Promise<Outcome<Pinned & { alerts: AlertView[] }>>
   orders(patient?: string): Promise<Outcome<Pinned & { orders: OrderView[] }>>
+  /** What is deployed: of one alias, or of all. */
+  versions(alias?: string): Promise<Outcome<Pinned & VersionsView>>
   /** Any GET route as JSON. */
   get<T>(path: string): Promise<Outcome<T>>
   /** Events until `stop`; `onEnd` hears the code, if any, with which the server ended it. */
@@ -107,6 +110,8 @@ export function createApiClient(url: string): ApiClient {
     },
     alerts: (patient) => get(patient === undefined ? '/v1/alerts' : `/v1/alerts?patient=${patient}`),
     orders: (patient) => get(patient === undefined ? '/v1/orders' : `/v1/orders?patient=${patient}`),
+    versions: (alias) =>
+      get(alias === undefined ? '/v1/versions' : `/v1/versions?alias=${encodeURIComponent(alias)}`),
     get,
     subscribe: (onEvent, onEnd) => subscribe(connection, onEvent, onEnd),
   }

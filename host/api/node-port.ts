@@ -47,6 +47,8 @@ export interface NodeStatus extends Pinned {
   lag: number
   /** Validators caught with two contradicting signatures, and how often; kept for ever on this node. */
   equivocations: { node: string; count: number; lastHeight: number }[]
+  /** Rules that failed for several sources and patients and are kept from running, and since when (ms). */
+  quarantined: { alias: string; since: number }[]
   version: string
 }
 
@@ -129,6 +131,8 @@ export interface ReceiptView {
   /** For derived transactions: what caused it, and `alias.method`. */
   cause?: string
   target?: string
+  /** Version that ran. */
+  address?: string
   /** Receipts of what it triggered. */
   derived?: ReceiptView[]
 }
@@ -345,6 +349,60 @@ export interface PageView {
   calls: string[]
 }
 
+export interface RuleSelector {
+  kind: RecordKindName
+  /** None: every code of that kind. */
+  codes: string[]
+}
+
+/** One immutable version: what its manifest says, who signed it, who approved it, when it was active. */
+export interface VersionView {
+  address: string
+  version: string
+  type: 'contract' | 'page'
+  title: string
+  purpose: string
+  population: string
+  reviewer: string
+  evidence: string[]
+  /** Layout of its tables; an alias never goes back to a lower one. */
+  migrateVersion: number
+  /** It has a `migrate` that runs when the alias switches to its layout. */
+  migrates: boolean
+  reads: RuleSelector[]
+  emits: RuleSelector[]
+  listensTo: RuleSelector[]
+  calls: string[]
+  /** `kind name`. */
+  methods: string[]
+  vendor: PersonView
+  /** Null: nobody has approved it, and nothing switches to it. */
+  approvedBy: PersonView | null
+  /** Heights. */
+  approvedAt: number | null
+  deployedAt: number
+  activatedAt: number[]
+  active: boolean
+  /** What it answers is as of this height: a newer layout is active. Null: as of now. */
+  frozenSince: number | null
+}
+
+export interface AliasView {
+  alias: string
+  /** ms since 1970; null: it runs. */
+  quarantinedAt: number | null
+  /** Active contracts that call it: who is touched when it switches. */
+  dependants: string[]
+  /** In the order of deployment. */
+  versions: VersionView[]
+}
+
+export interface VersionsView {
+  aliases: AliasView[]
+  /** Activations that wait for their block time (ms); one in the past was refused when it was due. */
+  schedules: { schedule: string; at: number; by: PersonView; addresses: string[] }[]
+}
+
 /** Who reads for what: read audit needs the application beside the person. */
 export interface ReadVia {
   /** Alias of the page, or `shell`, `tool`. */
@@ -436,6 +494,8 @@ export interface NodePort {
   peers(): Outcome<
     Pinned & { peers: { name: string; role: string; connected: boolean; height: number | null }[] }
   >
+  /** What is deployed: one alias, or all when it is empty. */
+  versions(alias: string): Promise<Outcome<Pinned & VersionsView>>
   /** The active version of a page alias. NOT_FOUND. */
   page(alias: string): Promise<Outcome<Pinned & { page: PageView }>>
   /** Aliases of active pages, for the launcher. */

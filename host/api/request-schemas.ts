@@ -88,6 +88,7 @@ export const recordQuerySchema = object(
 )
 
 export const pageQuerySchema = object({ alias })
+export const versionsQuerySchema = object({ alias }, [])
 export const personParams = object({ person: hex(32) })
 export const preparedParams = object({ prepared: { type: 'string', pattern: '^[0-9A-Za-z_-]{1,128}$' } })
 export const transactionParams = object({ id })

@@ -27,6 +27,7 @@ import {
   recordLimitMax,
   recordQuerySchema,
   transactionParams,
+  versionsQuerySchema,
 } from './request-schemas.js'
 
 export interface RouteContext {
@@ -103,6 +104,11 @@ function addNodeRoutes(app: FastifyInstance, { node, onSealed, ownMetrics }: Rou
     onSealed()
     return answer(reply, ok(null))
   })
+  app.get<{ Querystring: { alias?: string } }>(
+    '/v1/versions',
+    { schema: { querystring: versionsQuerySchema } },
+    async (request, reply) => answer(reply, await node.versions(request.query.alias ?? '')),
+  )
   app.get('/v1/peers', async (_request, reply) => answer(reply, node.peers()))
   app.get('/v1/health', async (_request, reply) => {
     const health = node.health()

@@ -156,6 +156,7 @@ class SmallNodeOfOne implements SmallNode {
       peersKnown: 4,
       lag: 0,
       equivocations: [],
+      quarantined: [],
       version: '0.1.0',
     }
   }
@@ -334,6 +335,10 @@ class SmallNodeOfOne implements SmallNode {
       ...this.pin(),
       peers: [{ name: 'node-a', role: 'validator', connected: true, height: this.height }],
     })
+  }
+
+  async versions(): ReturnType<NodePort['versions']> {
+    return ok({ ...this.pin(), aliases: [], schedules: [] })
   }
 
   setPage(page: PageView): void {

@@ -97,6 +97,10 @@ export function changedAliases(writes: WriteSet): string[] {
   })
 }
 
+/** A rule failed, recovered, or its quarantine began or was lifted. */
+export const changesHealth = (writes: WriteSet): boolean =>
+  writes.state.some((write) => write.store === tables.health)
+
 /** Patients that this block erased: their keys are destroyed in the same transaction. */
 export function erasedPatients(writes: WriteSet): Uint8Array[] {
   return writes.state.flatMap(({ store, key, value }) => {

@@ -38,6 +38,7 @@ import type {
 } from './messages.js'
 import { receiptEntries } from './reply-views.js'
 import { attachPayload } from './stored-payload.js'
+import { aliasReplies, scheduleReplies } from './version-queries.js'
 
 const ports = { hash: sha256, verify: verifySignature }
 const recordLimitMax = 500
@@ -160,6 +161,15 @@ export class ChainQueries {
       const { version, type, title } = reply.manifest
       return [{ alias, version, type, title, address: reply.address }]
     })
+  }
+
+  versions(alias: string): ExecutorCalls['versions'][1] {
+    const { height, time } = this.tip()
+    return {
+      pin: this.pin(),
+      aliases: aliasReplies(this.state, alias),
+      schedules: scheduleReplies(this.state, { height, time }, this.cache),
+    }
   }
 
   sequence(keyId: Uint8Array, stream: number): number {

@@ -36,14 +36,21 @@ import { StateTree } from '../../runtime/state/index.js'
 import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
 import { sha256, verifySignature } from '../keys/crypto.js'
 import { openChainStore, type ChainStore } from '../store/index.js'
-import { buildBlockWrite, changedAliases, genesisBlockWrite, genesisNote } from './block-write.js'
 import { BlockReplays } from './block-replay.js'
+import {
+  buildBlockWrite,
+  changedAliases,
+  changesHealth,
+  genesisBlockWrite,
+  genesisNote,
+} from './block-write.js'
 import { BundleCache, bundleKeyOf } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
 import { ChainQueries } from './chain-queries.js'
 import { keyChanges } from './key-changes.js'
 import { readTip } from './chain-tip.js'
 import { validatorSet } from './validator-set.js'
+import { quarantined } from './version-queries.js'
 import type {
   AdmitReply,
   BuildReply,
@@ -121,6 +128,7 @@ export class ExecutorCore {
     contract: ({ target }) => this.queries.contract(target),
     contracts: () => this.queries.contracts(),
     lanes: () => readLanes(this.state),
+    versions: ({ alias }) => this.queries.versions(alias),
     keyState: ({ keyId }) => this.queries.keyState(keyId),
     sequence: ({ keyId, stream }) => this.queries.sequence(keyId, stream),
     get: ({ table, key }) => this.store.note(noteName(table, key)) ?? null,
@@ -161,6 +169,7 @@ export class ExecutorCore {
       chainName: genesis.name,
       nodes: genesis.nodes,
       entities: genesis.entities,
+      quarantined: quarantined(this.state),
       tip,
       nextValidators,
     }
@@ -332,6 +341,7 @@ export class ExecutorCore {
     const receipts = receiptEntries(executed.receiptsDecoded, header.height, header.time)
     return this.commitReply(receipts, executed.records.map(ledgerEntry), {
       switched: changedAliases(executed.writeSet),
+      quarantined: changesHealth(executed.writeSet) ? quarantined(this.state) : null,
       keyChanges: keyChanges(executed.writeSet),
       erased,
     })
@@ -363,7 +373,7 @@ export class ExecutorCore {
   private commitReply(
     receipts: CommitReply['receipts'],
     records: CommitReply['records'],
-    changes: Pick<CommitReply, 'switched' | 'keyChanges' | 'erased'>,
+    changes: Pick<CommitReply, 'switched' | 'quarantined' | 'keyChanges' | 'erased'>,
   ): CommitReply {
     return {
       validators: this.nextValidators,
@@ -379,6 +389,7 @@ export class ExecutorCore {
 
 const nothingChanged = {
   switched: [],
+  quarantined: null,
   keyChanges: { windows: [], revoked: [] },
   erased: false,
 }

@@ -29,6 +29,7 @@ export interface OpenReply {
   chainName: string
   nodes: GenesisNode[]
   entities: PersonEntry[]
+  quarantined: QuarantineEntry[]
   tip: Tip
   nextValidators: ValidatorSet
 }
@@ -78,6 +79,8 @@ export interface ReceiptEntry {
   records: string[]
   cause: string
   target: string
+  /** Version that ran, hex; empty when none did. */
+  address: string
   height: number
   blockTime: number
 }
@@ -116,6 +119,8 @@ export interface CommitReply {
   switched: string[]
   /** Which waiting transactions this block made impossible. */
   keyChanges: KeyChanges
+  /** Rules that are kept from running; null: as before. */
+  quarantined: QuarantineEntry[] | null
   /** Bodies of patients were erased: nobody keeps what they read before. */
   erased: boolean
 }
@@ -159,6 +164,39 @@ export interface ContractReply {
   codeHash: Uint8Array
 }
 
+export interface VersionReply {
+  address: Uint8Array
+  manifest: Manifest
+  vendor: Uint8Array
+  deployedAt: number
+  activatedAt: number[]
+  active: boolean
+  approver: Uint8Array | null
+  approvedAt: number | null
+  frozenSince: number | null
+}
+
+export interface AliasReply {
+  alias: string
+  /** Block time, ms; 0: it runs. */
+  quarantinedAt: number
+  dependants: string[]
+  versions: VersionReply[]
+}
+
+export interface ScheduleReply {
+  schedule: Uint8Array
+  at: number
+  by: Uint8Array
+  addresses: Uint8Array[]
+}
+
+export interface QuarantineEntry {
+  alias: string
+  /** Block time, ms. */
+  since: number
+}
+
 /** Method name -> [arguments, answer]. */
 export interface ExecutorCalls {
   open: [OpenRequest, OpenReply]
@@ -191,6 +229,8 @@ export interface ExecutorCalls {
   contracts: [null, { alias: string; version: string; type: string; title: string; address: Uint8Array }[]]
   /** Which transaction travels in which lane, by the state. */
   lanes: [null, LaneTable]
+  /** One alias, or all when `alias` is empty. */
+  versions: [{ alias: string }, { pin: Pin; aliases: AliasReply[]; schedules: ScheduleReply[] }]
   /** What the chain says of a key now: `unknown` when it was never enrolled. */
   keyState: [{ keyId: Uint8Array }, 'valid' | 'revoked' | 'unknown']
   /** Highest sequence used with a key and stream; -1 when none. */

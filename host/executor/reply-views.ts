@@ -16,6 +16,7 @@ export function receiptEntries(
     records: receipt.records.map(bytesToHex),
     cause: receipt.cause ? bytesToHex(receipt.cause) : '',
     target: receipt.target ? `${receipt.target.alias}.${receipt.target.method}` : '',
+    address: receipt.target ? bytesToHex(receipt.target.address) : '',
     height,
     blockTime,
   }))

@@ -255,5 +255,6 @@ function viewOf(receipt: ReceiptEntry): ReceiptView {
   }
   if (receipt.cause !== '') view.cause = receipt.cause
   if (receipt.target !== '') view.target = receipt.target
+  if (receipt.address !== '') view.address = receipt.address
   return view
 }

@@ -32,6 +32,7 @@ export function sealedStatus(
     peersKnown: 0,
     lag: 0,
     equivocations: [],
+    quarantined: [],
     version: String(version),
   }
 }

@@ -31,6 +31,7 @@ import { NodeMetrics } from './node-metrics.js'
 import { NodeReads } from './node-reads.js'
 import { replayFor } from './node-replay.js'
 import { NodeSequences } from './node-sequences.js'
+import { readVersions } from './node-versions.js'
 import { NodeSigning, receiptView } from './node-signing.js'
 import { nodeStatus, sealedStatus } from './node-status.js'
 import { RunningNode } from './running-node.js'
@@ -90,7 +91,9 @@ export class WardNode implements NodePort {
   status(): NodeStatus {
     const initialised = existsSync(nodeFiles(this.folder).keyslots)
     const sealed = sealedStatus(this.config, initialised, this.unlocking, appVersion)
-    return this.unsealed ? nodeStatus(sealed, this.unsealed.node, this.tip, this.fault?.code) : sealed
+    if (!this.unsealed) return sealed
+    const status = nodeStatus(sealed, this.unsealed.node, this.tip, this.fault?.code)
+    return { ...status, quarantined: this.quarantined }
   }
 
   async unlock(password: Uint8Array): Promise<Outcome<null>> {
@@ -171,6 +174,7 @@ export class WardNode implements NodePort {
     const { node, sequences } = parts
     const { tip } = node.open
     this.tip = { height: tip.height, blockTime: tip.time, stateRoot: bytesToHex(tip.result.stateRoot) }
+    this.quarantined = node.open.quarantined
     this.joining = { parts, missed: [] }
     this.unlocking = { phase: 'joining the network', percent: 80 }
     await node.join()
@@ -183,6 +187,7 @@ export class WardNode implements NodePort {
   }
 
   private tip: Pinned | undefined
+  private quarantined: NodeStatus['quarantined'] = []
 
   private onCommit(commit: CommitReply): void {
     this.tip = {
@@ -190,6 +195,7 @@ export class WardNode implements NodePort {
       blockTime: commit.blockTime,
       stateRoot: bytesToHex(commit.stateRoot),
     }
+    this.quarantined = commit.quarantined ?? this.quarantined
     this.metricsOf.onCommit(commit, this.now())
     const parts = this.unsealed ?? this.joining?.parts
     if (!parts) return
@@ -375,6 +381,11 @@ export class WardNode implements NodePort {
         }
       })
     return ok({ ...(this.tip ?? { height: 0, blockTime: 0, stateRoot: '' }), peers })
+  }
+
+  async versions(alias: string) {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    return readVersions(this.unsealed.node, this.unsealed.reads, alias)
   }
 
   async page(alias: string): Promise<Outcome<Pinned & { page: PageView }>> {

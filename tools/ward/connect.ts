@@ -1,7 +1,7 @@
 // How commands find a node and sign in there.
 import { readNodeConfig } from '../../host/node/node-config.js'
 import { createApiClient, type ApiClient } from '../../host/api/client.js'
-import type { Outcome } from '../../host/api/node-port.js'
+import type { Outcome, PersonView } from '../../host/api/node-port.js'
 import { errorTable } from '../../runtime/protocol/index.js'
 import { CommandError } from './command-error.js'
 import { readPassword } from './password.js'
@@ -20,6 +20,14 @@ export function connect(choice: NodeChoice): ApiClient {
 
 /** Signs in as the person whose label is, or starts with, the given text. */
 export async function signIn(client: ApiClient, label: string): Promise<void> {
+  const person = await findPerson(client, label)
+  const password = await readPassword(`Second password of ${person.label}`)
+  must(await client.signIn(person.entity, password))
+  password.fill(0)
+}
+
+/** The person whose label is, or starts with, the given text. */
+export async function findPerson(client: ApiClient, label: string): Promise<PersonView> {
   const people = must(await client.people())
   const wanted = label.toLowerCase()
   const matches = people.filter((person) => person.label.toLowerCase().startsWith(wanted))
@@ -27,9 +35,7 @@ export async function signIn(client: ApiClient, label: string): Promise<void> {
     const known = people.map((person) => person.label).join('; ')
     throw new CommandError('PERSON_UNKNOWN', `"${label}" names ${matches.length} persons. Known: ${known}`)
   }
-  const password = await readPassword(`Second password of ${matches[0].label}`)
-  must(await client.signIn(matches[0].entity, password))
-  password.fill(0)
+  return matches[0]
 }
 
 /** The value, or the node's own code and sentence as a command's failure. */

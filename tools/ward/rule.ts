@@ -1,4 +1,5 @@
-// `ward rule eval`: one rule, in the real runtime, on observations that you give.
+// `ward rule`: the commands for rules, and `eval`: one rule, in the real runtime, on observations that you
+// give.
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { decodeToJson } from '../../host/api/borsh-json.js'
@@ -9,6 +10,9 @@ import { errorTable, explanationEntry, type ErrorCode } from '../../runtime/prot
 import { CommandError } from './command-error.js'
 import { alertText, decimalText } from './query.js'
 import { parseRuleInput } from './rule-input.js'
+import { addShipCommands } from './rule-ship.js'
+import { addSwitchCommands } from './rule-switch.js'
+import { addVersionsCommand } from './rule-versions.js'
 import { createScratchChain, ports } from './scratch-chain.js'
 import { readContract, readContracts } from './system-contracts.js'
 
@@ -23,7 +27,12 @@ Example:
 observations and findings that were there before and trigger nothing.`
 
 export function addRuleCommands(program: Command): void {
-  const rule = program.command('rule').description('rules: evaluate')
+  const rule = program
+    .command('rule')
+    .description('rules: evaluate, deploy, approve, activate, roll back, list versions')
+  addShipCommands(rule)
+  addSwitchCommands(rule)
+  addVersionsCommand(rule)
   rule
     .command('eval')
     .description('run one rule in the real runtime on given observations: result, explanation, fuel')

@@ -35,6 +35,10 @@ function describe(status: AnyStatus): string {
       ['missing', missing.length > 0 ? missing.join(', ') : 'nobody'],
       ['peers', `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected`],
       ['lag', `${status.lag ?? 0} blocks`],
+      ...(status.quarantined ?? []).map(({ alias, since }): [string, string] => [
+        'QUARANTINE',
+        `${alias} does not run since ${new Date(since).toISOString()}: see \`ward rule versions ${alias}\``,
+      ]),
     )
     for (const { node, count, lastHeight } of status.equivocations ?? []) {
       lines.push(['CAUGHT', `${node} signed two contradicting messages (${count}, last at ${lastHeight})`])

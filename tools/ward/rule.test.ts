@@ -1,0 +1,227 @@
+// `ward rule` as its users meet it: the command itself against a running node. Two persons, switches of
+// several aliases, a planned activation that survives a restart, roll-back, a migration, quarantine.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import t from 'tap'
+import { createApiClient, type ApiClient } from '../../host/api/client.js'
+import { startApi, type ApiServer } from '../../host/api/server.js'
+import { createNodeLogger } from '../../host/node/node-logger.js'
+import { createSingleNode, type SingleNode } from '../../host/node/single-node.fixture.js'
+import type { Proposal } from '../../host/api/node-port.js'
+import {
+  bytesToHex,
+  encodeManifest,
+  hexToBytes,
+  type GenesisContract,
+  type Manifest,
+} from '../../runtime/protocol/index.js'
+import { createAssembler } from '../conformance/assembler.js'
+import { activateCall, approveCall, newVersion, withdrawCall } from './governance-calls.js'
+import { former, timeOf } from './rule-switch.js'
+
+t.setTimeout(180_000)
+
+const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-rule-'))
+const password = 'second password of the test\n'
+let single: SingleNode
+let api: ApiServer
+let client: ApiClient
+
+const serve = async (): Promise<void> => {
+  const logger = createNodeLogger('test', 'silent')
+  api = await startApi({ port: 0, host: '127.0.0.1', staticFolder: 'dist/shell' }, single.node, logger)
+  client = createApiClient(api.url)
+}
+
+t.before(async () => {
+  single = await createSingleNode()
+  await serve()
+})
+t.teardown(async () => {
+  await api.close()
+  await single.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Ended {
+  status: number | null
+  output: string
+  errors: string
+}
+
+/** Runs `ward rule` on this node; the password goes to standard input. */
+function rule(...args: string[]): Promise<Ended> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['dist/tools/ward.js', 'rule', ...args, '--api', api.url])
+    let [output, errors] = ['', '']
+    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')))
+    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString('utf8')))
+    child.on('exit', (status) => resolve({ status, output, errors }))
+    child.stdin.end(password)
+  })
+}
+
+const text = '(module (memory (export "memory") 1) (func (export "get")) (func (export "migrate")))'
+const assembler = await createAssembler()
+const code = assembler.assemble(new TextEncoder().encode(text)) ?? new Uint8Array(0)
+const none = { struct: [] }
+
+/** `get` answers; what a version is is in its manifest. */
+function version(alias: string, number: string, fields: Partial<Manifest> = {}): GenesisContract {
+  const method = { fuel: 1_000_000, input: none, output: none }
+  const manifest = encodeManifest({
+    alias,
+    version: number,
+    type: 'contract',
+    title: 'test',
+    purpose: 'test',
+    population: 'none',
+    reviewer: 'nobody',
+    evidence: [],
+    compiler: 'wabt',
+    migrateVersion: 1,
+    reads: [],
+    emits: [],
+    calls: [],
+    subscriptions: [],
+    methods: [
+      { ...method, name: 'get', kind: 'view' },
+      { ...method, name: 'migrate', kind: 'system' },
+    ],
+    ...fields,
+  })
+  return { manifest, code }
+}
+
+const asVendor = ['--as', 'Test vendor', '--yes']
+const asAdmin = ['--as', 'Test admin', '--yes']
+
+async function activeOf(alias: string): Promise<string> {
+  const answer = await client.versions(alias)
+  if (!answer.ok) return answer.code
+  return answer.value.aliases[0]?.versions.find((one) => one.active)?.version ?? 'none'
+}
+
+async function signed(role: 'admin' | 'vendor', proposal: Proposal): Promise<void> {
+  const session = await single.signIn(role)
+  const receipt = await single.sign(session, proposal)
+  if (receipt.code !== 'OK') throw new Error(`${receipt.code} ${receipt.detail}`)
+}
+
+/** Deployed and approved without the command: what these calls say is tested above. */
+async function ship(alias: string, number: string, fields: Partial<Manifest> = {}): Promise<string> {
+  const chainId = hexToBytes(single.node.status().chainId) ?? new Uint8Array(32)
+  const { address, deploy } = newVersion(version(alias, number, fields), chainId)
+  await signed('vendor', deploy)
+  await signed('admin', approveCall(bytesToHex(address)))
+  return bytesToHex(address)
+}
+
+t.test('a version needs two persons, and every refusal says what to do', async (t) => {
+  const contract = version('acme/one', '1.0.0')
+  const files = ['--manifest', path.join(folder, 'one.cbor'), '--code', path.join(folder, 'one.wasm')]
+  writeFileSync(files[1], contract.manifest)
+  writeFileSync(files[3], contract.code)
+  const wrong = await rule('deploy', ...files, ...asAdmin)
+  t.equal(wrong.status, 1)
+  t.match(wrong.errors, /CONTRACT_ABORTED|CALL_NOT_GRANTED/)
+  const deployed = await rule('deploy', ...files, ...asVendor)
+  t.equal(deployed.status, 0, deployed.errors)
+  t.match(deployed.output, /ward rule approve acme\/one@1\.0\.0/)
+  const early = await rule('activate', 'acme/one@1.0.0', ...asAdmin)
+  t.equal(early.status, 1)
+  t.match(early.errors, /no approval of the hospital.*\[NOT_APPROVED\]/s)
+  t.equal((await rule('approve', 'acme/one@1.0.0', ...asVendor)).status, 1, 'the vendor has no such grant')
+  const approved = await rule('approve', 'acme/one@1.0.0', ...asAdmin)
+  t.equal(approved.status, 0, approved.errors)
+  t.match(approved.output, /signed by Test vendor; not approved yet/)
+  const active = await rule('activate', 'acme/one@1.0.0', ...asAdmin)
+  t.equal(active.status, 0, active.errors)
+  t.equal(await activeOf('acme/one'), '1.0.0')
+  const listed = await rule('versions', 'acme/one')
+  t.match(listed.output, /\* 1\.0\.0 .* layout 1\n.*deployed by Test vendor .*approved by Test admin/)
+})
+
+t.test('unknown names, unclear names and wrong use are told apart', async (t) => {
+  t.match((await rule('activate', 'acme/one@9.9.9', ...asAdmin)).errors, /Deployed: acme\/one@1\.0\.0/)
+  t.match((await rule('versions', 'acme/none')).errors, /ALIAS_UNKNOWN/)
+  t.equal((await rule('deploy', ...asVendor)).status, 2)
+  const noYes = await rule('activate', 'acme/one@1.0.0', '--as', 'Test admin')
+  t.equal(noYes.status, 1, 'nothing is signed without an answer')
+  t.throws(() => timeOf('2026-11-23T03:00:00', 0), { code: 'TIME_MALFORMED' }, 'a zone is needed')
+  t.throws(() => timeOf('1970-01-01T00:00:00Z', 1), { code: 'TIME_PAST' })
+  t.equal(timeOf('+30m', 1_000), 1_801_000)
+})
+
+t.test('two aliases switch together and go back together; dependants are shown', async (t) => {
+  await signed('admin', activateCall([await ship('acme/two', '1.0.0', { calls: ['acme/one'] })]))
+  await ship('acme/one', '1.1.0')
+  await ship('acme/two', '1.1.0', { calls: ['acme/one'] })
+  const both = await rule('activate', 'acme/one@1.1.0', 'acme/two@1.1.0', ...asAdmin)
+  t.equal(both.status, 0, both.errors)
+  t.match(both.output, /called by: acme\/two/, 'who is touched is listed before signing')
+  t.match(both.output, /layout 1 as before: it can be rolled back/)
+  t.same([await activeOf('acme/one'), await activeOf('acme/two')], ['1.1.0', '1.1.0'])
+  const back = await rule('rollback', 'acme/one', 'acme/two', ...asAdmin)
+  t.equal(back.status, 0, back.errors)
+  t.same([await activeOf('acme/one'), await activeOf('acme/two')], ['1.0.0', '1.0.0'])
+})
+
+t.test('a planned activation survives a restart of the node and happens at its time', async (t) => {
+  const planned = await rule('activate', 'acme/one@1.1.0', '--at', '+4s', ...asAdmin)
+  t.equal(planned.status, 0, planned.errors)
+  const waiting = await client.versions('acme/one')
+  const isPlanned = waiting.ok && waiting.value.schedules.length === 1
+  // A machine that is very busy may have reached the time already.
+  if (isPlanned) t.equal(waiting.value.aliases[0].versions.find(({ active }) => active)?.version, '1.0.0')
+  await api.close()
+  await single.restart()
+  await serve()
+  const deadline = Date.now() + 30_000
+  while ((await activeOf('acme/one')) !== '1.1.0' && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  t.equal(await activeOf('acme/one'), '1.1.0', 'nobody signed anything at that moment')
+  const answer = await client.versions()
+  t.same(answer.ok && answer.value.schedules, [])
+})
+
+t.test('a plan can be cancelled, and one that is refused when it is due stays to be seen', async (t) => {
+  const known = await client.versions('acme/one')
+  const address = known.ok ? known.value.aliases[0].versions[0].address : ''
+  await signed('admin', activateCall([address], Date.now() + 3_600_000))
+  const first = await client.versions()
+  const [schedule] = first.ok ? first.value.schedules : []
+  t.match((await rule('versions')).output, /is planned for .* \(by Test admin\)/)
+  const cancelled = await rule('cancel', schedule.schedule.slice(0, 12), ...asAdmin)
+  t.equal(cancelled.status, 0, cancelled.errors)
+  // The approval must be gone before the time has come: a busy machine gets more time.
+  let due = 0
+  for (let waitMs = 2_000; single.node.status().blockTime >= due; waitMs *= 3) {
+    await signed('admin', approveCall(address))
+    due = Date.now() + waitMs
+    await signed('admin', activateCall([address], due))
+    await signed('admin', withdrawCall(address))
+  }
+  const deadline = Date.now() + 120_000
+  while (single.node.status().blockTime < due && Date.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  t.match((await rule('versions')).output, /was REFUSED when it was due/)
+})
+
+t.test('a newer layout is told before signing, and cannot be rolled back', async (t) => {
+  await ship('acme/one', '2.0.0', { migrateVersion: 2 })
+  const switched = await rule('activate', 'acme/one@2.0.0', ...asAdmin)
+  t.equal(switched.status, 0, switched.errors)
+  t.match(switched.output, /layout 1 to 2, with a migration: it cannot be rolled back, only forward/)
+  const back = await rule('rollback', 'acme/one', ...asAdmin)
+  t.equal(back.status, 1)
+  t.match(back.errors, /LAYOUT_REFUSED/)
+  t.match((await rule('versions', 'acme/one')).output, /1\.1\.0 .*answers as of height \d+/)
+  const answer = await client.versions()
+  t.ok(answer.ok)
+  if (answer.ok) t.throws(() => former(answer.value, 'acme/one'), { code: 'LAYOUT_REFUSED' })
+})
