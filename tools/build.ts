@@ -2,6 +2,7 @@
 // what has not changed.
 import { buildContracts } from './build-contracts.js'
 import { buildShell } from './build-shell.js'
+import { buildVerifier } from './build-verifier.js'
 import { writeChartManifest } from './chart-manifest.js'
 
 const quiet = process.argv.includes('--quiet')
@@ -14,3 +15,5 @@ say('contracts: built')
 await buildShell()
 writeChartManifest()
 say('shell and screens: built')
+await buildVerifier()
+say('verifier: built')

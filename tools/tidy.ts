@@ -16,6 +16,7 @@ const allowedImports: [room: string, from: string[]][] = [
   ['runtime/module', ['runtime/protocol']],
   ['runtime/state', ['runtime/protocol']],
   ['runtime/execution', ['runtime/protocol', 'runtime/module', 'runtime/state']],
+  ['runtime/light', ['runtime/protocol', 'runtime/state']],
   ['consensus/pbft', ['runtime/protocol']],
   ['consensus/sim', ['runtime/protocol', 'consensus/pbft']],
   ['consensus/net', ['runtime/protocol', 'consensus/pbft']],
@@ -29,6 +30,7 @@ const pureRooms = [
   'runtime/module',
   'runtime/state',
   'runtime/execution',
+  'runtime/light',
   'consensus/pbft',
   'consensus/sim',
 ]

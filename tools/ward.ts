@@ -16,6 +16,7 @@ import { addQueryCommands } from './ward/query.js'
 import { addRuleCommands } from './ward/rule.js'
 import { addServiceCommands } from './ward/service.js'
 import { addStatusCommand } from './ward/status.js'
+import { addProofCommands } from './ward/proof.js'
 import { addTransactionCommands } from './ward/tx.js'
 import { addWipeCommands } from './ward/wipe.js'
 
@@ -35,6 +36,7 @@ addNodeCommand(program)
 addStatusCommand(program)
 addQueryCommands(program)
 addTransactionCommands(program)
+addProofCommands(program)
 addRuleCommands(program)
 addKeyslotCommands(program)
 addWipeCommands(program)

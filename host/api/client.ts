@@ -16,6 +16,7 @@ import type {
   PersonView,
   Pinned,
   Prepared,
+  ProofOf,
   Proposal,
   ReceiptView,
   ReplayView,
@@ -47,6 +48,7 @@ export interface ApiClient {
   submitMany(bundles: readonly Uint8Array[]): Promise<Outcome<BatchView>>
   transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>>
   replay(id: string): Promise<Outcome<Pinned & { replay: ReplayView }>>
+  proof(asked: ProofOf): Promise<Outcome<Pinned & { exists: boolean; document: string }>>
   patients(): Promise<Outcome<Pinned & { patients: PatientView[] }>>
   records(query: {
     patient: string
@@ -101,6 +103,7 @@ export function createApiClient(url: string): ApiClient {
     submitMany: (bundles) => post('/v1/transactions/batch', encodeCbor([...bundles])),
     transaction: (id) => get(`/v1/transactions/${id}`),
     replay: (id) => get(`/v1/transactions/${id}/replay`),
+    proof: ({ about, name }) => get(`/v1/proof?${new URLSearchParams({ about, name }).toString()}`),
     patients: () => get('/v1/patients'),
     records: (query) => {
       const parameters = new URLSearchParams({ patient: query.patient, kind: query.kind })

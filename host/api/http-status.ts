@@ -29,6 +29,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   UNLOCK_FAILED: 503,
   REPLAY_UNAVAILABLE: 410,
   REPLAY_BUSY: 503,
+  PROOF_UNAVAILABLE: 409,
 }
 
 /**

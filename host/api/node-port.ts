@@ -137,6 +137,12 @@ export interface ReceiptView {
   derived?: ReceiptView[]
 }
 
+/** What a proof is asked about: a record, patient or grant by hex id, or an alias. */
+export interface ProofOf {
+  about: 'record' | 'patient' | 'alias' | 'grant'
+  name: string
+}
+
 /** One step of a transaction that was run again, in order. */
 export type TraceStep =
   | {
@@ -478,6 +484,11 @@ export interface NodePort {
    * READ_NOT_GRANTED.
    */
   replay(session: Session, id: string): Promise<Outcome<Pinned & { replay: ReplayView }>>
+  /**
+   * A proof under the certified root of the tip that this is on the chain, or (`exists` false) that it is
+   * not: a file that `ward verify` and the standalone verifier check. PROOF_UNAVAILABLE, READ_NOT_GRANTED.
+   */
+  proof(session: Session, asked: ProofOf): Promise<Outcome<Pinned & { exists: boolean; document: string }>>
   patients(session: Session, via: ReadVia): Promise<Outcome<Pinned & { patients: PatientView[] }>>
   records(session: Session, query: RecordQuery): Promise<Outcome<Pinned & { records: RecordJson[] }>>
   /** All states; newest first. */

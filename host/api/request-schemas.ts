@@ -89,6 +89,10 @@ export const recordQuerySchema = object(
 
 export const pageQuerySchema = object({ alias })
 export const versionsQuerySchema = object({ alias }, [])
+export const proofQuerySchema = object({
+  about: { type: 'string', enum: ['record', 'patient', 'alias', 'grant'] },
+  name: { type: 'string', minLength: 1, maxLength: 64 },
+})
 export const personParams = object({ person: hex(32) })
 export const preparedParams = object({ prepared: { type: 'string', pattern: '^[0-9A-Za-z_-]{1,128}$' } })
 export const transactionParams = object({ id })

@@ -8,6 +8,7 @@ import { httpStatusOf, refusalBody } from './http-status.js'
 import type {
   NodePort,
   Outcome,
+  ProofOf,
   Proposal,
   ReadVia,
   ReceiptView,
@@ -21,6 +22,7 @@ import {
   passwordBytesMax,
   personParams,
   preparedParams,
+  proofQuerySchema,
   proposalBytesMax,
   proposalSchema,
   readQuerySchema,
@@ -246,6 +248,14 @@ function addReadRoutes(app: FastifyInstance, { node, pages }: RouteContext): voi
       if (!session.ok) return answer(reply, session)
       const query = recordQueryOf(request.query)
       return answer(reply, query.ok ? await node.records(session.value, query.value) : query)
+    },
+  )
+  app.get<{ Querystring: ProofOf }>(
+    '/v1/proof',
+    { schema: { querystring: proofQuerySchema } },
+    async (request, reply) => {
+      const session = sessionOf(request, node)
+      return answer(reply, session.ok ? await node.proof(session.value, request.query) : session)
     },
   )
   app.get('/v1/pages', async (request, reply) => {

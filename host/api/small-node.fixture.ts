@@ -25,6 +25,7 @@ import type {
   PersonView,
   Pinned,
   Prepared,
+  ProofOf,
   Proposal,
   ReceiptView,
   ReplayView,
@@ -294,6 +295,14 @@ class SmallNodeOfOne implements SmallNode {
   async replay(_session: Session, id: string): Promise<Outcome<Pinned & { replay: ReplayView }>> {
     this.calls.push(`replay ${id}`)
     return refused('REPLAY_UNAVAILABLE', 'block 1; kept from block 2 on')
+  }
+
+  async proof(
+    _session: Session,
+    { about, name }: ProofOf,
+  ): Promise<Outcome<Pinned & { exists: boolean; document: string }>> {
+    this.calls.push(`proof ${about} ${name}`)
+    return refused('PROOF_UNAVAILABLE')
   }
 
   private patientViews() {

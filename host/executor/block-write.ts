@@ -22,6 +22,8 @@ export const genesisNote = 'genesis'
 export const validatorsNote = 'validators'
 /** CBOR [[height, [entity...]]...]: leaders that recent headers show as skipped (R3). */
 export const skippedNote = 'skipped'
+/** CBOR [[height, validatorRow bytes]...]: blocks after which another set votes, with the set that signed. */
+export const handoversNote = 'handovers'
 
 export interface FinalParts {
   height: number
@@ -35,6 +37,8 @@ export interface FinalParts {
   skipped: readonly SkippedLeaders[]
   /** Takes the block back: encoded `undoOf`, made before the block is applied. */
   undo: Uint8Array
+  /** The handovers note with this block, when another set votes after it. */
+  handovers: Uint8Array | undefined
   /** The set whose certificate this is. */
   signedBy: readonly Validator[]
 }
@@ -65,6 +69,7 @@ export function buildBlockWrite(parts: FinalParts): BlockWrite {
     notes: [
       { name: skippedNote, value: skipped },
       { name: validatorsNote, value: encodeRow(validatorRow, parts.signedBy) },
+      ...(parts.handovers === undefined ? [] : [{ name: handoversNote, value: parts.handovers }]),
     ],
   }
 }

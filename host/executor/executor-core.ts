@@ -48,6 +48,7 @@ import { BundleCache, bundleKeyOf } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
 import { ChainQueries } from './chain-queries.js'
 import { keyChanges } from './key-changes.js'
+import { handoversAfter, prove } from './chain-proofs.js'
 import { readTip } from './chain-tip.js'
 import { validatorSet } from './validator-set.js'
 import { quarantined } from './version-queries.js'
@@ -121,6 +122,10 @@ export class ExecutorCore {
     record: ({ id }) => this.queries.record(id),
     receipt: ({ id }) => this.queries.receipt(id),
     view: (query) => this.queries.view(query),
+    prove: ({ question }) => {
+      const prover = { store: this.store, tree: this.tree, tip: this.tip, chainId: this.chainId }
+      return prove({ ...prover, state: this.state }, question)
+    },
     replay: ({ id }) => {
       const reply = this.replays.step(id)
       return reply.state === 'done' ? { ...reply, pin: this.queries.pin() } : reply
@@ -328,6 +333,7 @@ export class ExecutorCore {
       executed,
       skipped,
       undo: encodeUndo(undo),
+      handovers: handoversAfter(this.store, final, this.nextValidators.members),
       signedBy: this.nextValidators.members,
     })
     this.store.applyBlock(write)

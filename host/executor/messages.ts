@@ -142,6 +142,21 @@ export interface RecordsQuery {
   newest: boolean
 }
 
+/** What a proof is asked about; ids are bytes, an alias is text. */
+export type ProofQuestion =
+  | { about: 'record'; id: Uint8Array }
+  /** The head of a patient's list: how many records, and their hash chain. */
+  | { about: 'patient'; id: Uint8Array }
+  /** What is active under an alias. */
+  | { about: 'alias'; alias: string }
+  /** A grant of `ward/policy`. */
+  | { about: 'grant'; id: Uint8Array }
+
+export type ProofReply =
+  | { ok: false; code: ErrorCode; detail: string }
+  /** `document`: the file's text. `subject`: whose record it shows. */
+  | { ok: true; pin: Pin; document: string; exists: boolean; subject: Touched | null }
+
 /** Asked again until it is no longer `working`: reading journals must not hold up blocks. */
 export type ReplayReply =
   | { state: 'working'; done: number; total: number }
@@ -220,6 +235,7 @@ export interface ExecutorCalls {
   records: [RecordsQuery, { pin: Pin; records: LedgerEntry[] }]
   record: [{ id: Uint8Array }, { pin: Pin; record: LedgerEntry | null }]
   receipt: [{ id: Uint8Array }, { pin: Pin; receipts: ReceiptEntry[] }]
+  prove: [{ question: ProofQuestion }, ProofReply]
   replay: [{ id: Uint8Array }, ReplayReply]
   view: [
     ViewQuery,

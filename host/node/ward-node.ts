@@ -11,6 +11,7 @@ import type {
   PageView,
   Pinned,
   Prepared,
+  ProofOf,
   Proposal,
   ReadVia,
   ReceiptView,
@@ -29,6 +30,7 @@ import { NodeFeed } from './node-feed.js'
 import type { NodeLogger } from './node-logger.js'
 import { NodeMetrics } from './node-metrics.js'
 import { NodeReads } from './node-reads.js'
+import { proofFor } from './node-proofs.js'
 import { replayFor } from './node-replay.js'
 import { NodeSequences } from './node-sequences.js'
 import { readVersions } from './node-versions.js'
@@ -341,6 +343,15 @@ export class WardNode implements NodePort {
     const { node, reads } = this.unsealed
     return replayFor(readerOf(session), id, {
       step: (bytes) => node.executor.call('replay', { id: bytes }),
+      mayRead: (...question) => reads.mayRead(...question),
+    })
+  }
+
+  async proof(session: Session, asked: ProofOf) {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    const { node, reads } = this.unsealed
+    return proofFor(readerOf(session), asked, {
+      prove: (question) => node.executor.call('prove', { question }),
       mayRead: (...question) => reads.mayRead(...question),
     })
   }

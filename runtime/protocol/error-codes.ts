@@ -292,6 +292,14 @@ export const errorTable = {
     281,
     'Run again, this transaction gives something else than its certified receipt. The certified receipt stands. Stop trusting this node, keep its store, and compare with another node.',
   ),
+  PROOF_UNAVAILABLE: entry(
+    283,
+    'This node has no certified block to prove this against, for its chain has only been founded. Nothing is wrong. Ask again after the first block.',
+  ),
+  PROOF_REFUSED: entry(
+    284,
+    'This proof does not hold: what it claims is not shown to be in a certified state of this chain. Nothing was changed. Trust nothing in it, and ask for a new one.',
+  ),
   REPLAY_BUSY: entry(
     282,
     'This node is running other transactions again. Nothing was changed. Ask again in a moment.',
