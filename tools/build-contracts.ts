@@ -36,6 +36,8 @@ export interface BuildContractsOptions {
   force?: boolean
   /** Folder with `assembly` and `manifests`; the repository's `contracts-as` unless given. */
   sources?: string
+  /** Folder of manifests below `sources`; `manifests` unless given. */
+  manifests?: string
   /** Where the built files go; the repository's `dist/contracts` unless given. */
   output?: string
   /** Names (`ward-policy`) to build; all unless given. */
@@ -53,7 +55,7 @@ export async function buildContracts(options: BuildContractsOptions = {}): Promi
   const output = options.output ?? path.join(repository, 'dist/contracts')
   mkdirSync(output, { recursive: true })
   requireCompiler()
-  for (const source of readContractSources(folder)) {
+  for (const source of readContractSources(folder, options.manifests)) {
     if (options.only !== undefined && !options.only.includes(source.name)) continue
     const inputs = hashInputs(folder, source, [buildVersion, compilerVersion, ...compilerFlags])
     const stem = path.join(output, source.name)

@@ -28,8 +28,8 @@ export class ContractBuildError extends Error {
 }
 
 /** Every contract that has a manifest, by name. */
-export function readContractSources(folder: string): ContractSource[] {
-  const manifests = path.join(folder, 'manifests')
+export function readContractSources(folder: string, below = 'manifests'): ContractSource[] {
+  const manifests = path.join(folder, below)
   return readdirSync(manifests)
     .filter((file) => file.endsWith('.json'))
     .sort()

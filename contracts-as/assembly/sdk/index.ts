@@ -4,6 +4,7 @@ export { Reader, Writer } from './borsh'
 export * from './codes'
 export { refuse } from './env'
 export { answer, Context, emitEvent, fuelLeft, input, log, Trigger } from './context'
+export { LayeredTable, LayeredValue, SlicedCopy } from './migration'
 export { OrderedRow, OrderedTable, Table } from './table'
 export {
   BODY_SCHEMA,

@@ -1,0 +1,192 @@
+// A migration of a compiled contract: bounded work at the switch, lazy reads, slices by timers, readers of
+// the former layout served throughout, and a node that loses its memory in between.
+import t from 'tap'
+import { randomBytes, sha256 } from '../host/keys/crypto.js'
+import { callView, createModuleCache, versionsOf } from '../runtime/execution/index.js'
+import {
+  contractAddress,
+  decodeManifest,
+  entityKind,
+  recordKind,
+  type GenesisContract,
+} from '../runtime/protocol/index.js'
+import { buildContracts } from './build-contracts.js'
+import {
+  admission,
+  ContractChain,
+  createSigner,
+  decodedAs,
+  encoded,
+  observation,
+  type BlockView,
+} from './contract-chain.fixture.js'
+import { buildTally, tallyAlias } from './example-tally.js'
+
+// Compiling on a busy machine takes longer than the default of 30 seconds.
+t.setTimeout(300_000)
+await buildContracts({ quiet: true })
+const [one, two] = await buildTally()
+
+const admin = createSigner(entityKind.person, 'admin')
+const nurse = createSigner(entityKind.person, 'nurse')
+const vendor = createSigner(entityKind.vendor, 'vendor')
+
+function found(): { chain: ContractChain; addresses: Uint8Array[] } {
+  for (const signer of [admin, nurse, vendor]) signer.nextSequence = 1
+  const system = ['ward-policy', 'ward-governance', 'ward-alerts', 'ward-orders']
+  const chain = new ContractChain([admin, nurse, vendor], [], system)
+  const addresses = [one, two].map((contract) => ship(chain, contract))
+  return { chain, addresses }
+}
+
+/** Deployed by the vendor, approved by the administrator. */
+function ship(chain: ContractChain, { manifest, code }: GenesisContract): Uint8Array {
+  const names = { manifest: sha256(manifest), code: sha256(code) }
+  const deployed = chain.call(vendor, 'ward/governance', 'deploy', names, [manifest, code])
+  t.equal(deployed.receipt.status, 0, deployed.receipt.detail ?? 'deployed')
+  const hashes = { manifestHash: names.manifest, codeHash: names.code }
+  const address = contractAddress(sha256, { chainId: chain.chainId, alias: tallyAlias, ...hashes })
+  t.equal(chain.call(admin, 'ward/governance', 'approve', { address }).receipt.status, 0)
+  return address
+}
+
+const activate = (chain: ContractChain, address: Uint8Array): BlockView =>
+  chain.call(admin, 'ward/governance', 'activate', { addresses: [address], at: 0n })
+
+function viewOf<T>(
+  chain: ContractChain,
+  address: Uint8Array,
+  method: string,
+  value: unknown,
+): T & { since?: number } {
+  const { manifest } = versionsOf(chain.state, tallyAlias).find((version) =>
+    sameBytes(version.address, address),
+  )!
+  const { input, output } = manifest.methods.find(({ name }) => name === method)!
+  const call = { target: address, method, args: encoded(input, value) }
+  const answer = callView(
+    chain.state,
+    call,
+    { height: chain.height, time: chain.time },
+    chain.cache,
+    chain.ports,
+  )
+  if (!answer.ok) throw new Error(`${answer.code} ${answer.detail}`)
+  const since = answer.value.frozenSince
+  return { ...decodedAs<T>(output, answer.value.returned), ...(since === undefined ? {} : { since }) }
+}
+
+const sameBytes = (left: Uint8Array, right: Uint8Array): boolean => Buffer.compare(left, right) === 0
+const slicesIn = (view: BlockView): number =>
+  view.block.receiptsDecoded.filter(({ target }) => target?.method === 'migrateSlice').length
+
+t.test(
+  'counts are right in every block of a migration, and the former version keeps answering',
+  async (t) => {
+    const { chain, addresses } = found()
+    const [first, second] = addresses
+    t.equal(activate(chain, first).receipt.status, 0)
+    const patients = Array.from({ length: 3 }, () => randomBytes(16))
+    for (const patient of patients) chain.append(nurse, patient, [admission()])
+    const read = (patient: Uint8Array): BlockView =>
+      chain.append(nurse, patient, [observation('8867-4', '70')])
+    for (let round = 0; round < 50; round += 1) read(patients[round % 2])
+    const untouched = patients[2]
+    read(untouched)
+    const before = patients.map(
+      (patient) => viewOf<{ count: number }>(chain, first, 'count', { patient }).count,
+    )
+    t.same(before, [25, 25, 1])
+
+    const switched = activate(chain, second)
+    t.same(
+      switched.block.receiptsDecoded.map(({ status }) => status),
+      [0, 0],
+      'the switch and its migration',
+    )
+    const since = chain.height
+    t.equal(
+      viewOf<{ done: boolean }>(chain, second, 'migrated', {}).done,
+      false,
+      'the switch copied nothing',
+    )
+    let slices = 0
+    const counts = [25, 25]
+    while (!viewOf<{ done: boolean }>(chain, second, 'migrated', {}).done && slices < 20) {
+      const patient = slices % 2
+      const view = read(patients[patient])
+      slices += slicesIn(view)
+      counts[patient] += 1
+      const judged = view.ruleReceipts(tallyAlias).filter(({ target }) => target?.method === 'onRecords')
+      t.same(
+        judged.map(({ status, target }) => [status, sameBytes(target!.address, second)]),
+        [[0, true]],
+      )
+      t.equal(
+        viewOf<{ count: number }>(chain, second, 'count', { patient: patients[patient] }).count,
+        counts[patient],
+      )
+    }
+    t.equal(slices, 4, '51 rows in slices of 20, and one that finds the end')
+    t.equal(
+      viewOf<{ count: number }>(chain, second, 'count', { patient: untouched }).count,
+      1,
+      'read through',
+    )
+    t.same(
+      viewOf<{ count: number }>(chain, first, 'count', { patient: patients[0] }),
+      { count: 25, since },
+      'layout 1 answers as of the switch',
+    )
+    read(patients[0])
+    t.equal(slicesIn(read(patients[0])), 0, 'no timer is left')
+    t.equal(
+      activate(chain, first).receipt.status,
+      133,
+      'back is refused: layout 1 knows nothing of what came since',
+    )
+  },
+)
+
+t.test('nothing of a migration lives in memory', async (t) => {
+  const roots = [false, true].map((forgets) => {
+    const { chain, addresses } = found()
+    const patient = new Uint8Array(16).fill(7)
+    activate(chain, addresses[0])
+    chain.append(nurse, patient, [admission()])
+    for (let round = 0; round < 30; round += 1) chain.append(nurse, patient, [observation('8867-4', '70')])
+    activate(chain, addresses[1])
+    const fuels: number[] = []
+    for (let round = 0; round < 4; round += 1) {
+      if (forgets) Object.assign(chain, { cache: createModuleCache() })
+      fuels.push(chain.append(nurse, patient, [observation('8867-4', '70')]).block.result.fuelUsed)
+    }
+    t.equal(viewOf<{ done: boolean }>(chain, addresses[1], 'migrated', {}).done, true)
+    return fuels.join()
+  })
+  t.equal(roots[0], roots[1], 'a node that forgets everything between blocks does the same work')
+})
+
+t.test('the second layout leaves the tables of the first alone', async (t) => {
+  const decoded = [one, two].map(({ manifest }) => decodeManifest(manifest))
+  t.same(
+    decoded.map((each) => each.ok && each.value.migrateVersion),
+    [1, 2],
+  )
+  const { chain, addresses } = found()
+  const patient = randomBytes(16)
+  activate(chain, addresses[0])
+  chain.append(nurse, patient, [admission()])
+  chain.append(nurse, patient, [observation('8867-4', '70')])
+  activate(chain, addresses[1])
+  const view = chain.append(nurse, patient, [observation('8867-4', '71')])
+  t.equal(view.made(recordKind.alert).length, 0)
+  const written = view.block.writeSet.state.filter(({ store }) => store === tallyAlias)
+  t.ok(written.length > 0)
+  // A point key is 0 ‖ table u8 ‖ key, an ordered one 1 ‖ table u8 ‖ ...: the table is the second byte.
+  t.same(
+    written.filter(({ key }) => key[1] < 11),
+    [],
+    'tables 1 and 2 are not written',
+  )
+})
