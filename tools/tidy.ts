@@ -18,8 +18,9 @@ const allowedImports: [room: string, from: string[]][] = [
   ['runtime/execution', ['runtime/protocol', 'runtime/module', 'runtime/state']],
   ['runtime/light', ['runtime/protocol', 'runtime/state']],
   ['consensus/pbft', ['runtime/protocol']],
-  ['consensus/sim', ['runtime/protocol', 'consensus/pbft']],
-  ['consensus/net', ['runtime/protocol', 'consensus/pbft']],
+  ['consensus/driver', ['runtime/protocol', 'consensus/pbft']],
+  ['consensus/sim', ['runtime/protocol', 'consensus/pbft', 'consensus/driver']],
+  ['consensus/net', ['runtime/protocol', 'consensus/pbft', 'consensus/driver']],
   ['host', ['runtime', 'consensus']],
   ['ui-shell', ['runtime/protocol', 'host/api']],
   ['tools', ['runtime', 'consensus', 'host', 'ui-shell']],
@@ -32,6 +33,7 @@ const pureRooms = [
   'runtime/execution',
   'runtime/light',
   'consensus/pbft',
+  'consensus/driver',
   'consensus/sim',
 ]
 

@@ -2,7 +2,7 @@
 
 import { encodeMessage } from '../pbft/index.js'
 import type { BlockRequestMessage } from '../pbft/index.js'
-import { CatchUp, type BlockSource } from './catch-up.js'
+import { CatchUp, type BlockSource } from '../driver/catch-up.js'
 import { encodeConsensusFrame } from './frames.js'
 import { blocksAnswerBytesMax, blocksAnswerCountMax, blocksWelcomeMs } from './limits.js'
 import type { PeerEntry } from './peer-table.js'

@@ -8,7 +8,7 @@ import { fileVoteStore, newBundle, sha256, TestChain, TestPool, validatorSet } f
 import { CoreRunner, type RunnerEffects } from './core-runner.js'
 import { identity, testVerify, until, type TestNetwork } from './network.fixture.js'
 import type { ChainPort, DriverPorts } from './ports.js'
-import { decodeSafety } from './safety-codec.js'
+import { decodeSafety } from '../driver/safety-codec.js'
 
 const network: TestNetwork = {
   chainId: new Uint8Array(32).fill(7),

@@ -18,7 +18,7 @@ import type {
 import { NetError } from './errors.js'
 import { loopSliceMs, measureMs, measuredMsMax } from './limits.js'
 import type { Clock, DriverPorts, FinalBlock, HaltReason, ValidatorSet } from './ports.js'
-import { decodeSafety, SafetyWriter } from './safety-codec.js'
+import { decodeSafety, SafetyWriter } from '../driver/safety-codec.js'
 
 /** What the runner asks of the network side. */
 export interface RunnerEffects {

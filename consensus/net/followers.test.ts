@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import fc from 'fast-check'
-import { CatchUp } from './catch-up.js'
+import { CatchUp } from '../driver/catch-up.js'
 import { decodeFrame } from './frames.js'
 import { Gossip, packBundles, type GossipPeer } from './gossip.js'
 import { Inbox } from './inbox.js'
@@ -16,7 +16,7 @@ import {
   urgentBundleBytesMax,
 } from './limits.js'
 import type { Urgency } from './ports.js'
-import { UpstreamChoice } from './upstream.js'
+import { UpstreamChoice } from '../driver/upstream.js'
 
 t.test('catch-up: one request at a time, a full window, the next source when one is silent', async (t) => {
   const catchUp = new CatchUp<string>()

@@ -3,6 +3,14 @@
 import { payloadBytesMax } from '../../runtime/protocol/limits.js'
 import { messageBytesMax as coreMessageBytesMax } from '../pbft/index.js'
 
+export {
+  blocksAnswerCountMax,
+  catchUpPatienceMs,
+  subscribersMax,
+  upstreamDistrustMs,
+  upstreamLagMs,
+} from '../driver/limits.js'
+
 /** Version of the units in wire.ts and of the driver's messages; peers with another version are refused. */
 export const protocolVersion = 1
 
@@ -96,27 +104,15 @@ export const urgentBundleBytesMax = 16 * 1024
 export const resendBytesMax = 512 * 1024
 /** One answer to a block request, unless a single block is larger. */
 export const blocksAnswerBytesMax = 512 * 1024
-export const blocksAnswerCountMax = 32
 /** Time the driver's loop works before it lets sockets and timers have their turn, milliseconds. */
 export const loopSliceMs = 8
 /** Commit latencies and loop lags are reported to the core this often, milliseconds. */
 export const measureMs = 2000
-/**
- * An observer leaves an upstream that stays behind another source for so long, milliseconds (consensus.md
- * 5).
- */
-export const upstreamLagMs = 1000
-/** For so long the claims of an upstream that was left count for nothing, milliseconds. */
-export const upstreamDistrustMs = 30000
 /** How often a follower looks at its upstreams, milliseconds. */
 export const upstreamCheckMs = 250
-/** Peers that one node pushes whole blocks to (consensus.md 10). */
-export const subscribersMax = 32
 /** Measured latencies above this are not believed: five times this is the longest adaptive view timeout, and
  * twice that must leave a fail-over within 3 s. */
 export const measuredMsMax = 250
-/** A block source that has not answered by then is passed over, milliseconds. */
-export const catchUpPatienceMs = 500
 /** A follower passes a member's heartbeat on at most this often, milliseconds. */
 export const relayHeartbeatMs = 100
 /**

@@ -5,7 +5,7 @@ import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { decodeMessage, encodeMessage, senderKey, signingBytes } from '../pbft/index.js'
 import type { CoreEvent, CoreMessage, SignedMessage, WireMessage } from '../pbft/index.js'
 import { BlockExchange } from './block-exchange.js'
-import type { BlockSource } from './catch-up.js'
+import type { BlockSource } from '../driver/catch-up.js'
 import type { CoreRunner, RunnerEffects } from './core-runner.js'
 import type { DriverOptions } from './driver.js'
 import {
@@ -29,7 +29,7 @@ import {
 import { PeerTable, type PeerEntry } from './peer-table.js'
 import type { DriverPorts, FinalBlock, Urgency, ValidatorSet } from './ports.js'
 import type { PeerId, Transport, TransportListener } from './transport.js'
-import { UpstreamChoice } from './upstream.js'
+import { UpstreamChoice } from '../driver/upstream.js'
 import type { Hello, QueueClass } from './wire.js'
 
 const nothing: Subscription = { blocks: false, transactions: false }

@@ -9,7 +9,7 @@ import type {
 } from '../pbft/index.js'
 import { sha256 } from './chain.fixture.js'
 import type { StoredBody, VoteStoreContent } from './ports.js'
-import { decodeSafety, SafetyWriter } from './safety-codec.js'
+import { decodeSafety, SafetyWriter } from '../driver/safety-codec.js'
 
 const fill = (byte: number, length = 32) => new Uint8Array(length).fill(byte)
 const chainId = fill(1)

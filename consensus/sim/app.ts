@@ -3,10 +3,18 @@
 
 import type { BlockHeader, BlockResult } from '../../runtime/protocol/block.js'
 import { encodeResult, resultHash } from '../../runtime/protocol/block.js'
-import { concatBytes, equalBytes, u64Bytes } from '../../runtime/protocol/bytes.js'
+import {
+  bytesToHex,
+  concatBytes,
+  equalBytes,
+  u32Bytes,
+  u64Bytes,
+  utf8,
+} from '../../runtime/protocol/bytes.js'
 import type { Validator } from '../../runtime/protocol/certificate.js'
 import type { ValidatorSet } from '../pbft/types.js'
 import { entityOf, fakeHash, keyOf } from './fake-crypto.js'
+import { accountCount, charge, creditBurst, isWithinCaps, receiptStatus, type Account } from './ledger.js'
 
 export const transactionKinds = {
   plain: 0,
@@ -18,6 +26,11 @@ export const transactionKinds = {
   addMember: 4,
   removeMember: 5,
   rotateKey: 6,
+  bulk: 7,
+  /** Traps half-way: charged, and nothing else happens. */
+  trap: 8,
+  /** Uses `argument` fuel. */
+  heavy: 9,
 } as const
 
 /** 8 bytes: kind u8, argument u8, zero u16, id u32 BE. */
@@ -44,7 +57,7 @@ export function decodeTransactions(payload: Uint8Array): SimTransaction[] | null
   const transactions: SimTransaction[] = []
   for (let offset = 0; offset < payload.length; offset += 8) {
     const kind = view.getUint8(offset)
-    if (kind > transactionKinds.rotateKey) return null
+    if (kind > transactionKinds.heavy) return null
     transactions.push({ kind, argument: view.getUint8(offset + 1), id: view.getUint32(offset + 4) })
   }
   return transactions
@@ -58,6 +71,17 @@ export interface AppState {
   readonly afterNext: readonly SimMember[]
   readonly dueTime: number
   readonly executed: ReadonlySet<number>
+  /** Order-free sum over `executed`: what a snapshot's list of ids is checked against. */
+  readonly executedSum: number
+  /** Owner: id modulo the number of accounts. */
+  readonly accounts: readonly Account[]
+}
+
+export interface SimReceipt {
+  readonly id: number
+  readonly status: number
+  /** Of its owner, after it. */
+  readonly credit: number
 }
 
 export interface SimMember {
@@ -78,6 +102,8 @@ export function genesisState(memberCount: number): AppState {
     afterNext: members,
     dueTime: 0,
     executed: new Set<number>(),
+    executedSum: 0,
+    accounts: new Array<Account>(accountCount).fill({ credit: creditBurst, regainedAt: 0 }),
   }
   genesisStates.set(memberCount, state)
   return state
@@ -96,11 +122,18 @@ export function validatorSetOf(members: readonly SimMember[]): ValidatorSet {
   const parts = validators.flatMap((member) => [member.entity, member.voteKey])
   const set = { hash: fakeHash(concatBytes(...parts)), members: validators }
   setOfMembers.set(members, set)
+  setsByHash.set(bytesToHex(set.hash), set)
   return set
 }
 
+const setsByHash = new Map<string, ValidatorSet>()
+
+/** The members behind a hash: anybody may hand them over, for the hash proves them. */
+export const setOfHash = (hash: Uint8Array): ValidatorSet | undefined => setsByHash.get(bytesToHex(hash))
+
 export interface Outcome {
   readonly state: AppState
+  readonly receipts: readonly SimReceipt[]
   readonly result: BlockResult
   readonly resultHash: Uint8Array
 }
@@ -114,32 +147,84 @@ export function executeBlock(before: AppState, header: BlockHeader, payload: Uin
   // No empty blocks but for due work; and changes of members act two heights later, so blocks may be
   // needed (R25).
   if (transactions.length === 0 && !isDue) return null
+  if (!isWithinCaps(transactions)) return null
   const executed = new Set(before.executed)
-  let dueTime = isDue ? 0 : before.dueTime
-  let afterNext = before.afterNext
+  const draft = {
+    ...{ dueTime: isDue ? 0 : before.dueTime, afterNext: before.afterNext },
+    ...{ accounts: [...before.accounts], executedSum: before.executedSum },
+  }
+  const receipts: SimReceipt[] = []
   for (const transaction of transactions) {
     if (executed.has(transaction.id)) return null
     executed.add(transaction.id)
-    if (transaction.kind === transactionKinds.timer) {
-      const due = header.time + transaction.argument * 100
-      dueTime = dueTime === 0 ? due : Math.min(dueTime, due)
-    }
-    if (transaction.kind === transactionKinds.carry) dueTime = header.time
-    // S13, one change in flight: refused changes are failed receipts, not invalid blocks.
-    if (afterNext === before.afterNext && equalMembers(before.next, before.afterNext)) {
-      afterNext = changedMembers(afterNext, transaction)
-    }
+    draft.executedSum = (draft.executedSum + Math.imul(transaction.id, 0x9e3779b1)) >>> 0
+    receipts.push(runTransaction(before, draft, transaction, header.time))
   }
   const root = fakeHash(concatBytes(before.root, payload, u64Bytes(header.time)))
-  const state = { height: header.height, root, next: before.afterNext, afterNext, dueTime, executed }
+  const { dueTime, afterNext, accounts, executedSum } = draft
+  const state = {
+    ...{ height: header.height, root, next: before.afterNext, afterNext, dueTime, executed },
+    ...{ executedSum, accounts },
+  }
   const result = {
-    stateRoot: root,
+    stateRoot: stateRootOf(state),
     receiptsRoot: fakeHash(payload),
     nextValidatorsHash: validatorSetOf(state.next).hash,
     fuelUsed: transactions.length,
     nextDueTime: dueTime,
   }
-  return { state, result, resultHash: resultHash(fakeHash, encodeResult(result)) }
+  return { state, receipts, result, resultHash: resultHash(fakeHash, encodeResult(result)) }
+}
+
+interface Draft {
+  dueTime: number
+  afterNext: readonly SimMember[]
+  readonly accounts: Account[]
+  executedSum: number
+}
+
+/** F38: one that traps or cannot pay has a failed receipt and no effect but the charge. */
+function runTransaction(
+  before: AppState,
+  draft: Draft,
+  transaction: SimTransaction,
+  time: number,
+): SimReceipt {
+  const owner = transaction.id % accountCount
+  const { account, isPaid } = charge(draft.accounts[owner], transaction, time)
+  draft.accounts[owner] = account
+  const failed = transaction.kind === transactionKinds.trap ? receiptStatus.trapped : receiptStatus.done
+  const status = isPaid ? failed : receiptStatus.noCredit
+  if (status === receiptStatus.done) applyEffects(before, draft, transaction, time)
+  return { id: transaction.id, status, credit: account.credit }
+}
+
+function applyEffects(before: AppState, draft: Draft, transaction: SimTransaction, time: number): void {
+  if (transaction.kind === transactionKinds.timer) {
+    const due = time + transaction.argument * 100
+    draft.dueTime = draft.dueTime === 0 ? due : Math.min(draft.dueTime, due)
+  }
+  if (transaction.kind === transactionKinds.carry) draft.dueTime = time
+  // S13, one change in flight: refused changes are failed receipts, not invalid blocks.
+  if (draft.afterNext === before.afterNext && equalMembers(before.next, before.afterNext)) {
+    draft.afterNext = changedMembers(draft.afterNext, transaction)
+  }
+}
+
+/** Covers everything in the state: the certified root that a snapshot must have (S15). */
+export function stateRootOf(state: AppState): Uint8Array {
+  const members = [...state.next, { index: 255, rotation: 0 }, ...state.afterNext]
+  return fakeHash(
+    concatBytes(
+      state.root,
+      u64Bytes(state.height),
+      u64Bytes(state.dueTime),
+      u32Bytes(state.executed.size),
+      u32Bytes(state.executedSum),
+      ...members.map(({ index, rotation }) => u32Bytes(index * 65_536 + rotation)),
+      utf8(state.accounts.map(({ credit, regainedAt }) => `${credit}@${regainedAt}`).join()),
+    ),
+  )
 }
 
 const equalMembers = (left: readonly SimMember[], right: readonly SimMember[]) =>

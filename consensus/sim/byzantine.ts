@@ -17,9 +17,11 @@ import type {
 } from '../pbft/types.js'
 import { executeBlock, rootsOf, transactionKinds } from './app.js'
 import { carry } from './delivery.js'
+import { storedFrom } from './disk.js'
+import { lagBehindVersions, scheduleAmnesia, scheduleClone, scheduleRestore } from './lame.js'
 import { fakeHash, fakeSign, keyOf } from './fake-crypto.js'
 import { fired, isOn, type FaultId } from './faults.js'
-import { createNode, crashNode, simChainId, startNode } from './node.js'
+import { createNode, simChainId } from './node.js'
 import { after, type Attack, type SimNode, type World } from './world.js'
 
 /** Chooses the Byzantine, lame and forgetful nodes of this run: together at most f. */
@@ -46,27 +48,21 @@ export function setByzantine(world: World): void {
     const lame = take()
     if (lame !== undefined) lame.divergesAt = random.between(2, 12)
   }
+  if (isOn(plan, 'F34') && random.chance(0.4)) {
+    const late = take()
+    if (late !== undefined) lagBehindVersions(world, late)
+  }
+  if (isOn(plan, 'F18') && random.chance(0.5)) {
+    const copied = take()
+    if (copied !== undefined && random.chance(0.5)) scheduleClone(world, copied)
+    else if (copied !== undefined) scheduleRestore(world, copied)
+  }
   if (isOn(plan, 'F15') && random.chance(0.5)) {
     const forgetful = take()
     if (forgetful !== undefined) scheduleAmnesia(world, forgetful)
   }
   // A set that shrinks to four members tolerates one fault only: with more bad nodes it may not shrink.
   world.mayChangeMembers = faultsMax - left <= 1
-}
-
-/**
- * F15: the record is found damaged at a restart; the node must stay silent until the chain has passed it
- * (R17).
- */
-function scheduleAmnesia(world: World, node: SimNode): void {
-  after(world, world.random.between(1_000, Math.max(2_000, world.options.faultMs)), () => {
-    if (!world.isFaulty) return
-    fired(world.plan, 'F15')
-    crashNode(world, node)
-    node.disk.record = null
-    node.disk.isRecordLost = true
-    after(world, world.random.exponential(1_000), () => startNode(world, node))
-  })
 }
 
 /** F30: a second, unmodified replica with the same key, seen by other peers. */
@@ -321,7 +317,8 @@ const flood: Attack = (world, from, _to, message) => {
 function selfFinal(from: SimNode, final: FinalBlock): FinalBlock {
   const block = { ...final.block, header: { ...final.block.header, time: final.block.header.time + 3 } }
   const { height } = block.header
-  const before = from.disk.blocks[height - 2]?.app
+  const [stored] = storedFrom(from.disk, height - 1, 1)
+  const before = stored?.app
   const outcome = before === undefined ? null : executeBlock(before, block.header, block.payload)
   if (outcome === null) return final
   const subject = {
@@ -334,7 +331,7 @@ function selfFinal(from: SimNode, final: FinalBlock): FinalBlock {
 }
 
 /** F29: final blocks with another payload, result or certificate, or of another height. */
-const lieToSync: Attack = (world, from, _to, message) => {
+export const lieToSync: Attack = (world, from, _to, message) => {
   if (message.type !== 'blocks' || !world.random.chance(0.7)) return [message]
   const blocks = message.blocks.map((final): FinalBlock => {
     const { block, result, certificate } = final

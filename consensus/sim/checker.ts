@@ -29,7 +29,9 @@ import {
   type SimTransaction,
 } from './app.js'
 import { fakeHash, fakeVerify, short } from './fake-crypto.js'
+import { noteBlock } from './clients.js'
 import { checkJustified } from './justification-checker.js'
+import { followBlock, openBook, type LedgerBook } from './ledger-checker.js'
 import { simChainId } from './node.js'
 import { SimFailure, type SimNode, type World } from './world.js'
 
@@ -52,6 +54,8 @@ export interface Checker {
   readonly progress: Map<number, { height: number; view: number }>
   /** S2: slot/block → result that this node's executor gave. */
   readonly executions: Map<string, string>
+  /** S11, S12: an own account of every credit. */
+  readonly book: LedgerBook
   readonly onExecuted: (node: SimNode, key: string, outcome: Outcome | null) => void
   readonly onEvidence: (world: World, evidence: Evidence) => void
   /** What a leader proposes of what waits: attacks narrow it. */
@@ -70,6 +74,7 @@ export function createChecker(): Checker {
     locks: new Map(),
     progress: new Map(),
     executions,
+    book: openBook(),
     onExecuted: (node, key, outcome) => {
       if (outcome !== null) executions.set(`${node.slot}/${key}`, bytesToHex(outcome.resultHash))
     },
@@ -192,7 +197,7 @@ function checkFinal(world: World, node: SimNode, { block, certificate }: FinalBl
     blockHash: bytesToHex(certificate.blockHash),
     resultHash: bytesToHex(certificate.resultHash),
   }
-  checkCertificate(world, node, certificate)
+  checkCertificate(world, node, { certificate, epoch: block.header.epoch })
   if (known !== undefined) {
     if (known.blockHash !== pair.blockHash) fail('S1', node, `another block at height ${height}`)
     if (known.resultHash !== pair.resultHash) fail('S1', node, `another result at height ${height}`)
@@ -215,6 +220,13 @@ function checkFinal(world: World, node: SimNode, { block, certificate }: FinalBl
     fail('S4', node, `the certificate of height ${height} is for another block`)
   }
   chain.push({ ...pair, outcome })
+  const { time } = block.header
+  const replayed = followBlock(
+    world.checker.book,
+    { height, time, payload: block.payload },
+    outcome.state.accounts,
+  )
+  noteBlock(world, height, replayed)
   for (const transaction of decodeTransactions(block.payload) ?? []) {
     world.acknowledged.set(transaction.id, world.now)
   }
@@ -224,7 +236,11 @@ const genesisOf = (world: World) => genesisState(world.options.validators)
 
 // S4: q distinct members of that height signed the same subject; the bytes are composed here, not by the
 // core.
-function checkCertificate(world: World, node: SimNode, certificate: Certificate): void {
+function checkCertificate(
+  world: World,
+  node: SimNode,
+  { certificate, epoch }: { certificate: Certificate; epoch: number },
+): void {
   const before = world.checker.chain[certificate.height - 2]?.outcome.state ?? genesisOf(world)
   const { members } = validatorSetOf(before.next)
   const distinct = new Set(certificate.signers)
@@ -235,7 +251,7 @@ function checkCertificate(world: World, node: SimNode, certificate: Certificate)
   const bytes = concatBytes(
     utf8('wardchain/commit/1'),
     simChainId,
-    u32Bytes(0),
+    u32Bytes(epoch),
     u64Bytes(certificate.height),
     u32Bytes(certificate.view),
     certificate.blockHash,
@@ -275,6 +291,7 @@ export function onStepped(world: World, node: SimNode): void {
   ) {
     fail('S13', node, `members of height ${core.height} are not the chain's`)
   }
+  checkShown(world, node)
   const memberCount = core.validators.members.length
   const votes = [...core.prepares.values(), ...core.commits.values()].reduce(
     (sum, log) => sum + log.size,
@@ -296,6 +313,37 @@ export function onStepped(world: World, node: SimNode): void {
   for (const [what, count, max] of bounds) {
     if (count > max) fail('S17', node, `${count} ${what}, at most ${max}`)
   }
+}
+
+/** R18: with at most f members off, nobody may be made to keep honest transactions out. */
+export function onSetAside(world: World, node: SimNode): void {
+  const offCount = world.nodes.filter((other) => other.divergesAt > 0).length
+  if (
+    node.isCorrect &&
+    node.divergesAt === 0 &&
+    offCount <= Math.floor((world.options.validators - 1) / 3)
+  ) {
+    fail('R18', node, 'sets transactions aside though correct members agree')
+  }
+}
+
+/** S14: what a light client believed is what became final; it saw only what was sent to observers. */
+export function checkBelieved(world: World): void {
+  world.lightClient.accepted.forEach((pair, at) => {
+    const agreed = world.checker.chain.at(at)
+    if (agreed !== undefined && pair !== agreed.blockHash + agreed.resultHash) {
+      throw new SimFailure('S14', `a light client believes another block at height ${at + 1}`)
+    }
+  })
+}
+
+// S14: what an observer shows is its tip; no certificate, no tip.
+function checkShown(world: World, node: SimNode): void {
+  const { tip, selfIndex } = node.core!
+  if (selfIndex >= 0 || tip.height === 0) return
+  const agreed = world.checker.chain.at(tip.height - 1)
+  const isFinal = agreed?.blockHash === bytesToHex(tip.blockHash)
+  if (!isFinal) fail('S14', node, `an observer shows height ${tip.height}, which is not final`)
 }
 
 const totalOf = (groups: ReadonlyMap<string, ReadonlySet<string>>) =>

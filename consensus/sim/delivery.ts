@@ -1,9 +1,11 @@
 // From one node's send to other nodes' events: links, copies, reconnects, and what a Byzantine sender
 // makes of it.
 
+import { lieToSync } from './byzantine.js'
 import type { WireMessage } from '../pbft/types.js'
 import { linkOf, transmit } from './network.js'
-import { receive, throughCodec } from './node.js'
+import { showToLightClient } from './light-client.js'
+import { receive, simChainId, throughCodec } from './node.js'
 import { after, type SimNode, type World } from './world.js'
 
 /** Hands the message to each target; a Byzantine sender's attack may change, drop or add messages. */
@@ -15,10 +17,15 @@ export function distribute(
 ): void {
   const attack = world.attacks.get(from.slot)
   for (const target of targets) {
-    if (attack === undefined || !world.isFaulty) carry(world, from, target, message)
+    if (isLiedTo(world, from, target)) {
+      for (const altered of lieToSync(world, from, target, message)) carry(world, from, target, altered)
+    } else if (attack === undefined || !world.isFaulty) carry(world, from, target, message)
     else for (const altered of attack(world, from, target, message)) carry(world, from, target, altered)
   }
 }
+
+const isLiedTo = ({ onlyHonestUpstream }: World, from: SimNode, to: SimNode): boolean =>
+  onlyHonestUpstream?.observer === to.slot && onlyHonestUpstream.upstream !== from.slot
 
 /** One message over one link. */
 export function carry(world: World, from: SimNode, to: SimNode, message: WireMessage): void {
@@ -33,6 +40,9 @@ export function carry(world: World, from: SimNode, to: SimNode, message: WireMes
       // F6: lost with the connection that carried it.
       if ((world.network.incarnation.get(link) ?? 0) !== incarnation) return
       if (world.onCarried !== null) world.onCarried(from, to, sent)
+      if (sent.type === 'blocks') {
+        for (const final of sent.blocks) showToLightClient(world.lightClient, simChainId, final)
+      }
       receive(world, to, from, sent)
     })
   }

@@ -16,8 +16,10 @@ export interface Disk {
   pendingRecord: SafetyRecord | null
   /** The record is damaged or gone: the next start is with amnesia (R17) until a new record is written. */
   isRecordLost: boolean
-  /** Final blocks in order; index 0 is height 1. */
+  /** Final blocks in order; index 0 is height `baseHeight + 1`. */
   readonly blocks: StoredBlock[]
+  /** A node that came by snapshot starts above it; 0: from genesis. */
+  baseHeight: number
   pendingBlock: StoredBlock | null
 }
 
@@ -26,8 +28,15 @@ export const createDisk = (): Disk => ({
   pendingRecord: null,
   isRecordLost: false,
   blocks: [],
+  baseHeight: 0,
   pendingBlock: null,
 })
+
+/** Final blocks from a height on, as far as this disk has them. */
+export function storedFrom(disk: Disk, fromHeight: number, count: number): StoredBlock[] {
+  const start = fromHeight - 1 - disk.baseHeight
+  return start < 0 ? [] : disk.blocks.slice(start, start + count)
+}
 
 export function syncRecord(disk: Disk): void {
   if (disk.pendingRecord === null) return

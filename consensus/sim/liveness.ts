@@ -27,6 +27,8 @@ export function healWorld(world: World): void {
       node.halted = 'BYZANTINE'
     }
     node.diskFails = false
+    node.storeFullUntil = 0
+    node.readsFail = false
     node.stalledUntil = 0
     node.clockOffsetMs = 0
     node.clockDrift = 0
@@ -77,6 +79,34 @@ export function describeStuck(world: World): string {
     return `n${node.slot} tip ${core.tip.height} view ${core.view} ${mode}${extra} missing ${missing}`
   })
   return lines.join('; ')
+}
+
+/** How long an observer with one honest upstream may be behind, milliseconds. */
+const observerMsMax = 10_000
+
+/**
+ * L7: an observer that only one honest peer can be reached by, while all other peers lie about every block,
+ * is at the tip in time, also after a restart.
+ */
+export function checkObserver(world: World, run: (untilMs: number) => void): void {
+  const isWhole = (node: SimNode) => node.isCorrect && node.divergesAt === 0 && node.core !== null
+  const observer = world.nodes.find((node) => isWhole(node) && (node.core?.selfIndex ?? 0) < 0)
+  const upstreams = world.nodes.filter((node) => node !== observer && isWhole(node))
+  if (observer === undefined || upstreams.length === 0) return
+  const upstream = world.random.pick(upstreams)
+  world.onlyHonestUpstream = { observer: observer.slot, upstream: upstream.slot }
+  crashNode(world, observer)
+  submit(world, register(world, transactionKinds.plain, 0), world.nodes)
+  run(world.now + 1_500)
+  startNode(world, observer)
+  submit(world, register(world, transactionKinds.plain, 0), world.nodes)
+  const deadline = world.now + observerMsMax
+  run(world.now + 1_000)
+  while (observer.app.height < world.checker.chain.length) {
+    if (world.now >= deadline) throw new SimFailure('L7', `observer n${observer.slot} stays behind`)
+    run(world.now + 250)
+  }
+  world.onlyHonestUpstream = null
 }
 
 interface Quiet {

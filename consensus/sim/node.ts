@@ -28,15 +28,17 @@ import {
   type AppState,
   type Outcome,
 } from './app.js'
-import { onFinalized, onPersisted, onSend, onStarted, onStepped } from './checker.js'
-import { crashDisk, createDisk, syncBlock, syncRecord, type Disk } from './disk.js'
+import { onFinalized, onPersisted, onSend, onSetAside, onStarted, onStepped } from './checker.js'
+import { answerClients } from './clients.js'
+import { crashDisk, createDisk, storedFrom, syncBlock, syncRecord } from './disk.js'
 import { entityOf, fakeHash, fakeSign, fakeVerify, keyOf, short } from './fake-crypto.js'
 import { fired, isOn } from './faults.js'
 import { distribute } from './delivery.js'
-import { after, clockOf, clockOrigin, trace, type SimNode, type World } from './world.js'
+import { chooseTransactions, endsAtCap } from './ledger.js'
+import { genesisTip, tipFromDisk } from './tips.js'
+import { after, clockOf, trace, type SimNode, type World } from './world.js'
 
 export const simChainId = fakeHash(new Uint8Array([1, 2, 3]))
-const zero = new Uint8Array(32)
 /** Blocks in one answer to a BLOCK-REQUEST. */
 const blocksPerAnswer = 8
 
@@ -63,6 +65,11 @@ export function createNode(world: World, slot: number, index: number): SimNode {
     halted: '',
     app: genesisState(world.options.validators),
     diskFails: false,
+    storeFullUntil: 0,
+    readsFail: false,
+    missesActivationAt: 0,
+    appVersion: 1,
+    epoch: 0,
   }
 }
 
@@ -75,12 +82,16 @@ export function startNode(world: World, node: SimNode): void {
   if (node.core !== null || node.halted !== '') return
   node.life += 1
   node.app = node.disk.blocks.at(-1)?.app ?? genesisState(world.options.validators)
-  const core = createCore(configOf(node.entity), {
-    hash: fakeHash,
-    sign: (bytes) => fakeSign(currentKey(node), bytes),
-    verify: fakeVerify,
-    payloadMatches,
-  })
+  const { appVersion, epoch } = node
+  const core = createCore(
+    { ...configOf(node.entity), appVersion, epoch },
+    {
+      hash: fakeHash,
+      sign: (bytes) => fakeSign(currentKey(node), bytes),
+      verify: fakeVerify,
+      payloadMatches,
+    },
+  )
   node.core = core
   trace(world, () => `n${node.slot} starts at height ${node.app.height}`)
   onStarted(world, node)
@@ -103,48 +114,7 @@ function currentKey(node: SimNode): Uint8Array {
 
 function tipOf(world: World, node: SimNode): Tip {
   const genesis = genesisState(world.options.validators)
-  return node.disk.blocks.length === 0 ? genesisTip(genesis) : tipFromDisk(node.disk, genesis)
-}
-
-export function genesisTip(genesis: AppState): Tip {
-  const set = validatorSetOf(genesis.next)
-  return {
-    epoch: 0,
-    height: 0,
-    blockHash: zero,
-    resultHash: zero,
-    result: {
-      stateRoot: zero,
-      receiptsRoot: zero,
-      nextValidatorsHash: set.hash,
-      fuelUsed: 0,
-      nextDueTime: 0,
-    },
-    time: clockOrigin - 10_000,
-    proposer: zero,
-    certificate: null,
-    validators: set,
-    skipped: [],
-  }
-}
-
-/** The last block of a disk that has one. */
-export function tipFromDisk(disk: Disk, genesis: AppState): Tip {
-  const stored = disk.blocks.at(-1)!
-  const before = disk.blocks.at(-2)?.app ?? genesis
-  const { block, result, certificate } = stored.final
-  return {
-    epoch: block.header.epoch,
-    height: block.header.height,
-    blockHash: certificate.blockHash,
-    resultHash: certificate.resultHash,
-    result,
-    time: block.header.time,
-    proposer: block.header.proposer,
-    certificate,
-    validators: validatorSetOf(before.next),
-    skipped: stored.skipped,
-  }
+  return node.disk.blocks.length === 0 ? genesisTip(genesis) : tipFromDisk(node.disk)
 }
 
 export function waitingOf(node: SimNode): Waiting {
@@ -169,6 +139,7 @@ export function crashNode(world: World, node: SimNode): void {
   node.pool.clear()
   node.poolSince.clear()
   node.diskFails = false
+  node.readsFail = false
   const { lost } = crashDisk(node.disk, () => world.random.chance(0.5))
   if (lost > 0) fired(world.plan, 'F14')
 }
@@ -237,7 +208,8 @@ export function throughCodec(world: World, from: SimNode, message: WireMessage):
   const decoded = decodeMessage(bytes, simChainId)
   if (decoded.ok) return decoded.value
   // Only a Byzantine sender may have made something that is no message.
-  if (from.isCorrect) throw new Error(`codec refused its own message: ${decoded.code}`)
+  if (from.isCorrect && world.onlyHonestUpstream === null)
+    throw new Error(`codec refused its own message: ${decoded.code}`)
   fired(world.plan, 'F8')
   return null
 }
@@ -249,9 +221,11 @@ export function answerBlocks(
   fromHeight: number,
   count: number,
 ): void {
-  const blocks = node.disk.blocks.slice(Math.max(0, fromHeight - 1), fromHeight - 1 + count)
+  if (node.readsFail) return fired(world.plan, 'F17')
+  const blocks = storedFrom(node.disk, Math.max(1, fromHeight), count)
   if (blocks.length === 0) return
-  distribute(world, node, [to], { type: 'blocks', epoch: 0, blocks: blocks.map((stored) => stored.final) })
+  const { epoch } = node
+  distribute(world, node, [to], { type: 'blocks', epoch, blocks: blocks.map((stored) => stored.final) })
 }
 
 function pump(world: World, node: SimNode): void {
@@ -329,7 +303,12 @@ function runAction(world: World, node: SimNode, action: Action): void {
     case 'requestBlocks': {
       const { fromHeight, count } = action
       const targets = world.nodes.filter((other) => equalBytes(other.entity, action.to))
-      return distribute(world, node, targets, { type: 'blockRequest', epoch: 0, fromHeight, count })
+      return distribute(world, node, targets, {
+        type: 'blockRequest',
+        epoch: node.epoch,
+        fromHeight,
+        count,
+      })
     }
     case 'sendBlocks':
       for (const other of world.nodes) {
@@ -349,6 +328,7 @@ function runAction(world: World, node: SimNode, action: Action): void {
       trace(world, () => `n${node.slot} alarm ${action.code} ${JSON.stringify(action.detail)}`)
       return
     case 'setAside':
+      return onSetAside(world, node)
     case 'resendEmergency':
       return
   }
@@ -356,7 +336,8 @@ function runAction(world: World, node: SimNode, action: Action): void {
 
 /** R16: write, fsync, go on. The order of the action list is the promise that the core relies on. */
 function writeThrough(world: World, node: SimNode, synced: () => void): void {
-  if (node.diskFails) {
+  if (world.now < node.storeFullUntil) fired(world.plan, 'F17')
+  if (node.diskFails || world.now < node.storeFullUntil) {
     // F14, F16: an fsync that failed may have lost the page; the only safe answer is to stop and start
     // again.
     crashNode(world, node)
@@ -391,7 +372,7 @@ function send(world: World, node: SimNode, to: Uint8Array | null, message: WireM
 function execute(world: World, node: SimNode, action: Extract<Action, { type: 'execute' }>): void {
   const honest = executeBlock(node.app, action.block.header, action.block.payload)
   const outcome = diverged(node, honest)
-  if (outcome !== honest) fired(world.plan, 'F37')
+  if (outcome !== honest) fired(world.plan, node.missesActivationAt > 0 ? 'F34' : 'F37')
   const { life, app } = node
   after(world, 0.5 + world.random.exponential(3), () => {
     if (life !== node.life || app !== node.app) return
@@ -411,7 +392,10 @@ function execute(world: World, node: SimNode, action: Extract<Action, { type: 'e
 
 /** F37: a replica whose execution is not the others'. */
 function diverged(node: SimNode, outcome: Outcome | null): Outcome | null {
-  if (outcome === null || node.divergesAt === 0 || outcome.state.height < node.divergesAt) return outcome
+  if (outcome === null || node.divergesAt === 0) return outcome
+  const { height } = outcome.state
+  const isOff = node.missesActivationAt > 0 ? height === node.missesActivationAt : height >= node.divergesAt
+  if (!isOff) return outcome
   return { ...outcome, resultHash: fakeHash(outcome.resultHash) }
 }
 
@@ -430,6 +414,7 @@ function finalize(world: World, node: SimNode, action: Extract<Action, { type: '
       node.poolSince.delete(id)
     }
     onFinalized(world, node, action)
+    if (outcome) answerClients(world, node, outcome)
     pushToObservers(world, node)
     // The main loop of a driver: applied comes first, before anything that queued up meanwhile.
     node.inbox.unshift({
@@ -449,7 +434,8 @@ function pushToObservers(world: World, node: SimNode): void {
   const observers = world.nodes.filter((other) => memberIndex(core, other.entity) < 0)
   const chosen = observers.filter(() => world.random.chance(0.4))
   const final = node.disk.blocks.at(-1)!.final
-  if (chosen.length > 0) distribute(world, node, chosen, { type: 'blocks', epoch: 0, blocks: [final] })
+  if (chosen.length > 0)
+    distribute(world, node, chosen, { type: 'blocks', epoch: node.epoch, blocks: [final] })
 }
 
 function buildPayload(
@@ -461,8 +447,8 @@ function buildPayload(
   after(world, 0.3, () => {
     if (life !== node.life) return
     const waiting = [...node.pool.values()].filter((transaction) => !node.app.executed.has(transaction.id))
-    waiting.sort((left, right) => Number(right.kind === 1) - Number(left.kind === 1) || left.id - right.id)
-    const chosen = world.checker.selectTransactions(world, node, waiting).slice(0, 64)
+    const chosen = chooseTransactions(world.checker.selectTransactions(world, node, waiting))
+    if (chosen.some(({ kind }) => kind === transactionKinds.trap) || endsAtCap(chosen)) noteLimits(world)
     const isEmpty = chosen.length === 0 && !action.due
     const payload = isEmpty ? null : encodeTransactions(chosen)
     const { height, view } = action
@@ -470,6 +456,11 @@ function buildPayload(
     const now = clockOf(world, node)
     deliver(world, node, { type: 'payloadReady', now, height, view, payload, transactionRoots })
   })
+}
+
+/** F38 happens inside honest blocks: they end exactly at a cap, or hold a transaction that traps. */
+function noteLimits(world: World): void {
+  if (isOn(world.plan, 'F38')) fired(world.plan, 'F38')
 }
 
 function startTimer(world: World, node: SimNode, action: Extract<Action, { type: 'setTimer' }>): void {

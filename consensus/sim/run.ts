@@ -1,7 +1,10 @@
 // One seed, one run: faults for a while, then liveness mode. The verdict names the invariant that broke.
 
-import { createChecker } from './checker.js'
+import { genesisState, validatorSetOf } from './app.js'
+import { checkBelieved, createChecker } from './checker.js'
+import { checkClients, createClientLog, scheduleReads } from './clients.js'
 import { fired, isOn, planFaults, type FaultId } from './faults.js'
+import { createLightClient } from './light-client.js'
 import { createNetwork } from './network.js'
 import { createNode, startNode } from './node.js'
 import { createQueue, pop } from './queue.js'
@@ -10,6 +13,7 @@ import { scheduleClients, scheduleFaults, scheduleRequestTimers } from './schedu
 import {
   canRecover,
   checkEmergency,
+  checkObserver,
   checkQuiet,
   describeStuck,
   healWorld,
@@ -70,6 +74,9 @@ export function createWorld(options: SimOptions): World {
     sent: new Map(),
     acknowledged: new Map(),
     messagesSent: 0,
+    onlyHonestUpstream: null,
+    clients: createClientLog(),
+    lightClient: createLightClient(validatorSetOf(genesisState(options.validators).next)),
     attacks: new Map(),
     twinSides: new Map(),
     mayChangeMembers: true,
@@ -99,6 +106,8 @@ export function conclude(world: World, faultyPart: () => void): Verdict {
     faultyPart()
     healWorld(world)
     recover(world)
+    checkBelieved(world)
+    checkClients(world)
     return verdictOf(world, '', '')
   } catch (error) {
     if (error instanceof SimFailure) return verdictOf(world, error.invariant, error.detail)
@@ -118,6 +127,7 @@ function begin(world: World): void {
   }
   scheduleFaults(world)
   scheduleClients(world)
+  scheduleReads(world)
   scheduleRequestTimers(world)
 }
 
@@ -145,6 +155,7 @@ function recover(world: World): void {
   }
   checkQuiet(world, (untilMs) => runUntil(world, untilMs))
   checkEmergency(world, (untilMs) => runUntil(world, untilMs))
+  checkObserver(world, (untilMs) => runUntil(world, untilMs))
 }
 
 function verdictOf(world: World, invariant: string, detail: string): Verdict {

@@ -20,7 +20,8 @@ import {
 } from './app.js'
 import { createDisk, syncBlock, syncRecord, type Disk } from './disk.js'
 import { entityOf, fakeHash, fakeSign, fakeVerify, keyOf } from './fake-crypto.js'
-import { configOf, genesisTip, simChainId, tipFromDisk } from './node.js'
+import { configOf, simChainId } from './node.js'
+import { genesisTip, tipFromDisk } from './tips.js'
 import { clockOrigin } from './world.js'
 import { checkExpectation } from './expectations.js'
 
@@ -293,7 +294,7 @@ function start(stage: Stage, actor: Actor): void {
   })
   const genesis = genesisState(stage.actors.length)
   actor.app = actor.disk.blocks.at(-1)?.app ?? genesis
-  const tip = actor.disk.blocks.length === 0 ? genesisTip(genesis) : tipFromDisk(actor.disk, genesis)
+  const tip = actor.disk.blocks.length === 0 ? genesisTip(genesis) : tipFromDisk(actor.disk)
   feed(stage, actor, {
     type: 'start',
     now: stage.now,

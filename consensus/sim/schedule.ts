@@ -2,8 +2,10 @@
 
 import { fired, isOn, type FaultId } from './faults.js'
 import { cut, heal, reconnect } from './network.js'
+import { noteInvoked } from './clients.js'
 import { carry } from './delivery.js'
 import { crashNode, deliver, startNode, waitingOf } from './node.js'
+import { rejoinBySnapshot } from './snapshots.js'
 import type { WireMessage } from '../pbft/types.js'
 import { transactionKinds, type SimTransaction } from './app.js'
 import { after, clockOf, trace, type SimNode, type World } from './world.js'
@@ -51,6 +53,18 @@ export function scheduleFaults(world: World): void {
   recurring(world, 'F14', 9_000, () => {
     fired(plan, 'F14')
     random.pick(world.nodes).diskFails = true
+  })
+  recurring(world, 'F17', 10_000, () => {
+    const node = random.pick(world.nodes)
+    // Somebody has to enlarge the store, or to restart the node that leaked reader slots.
+    if (random.chance(0.5)) node.storeFullUntil = world.now + random.between(500, 4_000)
+    else node.readsFail = true
+  })
+  recurring(world, 'F36', 6_000, () => {
+    const observers = world.nodes.filter(({ index }) => index >= world.options.validators)
+    // A member, however young, has signed something: it never comes back without its record.
+    const idle = observers.filter((node) => node.app.afterNext.every(({ index }) => index !== node.index))
+    if (idle.length > 0) rejoinBySnapshot(world, random.pick(idle))
   })
   recurring(world, 'F16', 15_000, () => {
     fired(plan, 'F16')
@@ -185,6 +199,11 @@ function newTransaction(world: World): SimTransaction {
   if (roll < 0.1) return register(world, transactionKinds.emergency, 0)
   if (roll < 0.13) return register(world, transactionKinds.timer, random.between(2, 40))
   if (roll < 0.15) return register(world, transactionKinds.carry, 0)
+  if (roll < 0.22) return register(world, transactionKinds.bulk, 0)
+  if (isOn(world.plan, 'F38') && roll < 0.3) return register(world, transactionKinds.trap, 0)
+  if (isOn(world.plan, 'F38') && roll < 0.38) {
+    return register(world, transactionKinds.heavy, random.pick([random.between(1, 80), 80, 79, 20]))
+  }
   return register(world, transactionKinds.plain, 0)
 }
 
@@ -233,6 +252,7 @@ function scheduleMembership(world: World): void {
 }
 
 export function submit(world: World, transaction: SimTransaction, targets: readonly SimNode[]): void {
+  noteInvoked(world, transaction.id, targets)
   for (const node of targets) {
     if (node.core === null || node.app.executed.has(transaction.id) || node.pool.has(transaction.id))
       continue

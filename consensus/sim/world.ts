@@ -4,8 +4,10 @@ import type { CoreState } from '../pbft/state.js'
 import type { Action, CoreEvent, TimerId, WireMessage } from '../pbft/types.js'
 import type { AppState, Outcome, SimTransaction } from './app.js'
 import type { Checker } from './checker.js'
+import type { ClientLog } from './clients.js'
 import type { Disk } from './disk.js'
 import type { FaultPlan } from './faults.js'
+import type { LightClient } from './light-client.js'
 import type { Network } from './network.js'
 import { push, type EventQueue } from './queue.js'
 import type { Random } from './random.js'
@@ -38,6 +40,11 @@ export interface SimNode {
   isCorrect: boolean
   /** F37: gives other results for transactions divisible by this; 0 never. */
   divergesAt: number
+  /** F34: gives another result at this height only: it switched versions one too late. 0 never. */
+  missesActivationAt: number
+  /** F34: the version that it runs. */
+  appVersion: number
+  epoch: number
   core: CoreState | null
   /** Raised at every start and crash; callbacks of an older life do nothing. */
   life: number
@@ -56,6 +63,10 @@ export interface SimNode {
   app: AppState
   /** True once an fsync failed or the disk is full: it stops as soon as it writes. */
   diskFails: boolean
+  /** F17: every write fails until then. */
+  storeFullUntil: number
+  /** F17: reads of final blocks fail until it is restarted. */
+  readsFail: boolean
 }
 
 export interface World {
@@ -78,6 +89,12 @@ export interface World {
   /** Final on at least one correct node: acknowledged. */
   readonly acknowledged: Map<number, number>
   messagesSent: number
+  /** What clients asked and were told. */
+  readonly clients: ClientLog
+  /** Sees every final block that is sent to an observer. */
+  readonly lightClient: LightClient
+  /** L7: to this observer everybody but one upstream lies about blocks. */
+  onlyHonestUpstream: { readonly observer: number; readonly upstream: number } | null
   /** Slots that each twin talks to at the moment. */
   readonly twinSides: Map<number, Set<number>>
   /** False when so many nodes are bad that a smaller set would have too many of them. */

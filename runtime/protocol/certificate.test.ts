@@ -61,6 +61,11 @@ t.test('a certificate needs a quorum of distinct, right signatures', async (t) =
   t.same(verifyCertificate(certify([0, 1, 2]), chain, check), { ok: true, value: true })
   t.match(verifyCertificate(certify([0, 1]), chain, check), { code: 'CERTIFICATE_NO_QUORUM' })
   const altered = certify([0, 1, 2])
+  const [signature] = certify([0, 1, 2]).signatures
+  const one = { ...certify([0, 1, 2]), signers: [0, 0, 0], signatures: [signature, signature, signature] }
+  t.match(verifyCertificate(one, chain, check), { code: 'CERTIFICATE_NO_QUORUM' }, 'one signer three times')
+  const short = { ...certify([0, 1, 2]), signatures: [signature] }
+  t.match(verifyCertificate(short, chain, check), { code: 'CERTIFICATE_NO_QUORUM' }, 'signatures missing')
   t.match(verifyCertificate({ ...altered, view: 1 }, chain, check), { code: 'CERTIFICATE_BAD_SIGNATURE' })
   t.match(verifyCertificate(altered, { ...chain, epoch: 1 }, check), { code: 'CERTIFICATE_BAD_SIGNATURE' })
   const stranger = { ...altered, signers: [0, 1, 7] }

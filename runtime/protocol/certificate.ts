@@ -123,7 +123,11 @@ export function verifyCertificate(
   phase: keyof typeof voteDomains = 'commit',
 ): Result<true, CertificateCode> {
   const { validators } = chain
-  if (certificate.signers.length < quorumOf(validators.length)) return refused('CERTIFICATE_NO_QUORUM')
+  const { signers, signatures } = certificate
+  if (signers.length < quorumOf(validators.length)) return refused('CERTIFICATE_NO_QUORUM')
+  // One signer counted as often as members are needed would be a quorum of one.
+  const areDistinct = signers.every((signer, at) => at === 0 || signer > signers[at - 1])
+  if (!areDistinct || signatures.length !== signers.length) return refused('CERTIFICATE_NO_QUORUM')
   const message = voteSigningBytes(phase, { ...certificate, chainId: chain.chainId, epoch: chain.epoch })
   for (let index = 0; index < certificate.signers.length; index += 1) {
     const signer = certificate.signers[index]

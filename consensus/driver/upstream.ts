@@ -3,7 +3,9 @@
 // One full upstream; the others' heartbeats and tips show whether it withholds anything. Pure bookkeeping.
 
 import { upstreamDistrustMs, upstreamLagMs } from './limits.js'
-import type { PeerId } from './transport.js'
+
+/** Transport key of a peer, hex. */
+type PeerId = string
 
 export interface UpstreamCandidate {
   readonly peer: PeerId

@@ -10,7 +10,7 @@ import { bytesToHex, hexToBytes } from '../../runtime/protocol/bytes.js'
 import { decodeCbor, encodeCbor, type CborValue } from '../../runtime/protocol/cbor.js'
 import { decodeSafetyRecord, encodeSafetyRecord } from '../pbft/index.js'
 import type { ProposedBlock, SafetyRecord } from '../pbft/index.js'
-import type { StoredBody, VoteStoreContent, VoteWrite } from './ports.js'
+import type { StoredBody, VoteStoreContent, VoteWrite } from './vote-store.js'
 
 type Hash = (bytes: Uint8Array) => Uint8Array
 
