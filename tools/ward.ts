@@ -11,6 +11,8 @@ import { addDoctorCommand } from './ward/doctor.js'
 import { addImageCommands } from './ward/image.js'
 import { addInitCommands } from './ward/init.js'
 import { addKeyslotCommands } from './ward/keyslot.js'
+import { addJoinCommand } from './ward/join.js'
+import { addNetworkCommands } from './ward/network.js'
 import { addNodeCommand } from './ward/node.js'
 import { addQueryCommands } from './ward/query.js'
 import { addRuleCommands } from './ward/rule.js'
@@ -33,6 +35,8 @@ Passwords are asked at the terminal or read from standard input, never taken fro
   )
 addInitCommands(program)
 addNodeCommand(program)
+addNetworkCommands(program)
+addJoinCommand(program)
 addStatusCommand(program)
 addQueryCommands(program)
 addTransactionCommands(program)

@@ -16,6 +16,8 @@ export type Frame =
   | { kind: 'transactions'; bundles: Uint8Array[] }
   | { kind: 'subscribe'; subscription: Subscription }
   | { kind: 'tip'; height: number; blockHash: Uint8Array }
+  | { kind: 'request'; id: number; body: Uint8Array }
+  | { kind: 'answer'; id: number; body: Uint8Array }
 
 export type FrameResult =
   { ok: true; frame: Frame } | { ok: false; code: 'FRAME_MALFORMED' | 'FRAME_UNKNOWN' }
@@ -58,6 +60,15 @@ export function encodeTipFrame(height: number, blockHash: Uint8Array): Uint8Arra
   return bytes
 }
 
+/** u8 5 (request) or 6 (answer) ‖ id u32 LE ‖ body: what the host's services say to each other. */
+export function encodeServiceFrame(kind: 'request' | 'answer', id: number, body: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(5 + body.length)
+  bytes[0] = kind === 'request' ? 5 : 6
+  new DataView(bytes.buffer).setUint32(1, id, true)
+  bytes.set(body, 5)
+  return bytes
+}
+
 /** Any bytes give a frame or a code. Bodies are views into `bytes`. */
 export function decodeFrame(bytes: Uint8Array): FrameResult {
   switch (bytes[0]) {
@@ -77,6 +88,12 @@ export function decodeFrame(bytes: Uint8Array): FrameResult {
       const height = viewOf(bytes).getBigUint64(1, true)
       if (height > BigInt(Number.MAX_SAFE_INTEGER)) return malformed
       return { ok: true, frame: { kind: 'tip', height: Number(height), blockHash: bytes.slice(9) } }
+    }
+    case 5:
+    case 6: {
+      if (bytes.length < 5) return malformed
+      const kind = bytes[0] === 5 ? 'request' : 'answer'
+      return { ok: true, frame: { kind, id: viewOf(bytes).getUint32(1, true), body: bytes.slice(5) } }
     }
     case undefined:
       return malformed

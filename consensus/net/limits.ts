@@ -131,3 +131,5 @@ export const pinnedDialsPerQuery = 3
  * change of a key; a forger costs a signature check each.
  */
 export const badSignaturesMax = 256
+/** Requests to services that one peer may have open: an honest one has one, or a few while it syncs. */
+export const openRequestsMax = 8

@@ -28,6 +28,7 @@ import {
 } from './limits.js'
 import { PeerTable, type PeerEntry } from './peer-table.js'
 import type { DriverPorts, FinalBlock, Urgency, ValidatorSet } from './ports.js'
+import { Services } from './services.js'
 import type { PeerId, Transport, TransportListener } from './transport.js'
 import { UpstreamChoice } from '../driver/upstream.js'
 import type { Hello, QueueClass } from './wire.js'
@@ -62,6 +63,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   readonly #gossip: Gossip
   readonly #blocks: BlockExchange
   readonly #upstream: UpstreamChoice
+  readonly #services: Services
   #runner: CoreRunner | null = null
   #transport: Transport | null = null
   #poolChangePending = false
@@ -74,6 +76,9 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     this.#ports = ports
     this.#dial = options.network.dial
     this.#upstream = new UpstreamChoice(bytesToHex(options.network.keyPair.publicKey))
+    this.#services = new Services(ports.services, (to, frame, queueClass) => {
+      this.#transport?.send(to, frame, queueClass)
+    })
     const { chainId, epoch } = options
     this.#blocks = new BlockExchange({
       ...{ chainId, epoch, ports },
@@ -119,6 +124,10 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   // ------------------------------------------------------------------------------------ from the transport
 
   onPeer(peer: PeerId, up: boolean, hello: Hello): void {
+    if (up ? this.#services.up(peer, hello) : this.#services.down(peer)) {
+      this.#ports.logger?.info({ peer, up }, 'applicant')
+      return
+    }
     if (up) this.#onUp(this.peers.up(peer, hello))
     else {
       this.peers.down(peer)
@@ -155,7 +164,18 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     if (item === null) return 'idle'
     const decoded = decodeFrame(item.frame)
     const entry = this.peers.get(item.from)
+    const hello = entry?.hello ?? this.#services.applicant(item.from)
+    if (hello !== undefined && decoded.ok && decoded.frame.kind === 'request') {
+      const { id, body } = decoded.frame
+      const request = { from: item.from, hello, id, body, release: item.release }
+      if (!this.#services.serve(request)) this.#misbehaved(item, 'REQUESTS_TOO_MANY')
+      return null
+    }
     if (entry !== undefined && decoded.ok) return this.#onFrameOf(entry, decoded.frame, item)
+    if (entry === undefined && hello !== undefined && decoded.ok) {
+      this.#misbehaved(item, 'NOT_ADMITTED')
+      return null
+    }
     if (!decoded.ok) this.#misbehaved(item, decoded.code)
     item.release()
     return null
@@ -179,6 +199,10 @@ export class NetworkSide implements RunnerEffects, TransportListener {
         break
       case 'tip':
         this.#claimed(entry, frame.height)
+        break
+      case 'request':
+      case 'answer':
+        // Requests were taken before; nothing was asked here that an answer could belong to.
         break
       case 'consensus': {
         const event = this.#onConsensus(entry, frame.body, item)

@@ -16,6 +16,7 @@ import type {
 } from '../pbft/types.js'
 import type { StoredBody, VoteStoreContent, VoteWrite } from '../driver/vote-store.js'
 import type { PeerId, PeerStatus } from './transport.js'
+import type { Hello } from './wire.js'
 
 export type {
   Block,
@@ -157,7 +158,22 @@ export interface DriverEvents {
   onPeers?(peers: readonly PeerStatus[]): void
 }
 
+/**
+ * What this node does for single peers beside consensus: admission of new nodes, the founding document,
+ * snapshots. Opaque here. A peer's requests are answered one after the other, and its credit comes back with
+ * the answer. Null: no answer, the peer asks again or elsewhere. Must not reject.
+ */
+export interface ServicePort {
+  request(
+    from: { peer: PeerId; hello: Hello; isApplicant: boolean },
+    body: Uint8Array,
+  ): Promise<Uint8Array | null>
+  /** A peer that may ask for admission and for nothing else: it hears nothing and says nothing more. */
+  isApplicant(peer: PeerId): boolean
+}
+
 export interface DriverPorts {
+  readonly services?: ServicePort
   readonly chain: ChainPort
   readonly transactions: TransactionPort
   /** Null for an observer or gateway, which never votes. */

@@ -24,6 +24,7 @@ import type {
   Session,
   VersionsView,
 } from './node-port.js'
+import type { NetworkJson, ReadinessJson } from './network-json.js'
 
 export type SealedStatus = Pick<
   NodeStatus,
@@ -60,6 +61,9 @@ export interface ApiClient {
   orders(patient?: string): Promise<Outcome<Pinned & { orders: OrderView[] }>>
   /** What is deployed: of one alias, or of all. */
   versions(alias?: string): Promise<Outcome<Pinned & VersionsView>>
+  network(): Promise<Outcome<NetworkJson>>
+  /** This node's word that it is at the tip; needs a session. */
+  readiness(action: 'add' | 'replace' | 'rotate', entity?: string): Promise<Outcome<ReadinessJson>>
   /** Any GET route as JSON. */
   get<T>(path: string): Promise<Outcome<T>>
   /** Events until `stop`; `onEnd` hears the code, if any, with which the server ended it. */
@@ -115,6 +119,9 @@ export function createApiClient(url: string): ApiClient {
     orders: (patient) => get(patient === undefined ? '/v1/orders' : `/v1/orders?patient=${patient}`),
     versions: (alias) =>
       get(alias === undefined ? '/v1/versions' : `/v1/versions?alias=${encodeURIComponent(alias)}`),
+    network: () => get('/v1/network'),
+    readiness: (action, entity) =>
+      post('/v1/network/readiness', entity === undefined ? { action } : { action, entity }),
     get,
     subscribe: (onEvent, onEnd) => subscribe(connection, onEvent, onEnd),
   }

@@ -2,6 +2,7 @@
 // HTTP. Everything in a view is plain JSON: ids are lower-case hex, times and heights numbers, 64-bit
 // Borsh values decimal text.
 import type { ErrorCode } from '../../runtime/protocol/error-codes.js'
+import type { NetworkJson, ReadinessJson } from './network-json.js'
 import type { RecordKindName } from '../../runtime/protocol/record.js'
 import type { Result } from '../../runtime/protocol/result.js'
 
@@ -507,6 +508,17 @@ export interface NodePort {
   >
   /** What is deployed: one alias, or all when it is empty. */
   versions(alias: string): Promise<Outcome<Pinned & VersionsView>>
+  /** Every node with its keys and address, and the set that votes. */
+  network(): Promise<Outcome<NetworkJson>>
+  /**
+   * This node's signed word that it stands at the newest block: for an administrator who makes it a
+   * validator, hands it the place of another one (`entity`), or changes its vote key (`rotate` makes a new
+   * one). NOT_AT_TIP.
+   */
+  readiness(
+    session: Session,
+    request: { action: 'add' | 'replace' | 'rotate'; entity?: string },
+  ): Promise<Outcome<ReadinessJson>>
   /** The active version of a page alias. NOT_FOUND. */
   page(alias: string): Promise<Outcome<Pinned & { page: PageView }>>
   /** Aliases of active pages, for the launcher. */

@@ -48,6 +48,11 @@ const proposedRecord = object(
   ['kind', 'patient', 'code', 'body'],
 )
 
+export const readinessSchema = object(
+  { action: { enum: ['add', 'replace', 'rotate'] }, entity: { type: 'string', pattern: '^[0-9a-f]{64}$' } },
+  ['action'],
+)
+
 export const proposalSchema = {
   oneOf: [
     object({

@@ -25,6 +25,7 @@ import {
   proofQuerySchema,
   proposalBytesMax,
   proposalSchema,
+  readinessSchema,
   readQuerySchema,
   recordLimitMax,
   recordQuerySchema,
@@ -110,6 +111,16 @@ function addNodeRoutes(app: FastifyInstance, { node, onSealed, ownMetrics }: Rou
     '/v1/versions',
     { schema: { querystring: versionsQuerySchema } },
     async (request, reply) => answer(reply, await node.versions(request.query.alias ?? '')),
+  )
+  app.get('/v1/network', async (_request, reply) => answer(reply, await node.network()))
+  app.post<{ Body: { action: 'add' | 'replace' | 'rotate'; entity?: string } }>(
+    '/v1/network/readiness',
+    { schema: { body: readinessSchema } },
+    async (request, reply) => {
+      const session = sessionOf(request, node)
+      if (!session.ok) return answer(reply, session)
+      return answer(reply, await node.readiness(session.value, request.body))
+    },
   )
   app.get('/v1/peers', async (_request, reply) => answer(reply, node.peers()))
   app.get('/v1/health', async (_request, reply) => {

@@ -339,6 +339,14 @@ class SmallNodeOfOne implements SmallNode {
     return this.records_.filter((record) => patient === undefined || record.patient === patient)
   }
 
+  async network(): ReturnType<NodePort['network']> {
+    return refused('NOT_FOUND')
+  }
+
+  async readiness(): ReturnType<NodePort['readiness']> {
+    return refused('NOT_AT_TIP')
+  }
+
   peers(): ReturnType<NodePort['peers']> {
     return ok({
       ...this.pin(),

@@ -49,6 +49,7 @@ import { ChainState } from './chain-state.js'
 import { ChainQueries } from './chain-queries.js'
 import { keyChanges } from './key-changes.js'
 import { handoversAfter, prove } from './chain-proofs.js'
+import { changesNetwork, networkView } from './network-view.js'
 import { readTip } from './chain-tip.js'
 import { validatorSet } from './validator-set.js'
 import { quarantined } from './version-queries.js'
@@ -136,6 +137,8 @@ export class ExecutorCore {
     versions: ({ alias }) => this.queries.versions(alias),
     keyState: ({ keyId }) => this.queries.keyState(keyId),
     sequence: ({ keyId, stream }) => this.queries.sequence(keyId, stream),
+    tip: () => ({ tip: this.tip, nextValidators: this.nextValidators }),
+    genesis: () => this.store.note(genesisNote) ?? new Uint8Array(0),
     get: ({ table, key }) => this.store.note(noteName(table, key)) ?? null,
     put: ({ table, key, value }) => {
       this.store.putNote(noteName(table, key), value)
@@ -172,7 +175,7 @@ export class ExecutorCore {
     return {
       chainId: this.chainId,
       chainName: genesis.name,
-      nodes: genesis.nodes,
+      network: networkView(this.state, tip.time),
       entities: genesis.entities,
       quarantined: quarantined(this.state),
       tip,
@@ -349,6 +352,7 @@ export class ExecutorCore {
       switched: changedAliases(executed.writeSet),
       quarantined: changesHealth(executed.writeSet) ? quarantined(this.state) : null,
       keyChanges: keyChanges(executed.writeSet),
+      network: changesNetwork(executed.writeSet) ? networkView(this.state, header.time) : null,
       erased,
     })
   }
@@ -379,7 +383,7 @@ export class ExecutorCore {
   private commitReply(
     receipts: CommitReply['receipts'],
     records: CommitReply['records'],
-    changes: Pick<CommitReply, 'switched' | 'quarantined' | 'keyChanges' | 'erased'>,
+    changes: Pick<CommitReply, 'switched' | 'quarantined' | 'keyChanges' | 'network' | 'erased'>,
   ): CommitReply {
     return {
       validators: this.nextValidators,
@@ -397,6 +401,7 @@ const nothingChanged = {
   switched: [],
   quarantined: null,
   keyChanges: { windows: [], revoked: [] },
+  network: null,
   erased: false,
 }
 

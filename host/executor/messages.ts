@@ -1,9 +1,10 @@
 // The executor seam: what the main thread may ask of the thread that runs contracts and owns the chain store.
 // Everything is plain data that structured cloning carries; the main thread never reads state itself.
-import type { ErrorCode, GenesisNode, Lane, LaneTable, Manifest } from '../../runtime/protocol/index.js'
+import type { ErrorCode, Lane, LaneTable, Manifest } from '../../runtime/protocol/index.js'
 import type { Block, FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
 import type { ExecuteOutcome } from '../../consensus/net/ports.js'
 import type { ReplayView } from '../api/node-port.js'
+import type { NodeEntry } from '../../runtime/execution/index.js'
 import type { KeyChanges } from './key-changes.js'
 import type { Touched } from './trace-view.js'
 
@@ -24,10 +25,18 @@ export interface PersonEntry {
   keystore: Uint8Array
 }
 
+/** Who belongs to the network at a height. */
+export interface NetworkView {
+  /** Every node that there ever was, by number. */
+  nodes: NodeEntry[]
+  /** Keys of tickets that may still be used; `expires` in ms since 1970. */
+  tickets: { publicKey: Uint8Array; expires: number }[]
+}
+
 export interface OpenReply {
   chainId: Uint8Array
   chainName: string
-  nodes: GenesisNode[]
+  network: NetworkView
   entities: PersonEntry[]
   quarantined: QuarantineEntry[]
   tip: Tip
@@ -121,6 +130,8 @@ export interface CommitReply {
   keyChanges: KeyChanges
   /** Rules that are kept from running; null: as before. */
   quarantined: QuarantineEntry[] | null
+  /** The nodes or tickets as they are now, when this block changed them. */
+  network: NetworkView | null
   /** Bodies of patients were erased: nobody keeps what they read before. */
   erased: boolean
 }
@@ -251,6 +262,10 @@ export interface ExecutorCalls {
   keyState: [{ keyId: Uint8Array }, 'valid' | 'revoked' | 'unknown']
   /** Highest sequence used with a key and stream; -1 when none. */
   sequence: [{ keyId: Uint8Array; stream: number }, number]
+  /** Where the chain stands now. */
+  tip: [null, { tip: Tip; nextValidators: ValidatorSet }]
+  /** The founding document. */
+  genesis: [null, Uint8Array]
   get: [{ table: string; key: Uint8Array }, Uint8Array | null]
   /** An undefined value removes the note. */
   put: [{ table: string; key: Uint8Array; value: Uint8Array | undefined }, null]

@@ -11,6 +11,7 @@ import {
   type GenesisContract,
   type GenesisEntity,
   type GenesisNode,
+  type KeyQuorum,
 } from '../../runtime/protocol/index.js'
 import { randomBytes, sha256 } from '../keys/crypto.js'
 import { NodeError } from '../node/node-error.js'
@@ -23,6 +24,9 @@ export interface NetworkPlan {
   cards: Card[]
   /** System contracts: policy, governance, alerts, orders. */
   contracts: GenesisContract[]
+  /** Keys that force validators and sign a recovery, and keys that sign release images. */
+  institution?: KeyQuorum
+  release?: KeyQuorum
 }
 
 /** Roles that a person may have from the start; anything else is granted later by transactions. */
@@ -47,6 +51,8 @@ export function initNetwork(plan: NetworkPlan): { genesis: Uint8Array; chainId: 
     entities,
     contracts: plan.contracts,
     calls: [policyCall(plan.contracts, entities)],
+    ...(plan.institution && { institution: plan.institution }),
+    ...(plan.release && { release: plan.release }),
   }
   const bytes = encodeGenesis(genesis)
   return { genesis: bytes, chainId: chainIdOf(sha256, bytes) }

@@ -1,26 +1,44 @@
 // A node's own keys: vote key, transport key, and one key for each source attached to its gateway. They
 // are made on the node and never leave it; on disk they lie in a file sealed under the store key.
 import { decodeCbor, encodeCbor, type CborValue } from '../../runtime/protocol/cbor.js'
-import { generateSigningKey, seedOf, signingKeyFromSeed, destroyKey, type SigningKey } from './crypto.js'
+import { entityIdOf } from '../../runtime/protocol/entity.js'
+import {
+  generateSigningKey,
+  seedOf,
+  sha256,
+  signingKeyFromSeed,
+  destroyKey,
+  type SigningKey,
+} from './crypto.js'
 
 export interface NodeIdentity {
+  /** Entity id: follows from the first vote key and outlives it. */
+  entity: Uint8Array
   vote: SigningKey
+  /** A vote key that was made here and does not vote yet: a rotation that is under way. */
+  nextVote?: SigningKey
   transport: SigningKey
   sources: Map<string, SigningKey>
 }
 
 export function generateNodeIdentity(sourceNames: readonly string[]): NodeIdentity {
+  const vote = generateSigningKey()
   return {
-    vote: generateSigningKey(),
+    entity: entityIdOf(sha256, vote.publicKey),
+    vote,
     transport: generateSigningKey(),
     sources: new Map(sourceNames.map((name) => [name, generateSigningKey()])),
   }
 }
 
-/** CBOR [vote seed, transport seed, [[source name, seed]...]]: plaintext for `sealedFile` only. */
+/**
+ * CBOR [vote seed, transport seed, [[source name, seed]...], entity, next vote seed or null]: plaintext for
+ * `sealedFile` only.
+ */
 export function encodeIdentity(identity: NodeIdentity): Uint8Array {
   const sources = [...identity.sources].map(([name, key]): CborValue => [name, seedOf(key)])
-  return encodeCbor([seedOf(identity.vote), seedOf(identity.transport), sources])
+  const next = identity.nextVote ? seedOf(identity.nextVote) : null
+  return encodeCbor([seedOf(identity.vote), seedOf(identity.transport), sources, identity.entity, next])
 }
 
 /**
@@ -30,14 +48,23 @@ export function encodeIdentity(identity: NodeIdentity): Uint8Array {
 export function decodeIdentity(bytes: Uint8Array): NodeIdentity {
   const decoded = decodeCbor(bytes)
   if (!decoded.ok || !Array.isArray(decoded.value)) throw new Error('identity file: layout')
-  const [vote, transport, sources] = decoded.value as [Uint8Array, Uint8Array, [string, Uint8Array][]]
+  const [seed, transport, sources, entity, next] = decoded.value as [
+    Uint8Array,
+    Uint8Array,
+    [string, Uint8Array][],
+    Uint8Array,
+    Uint8Array | null,
+  ]
   return {
-    vote: signingKeyFromSeed(vote),
+    entity,
+    vote: signingKeyFromSeed(seed),
+    ...(next && { nextVote: signingKeyFromSeed(next) }),
     transport: signingKeyFromSeed(transport),
     sources: new Map(sources.map(([name, seed]) => [name, signingKeyFromSeed(seed)])),
   }
 }
 
 export function destroyIdentity(identity: NodeIdentity): void {
-  for (const key of [identity.vote, identity.transport, ...identity.sources.values()]) destroyKey(key)
+  const { vote, nextVote, transport, sources } = identity
+  for (const key of [vote, transport, ...(nextVote ? [nextVote] : []), ...sources.values()]) destroyKey(key)
 }

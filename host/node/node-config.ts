@@ -32,6 +32,7 @@ export const nodeFiles = (folder: string) => ({
   keyslots: path.join(folder, 'keyslots'),
   identity: path.join(folder, 'identity.sealed'),
   genesis: path.join(folder, 'genesis.cbor'),
+  peers: path.join(folder, 'peers.json'),
   chain: path.join(folder, 'chain'),
   votes: path.join(folder, 'votes'),
   executing: path.join(folder, 'executing'),

@@ -14,6 +14,13 @@ export const nodeErrorSentences = {
     'This node is not part of the network that genesis.cbor founds. Check that the card was included.',
   PASSWORD_EMPTY: 'An empty password protects nothing. Nothing was created.',
   NETWORK_INVALID: 'These cards do not make a network. Nothing was written.',
+  TICKET_MALFORMED:
+    'This is not a ticket that can be used. Nothing was made. Ask an administrator for a new one (`ward network ticket`).',
+  TICKET_EXPIRED: 'This ticket has expired. Nothing was made. Ask an administrator for a new one.',
+  ADMISSION_REFUSED:
+    'The network did not admit this node. Its folder and keys are kept; join again with a ticket that fits.',
+  NETWORK_UNREACHABLE:
+    'No validator of the network could be asked. Nothing was changed there. Check cable, addresses and ticket, then join again: it goes on where it stopped.',
   EXECUTOR_FAILED:
     'The executor stopped. Nothing was half written. Restart the node; if it repeats, run it with --log debug.',
 } as const

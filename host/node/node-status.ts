@@ -44,8 +44,7 @@ export function nodeStatus(
   fault: string | undefined,
 ): NodeStatus {
   const driver = node.driver.status()
-  const nameByEntity = new Map(node.open.nodes.map((peer) => [bytesToHex(peer.entity), peer.name]))
-  const nameOf = (entity: string): string => nameByEntity.get(entity) ?? entity.slice(0, 8)
+  const nameOf = (entity: string): string => node.book.nameOf(entity) ?? entity.slice(0, 8)
   return {
     ...sealed,
     ...(tip ?? {}),
@@ -58,7 +57,7 @@ export function nodeStatus(
     voted: driver.voted.map(nameOf),
     missing: driver.missing.map(nameOf),
     peersConnected: driver.peers.length,
-    peersKnown: node.open.nodes.length - 1,
+    peersKnown: node.book.others.length,
     lag: driver.lag,
     equivocations: equivocationsOf(node.evidence.all, nameOf),
   }

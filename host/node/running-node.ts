@@ -6,27 +6,37 @@ import {
   chainIdOf,
   decodeGenesis,
   encodePayload,
-  entityIdOf,
   protocolVersion,
+  codeOfStatus,
+  equalBytes,
   type ErrorCode,
   type GenesisNode,
 } from '../../runtime/protocol/index.js'
 import { createDriver, type Driver } from '../../consensus/net/driver.js'
 import type { DriverPorts, Urgency } from '../../consensus/net/ports.js'
-import type { Evidence, FinalBlock } from '../../consensus/pbft/types.js'
+import type { Evidence, FinalBlock, ValidatorSet } from '../../consensus/pbft/types.js'
 import { CrashJournal } from '../executor/crash-journal.js'
 import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
 import { ExecutorClient } from '../executor/executor-client.js'
-import type { CommitReply, OpenReply, ReceiptEntry } from '../executor/messages.js'
+import type { CommitReply, NetworkView, OpenReply, ReceiptEntry } from '../executor/messages.js'
 import { destroyIdentity, decodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
-import { sha256, signDetached, verifySignature } from '../keys/crypto.js'
+import {
+  generateSigningKey,
+  sha256,
+  signDetached,
+  verifySignature,
+  type SigningKey,
+} from '../keys/crypto.js'
 import { PoolPort, type SubmitOutcome } from '../pool/pool-port.js'
 import { openVotesStore, readSealedFile, type DataKey, type VotesStore } from '../store/index.js'
+import { adoptNextVote, saveIdentity } from './vote-key.js'
 import { EvidenceFile } from './evidence-file.js'
 import { FinalWaiter } from './final-waiter.js'
+import { NetworkBook, readBootstrapPeers, writeBootstrapPeers } from './network-book.js'
 import { nodeFiles, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import type { NodeLogger } from './node-logger.js'
+import { createNodeServices } from './node-services.js'
 import { streamOfNode } from './node-sequences.js'
 
 /** Twice the view timeout and the longest queue of an ordinary load. */
@@ -34,6 +44,10 @@ const overdueMs = 10_000
 /** Below what the gateway adds to the wait for finality. */
 const blockOnItsWayMs = 400
 const caughtUpCheckMs = 40
+/** Tickets end by the clock too: how often that is looked at. */
+const listsCheckMs = 2_000
+/** A new node waits so long for the network to agree on its admission before it asks elsewhere. */
+const admissionWaitMs = 10_000
 /** How often this node looks whether the rules should speak before agreement (R31). */
 const tentativeTickMs = 100
 
@@ -56,6 +70,7 @@ export class RunningNode {
   constructor(
     private readonly options: RunningOptions,
     readonly open: OpenReply,
+    readonly book: NetworkBook,
     readonly identity: NodeIdentity,
     readonly executor: ExecutorClient,
     readonly pool: PoolPort,
@@ -65,10 +80,16 @@ export class RunningNode {
     private readonly journal: CrashJournal,
     /** Validators caught with two contradicting signatures. */
     readonly evidence: EvidenceFile,
+    private readonly dataKey: DataKey,
   ) {}
 
   private driverOrNone: Driver | undefined
+  private runningRole: NodeConfig['role'] | undefined
+  private restarting: Promise<unknown> = Promise.resolve()
+  private isClosed = false
   private tentativeTimer: NodeJS.Timeout | undefined
+  private listsTimer: NodeJS.Timeout | undefined
+  private allowed = ''
 
   get driver(): Driver {
     if (!this.driverOrNone) throw new Error('the driver is not started')
@@ -93,15 +114,80 @@ export class RunningNode {
 
   /** From here on blocks arrive, and a validator votes. */
   async join(): Promise<void> {
-    const driver = await createDriver(this.driverOptions(this.options), this.driverPorts(this.options))
-    this.driverOrNone = driver
+    await this.startDriver()
     const tick = (): void => {
-      const { hasQuorum } = driver.status()
+      const { hasQuorum } = this.driver.status()
       // A failed executor has been reported already.
       this.tentative.tick(hasQuorum).catch(() => undefined)
     }
     this.tentativeTimer = setInterval(tick, tentativeTickMs)
     this.tentativeTimer.unref()
+    this.listsTimer = setInterval(() => this.refreshLists(), listsCheckMs)
+    this.listsTimer.unref()
+  }
+
+  private async startDriver(): Promise<void> {
+    const options = await this.driverOptions(this.options)
+    this.runningRole = options.role
+    this.driverOrNone = await createDriver(options, this.driverPorts(this.options))
+    // A block may have changed the list meanwhile.
+    this.driverOrNone.setPeers(this.book.lists())
+  }
+
+  private refreshLists(): void {
+    const lists = this.book.lists()
+    const allowed = lists.allowed.join()
+    if (allowed === this.allowed) return
+    this.allowed = allowed
+    this.driverOrNone?.setPeers(lists)
+  }
+
+  /** A vote key for later: made once, kept beside the present one until it votes. */
+  nextVoteKey(): SigningKey {
+    if (this.identity.nextVote) return this.identity.nextVote
+    this.identity.nextVote = generateSigningKey()
+    this.saveIdentity()
+    return this.identity.nextVote
+  }
+
+  private saveIdentity(): void {
+    saveIdentity(nodeFiles(this.options.folder).identity, this.identity, this.dataKey)
+  }
+
+  /** From this block on the chain may count another key of this node: the old one signs nothing more. */
+  private followVoteKey(validators: ValidatorSet): void {
+    if (!adoptNextVote(this.identity, validators)) return
+    this.saveIdentity()
+    this.restartDriver(this.role)
+  }
+
+  /** The list of nodes or tickets changed: transport follows at once, whether this node votes or not. */
+  private followNetwork(view: NetworkView): void {
+    const { logger, folder } = this.options
+    this.book.update(view)
+    this.driverOrNone?.setPeers(this.book.lists())
+    const { peers } = nodeFiles(folder)
+    if (existsSync(peers)) writeBootstrapPeers(peers, this.book.validators)
+    const { self } = this.book
+    if (self?.listed === false) {
+      logger.error({ code: 'NODE_REMOVED' }, 'governance removed this node from the network')
+      this.options.onFault('NODE_REMOVED', self.name)
+      return
+    }
+    if (self && self.role !== this.runningRole) this.restartDriver(self.role)
+  }
+
+  /** Another role has other timers, another hello and other neighbours: the driver starts anew in it. */
+  private restartDriver(role: NodeConfig['role']): void {
+    this.options.logger.info({ role }, 'this node takes another role')
+    this.runningRole = role
+    // After the commit that brought the change: its block must be applied before the core starts again.
+    setImmediate(() => {
+      this.restarting = this.restarting
+        .then(() => this.driverOrNone?.close())
+        .then(() => (this.isClosed ? undefined : this.startDriver()))
+        .catch((error: unknown) => this.options.onFault('NETWORK_FAILED', String(error)))
+    })
   }
 
   /**
@@ -119,31 +205,32 @@ export class RunningNode {
   /** Without a peer nobody says how far behind this node is, unless it is the only validator. */
   private get isCaughtUp(): boolean {
     const { lag, peers } = this.driver.status()
-    const { config } = this.options
-    const isAlone = !this.open.nodes.some((node) => node.role === 'validator' && node.name !== config.name)
+    const isAlone = this.book.validators.length === 0
     return lag === 0 && (isAlone || peers.length > 0)
   }
 
   get entity(): Uint8Array {
-    return entityIdOf(sha256, this.identity.vote.publicKey)
+    return this.identity.entity
   }
 
   /** Where persons sign on this node: apart from the same person at another workstation. */
   get personStream(): number {
-    const own = bytesToHex(this.identity.vote.publicKey)
-    return streamOfNode(this.open.nodes.findIndex((node) => bytesToHex(node.voteKey) === own))
+    return streamOfNode(this.book.self?.number ?? 0)
   }
 
-  private driverOptions(options: RunningOptions): Parameters<typeof createDriver>[0] {
-    const { config } = options
-    const peers = this.open.nodes.filter((peer) => peer.name !== config.name)
-    const validators = peers.filter((peer) => peer.role === 'validator')
-    const addressOf = ({ host, port }: GenesisNode): { host: string; port: number } => ({ host, port })
+  /** What this node is to the network now: its row says it, its configuration until it has one. */
+  private get role(): NodeConfig['role'] {
+    return this.book.self?.role ?? this.options.config.role
+  }
+
+  private async driverOptions({ config }: RunningOptions): Promise<Parameters<typeof createDriver>[0]> {
     const { transport, vote } = this.identity
+    const { tip } = await this.executor.call('tip', null)
+    const { allowed, dial, book } = this.book.lists()
     return {
-      role: config.role,
+      role: this.role,
       chainId: this.open.chainId,
-      epoch: this.open.tip.epoch,
+      epoch: tip.epoch,
       nodeId: this.entity,
       nodeKey: vote.publicKey,
       version: protocolVersion,
@@ -152,14 +239,9 @@ export class RunningNode {
         keyPair: { publicKey: Buffer.from(transport.publicKey), secretKey: transport.secretKey },
         host: config.host,
         port: config.port,
-        bootstrap: validators.map(addressOf),
-        book: new Map(validators.map((peer) => [bytesToHex(peer.transportKey), addressOf(peer)])),
-        dial: validators.map((peer) => bytesToHex(peer.transportKey)),
-        allowed: peers.map((peer) => bytesToHex(peer.transportKey)),
-        refuse: (peerId, hello) => {
-          const peer = peers.find((known) => bytesToHex(known.transportKey) === peerId)
-          return peer && bytesToHex(peer.entity) === bytesToHex(hello.nodeId) ? null : 'NODE_KEY_MISMATCH'
-        },
+        bootstrap: [...book.values()],
+        ...{ book, dial, allowed },
+        refuse: (peer, hello) => this.book.refusal(peer, hello),
       },
     }
   }
@@ -168,8 +250,8 @@ export class RunningNode {
     const { executor, pool } = this
     return {
       chain: {
-        tip: () => Promise.resolve(this.open.tip),
-        validators: () => Promise.resolve(this.open.nextValidators),
+        tip: async () => (await executor.call('tip', null)).tip,
+        validators: async () => (await executor.call('tip', null)).nextValidators,
         execute: async (blockHash, block) => {
           this.journal.begin(block.payload)
           const outcome = await executor.call('execute', { blockHash, block })
@@ -187,6 +269,11 @@ export class RunningNode {
         finalBlocks: (fromHeight, count, bytesMax): Promise<readonly FinalBlock[]> =>
           executor.call('finalBlocks', { fromHeight, count, bytesMax }),
       },
+      services: createNodeServices({
+        isApplicant: (peer) => this.book.isApplicant(peer),
+        submit: (bundle) => this.admission(bundle),
+        genesis: async () => executor.call('genesis', null),
+      }),
       transactions: pool,
       votes: this.votes,
       signature: { sign: (bytes) => signDetached(this.identity.vote, bytes), verify: verifySignature },
@@ -220,7 +307,17 @@ export class RunningNode {
     }
   }
 
+  /** A ticket's transaction, passed on by this node: what became of it. */
+  private async admission(bundle: Uint8Array): Promise<{ code: ErrorCode; detail: string }> {
+    const outcome = await this.submit(bundle, admissionWaitMs)
+    if (!outcome.ok) return { code: outcome.code, detail: outcome.detail }
+    const [receipt] = outcome.receipts
+    return { code: codeOfStatus(receipt.status) ?? 'INTERNAL', detail: receipt.detail }
+  }
+
   private settle(commit: CommitReply): void {
+    if (commit.network) this.followNetwork(commit.network)
+    this.followVoteKey(commit.validators)
     this.waiter.settle(commit.receipts)
     this.tentative.onCommit(commit)
     this.pool.settle(commit)
@@ -260,7 +357,10 @@ export class RunningNode {
   /** Leaves the network, closes both environments, zeroes keys; every step runs, whatever another throws. */
   async close(): Promise<void> {
     clearInterval(this.tentativeTimer)
+    clearInterval(this.listsTimer)
+    this.isClosed = true
     await runAll([
+      () => this.restarting,
       () => this.driverOrNone?.close(),
       () => this.waiter.close(),
       () => this.executor.close(),
@@ -284,7 +384,9 @@ async function openParts(
   undo.push(() => destroyIdentity(identity))
   const genesis = existsSync(files.genesis) ? readFileSync(files.genesis) : null
   // Before the store is founded: a document of another network must not take the place of the right one.
-  if (genesis) checkMembership(nodesOf(genesis), identity, options.config)
+  // A node that joined by a ticket is not in the founding document; its admission comes with the chain.
+  const hasJoined = existsSync(files.peers)
+  if (genesis && !hasJoined) checkFounding(nodesOf(genesis), identity, options.config)
   const watch: { journal?: CrashJournal } = {}
   const executor = new ExecutorClient((error, running) => {
     // Only a thread that died while it executed speaks against what it executed.
@@ -296,10 +398,15 @@ async function openParts(
   const open = await openChain(executor, files.chain, dataKey, genesis)
   if (genesis && bytesToHex(chainIdOf(sha256, genesis)) !== bytesToHex(open.chainId))
     throw new NodeError('GENESIS_MALFORMED', 'this node belongs to another network already')
-  checkMembership(open.nodes, identity, options.config)
+  const book = new NetworkBook(identity.entity, readBootstrapPeers(files.peers), options.now, open.network)
+  if (!book.self && !hasJoined) throw new NodeError('IDENTITY_UNKNOWN', options.config.name)
+  if (adoptNextVote(identity, open.nextValidators)) saveIdentity(files.identity, identity, dataKey)
+  if (book.self?.listed === false) options.onFault('NODE_REMOVED', options.config.name)
   // The founding document rests in the sealed store from now on; the carrier's copy is not needed.
   if (genesis) unlinkSync(files.genesis)
-  const votes = options.config.role === 'validator' ? openVotes(files.votes, dataKey, open) : null
+  // Whoever has a fixed port may become a validator one day, and must then be able to keep its votes.
+  const mayVote = options.config.role !== 'gateway' && options.config.port !== 0
+  const votes = mayVote ? openVotes(files.votes, dataKey, open, identity) : null
   undo.push(() => votes?.close())
   const waiter = new FinalWaiter()
   const pool = new PoolPort(executor, options.now, (id, code) => {
@@ -330,18 +437,8 @@ async function openParts(
     pool.setAsideHashes(journal.suspects)
   }
   const evidence = new EvidenceFile(files.evidence)
-  return new RunningNode(
-    options,
-    open,
-    identity,
-    executor,
-    pool,
-    waiter,
-    tentative,
-    votes,
-    journal,
-    evidence,
-  )
+  const parts = [executor, pool, waiter, tentative, votes, journal, evidence] as const
+  return new RunningNode(options, open, book, identity, ...parts, dataKey)
 }
 
 async function openChain(
@@ -371,9 +468,12 @@ async function runAll(steps: readonly (() => unknown)[]): Promise<void> {
   if (errors.length > 0) throw errors[0]
 }
 
-function openVotes(folder: string, dataKey: DataKey, open: OpenReply): VotesStore {
+/** A missing store is made anew only where this node cannot have voted: else its votes are lost (R17). */
+function openVotes(folder: string, dataKey: DataKey, open: OpenReply, identity: NodeIdentity): VotesStore {
   mkdirSync(folder, { recursive: true })
-  return openVotesStore(folder, dataKey, { create: open.tip.height === 0 })
+  const members = [...open.tip.validators.members, ...open.nextValidators.members]
+  const isMember = members.some(({ entity }) => equalBytes(entity, identity.entity))
+  return openVotesStore(folder, dataKey, { create: open.tip.height === 0 || !isMember })
 }
 
 function nodesOf(genesisBytes: Uint8Array): GenesisNode[] {
@@ -383,7 +483,7 @@ function nodesOf(genesisBytes: Uint8Array): GenesisNode[] {
 }
 
 /** A node that genesis does not name, or that holds other keys than its card said, must not go on. */
-function checkMembership(nodes: readonly GenesisNode[], identity: NodeIdentity, config: NodeConfig): void {
+function checkFounding(nodes: readonly GenesisNode[], identity: NodeIdentity, config: NodeConfig): void {
   const own = nodes.find((node) => node.name === config.name)
   const voteKey = bytesToHex(identity.vote.publicKey)
   if (!own || bytesToHex(own.voteKey) !== voteKey) throw new NodeError('IDENTITY_UNKNOWN', config.name)

@@ -18,7 +18,7 @@ import { nodeFiles } from './node-config.js'
 import { WardNode } from './ward-node.js'
 
 /** Cheap on purpose: tests prove behaviour, not the cost of a guess. */
-const cheapKdf: KdfCost = { passes: 1, memoryKiB: 8_192 }
+export const cheapKdf: KdfCost = { passes: 1, memoryKiB: 8_192 }
 const cheapPersonKdf = { opsLimit: 1, memoryMiB: 8 }
 export const storePassword = new TextEncoder().encode('store password of the test')
 export const personPassword = new TextEncoder().encode('second password of the test')
@@ -125,12 +125,12 @@ export async function createSingleNode(
   return single
 }
 
-async function personCard(role: string): Promise<PersonCard> {
+export async function personCard(role: string): Promise<PersonCard> {
   const { publicKey, keystore } = await createPersonKeystore(personPassword, cheapPersonKdf)
   return { type: 'person', label: `Test ${role}`, roles: [role], publicKey, keystore }
 }
 
-function freeUdpPort(): Promise<number> {
+export function freeUdpPort(): Promise<number> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4')
     socket.bind(0, '127.0.0.1', () => {

@@ -28,6 +28,7 @@ import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
 import type { NodeLogger } from './node-logger.js'
+import { networkOf, readinessOf } from './node-membership.js'
 import { NodeMetrics } from './node-metrics.js'
 import { NodeReads } from './node-reads.js'
 import { proofFor } from './node-proofs.js'
@@ -378,25 +379,34 @@ export class WardNode implements NodePort {
 
   peers() {
     if (!this.unsealed) return refused('NODE_SEALED')
-    const { open, driver } = this.unsealed.node
+    const { book, driver } = this.unsealed.node
     const connected = new Map(driver.status().peers.map((peer) => [peer.peer, peer]))
-    const peers = open.nodes
-      .filter((node) => node.name !== this.config.name)
-      .map((node) => {
-        const link = connected.get(bytesToHex(node.transportKey))
-        return {
-          name: node.name,
-          role: node.role,
-          connected: link !== undefined,
-          height: link?.claimedHeight ?? null,
-        }
-      })
+    const peers = book.others.map((node) => {
+      const link = connected.get(bytesToHex(node.transportKey))
+      const height = link?.claimedHeight ?? null
+      return { name: node.name, role: node.role, connected: link !== undefined, height }
+    })
     return ok({ ...(this.tip ?? { height: 0, blockTime: 0, stateRoot: '' }), peers })
   }
 
   async versions(alias: string) {
     if (!this.unsealed) return refused('NODE_SEALED')
     return readVersions(this.unsealed.node, this.unsealed.reads, alias)
+  }
+
+  /** Knows all that others claim; false while sealed. */
+  async isCaughtUp(): Promise<boolean> {
+    return (await this.unsealed?.node.caughtUp()) === true
+  }
+
+  async network() {
+    if (!this.unsealed || !this.tip) return refused('NODE_SEALED')
+    return ok(await networkOf(this.unsealed.node, this.tip))
+  }
+
+  async readiness(_session: Session, request: { action: 'add' | 'replace' | 'rotate'; entity?: string }) {
+    if (!this.unsealed) return refused('NODE_SEALED')
+    return readinessOf(this.unsealed.node, request.action, request.entity)
   }
 
   async page(alias: string): Promise<Outcome<Pinned & { page: PageView }>> {

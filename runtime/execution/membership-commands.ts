@@ -128,6 +128,8 @@ function freeProblem(
 ): string | undefined {
   const { overlay } = run.kernel
   if (readNode(overlay, entity) !== undefined) return 'this node was listed before; make a new identity'
+  if (readEntity(overlay, entity) !== undefined || readKey(overlay, keyIdOf(run.kernel.hash, card.voteKey)))
+    return 'its key belongs to somebody else'
   const holds = (holder: Uint8Array | undefined): boolean =>
     holder !== undefined && (leaving === undefined || !equalBytes(holder, leaving))
   if (holds(nodeOfName(overlay, card.name))) return `another node is called ${card.name}`
@@ -419,23 +421,23 @@ export function applyMembership(kernel: Kernel, command: MembershipCommand): voi
     case 'admitNode': {
       const ticket = command.ticket && readTicket(overlay, command.ticket)
       const leaving = ticket?.replaces ?? null
-      if (leaving !== null && readNode(overlay, leaving)?.listed) delistNode(overlay, leaving, height)
+      if (leaving !== null && readNode(overlay, leaving)?.listed) delistNode(overlay, hash, leaving, height)
       putNode(overlay, hash, { entity: command.entity, card: command.card, height })
       if (command.ticket !== undefined) useTicket(overlay, hash, command.ticket)
       return
     }
     case 'removeNode':
       // A ticket that was used in this very block may have taken its place already.
-      if (readNode(overlay, command.entity)?.listed) delistNode(overlay, command.entity, height)
+      if (readNode(overlay, command.entity)?.listed) delistNode(overlay, hash, command.entity, height)
       return
     case 'rotateNode': {
       const { entity, transportKey, host, port } = command
       if (readNode(overlay, entity)?.listed)
-        changeNode(overlay, entity, { transportKey, host, port }, height)
+        changeNode(overlay, hash, entity, { transportKey, host, port }, height)
       return
     }
     case 'setValidators':
-      return setValidators(overlay, command, height)
+      return setValidators(kernel, command)
     case 'issueTicket':
       return putTicket(overlay, hash, command)
     case 'revokeTicket': {
@@ -446,9 +448,8 @@ export function applyMembership(kernel: Kernel, command: MembershipCommand): voi
 }
 
 function setValidators(
-  overlay: Overlay,
+  { overlay, hash, height }: Kernel,
   command: Extract<MembershipCommand, { type: 'setValidators' }>,
-  height: number,
 ): void {
   const row = { height: BigInt(height + validatorDelay), validators: command.validators }
   overlay.set(store.validator, pendingKey, encodeRow(pendingRow, row))
@@ -457,7 +458,7 @@ function setValidators(
     const node = readNode(overlay, entity)
     if (node?.listed !== true) continue
     const changed = node.role !== role || (voteKey !== null && compareBytes(voteKey, node.voteKey) !== 0)
-    if (changed) changeNode(overlay, entity, { role, ...(voteKey && { voteKey }) }, height)
+    if (changed) changeNode(overlay, hash, entity, { role, ...(voteKey && { voteKey }) }, height)
   }
 }
 

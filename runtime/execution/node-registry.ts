@@ -6,15 +6,15 @@
 //   point 0x02 ‖ name ascii         entity: no name is listed twice
 //   point 0x03                      how many nodes there ever were, u32 BE
 //   ordered table 0, by number      entity
-import { concatBytes, u32Bytes, utf8 } from '../protocol/bytes.js'
-import { entityKind } from '../protocol/entity.js'
+import { concatBytes, equalBytes, u32Bytes, utf8 } from '../protocol/bytes.js'
+import { entityKind, keyIdOf } from '../protocol/entity.js'
 import type { Hash } from '../protocol/hash.js'
 import { nodeRoles, type NodeCardFields, type NodeRole } from '../protocol/membership.js'
 import { assert } from '../protocol/result.js'
 import type { Schema } from '../protocol/borsh.js'
 import type { Overlay } from '../state/overlay.js'
 import { orderMax, type StateReader } from '../state/store-interface.js'
-import { putEntity, readEntity } from './entities.js'
+import { putEntity, putKey, readEntity, readKey, revokeKey } from './entities.js'
 import { decodeRow, encodeRow, store } from './kernel-tables.js'
 
 /** Nodes that one network lists, removed ones included. */
@@ -102,32 +102,48 @@ export function putNode(
   overlay.set(store.node, countKey, u32Bytes(number + 1))
   overlay.orderedPut(store.node, listTable, everywhere, BigInt(number), entity)
   if (readEntity(overlay, entity) === undefined) {
-    putEntity(overlay, hash, { id: entity, kind: entityKind.node, label: card.name })
+    const { name: label, voteKey: publicKey } = card
+    putEntity(overlay, hash, { id: entity, kind: entityKind.node, label, publicKey })
   }
   write(overlay, entity, { ...card, number, listed: true, since: BigInt(height) })
 }
 
-/** New transport key, address, role or vote key of a listed node. */
+/**
+ * New transport key, address, role or vote key of a listed node. With a new vote key it signs its own
+ * transactions from now on, with the old one it signs nothing more.
+ */
 export function changeNode(
   overlay: Overlay,
+  hash: Hash,
   entity: Uint8Array,
   change: Partial<Omit<NodeCardFields, 'name'>>,
   height: number,
 ): void {
   const row = readNode(overlay, entity)
   assert(row?.listed === true, 'only a listed node is changed')
+  if (change.voteKey !== undefined && !equalBytes(change.voteKey, row.voteKey)) {
+    endKey(overlay, hash, row.voteKey)
+    if (readKey(overlay, keyIdOf(hash, change.voteKey)) === undefined)
+      putKey(overlay, hash, entity, change.voteKey)
+  }
   overlay.remove(store.node, tagged(transportTag, row.transportKey))
   write(overlay, entity, { ...row, ...change, since: BigInt(height) })
 }
 
 /** From the next block on nobody talks to it; name and keys are free again, its row tells that it was. */
-export function delistNode(overlay: Overlay, entity: Uint8Array, height: number): void {
+export function delistNode(overlay: Overlay, hash: Hash, entity: Uint8Array, height: number): void {
   const row = readNode(overlay, entity)
   assert(row?.listed === true, 'only a listed node is removed')
+  endKey(overlay, hash, row.voteKey)
   overlay.remove(store.node, tagged(transportTag, row.transportKey))
   overlay.remove(store.node, tagged(nameTag, utf8(row.name)))
   const gone: NodeRow = { ...row, listed: false, since: BigInt(height) }
   overlay.set(store.node, tagged(rowTag, entity), encodeRow(nodeRow, gone))
+}
+
+function endKey(overlay: Overlay, hash: Hash, publicKey: Uint8Array): void {
+  const keyId = keyIdOf(hash, publicKey)
+  if (readKey(overlay, keyId)?.revoked === false) revokeKey(overlay, keyId)
 }
 
 function write(overlay: Overlay, entity: Uint8Array, row: NodeRow): void {

@@ -19,7 +19,18 @@ export function addNodeCommand(program: Command): void {
     .action(runNode)
 }
 
-async function runNode(options: { dir: string; log: string; untilStdinEnds?: boolean }): Promise<void> {
+interface DaemonOptions {
+  dir: string
+  log: string
+  untilStdinEnds?: boolean
+}
+
+async function runNode(options: DaemonOptions): Promise<void> {
+  await startDaemon(options)
+}
+
+/** The node and its API, until a signal ends the process. */
+export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
   const { apiPort, name, role } = readNodeConfig(options.dir)
   const logger = createNodeLogger(name, options.log)
   const node = new WardNode(options.dir, logger)
@@ -41,4 +52,5 @@ async function runNode(options: { dir: string; log: string; untilStdinEnds?: boo
   process.on('SIGTERM', close)
   process.on('SIGINT', close)
   if (options.untilStdinEnds) process.stdin.resume().on('end', close)
+  return node
 }

@@ -1,0 +1,41 @@
+// The network's members as the API tells them.
+import type { Pinned } from './node-port.js'
+
+export interface NetworkNodeJson {
+  entity: string
+  name: string
+  role: 'validator' | 'observer' | 'gateway'
+  voteKey: string
+  transportKey: string
+  host: string
+  port: number
+  /** False: removed by governance; nobody talks to it. */
+  listed: boolean
+  connected: boolean
+  /** Best height that it claims; null while it is not connected. */
+  height: number | null
+}
+
+export interface NetworkJson extends Pinned {
+  chainId: string
+  chainName: string
+  epoch: number
+  blockHash: string
+  resultHash: string
+  /** Entity of this node. */
+  self: string
+  nodes: NetworkNodeJson[]
+  /** Who votes on the next block, in order. */
+  validators: { entity: string; voteKey: string }[]
+}
+
+/** Arguments of `ward/governance` `changeValidator`. */
+export type ReadinessJson = {
+  action: number
+  entity: string
+  successor: string
+  voteKey: string
+  height: string
+  resultHash: string
+  proof: string
+}

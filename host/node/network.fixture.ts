@@ -1,0 +1,132 @@
+// A hospital of several real nodes in this process: own folders, stores and executor threads, real transport
+// on loopback. For tests of what nodes do to each other; `single-node.fixture.ts` is enough for the rest.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { bytesToHex, entityIdOf, type Genesis } from '../../runtime/protocol/index.js'
+import type { NodeCard } from '../founding/cards.js'
+import { initNetwork } from '../founding/init-network.js'
+import { initNode } from '../founding/init-node.js'
+import type { Proposal, ReceiptView, Session } from '../api/node-port.js'
+import { sha256 } from '../keys/crypto.js'
+import { createNodeLogger } from './node-logger.js'
+import { nodeFiles, type NodeConfig } from './node-config.js'
+import {
+  cheapKdf,
+  freeUdpPort,
+  personCard,
+  personPassword,
+  storePassword,
+  systemContracts,
+} from './single-node.fixture.js'
+import { WardNode } from './ward-node.js'
+
+export interface TestNode {
+  name: string
+  folder: string
+  node: WardNode
+}
+
+export interface TestHospital {
+  folder: string
+  genesis: Uint8Array
+  validators: TestNode[]
+  /** Opens a node of a folder that is there, and unlocks it. */
+  open(name: string): Promise<TestNode>
+  signIn(node: TestNode, role: 'admin' | 'nurse'): Promise<Session>
+  /** Prepares and signs at this node; throws on a refusal before the receipt. */
+  sign(node: TestNode, session: Session, proposal: Proposal): Promise<ReceiptView>
+  close(): Promise<void>
+}
+
+export async function createHospital(
+  options: { validators: number } & Pick<Genesis, 'institution' | 'release'>,
+): Promise<TestHospital> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-hospital-'))
+  const cards: NodeCard[] = []
+  for (let index = 0; index < options.validators; index += 1) {
+    cards.push(await foundNode(folder, `v${index + 1}`, 'validator', await freeUdpPort()))
+  }
+  const roles = ['admin', 'nurse'] as const
+  const persons = await Promise.all(roles.map((role) => personCard(role)))
+  const { institution, release } = options
+  const { genesis } = initNetwork({
+    name: 'Test hospital',
+    time: Date.now() - 1_000,
+    cards: [...cards, ...persons],
+    contracts: systemContracts(),
+    ...(institution && { institution }),
+    ...(release && { release }),
+  })
+  for (const { name } of cards) writeFileSync(nodeFiles(path.join(folder, name)).genesis, genesis)
+  const opened = new Set<TestNode>()
+  const hospital: TestHospital = {
+    folder,
+    genesis,
+    validators: [],
+    open: async (name) => {
+      const home = path.join(folder, name)
+      const node = new WardNode(home, createNodeLogger(name, process.env.WARD_TEST_LOG ?? 'silent'))
+      const unlocked = await node.unlock(storePassword.slice())
+      if (!unlocked.ok) throw new Error(`${name}: ${unlocked.code} ${unlocked.detail ?? ''}`)
+      const entry = { name, folder: home, node }
+      opened.add(entry)
+      return entry
+    },
+    signIn: async ({ node }, role) => {
+      const entity = bytesToHex(entityIdOf(sha256, persons[roles.indexOf(role)].publicKey))
+      const session = await node.signIn(entity, personPassword.slice())
+      if (!session.ok) throw new Error(session.code)
+      return session.value
+    },
+    sign: async ({ node }, session, proposal) => {
+      const prepared = await node.prepare(session, proposal)
+      if (!prepared.ok) throw new Error(`${prepared.code} ${prepared.detail ?? ''}`)
+      const password = prepared.value.passwordNeeded ? personPassword.slice() : undefined
+      const receipt = await node.sign(session, prepared.value.id, password)
+      if (!receipt.ok) throw new Error(`${receipt.code} ${receipt.detail ?? ''}`)
+      return receipt.value
+    },
+    close: async () => {
+      await Promise.all([...opened].map(({ node }) => node.close()))
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+  hospital.validators = await Promise.all(cards.map(({ name }) => hospital.open(name)))
+  await until('the mesh', () =>
+    hospital.validators.every(({ node }) => node.status().peersConnected >= options.validators - 1),
+  )
+  return hospital
+}
+
+export const nodeConfig = (name: string, role: NodeConfig['role'], port: number): NodeConfig => ({
+  name,
+  role,
+  apiPort: 0,
+  host: '127.0.0.1',
+  port,
+  sources: [],
+  environment: 'TEST',
+})
+
+function foundNode(
+  folder: string,
+  name: string,
+  role: NodeConfig['role'],
+  port: number,
+): Promise<NodeCard> {
+  const config = nodeConfig(name, role, port)
+  return initNode({ folder: path.join(folder, name), config, password: storePassword, cost: cheapKdf })
+}
+
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  limitMs = 20_000,
+): Promise<void> {
+  const end = Date.now() + limitMs
+  while (!(await holds())) {
+    if (Date.now() > end) throw new Error(`waited ${limitMs} ms in vain: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}

@@ -1,0 +1,86 @@
+// What a node says of the network's members, and what it signs for its own place among them.
+import {
+  bytesToHex,
+  hexToBytes,
+  ok,
+  readinessBytes,
+  refused,
+  validatorAction,
+  type ValidatorActionName,
+} from '../../runtime/protocol/index.js'
+import type { Outcome, Pinned } from '../api/node-port.js'
+import type { NetworkJson, ReadinessJson } from '../api/network-json.js'
+import { signDetached, type SigningKey } from '../keys/crypto.js'
+import type { RunningNode } from './running-node.js'
+
+/** Nodes, the set that votes now, and who of it is reachable from here. */
+export async function networkOf(node: RunningNode, tip: Pinned): Promise<NetworkJson> {
+  const { book, driver, open } = node
+  const { tip: at, nextValidators } = await node.executor.call('tip', null)
+  const status = driver.status()
+  const connected = new Map(status.peers.map((peer) => [peer.peer, peer]))
+  const own = bytesToHex(book.own)
+  return {
+    ...tip,
+    chainId: bytesToHex(open.chainId),
+    chainName: open.chainName,
+    epoch: at.epoch,
+    blockHash: bytesToHex(at.blockHash),
+    resultHash: bytesToHex(at.resultHash),
+    self: own,
+    nodes: book.all.map((entry) => {
+      const link = connected.get(bytesToHex(entry.transportKey))
+      const entity = bytesToHex(entry.entity)
+      return {
+        entity,
+        name: entry.name,
+        role: entry.role,
+        voteKey: bytesToHex(entry.voteKey),
+        transportKey: bytesToHex(entry.transportKey),
+        host: entry.host,
+        port: entry.port,
+        listed: entry.listed,
+        connected: link !== undefined || entity === own,
+        height: entity === own ? tip.height : (link?.claimedHeight ?? null),
+      }
+    }),
+    validators: nextValidators.members.map(({ entity, voteKey }) => ({
+      entity: bytesToHex(entity),
+      voteKey: bytesToHex(voteKey),
+    })),
+  }
+}
+
+/**
+ * Signs that this node, or a new vote key of it, stands at the newest block. Codes: NOT_AT_TIP,
+ * REQUEST_MALFORMED.
+ */
+export async function readinessOf(
+  node: RunningNode,
+  action: Exclude<ValidatorActionName, 'remove'>,
+  replaced: string | undefined,
+): Promise<Outcome<ReadinessJson>> {
+  if (!(await node.caughtUp())) return refused('NOT_AT_TIP', `${node.driver.status().lag} blocks behind`)
+  const { tip } = await node.executor.call('tip', null)
+  const entity = action === 'replace' ? hexToBytes(replaced ?? '') : node.entity
+  if (entity?.length !== 32) return refused('REQUEST_MALFORMED', 'entity')
+  const key: SigningKey = action === 'rotate' ? node.nextVoteKey() : node.identity.vote
+  const statement = {
+    action: validatorAction[action],
+    entity,
+    successor: node.entity,
+    voteKey: key.publicKey,
+    height: BigInt(tip.height),
+    resultHash: tip.resultHash,
+  }
+  const proof = signDetached(key, readinessBytes(node.open.chainId, statement))
+  return ok({
+    action: statement.action,
+    entity: bytesToHex(entity),
+    successor: bytesToHex(node.entity),
+    voteKey: bytesToHex(key.publicKey),
+    height: String(tip.height),
+    resultHash: bytesToHex(tip.resultHash),
+    proof: bytesToHex(proof),
+  })
+}

@@ -1,0 +1,57 @@
+// What this node does for single peers beside consensus: it passes on the request of a ticket's holder to
+// have a node admitted, and hands the founding document to nodes that are listed.
+//
+//   request   1 | bundle                     admission, from a ticket's holder only
+//             2                              the genesis document
+//   answer    1 | status u16 BE | detail     status of error-codes.ts, 0: admitted and final
+//             2 | genesis bytes
+import { concatBytes, errorTable, statusOf, utf8, type ErrorCode } from '../../runtime/protocol/index.js'
+import type { ServicePort } from '../../consensus/net/ports.js'
+
+export const serviceTag = { admission: 1, genesis: 2 } as const
+
+export interface ServiceParts {
+  isApplicant: ServicePort['isApplicant']
+  /** Submits and waits until the transaction is final: the receipt's code, or why there is none. */
+  submit(bundle: Uint8Array): Promise<{ code: ErrorCode; detail: string }>
+  genesis(): Promise<Uint8Array | null>
+}
+
+/** An admission is a card and a signature; whatever is larger is none. */
+const admissionBytesMax = 4_096
+
+export function createNodeServices(parts: ServiceParts): ServicePort {
+  return {
+    isApplicant: (peer) => parts.isApplicant(peer),
+    request: async ({ isApplicant }, body) => {
+      const [tag] = body
+      if (tag === serviceTag.admission) return admission(parts, body.subarray(1))
+      // Who is not listed yet gets nothing of the chain.
+      if (isApplicant) return null
+      if (tag !== serviceTag.genesis) return null
+      const genesis = await parts.genesis()
+      return genesis && concatBytes(new Uint8Array([serviceTag.genesis]), genesis)
+    },
+  }
+}
+
+async function admission(parts: ServiceParts, bundle: Uint8Array): Promise<Uint8Array> {
+  const { code, detail } =
+    bundle.length > admissionBytesMax
+      ? { code: 'TRANSACTION_TOO_LARGE' as const, detail: '' }
+      : await parts.submit(bundle)
+  return encodeStatus(code, detail)
+}
+
+function encodeStatus(code: ErrorCode, detail: string): Uint8Array {
+  const status = statusOf(code)
+  return concatBytes(new Uint8Array([serviceTag.admission, status >> 8, status & 255]), utf8(detail))
+}
+
+/** The asking side's half of `encodeStatus`; undefined when these bytes are none. */
+export function decodeStatus(answer: Uint8Array): { code: ErrorCode; detail: string } | undefined {
+  if (answer.length < 3 || answer[0] !== serviceTag.admission) return undefined
+  const status = answer[1] * 256 + answer[2]
+  const code = (Object.keys(errorTable) as ErrorCode[]).find((name) => statusOf(name) === status)
+  return code && { code, detail: new TextDecoder().decode(answer.subarray(3, 259)) }
+}
