@@ -1,6 +1,5 @@
 // `metered-ratio`: metered against unmetered run time over the kernel set. `instrument`: the deployment
-// pipeline. Rounds are interleaved, so that a busy machine slows both sides; ratios are of the lower
-// quartiles.
+// pipeline. Runs are interleaved and the shortest of a few counts, so that a busy machine does not decide.
 
 import { instantiateSync } from '@assemblyscript/loader'
 import {
@@ -27,8 +26,9 @@ interface BenchLine {
   readonly input?: string
 }
 
-const ROUNDS = 41
-const WARM_ROUNDS = 12
+const PAIRS = 21
+const RUNS_PER_PAIR = 5
+const WARM_ROUNDS = 6
 const INSTRUMENT_ROUNDS = 200
 const INSTRUMENT_WARM_ROUNDS = 50
 
@@ -77,30 +77,50 @@ function initialized(exports: Record<string, Kernel>): Record<string, Kernel> {
 }
 
 /**
- * Fresh instances in each round, for the stub runtime never frees; compiled code is shared between them.
+ * A pair: the shortest of a few runs of each side, taken in turn, so that a neighbour who takes the
+ * processor away spoils a run and not the pair. Fresh instances, for the stub runtime never frees.
  */
-function ratioLine(name: string, size: number, unmetered: Side, metered: Side): BenchLine {
-  const rawMs: number[] = []
-  const meteredMs: number[] = []
-  for (let round = -WARM_ROUNDS; round < ROUNDS; round++) {
+function pairOf(
+  name: string,
+  size: number,
+  unmetered: Side,
+  metered: Side,
+): { raw: number; metered: number } {
+  const pair = { raw: Infinity, metered: Infinity }
+  for (let run = 0; run < RUNS_PER_PAIR; run++) {
     const rawKernel = unmetered.fresh()[name]
     const meteredKernel = metered.fresh()[name]
-    const first = timeMs(() => rawKernel(size))
-    const second = timeMs(() => meteredKernel(size))
-    // The first rounds let the optimising tier finish.
-    if (round < 0) continue
-    rawMs.push(first)
-    meteredMs.push(second)
+    pair.raw = Math.min(
+      pair.raw,
+      timeMs(() => rawKernel(size)),
+    )
+    pair.metered = Math.min(
+      pair.metered,
+      timeMs(() => meteredKernel(size)),
+    )
   }
+  return pair
+}
+
+function ratioLine(name: string, size: number, unmetered: Side, metered: Side): BenchLine {
+  // The first rounds let the optimising tier finish.
+  for (let round = 0; round < WARM_ROUNDS; round++) pairOf(name, size, unmetered, metered)
+  const pairs = Array.from({ length: PAIRS }, () => pairOf(name, size, unmetered, metered))
+  const ratios = pairs.map((pair) => pair.metered / pair.raw)
+  const ofPairs = (side: 'raw' | 'metered', share: number): number =>
+    quantile(
+      pairs.map((pair) => pair[side]),
+      share,
+    )
   return {
     name: `metered-ratio/${name}`,
-    value: round3(quantile(meteredMs, 0.25) / quantile(rawMs, 0.25)),
+    value: round3(quantile(ratios, 0.5)),
     unit: 'ratio',
-    p50: round3(quantile(meteredMs, 0.5)),
-    p99: round3(quantile(meteredMs, 0.99)),
-    baseline: `unmetered ${round3(quantile(rawMs, 0.5))} ms`,
-    ratio: round3(quantile(meteredMs, 0.5) / quantile(rawMs, 0.5)),
-    input: `${name}(${size}); value: of lower quartiles, ratio: of medians, ${ROUNDS} interleaved rounds, ms`,
+    p50: round3(ofPairs('metered', 0.5)),
+    p99: round3(ofPairs('metered', 0.99)),
+    baseline: `unmetered ${round3(ofPairs('raw', 0.5))} ms`,
+    ratio: round3(ofPairs('metered', 0) / ofPairs('raw', 0)),
+    input: `${name}(${size}); value: median of ${PAIRS} pairs, each the best of ${RUNS_PER_PAIR} runs in turn; ratio: best of all`,
   }
 }
 
@@ -109,22 +129,15 @@ async function meteredRatio(): Promise<BenchLine[]> {
   const unmetered = unmeteredSide(raw)
   const metered = meteredSide(raw)
   const lines = speedKernels.map(([name, size]) => ratioLine(name, size, unmetered, metered))
-  const value = quantile(
-    lines.map((line) => line.value),
-    0.5,
-  )
-  const ratio = quantile(
-    lines.map((line) => line.ratio!),
-    0.5,
-  )
+  const median = (of: (line: BenchLine) => number): number => quantile(lines.map(of), 0.5)
   return [
     ...lines,
     {
       name: 'metered-ratio',
-      value,
+      value: median((line) => line.value),
       unit: 'ratio',
       baseline: 'unmetered',
-      ratio,
+      ratio: median((line) => line.ratio ?? line.value),
       input: 'median of 5 kernels',
     },
   ]
