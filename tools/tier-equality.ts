@@ -1,13 +1,14 @@
-// `node dist/tools/tier-equality.js [--json]`: runs one corpus in three processes, V8's baseline tier only,
-// its optimising tier only, and both by default, and compares what a receipt depends on: result, fuel,
-// stack height and the hash of the whole memory, cold and warm, instances fresh and reused. Exit 0 when all
-// are equal.
-
+// `npm run tier-equality -- [folder of .wast scripts] [--core] [--json]`: one corpus in three processes, V8's
+// baseline tier only, its optimising tier only, and both by default. Compared are what a block depends on:
+// results, fuel, stack height, the hash of the whole memory, receipts and state roots, cold and warm, on
+// fresh and reused instances. The corpus: kernels, random modules, NaN probes, the hostile corpus, the
+// compiled rules on blocks of readings, and the specification's scripts when a folder is given. The last
+// line is `{"modes","cases","lines","differing","digest"}`; exit 0 when all are equal.
 import { createHash } from 'node:crypto'
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { buildCorpus, runCorpus } from './conformance/tier-corpus.js'
+import { buildCorpus } from './conformance/tier-corpus.js'
+import { compareModes } from './conformance/tier-compare.js'
 
 const modes: readonly (readonly [name: string, flags: readonly string[]])[] = [
   ['liftoff', ['--liftoff-only']],
@@ -15,39 +16,52 @@ const modes: readonly (readonly [name: string, flags: readonly string[]])[] = [
   ['default', []],
 ]
 
-/** Child: reads the corpus from standard input, prints one line for each case. */
-async function child(): Promise<void> {
-  const corpus = JSON.parse(readFileSync(0, 'utf8')) as Awaited<ReturnType<typeof buildCorpus>>
-  process.stdout.write(`${runCorpus(corpus).join('\n')}\n`)
+const child = fileURLToPath(new URL('./conformance/tier-child.fixture.js', import.meta.url))
+
+function runMode(flags: readonly string[], options: readonly string[], input: string): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    const started = spawn(process.execPath, [...flags, child, ...options], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    const chunks: Buffer[] = []
+    started.stdout.on('data', (chunk: Buffer) => chunks.push(chunk))
+    started.on('error', reject)
+    started.on('close', (code, signal) => {
+      const lines = Buffer.concat(chunks).toString('utf8').trim().split('\n')
+      if (code === 0) resolve(lines)
+      else
+        reject(
+          new Error(`${flags.join(' ') || 'default'} ended with ${code ?? signal} after: ${lines.at(-1)}`),
+        )
+    })
+    started.stdin.end(input)
+  })
 }
 
-async function main(isJson: boolean): Promise<number> {
-  const input = JSON.stringify(await buildCorpus())
-  const outputs = modes.map(([name, flags]) => {
-    const script = fileURLToPath(import.meta.url)
-    const result = spawnSync(process.execPath, [...flags, script, '--child'], {
-      input,
-      encoding: 'utf8',
-      maxBuffer: 2 ** 28,
-    })
-    if (result.status !== 0) throw new Error(`${name} ended with ${result.status}: ${result.stderr}`)
-    return result.stdout.trim().split('\n')
-  })
-  const [first = []] = outputs
-  const differing = first.filter((line, index) => outputs.some((lines) => lines[index] !== line))
-  for (const line of differing.slice(0, 10)) process.stderr.write(`differs: ${line}\n`)
-  const digest = createHash('sha256').update(first.join('\n')).digest('hex')
+async function main(args: readonly string[]): Promise<number> {
+  const isJson = args.includes('--json')
+  const isCore = args.includes('--core')
+  const folder = args.find((argument) => !argument.startsWith('--'))
+  const options = [...(isCore ? ['--core'] : []), ...(folder === undefined ? [] : ['--wast', folder])]
+  const input = JSON.stringify(await buildCorpus(isCore ? 10 : 40))
+  const outputs = await Promise.all(modes.map(([, flags]) => runMode(flags, options, input)))
+  const { names, lines, differing } = compareModes(
+    new Map(modes.map(([name], index) => [name, outputs[index]])),
+  )
+  for (const { name, results } of differing.slice(0, 10))
+    process.stderr.write(`differs: ${name}\n  ${results.join('\n  ')}\n`)
+  const digest = createHash('sha256').update(outputs[0].join('\n')).digest('hex')
   const summary = {
     modes: modes.map(([name]) => name),
-    cases: first.length,
+    cases: names,
+    lines,
     differing: differing.length,
     digest,
   }
-  console.log(
-    isJson ? JSON.stringify(summary) : `${first.length} cases in 3 tiers, ${differing.length} differ`,
-  )
-  return differing.length === 0 && first.length > 0 ? 0 : 1
+  if (!isJson)
+    console.log(`${names} cases, ${lines} runs in 3 tiers, cold and warm: ${differing.length} differ`)
+  console.log(JSON.stringify(summary))
+  return differing.length === 0 && names > 0 ? 0 : 1
 }
 
-if (process.argv.includes('--child')) await child()
-else process.exitCode = await main(process.argv.includes('--json'))
+process.exitCode = await main(process.argv.slice(2))

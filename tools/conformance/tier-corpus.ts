@@ -29,7 +29,6 @@ export interface TierCase {
 }
 
 const FUEL = 5_000_000
-const WARM_RUNS = 150
 
 const floatOperations = [
   ['f64.add (local.get 0) (local.get 1)', 'f64'],
@@ -73,7 +72,6 @@ const accumulation = `(module (memory (export "memory") 1)
       (f32.store (i32.and (i32.shl (local.get 3) (i32.const 2)) (i32.const 0xffc)) (f32.neg (local.get 2)))
       (br_if 0 (i32.lt_s (local.tee 3 (i32.add (local.get 3) (i32.const 1))) (i32.const 9000))))))`
 
-const RANDOM_MODULES = 40
 const kernelsPath = 'runtime/module/kernels/kernels.as'
 const kernels: readonly (readonly [name: string, size: number])[] = [
   ['hash', 20],
@@ -85,14 +83,14 @@ const kernels: readonly (readonly [name: string, size: number])[] = [
 ]
 
 /** Assembles, compiles and instruments the corpus. Run from the repository's root. */
-export async function buildCorpus(): Promise<TierCase[]> {
+export async function buildCorpus(randomModules: number): Promise<TierCase[]> {
   const assembler = await createAssembler()
   const texts: (readonly [name: string, text: string])[] = [
     ['nan probes', nanProbes()],
     ['recursion', recursion],
     ['accumulation', accumulation],
   ]
-  for (let seed = 0; seed < RANDOM_MODULES; seed++) {
+  for (let seed = 0; seed < randomModules; seed++) {
     texts.push([`random ${seed}`, randomModule({ seed, hasFloats: true })])
   }
   const cases = texts.flatMap(([name, text]) => {
@@ -101,7 +99,7 @@ export async function buildCorpus(): Promise<TierCase[]> {
     return variants(name, raw, 'run', 5)
   })
   const raw = await compileKernels()
-  return [...cases, ...kernels.flatMap(([name, size]) => variants(name, raw, name, size))]
+  return [...cases, ...kernels.flatMap(([name, size]) => variants(`kernel ${name}`, raw, name, size))]
 }
 
 function variants(name: string, raw: Uint8Array, entry: string, value: number): TierCase[] {
@@ -139,16 +137,16 @@ function meter(raw: Uint8Array): Uint8Array {
 }
 
 /** One line for each case and way of running it. */
-export function runCorpus(corpus: readonly TierCase[]): string[] {
+export function runCorpus(corpus: readonly TierCase[], warmRuns: number): string[] {
   return corpus.flatMap((one) => {
     const compiled = new WebAssembly.Module(Buffer.from(one.module, 'base64'))
     const cold = runOnce(compiled, one)
     let warm = ''
-    for (let run = 0; run < WARM_RUNS; run++) warm = runOnce(compiled, one)
+    for (let run = 0; run < warmRuns; run++) warm = runOnce(compiled, one)
     return [
-      `${one.name} cold ${cold}`,
-      `${one.name} warm ${warm}`,
-      `${one.name} reused ${runReused(compiled, one)}`,
+      `${one.name}\tcold\t${cold}`,
+      `${one.name}\twarm\t${warm}`,
+      `${one.name}\treused\t${runReused(compiled, one)}`,
     ]
   })
 }

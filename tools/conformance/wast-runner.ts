@@ -16,6 +16,7 @@ import {
   createWorld,
   instantiate,
   invoke,
+  observeMemories,
   readGlobal,
   register,
   type CallOutcome,
@@ -61,18 +62,24 @@ type LoadedModule = ModuleResult<{ readonly module: WasmModule; readonly facts: 
 /** A command ended other than by success. */
 class WastSkip extends Error {}
 
-export function runWast(bytes: Uint8Array, assembler: Assembler): WastReport {
+/** `observe` is told each outcome of the metered world with its fuel and stack, then the final memories. */
+export function runWast(
+  bytes: Uint8Array,
+  assembler: Assembler,
+  observe?: (line: string) => void,
+): WastReport {
   const run: Run = {
     bytes,
     assembler,
     raw: createWorld(false),
-    metered: createWorld(true),
+    metered: createWorld(true, observe),
     named: new Map(),
     current: undefined,
     skipReason: 'no module',
     report: { modules: 0, assertions: 0, passed: 0, failures: [], skipped: new Map() },
   }
   for (const form of topLevelForms(bytes)) runCommand(run, form)
+  observeMemories(run.metered)
   return run.report
 }
 

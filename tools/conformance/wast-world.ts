@@ -1,5 +1,6 @@
 // A world in which a script's modules live: one for the raw modules, one for the instrumented ones.
 
+import { createHash } from 'node:crypto'
 import {
   FUEL_EXPORT,
   fuelScheduleV1,
@@ -31,6 +32,7 @@ export interface World {
   readonly isMetered: boolean
   readonly instances: WorldInstance[]
   readonly registered: Map<string, Record<string, unknown>>
+  readonly observe: ((line: string) => void) | undefined
 }
 
 export type CallOutcome =
@@ -41,8 +43,8 @@ export type CallOutcome =
   | { readonly kind: 'fuel' }
   | { readonly kind: 'link'; readonly message: string }
 
-export function createWorld(isMetered: boolean): World {
-  const world: World = { isMetered, instances: [], registered: new Map() }
+export function createWorld(isMetered: boolean, observe?: (line: string) => void): World {
+  const world: World = { isMetered, instances: [], registered: new Map(), observe }
   world.registered.set('spectest', createSpectest())
   return world
 }
@@ -143,6 +145,45 @@ function shimOf(instance: WorldInstance, name: string): (...values: unknown[]) =
 }
 
 function settleCall(
+  world: World,
+  refilled: readonly WorldInstance[],
+  run: () => readonly unknown[],
+): CallOutcome {
+  if (world.observe === undefined) return settle(world, refilled, run)
+  if (world.isMetered) for (const instance of refilled) refill(instance)
+  const before = metersOf(refilled)
+  const outcome = settle(world, refilled, run)
+  const after = metersOf(refilled)
+  const used = before.map(([fuel], index) => fuel - after[index][0])
+  const values = outcome.kind === 'values' ? outcome.values.map(plainText).join(',') : ''
+  world.observe(
+    `${outcome.kind} ${values} fuel ${used.join(',')} stack ${after.map(([, left]) => left).join(',')}`,
+  )
+  return outcome
+}
+
+function metersOf(instances: readonly WorldInstance[]): [fuel: bigint, stack: number][] {
+  return instances.map(({ exports }) => [
+    meter(exports, FUEL_EXPORT) as bigint,
+    meter(exports, STACK_EXPORT) as number,
+  ])
+}
+
+/** Numbers as they are; of a reference only what it is. */
+const plainText = (value: unknown): string =>
+  typeof value === 'number' || typeof value === 'bigint' ? String(value) : typeof value
+
+/** Tells the observer a hash of each memory that an instance shows. */
+export function observeMemories(world: World): void {
+  for (const { exports } of world.instances) {
+    for (const value of Object.values(exports)) {
+      if (!(value instanceof WebAssembly.Memory)) continue
+      world.observe?.(createHash('sha256').update(new Uint8Array(value.buffer)).digest('hex'))
+    }
+  }
+}
+
+function settle(
   world: World,
   refilled: readonly WorldInstance[],
   run: () => readonly unknown[],

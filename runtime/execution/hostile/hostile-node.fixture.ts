@@ -9,12 +9,13 @@ import {
   type Receipt,
   type Schema,
 } from '../../protocol/index.js'
-import { createModuleCache, type ModuleCache, type TraceEvent } from '../index.js'
+import { createModuleCache, type TraceEvent } from '../index.js'
 import { go, type Probe } from '../probe.fixture.js'
 import { contractOf, genesisContract, methodsOf, systemContracts } from '../test-contracts.fixture.js'
 import { borsh, hex, sha256, signerOf, World, type Signer } from '../world.fixture.js'
 import type { HostileCall, HostileCase, HostileContract, RefusedModule } from './hostile-case.fixture.js'
 import { victims } from './running-attacks.fixture.js'
+import { watchInstances, type InstanceUse } from './watch-instances.fixture.js'
 
 /** How one call ended: what every node must agree on, in every tier, cold and warm. */
 export interface Ending {
@@ -27,8 +28,6 @@ export interface Ending {
   /** Roots of the block: receipts and state. */
   roots: string
 }
-
-export type InstanceUse = 'fresh' | 'reused'
 
 export const honestAlias = 'honest/adder'
 
@@ -63,7 +62,7 @@ export class HostileNode {
       signers: [this.caller, this.vendor],
       contracts: [...systemContracts, ...deployed],
     })
-    this.world.cache = this.watch(createModuleCache(), use)
+    this.world.cache = watchInstances(createModuleCache(), use, (frame) => this.frames.push(frame))
   }
 
   /** Calls the first contract of the case in a block of its own. */
@@ -117,27 +116,6 @@ export class HostileNode {
       returned: hex(receipt.returned ?? new Uint8Array(0)),
       frames: this.frames,
       roots: `${hex(block.result.receiptsRoot)} ${hex(block.result.stateRoot)}`,
-    }
-  }
-
-  /** Sees each instance when it comes back; with `fresh` none is used twice. */
-  private watch(cache: ModuleCache, use: InstanceUse): ModuleCache {
-    return {
-      ...cache,
-      module: (...key) => {
-        const module = cache.module(...key)
-        return {
-          ...module,
-          give: (instance) => {
-            const memory = hex(sha256(new Uint8Array(instance.memory.buffer)))
-            const globals = instance.globals.map(({ cell }) => String(cell.value)).join(',')
-            this.frames.push(
-              `stack ${instance.stack.value} memory ${memory.slice(0, 16)} globals ${globals}`,
-            )
-            if (use === 'reused') module.give(instance)
-          },
-        }
-      },
     }
   }
 }
