@@ -49,7 +49,9 @@ export class CborWriter {
 
   bytes(bytes: Uint8Array): void {
     this.#head(byteString, bytes.length)
-    this.#bytes.set(bytes, this.#reserve(bytes.length))
+    // Room first: it may exchange the buffer.
+    const at = this.#reserve(bytes.length)
+    this.#bytes.set(bytes, at)
   }
 
   /** Printable ASCII: one byte a character. */

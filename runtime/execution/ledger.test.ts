@@ -14,6 +14,7 @@ import {
   type Receipt,
 } from '../protocol/index.js'
 import { decodeRecordRow, encodeRecordView, readPatient, recordRow, type RecordRow } from './index.js'
+import { CborWriter } from './cbor-writer.js'
 import { encodeReceiptFast } from './receipt-encoder.js'
 import { encodeRecordRow } from './record-rows.js'
 import { encodeTriggerInput } from './triggers.js'
@@ -266,6 +267,13 @@ const receipts: fc.Arbitrary<Receipt> = fc.record(
   },
   { requiredKeys: ['transactionId', 'status', 'fuelUsed', 'records', 'events'] },
 )
+
+t.test('a byte string that makes the buffer grow is written into the new one', async (t) => {
+  const writer = new CborWriter(16)
+  writer.bytes(new Uint8Array(10).fill(1))
+  writer.bytes(new Uint8Array(300).fill(2))
+  t.equal(hex(writer.finish()), `4a${'01'.repeat(10)}59012c${'02'.repeat(300)}`)
+})
 
 t.test('receipts encode as the protocol says', async (t) => {
   fc.assert(
