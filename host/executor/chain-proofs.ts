@@ -146,7 +146,7 @@ function handoverRows(store: ChainStore): [height: number, row: Uint8Array][] {
   const note = store.note(handoversNote)
   const decoded = note && decodeCbor(note)
   if (!decoded?.ok || !Array.isArray(decoded.value)) return []
-  return (decoded.value).map((pair) => pair as [number, Uint8Array])
+  return decoded.value.map((pair) => pair as [number, Uint8Array])
 }
 
 /** The note as it is after this block; undefined when the same set goes on. */

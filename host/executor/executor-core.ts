@@ -51,6 +51,7 @@ import { keyChanges } from './key-changes.js'
 import { handoversAfter, prove } from './chain-proofs.js'
 import { changesNetwork, networkView } from './network-view.js'
 import { readTip } from './chain-tip.js'
+import { keepOutline, openTree } from './tree-outline.js'
 import { validatorSet } from './validator-set.js'
 import { quarantined } from './version-queries.js'
 import type {
@@ -151,7 +152,14 @@ export class ExecutorCore {
   async close(): Promise<void> {
     // An `open` that failed may have opened nothing.
     const store = this.store as ChainStore | undefined
-    await store?.close()
+    const tree = this.tree as StateTree | undefined
+    try {
+      if (store && tree) keepOutline(store, tree, this.tip.height)
+    } catch {
+      // A full disk, for instance: the next start reads the pages instead. Nothing else rests on it.
+    } finally {
+      await store?.close()
+    }
   }
 
   private open(request: OpenRequest): OpenReply {
@@ -165,7 +173,7 @@ export class ExecutorCore {
     const { genesis, tip, nextValidators, leafSalt } = readTip(this.store, genesisBytes)
     this.tip = tip
     this.nextValidators = nextValidators
-    this.tree = StateTree.open(this.store, sha256, leafSalt)
+    this.tree = openTree(this.store, leafSalt, { height: tip.height, stateRoot: tip.result.stateRoot })
     this.checkRoot()
     this.store.checkReadsWith(this.tree)
     this.state = new ChainState(this.store, this.tree)

@@ -169,8 +169,14 @@ export class ChainStore implements ChainStoreReads {
 
   /** Writes one note in a durable transaction of its own; undefined removes it. */
   putNote(name: string, value: Uint8Array | undefined): void {
+    this.putNotes([{ name, value }])
+  }
+
+  /** Writes several notes in one durable transaction, all or none. */
+  putNotes(notes: readonly { name: string; value: Uint8Array | undefined }[]): void {
     this.#environment.write(() => {
-      this.#applier.putPoint(table.note, Buffer.from(name, 'utf8'), value)
+      for (const { name, value } of notes)
+        this.#applier.putPoint(table.note, Buffer.from(name, 'utf8'), value)
     })
   }
 

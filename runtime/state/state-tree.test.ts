@@ -227,3 +227,43 @@ t.test('applyToTree needs no object', async (t) => {
   const second = applyToTree(pages, [{ store: 'a/b', key: keyOf(1), value: undefined }], sha256, testSalt)
   t.same(second.root, new Uint8Array(32))
 })
+
+t.test('a tree opens from its outline as it opens from its pages', async (t) => {
+  fc.assert(
+    fc.property(fc.array(fc.array(anyWrite, { maxLength: 40 }), { maxLength: 4 }), (batches) => {
+      const bed = createBed()
+      for (const batch of batches) applyBatch(bed, toWriteSet(batch))
+      const outline = bed.tree.outline()
+      const reopened = StateTree.fromOutline(bed.pages, sha256, testSalt, outline)
+      if (reopened === undefined) throw new Error('no outline')
+      t.same(reopened.root, bed.tree.root)
+      t.same(proofFailures({ ...bed, tree: reopened }, ['ward/policy', 'none'], [0, 1, 2, 119]), [])
+      const more = toWriteSet([{ store: '$record', key: keyOf(500), value: new Uint8Array([1]) }])
+      t.same(reopened.update(more).root, bed.tree.update(more).root)
+    }),
+    { numRuns: 25, seed: 20_261_122 },
+  )
+  const bed = createBed()
+  const writes = Array.from({ length: 900 }, (_, index) => ({
+    store: index % 3 === 0 ? 'a/b' : '$record',
+    key: keyOf(index),
+    value: new Uint8Array([index]),
+  }))
+  applyBatch(bed, toWriteSet(writes))
+  const outline = bed.tree.outline()
+  const open = (bytes: Uint8Array): StateTree | undefined =>
+    StateTree.fromOutline(bed.pages, sha256, testSalt, bytes)
+  t.equal(open(outline)?.leafCount('$record'), 600)
+  // Nothing else passes for it: cut, lengthened or changed bytes are no outline, or give another root.
+  t.equal(open(outline.subarray(0, outline.length - 1)), undefined)
+  t.equal(open(new Uint8Array([...outline, 0])), undefined)
+  t.equal(open(new Uint8Array(0)), undefined)
+  for (let at = 0; at < outline.length; at += 37) {
+    const changed = outline.slice()
+    changed[at] ^= 1
+    const tree = open(changed)
+    const isSame = tree !== undefined && equalBytes(tree.root, bed.tree.root)
+    // A leaf count is no part of a hash; the page's own says the true one when it is loaded.
+    if (isSame) t.not(tree.leafCount('$record') + tree.leafCount('a/b'), 900)
+  }
+})
