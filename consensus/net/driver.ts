@@ -6,6 +6,7 @@
 import type { CoreConfig } from '../pbft/index.js'
 import { coreDefaults } from '../pbft/index.js'
 import { CoreRunner } from './core-runner.js'
+import { encodeHostFrame } from './frames.js'
 import { upstreamCheckMs } from './limits.js'
 import { NetworkSide } from './network-side.js'
 import type { DriverPorts, DriverStatus, Urgency } from './ports.js'
@@ -51,6 +52,8 @@ export interface Driver {
    * Urgent ones (emergency lane) of up to 16 KiB travel with the votes. Default: normal.
    */
   gossip(bundles: readonly Uint8Array[], urgency?: Urgency): void
+  /** Hands a message to the peer's host, at most 4 KiB. False: not connected, or no room. */
+  sendToHost(peer: PeerId, message: Uint8Array): boolean
   /** Governance changed the members or observers that may connect, and whom to dial. */
   setPeers(peers: {
     readonly allowed: readonly PeerId[]
@@ -107,6 +110,7 @@ function driverOf(options: DriverOptions, parts: Parts): Driver {
     transactionsWaiting: () => network.poolChanged(),
     transactionOverdue: () => runner.push({ type: 'transactionOverdue', now: runner.clock.now() }),
     gossip: (bundles, urgency = 'normal') => network.submitted(bundles, urgency),
+    sendToHost: (peer, message) => transport.send(peer, encodeHostFrame(message), 0),
     setPeers: ({ allowed, dial, book }) => {
       network.setDial(dial)
       transport.dial(dial, book)

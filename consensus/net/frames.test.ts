@@ -4,11 +4,12 @@ import {
   decodeFrame,
   encodeConsensusFrame,
   encodeServiceFrame,
+  encodeHostFrame,
   encodeSubscribeFrame,
   encodeTipFrame,
   encodeTransactionsFrame,
 } from './frames.js'
-import { bundlesPerFrameMax } from './limits.js'
+import { bundlesPerFrameMax, hostMessageBytesMax } from './limits.js'
 
 const malformed = { ok: false, code: 'FRAME_MALFORMED' }
 
@@ -27,6 +28,7 @@ t.test('every frame comes back as it went', async (t) => {
       t.same(decodeFrame(encodeSubscribeFrame(subscription)), { ok: true, frame })
     }
   }
+  t.same(decodeFrame(encodeHostFrame(body)), { ok: true, frame: { kind: 'host', body } })
   const blockHash = new Uint8Array(32).fill(3)
   for (const kind of ['request', 'answer'] as const) {
     const frame = { kind, id: 2 ** 32 - 1, body: Uint8Array.of(1, 2) }
@@ -53,11 +55,16 @@ t.test('both sides of every edge', async (t) => {
   t.same(decodeFrame(unsafe), malformed, 'heights are safe integers')
   t.same(decodeFrame(new Uint8Array(0)), malformed)
   t.same(decodeFrame(Uint8Array.of(7)), { ok: false, code: 'FRAME_UNKNOWN' })
+  t.ok(decodeFrame(encodeHostFrame(new Uint8Array(hostMessageBytesMax))).ok)
+  t.throws(() => encodeHostFrame(new Uint8Array(hostMessageBytesMax + 1)), RangeError)
+  t.throws(() => encodeHostFrame(new Uint8Array(0)), RangeError)
+  t.same(decodeFrame(new Uint8Array(2 + hostMessageBytesMax).fill(9)), malformed)
+  t.same(decodeFrame(Uint8Array.of(9)), malformed, 'nothing said')
 })
 
 t.test('any bytes give a frame or a code', async (t) => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(5), (bytes, kind) => {
+    fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(10), (bytes, kind) => {
       if (bytes.length > 0) bytes[0] = kind
       const decoded = decodeFrame(bytes)
       return decoded.ok ? 'kind' in decoded.frame : decoded.code.startsWith('FRAME_')

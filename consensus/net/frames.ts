@@ -2,7 +2,7 @@
 // subscription, a tip.
 // Total decoders; layouts in README.md, "Frames". Consensus messages are coded by consensus/pbft.
 
-import { bundlesPerFrameMax } from './limits.js'
+import { bundlesPerFrameMax, hostMessageBytesMax } from './limits.js'
 
 export interface Subscription {
   /** Push every final block. */
@@ -18,6 +18,8 @@ export type Frame =
   | { kind: 'tip'; height: number; blockHash: Uint8Array }
   | { kind: 'request'; id: number; body: Uint8Array }
   | { kind: 'answer'; id: number; body: Uint8Array }
+  /** For the peer's host: the driver does not look inside. */
+  | { kind: 'host'; body: Uint8Array }
 
 export type FrameResult =
   { ok: true; frame: Frame } | { ok: false; code: 'FRAME_MALFORMED' | 'FRAME_UNKNOWN' }
@@ -69,6 +71,16 @@ export function encodeServiceFrame(kind: 'request' | 'answer', id: number, body:
   return bytes
 }
 
+/** u8 9 ‖ at most `hostMessageBytesMax` bytes. Throws RangeError beyond them. */
+export function encodeHostFrame(message: Uint8Array): Uint8Array {
+  if (message.length === 0 || message.length > hostMessageBytesMax)
+    throw new RangeError(`a message to a host has 1 to ${hostMessageBytesMax} bytes`)
+  const bytes = new Uint8Array(1 + message.length)
+  bytes[0] = 9
+  bytes.set(message, 1)
+  return bytes
+}
+
 /** Any bytes give a frame or a code. Bodies are views into `bytes`. */
 export function decodeFrame(bytes: Uint8Array): FrameResult {
   switch (bytes[0]) {
@@ -95,6 +107,9 @@ export function decodeFrame(bytes: Uint8Array): FrameResult {
       const kind = bytes[0] === 5 ? 'request' : 'answer'
       return { ok: true, frame: { kind, id: viewOf(bytes).getUint32(1, true), body: bytes.slice(5) } }
     }
+    case 9:
+      if (bytes.length === 1 || bytes.length > 1 + hostMessageBytesMax) return malformed
+      return { ok: true, frame: { kind: 'host', body: bytes.slice(1) } }
     case undefined:
       return malformed
     default:

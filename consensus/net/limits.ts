@@ -86,6 +86,13 @@ export const dialJitterMs = 100
 /** How long a close waits for other nodes before it just leaves. */
 export const closePatienceMs = 300
 
+/** One message between the hosts of two nodes: a key share and its labels are below 200 bytes. */
+export const hostMessageBytesMax = 4096
+/** A visit is one question and one answer; whoever needs longer is sent away, milliseconds. */
+export const visitTimeoutMs = 6000
+/** Visitors at a time: a site that powers up has as many sealed nodes as validators, each asks once. */
+export const visitorsMax = 64
+
 /** Bundles in one transactions frame, and the bytes after which a new frame is begun. */
 export const bundlesPerFrameMax = 1024
 export const transactionsFrameBytes = 256 * 1024

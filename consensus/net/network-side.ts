@@ -197,6 +197,9 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       case 'subscribe':
         this.#onSubscribe(entry, frame.subscription)
         break
+      case 'host':
+        this.#ports.events?.onHostMessage?.(entry.peer, entry.hello.nodeId, frame.body)
+        break
       case 'tip':
         this.#claimed(entry, frame.height)
         break

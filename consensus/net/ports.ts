@@ -155,6 +155,8 @@ export interface DriverEvents {
   onEvidence?(evidence: Evidence): void
   /** Divergence or another reason to stop: no vote leaves any more, reads may go on. */
   onHalt?(code: HaltReason, detail: Detail): void
+  /** A peer's host said something to this one; `nodeId` is what its signed hello and the book agree on. */
+  onHostMessage?(peer: PeerId, nodeId: Uint8Array, message: Uint8Array): void
   onPeers?(peers: readonly PeerStatus[]): void
 }
 

@@ -31,6 +31,12 @@ export interface TransportOptions {
   allowed: readonly PeerId[]
   /** Further admission, asked at each handshake (an observer's ticket). It need not be stable. */
   accept?: (peer: PeerId) => boolean
+  /** Keys that are no node's: a sealed node that asks for its key shares. They never get a `PeerLink`. */
+  visitors?: {
+    admits(peer: PeerId): boolean
+    /** Owns the connection from now on; it must listen for its errors and close it. */
+    connected(connection: SecretStream): void
+  }
   hello: LinkOptions['hello'] extends () => Hello ? () => OwnHello : never
   sign(bytes: Uint8Array): Uint8Array
   verify(publicKey: Uint8Array, bytes: Uint8Array, signature: Uint8Array): boolean
@@ -145,11 +151,16 @@ class SwarmTransport implements Transport {
   }
 
   #admits(peer: PeerId): boolean {
+    return this.#isPeer(peer) || this.#options.visitors?.admits(peer) === true
+  }
+
+  #isPeer(peer: PeerId): boolean {
     return this.#allowed.has(peer) || this.#dialled.has(peer) || this.#options.accept?.(peer) === true
   }
 
   #connected(connection: SecretStream): void {
     const peer = peerIdOf(connection.remotePublicKey)
+    if (!this.#isPeer(peer) && this.#options.visitors) return this.#options.visitors.connected(connection)
     const options: LinkOptions = {
       transportKey: this.#options.keyPair.publicKey,
       ownRole: this.#options.hello().role,
@@ -271,7 +282,7 @@ class SwarmTransport implements Transport {
 }
 
 /** The native code below insists on Buffers; the bytes are shared, so a locked secret key is not copied. */
-function bufferKeys(keyPair: KeyPair): KeyPair {
+export function bufferKeys(keyPair: KeyPair): KeyPair {
   const { publicKey, secretKey } = keyPair
   return {
     publicKey: Buffer.from(publicKey.buffer, publicKey.byteOffset, publicKey.length),

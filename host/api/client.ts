@@ -23,6 +23,7 @@ import type {
   RecordJson,
   Session,
   VersionsView,
+  ShareDealView,
 } from './node-port.js'
 import type { NetworkJson, ReadinessJson } from './network-json.js'
 
@@ -37,6 +38,8 @@ export interface ApiClient {
   /** Password bytes are sent as they are; the caller clears them. */
   unlock(password: Uint8Array): Promise<Outcome<unknown>>
   seal(): Promise<Outcome<unknown>>
+  /** As `NodePort.dealShares`. */
+  dealShares(password: Uint8Array): Promise<Outcome<ShareDealView>>
   people(): Promise<Outcome<PersonView[]>>
   /** Keeps the token for all later calls. */
   signIn(person: string | Uint8Array, password: Uint8Array): Promise<Outcome<Session>>
@@ -84,6 +87,7 @@ export function createApiClient(url: string): ApiClient {
     status: () => get('/v1/status'),
     unlock: (password) => post('/v1/unlock', password),
     seal: () => post('/v1/seal'),
+    dealShares: (password) => post('/v1/key-shares', password),
     people: async () =>
       mapOutcome(await get<{ people: PersonView[] }>('/v1/people'), (body) => body.people),
     signIn: async (person, password) => {

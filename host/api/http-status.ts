@@ -30,6 +30,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   REPLAY_UNAVAILABLE: 410,
   REPLAY_BUSY: 503,
   PROOF_UNAVAILABLE: 409,
+  PEERS_TOO_FEW: 503,
 }
 
 /**

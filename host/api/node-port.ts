@@ -439,6 +439,15 @@ export type ApiEvent =
   /** The session has ended (idle, sign-out, seal). The last event of a session's subscription. */
   | { type: 'signedOut' }
 
+/** What came of dealing key shares. */
+export interface ShareDealView {
+  generation: number
+  /** Shares that open the store together. */
+  threshold: number
+  /** Names of the validators that were given one; the newest ones may still be on their way to its disk. */
+  peers: string[]
+}
+
 /**
  * Everything the API asks of the node. Calls on a sealed node but `status` and `unlock` give
  * NODE_SEALED. Permission is the node's business: reads answer READ_NOT_GRANTED by `ward/policy` mayRead.
@@ -451,6 +460,8 @@ export interface NodePort {
    */
   unlock(password: Uint8Array): Promise<Outcome<null>>
   seal(): Promise<void>
+  /** Gives the validators shares that bring this node back. KEYSLOT_REJECTED, PEERS_TOO_FEW. */
+  dealShares(password: Uint8Array): Promise<Outcome<ShareDealView>>
 
   /** Who can sign in here. */
   people(): Outcome<PersonView[]>

@@ -100,6 +100,9 @@ function addNodeRoutes(app: FastifyInstance, { node, onSealed, ownMetrics }: Rou
   app.post('/v1/unlock', { ...passwordRoute, config: { whenSealed: true } }, async (request, reply) =>
     answer(reply, await withPassword(request, (password) => node.unlock(password))),
   )
+  app.post('/v1/key-shares', passwordRoute, async (request, reply) =>
+    answer(reply, await withPassword(request, (password) => node.dealShares(password))),
+  )
   app.post('/v1/seal', async (request, reply) => {
     const session = sessionOf(request, node)
     if (!session.ok) return answer(reply, session)

@@ -31,6 +31,7 @@ import type {
   ReplayView,
   RecordJson,
   Session,
+  ShareDealView,
 } from './node-port.js'
 import { methodSchemas } from './small-node-methods.fixture.js'
 import { subjectViews } from './subjects.js'
@@ -170,6 +171,11 @@ class SmallNodeOfOne implements SmallNode {
     if (Buffer.from(password).toString() !== storePassword) return refused('KEYSLOT_REJECTED')
     this.options.isSealed = false
     return ok(null)
+  }
+
+  async dealShares(password: Uint8Array): Promise<Outcome<ShareDealView>> {
+    if (Buffer.from(password).toString() !== storePassword) return refused('KEYSLOT_REJECTED')
+    return refused('PEERS_TOO_FEW')
   }
 
   async seal(): Promise<void> {

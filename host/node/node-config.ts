@@ -37,6 +37,8 @@ export const nodeFiles = (folder: string) => ({
   votes: path.join(folder, 'votes'),
   executing: path.join(folder, 'executing'),
   evidence: path.join(folder, 'evidence'),
+  peerUnlock: path.join(folder, 'peer-unlock.key'),
+  shares: path.join(folder, 'shares.sealed'),
 })
 
 export function writeNodeConfig(folder: string, config: NodeConfig): void {

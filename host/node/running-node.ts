@@ -38,6 +38,7 @@ import { NodeError } from './node-error.js'
 import type { NodeLogger } from './node-logger.js'
 import { createNodeServices } from './node-services.js'
 import { streamOfNode } from './node-sequences.js'
+import type { ShareService } from './share-service.js'
 
 /** Twice the view timeout and the longest queue of an ordinary load. */
 const overdueMs = 10_000
@@ -90,6 +91,8 @@ export class RunningNode {
   private tentativeTimer: NodeJS.Timeout | undefined
   private listsTimer: NodeJS.Timeout | undefined
   private allowed = ''
+  /** Who answers what is no consensus: key shares. Set before `join`. */
+  shares: ShareService | undefined
 
   get driver(): Driver {
     if (!this.driverOrNone) throw new Error('the driver is not started')
@@ -242,6 +245,13 @@ export class RunningNode {
         bootstrap: [...book.values()],
         ...{ book, dial, allowed },
         refuse: (peer, hello) => this.book.refusal(peer, hello),
+        visitors: {
+          admits: (visitor) => this.shares?.admits(visitor) === true,
+          connected: (connection) => {
+            if (this.shares) this.shares.connected(connection)
+            else connection.destroy()
+          },
+        },
       },
     }
   }
@@ -283,6 +293,7 @@ export class RunningNode {
       payloadMatches: () => true,
       logger: options.logger,
       events: {
+        onHostMessage: (peer, nodeId, message) => this.shares?.heard(peer, nodeId, message),
         onAlarm: (code, detail) => options.logger.warn({ code, ...detail }, 'alarm'),
         onEvidence: (evidence) => this.keepEvidence(evidence),
         onHalt: (code, detail) => options.onFault(code, JSON.stringify(detail)),

@@ -1,6 +1,6 @@
 // The daemon's node: sealed until its store password opens it, then running, and sealed again on demand.
 // Implements what the local API needs; everything that works on state is in the parts it owns.
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { appVersion, bytesToHex, hexToBytes, keyIdOf, ok, refused } from '../../runtime/protocol/index.js'
 import type {
   ApiEvent,
@@ -14,6 +14,7 @@ import type {
   ProofOf,
   Proposal,
   ReadVia,
+  ShareDealView,
   ReceiptView,
   RecordQuery,
   Session,
@@ -24,6 +25,7 @@ import { openKeyslot, StoreError, type DataKey } from '../store/index.js'
 import { GatewayError } from '../gateways/hl7/codes.js'
 import { startHl7Bridge, type Hl7Bridge } from '../gateways/hl7-bridge.js'
 import { sha256 } from '../keys/crypto.js'
+import { ComeBack } from './come-back.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
@@ -40,6 +42,9 @@ import { nodeStatus, sealedStatus } from './node-status.js'
 import { RunningNode } from './running-node.js'
 import type { TentativeRecord } from './tentative-records.js'
 import { Sessions, type PersonSession } from './sessions.js'
+import { dealShares } from './share-deal.js'
+import { attachShares } from './share-service.js'
+import { UnattendedKeys, type UnattendedPlaces } from './unattended.js'
 
 /** Everything that exists only while the node is unsealed. */
 interface Unsealed {
@@ -50,6 +55,13 @@ interface Unsealed {
   bridge: Hl7Bridge | undefined
   /** Zeroed when the node is sealed; stores derive sub-keys from it as they need them. */
   dataKey: DataKey
+}
+
+export interface WardNodeOptions {
+  /** Where a supervisor keeps what opens the store by itself; none when run by hand. */
+  places?: UnattendedPlaces
+  /** File of the second secret that the password's slot needs. */
+  secondSecret?: string
 }
 
 /** How often idle sessions are ended and subscribers hear the status. */
@@ -70,12 +82,20 @@ export class WardNode implements NodePort {
   /** Blocks are announced one after the other, in order. */
   private announcing: Promise<void> = Promise.resolve()
   private readonly upkeep: NodeJS.Timeout
+  private readonly unattended: UnattendedKeys
+  private readonly comingBack: ComeBack
 
   constructor(
     private readonly folder: string,
     private readonly logger: NodeLogger,
     private readonly now: () => number = Date.now,
+    private readonly options: WardNodeOptions = {},
   ) {
+    this.unattended = new UnattendedKeys(folder, options.places ?? {}, logger)
+    this.comingBack = new ComeBack(this.unattended, {
+      isOpen: () => this.unsealed !== undefined,
+      start: (key) => this.startUnattended(key),
+    })
     this.config = readNodeConfig(folder)
     const onEnd = (token: string): void => {
       this.unsealed?.signing.forget(token)
@@ -85,6 +105,7 @@ export class WardNode implements NodePort {
     this.upkeep = setInterval(() => {
       this.sessions.sweep()
       if (this.unsealed) this.feed.status(this.status())
+      void this.unsealed?.node.shares?.reportOwed()
     }, upkeepMs)
     this.upkeep.unref()
   }
@@ -103,14 +124,51 @@ export class WardNode implements NodePort {
     if (this.unsealed) return ok(null)
     if (this.unlocking) return refused('KEYSLOT_REJECTED', 'an unlock is under way')
     this.unlocking = { phase: 'checking the password', percent: 10 }
-    const unlocked = this.changing.then(() => this.openAndStart(password))
+    const unlocked = this.changing.then(() => this.openAndStart(() => this.openByPassword(password)))
     this.changing = unlocked
     return unlocked
   }
 
-  private async openAndStart(password: Uint8Array): Promise<Outcome<null>> {
+  private async openByPassword(password: Uint8Array): Promise<DataKey> {
+    const second = this.secondSecret()
+    const dataKey = await openKeyslot(nodeFiles(this.folder).keyslots, password, { secondSecret: second })
+    await this.unattended.rememberBoot(password, second).catch((error: unknown) => {
+      this.logger.warn({ error: String(error) }, 'this boot cannot restart the node by itself')
+    })
+    return dataKey
+  }
+
+  /** Opens itself where a machine's secret or the peers' shares allow it: see `come-back.ts`. */
+  comeBack(): Promise<void> {
+    return this.comingBack.run()
+  }
+
+  private startUnattended(dataKey: DataKey): Promise<unknown> {
+    if (this.unsealed || this.unlocking) return Promise.resolve(dataKey.close())
+    this.unlocking = { phase: 'coming back by itself', percent: 10 }
+    const unlocked = this.changing.then(() => this.openAndStart(() => Promise.resolve(dataKey)))
+    this.changing = unlocked
+    return unlocked
+  }
+
+  /**
+   * Splits a machine secret of this node among the validators: from now on it comes back by itself while
+   * f + 1 of them run. KEYSLOT_REJECTED, PEERS_TOO_FEW.
+   */
+  async dealShares(password: Uint8Array): Promise<Outcome<ShareDealView>> {
+    const shares = this.unsealed?.node.shares
+    if (!shares) return refused('NODE_SEALED')
+    return dealShares(nodeFiles(this.folder), shares, password, this.secondSecret())
+  }
+
+  private secondSecret(): Uint8Array | undefined {
+    const { secondSecret } = this.options
+    return secondSecret === undefined ? undefined : readFileSync(secondSecret)
+  }
+
+  private async openAndStart(openKey: () => Promise<DataKey>): Promise<Outcome<null>> {
     try {
-      const dataKey = await openKeyslot(nodeFiles(this.folder).keyslots, password)
+      const dataKey = await openKey()
       try {
         await this.start(dataKey)
       } catch (error) {
@@ -157,6 +215,7 @@ export class WardNode implements NodePort {
     const reads = new NodeReads(node)
     const sequences = new NodeSequences(node.executor)
     const signing = new NodeSigning(node, reads, sequences, this.now)
+    await attachShares(node, sequences, nodeFiles(this.folder).shares, dataKey, this.logger, this.now)
     const parts: Unsealed = { node, reads, signing, sequences, bridge: undefined, dataKey }
     try {
       await this.join(parts)
@@ -225,7 +284,14 @@ export class WardNode implements NodePort {
     this.logger.error({ code, detail }, 'this node has stopped taking part; reads may go on')
   }
 
+  /** On purpose: this process does not come back by itself, nor does its next one in this boot. */
   async seal(): Promise<void> {
+    this.comingBack.stop()
+    this.unattended.forgetBoot()
+    return this.sealNow()
+  }
+
+  private async sealNow(): Promise<void> {
     // At once, unless an unlock is under way: then as soon as that has ended.
     const before = this.changing
     const sealed = this.unlocking
@@ -247,7 +313,8 @@ export class WardNode implements NodePort {
 
   async close(): Promise<void> {
     clearInterval(this.upkeep)
-    await this.seal()
+    this.comingBack.stop()
+    await this.sealNow()
   }
 
   // -------------------------------------------------------------------------------------------- sessions
@@ -468,6 +535,7 @@ async function closeParts({ bridge, node, dataKey }: Unsealed): Promise<void> {
   try {
     await bridge?.close()
   } finally {
+    node.shares?.close()
     await node.close().finally(() => dataKey.close())
   }
 }

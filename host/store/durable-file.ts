@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -67,6 +68,17 @@ export function overwriteDescriptor(file: number): number {
   }
   fsyncSync(file)
   return byteCount
+}
+
+/** Overwrites a small file where it lies, then removes it. */
+export function overwriteAndUnlink(path: string): void {
+  const file = openSync(path, 'r+')
+  try {
+    overwriteDescriptor(file)
+  } finally {
+    closeSync(file)
+  }
+  unlinkSync(path)
 }
 
 /** The whole file, or undefined when there is none. */

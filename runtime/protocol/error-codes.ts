@@ -280,6 +280,10 @@ export const errorTable = {
   NOT_FOUND: entry(205, 'There is nothing with this name here.'),
   ORIGIN_REFUSED: entry(206, 'The request came from another page or host. Nothing was changed.'),
   INTERNAL: entry(207, 'This node made a mistake. Nothing was half written. The log names the place.'),
+  PEERS_TOO_FEW: entry(
+    260,
+    'Too few validators are connected to keep the key shares of this computer. Nothing was changed. Try again when more of them run.',
+  ),
   UNLOCK_FAILED: entry(
     208,
     'The password is right, but this node could not start. It is sealed again and nothing was lost. Mend what the detail names, then unlock again.',

@@ -19,6 +19,7 @@ import {
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { randomBytes } from '../../host/keys/crypto.js'
 import { CommandError, exitStatus } from './command-error.js'
+import { connect, must } from './connect.js'
 import { readNewPassword, readPassword } from './password.js'
 
 interface KeyslotChoice {
@@ -53,6 +54,10 @@ export function addKeyslotCommands(program: Command): void {
       'where to write the 32 secret bytes, for systemd-creds or a TPM to seal',
     )
     .action(platform)
+  sub(
+    'peers',
+    'split a machine secret among the validators: the node, running now, comes back while f + 1 run',
+  ).action(peers)
   present(sub('remove', 'remove a slot by its number; asks for any present password'))
     .argument('<slot>', 'number as `ward keyslot list` shows it')
     .action(remove)
@@ -137,6 +142,17 @@ async function platform(options: KeyslotChoice & { out: string }): Promise<void>
     `the store opens with the secret in ${options.out}. Seal it to this machine and destroy the file:\n` +
       `  systemd-creds encrypt --name=ward-unlock ${options.out} /etc/credstore.encrypted/ward-unlock && shred -u ${options.out}\n` +
       'then `ward service install --credential`. An earlier platform secret opens nothing any more.\n',
+  )
+}
+
+async function peers(options: KeyslotChoice): Promise<void> {
+  const client = connect({ dir: options.dir })
+  const present = await readPassword('A present password of this store')
+  const dealt = await forgetting([present], async () => must(await client.dealShares(present)))
+  const { generation, threshold } = dealt
+  process.stdout.write(
+    `deal ${generation}: ${threshold} of ${dealt.peers.join(', ')} open this store together. Every share that is ` +
+      'given is recorded on the chain; an administrator can refuse it (ward/appliance setRelease).\n',
   )
 }
 

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { startApi } from '../../host/api/server.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
 import { readNodeConfig } from '../../host/node/node-config.js'
+import { placesOf } from '../../host/node/unattended.js'
 import { WardNode } from '../../host/node/ward-node.js'
 import { distFolder } from './system-contracts.js'
 
@@ -12,6 +13,7 @@ export function addNodeCommand(program: Command): void {
     .description('run a node in the foreground; it stays sealed until it is unlocked through its page')
     .requiredOption('--dir <folder>', "the node's folder")
     .option('--log <level>', 'debug, info, warn or error', 'info')
+    .option('--second-secret <file>', "second secret, for a password's slot that needs one")
     .option(
       '--until-stdin-ends',
       'also stop when standard input ends: a node never outlives who started it',
@@ -22,6 +24,7 @@ export function addNodeCommand(program: Command): void {
 interface DaemonOptions {
   dir: string
   log: string
+  secondSecret?: string
   untilStdinEnds?: boolean
 }
 
@@ -33,13 +36,15 @@ async function runNode(options: DaemonOptions): Promise<void> {
 export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
   const { apiPort, name, role } = readNodeConfig(options.dir)
   const logger = createNodeLogger(name, options.log)
-  const node = new WardNode(options.dir, logger)
+  const { secondSecret } = options
+  const node = new WardNode(options.dir, logger, Date.now, { places: placesOf(process.env), secondSecret })
   const api = await startApi(
     { port: apiPort, host: '127.0.0.1', staticFolder: `${distFolder}shell` },
     node,
     logger,
   )
   logger.info({ url: api.url, role, sealed: true }, 'node is up: open the page to unlock it')
+  void node.comeBack()
   let closing = false
   const close = (): void => {
     if (closing) return

@@ -1,0 +1,184 @@
+// The power of the whole site fails: f + 1 passwords bring every node back. Four validators, each a process.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createSocket } from 'node:dgram'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import t from 'tap'
+import { createApiClient, type ApiClient } from '../../host/api/client.js'
+import { initNetwork } from '../../host/founding/init-network.js'
+import { initNode } from '../../host/founding/init-node.js'
+import type { NodeCard, PersonCard } from '../../host/founding/cards.js'
+import { createPersonKeystore } from '../../host/keys/person-keystore.js'
+import { nodeFiles } from '../../host/node/node-config.js'
+import { systemContracts } from '../../host/node/single-node.fixture.js'
+import { patienceMs, storePassword, ward } from './appliance.fixture.js'
+
+t.setTimeout(patienceMs)
+const names = ['v1', 'v2', 'v3', 'v4']
+const password = (): Uint8Array => new TextEncoder().encode(storePassword)
+
+class Site {
+  readonly folder = mkdtempSync(path.join(tmpdir(), 'wardchain-site-'))
+  private readonly processes = new Map<string, ChildProcess>()
+  private readonly apis = new Map<string, ApiClient>()
+
+  async found(): Promise<void> {
+    const udp = await Promise.all(names.map(freeUdpPort))
+    const tcp = await Promise.all(names.map(freeTcpPort))
+    const cards: NodeCard[] = []
+    for (const [index, name] of names.entries()) {
+      const apiPort = tcp[index]
+      const config = { name, role: 'validator' as const, apiPort, host: '127.0.0.1', sources: [] }
+      cards.push(
+        await initNode({
+          folder: this.home(name),
+          config: { ...config, port: udp[index], environment: 'TEST' },
+          password: password(),
+          cost: { passes: 1, memoryKiB: 64 },
+        }),
+      )
+      this.apis.set(name, createApiClient(`http://localhost:${apiPort}`))
+    }
+    const { publicKey, keystore } = await createPersonKeystore(password(), { opsLimit: 1, memoryMiB: 8 })
+    const admin: PersonCard = { type: 'person', label: 'Admin', roles: ['admin'], publicKey, keystore }
+    const time = Date.now() - 1_000
+    const plan = { name: 'Site', time, cards: [...cards, admin], contracts: systemContracts() }
+    const { genesis } = initNetwork(plan)
+    for (const name of names) writeFileSync(nodeFiles(this.home(name)).genesis, genesis)
+  }
+
+  home = (name: string): string => path.join(this.folder, name)
+  runtime = (name: string): string => path.join(this.folder, `run-${name}`)
+  log = (name: string): string => readFileSync(path.join(this.folder, `${name}.log`), 'utf8')
+
+  /** As systemd would: with a runtime folder that lies in memory. */
+  start(name: string): void {
+    const log = openSync(path.join(this.folder, `${name}.log`), 'a')
+    const args = ['dist/tools/ward.js', 'node', '--dir', this.home(name), '--until-stdin-ends']
+    const env = { ...process.env, RUNTIME_DIRECTORY: this.runtime(name) }
+    this.processes.set(name, spawn(process.execPath, args, { stdio: ['pipe', log, log], env }))
+    closeSync(log)
+  }
+
+  async kill(name: string): Promise<void> {
+    const child = this.processes.get(name)
+    if (!child || child.exitCode !== null) return
+    const gone = new Promise((resolve) => child.once('exit', resolve))
+    child.kill('SIGKILL')
+    await gone
+  }
+
+  /** What lies in memory is gone with the power. */
+  async powerLoss(): Promise<void> {
+    await Promise.all(names.map((name) => this.kill(name)))
+    for (const name of names) rmSync(this.runtime(name), { recursive: true, force: true })
+  }
+
+  api(name: string): ApiClient {
+    const client = this.apis.get(name)
+    if (!client) throw new Error(name)
+    return client
+  }
+
+  async status(name: string) {
+    const status = await this.api(name)
+      .status()
+      .catch(() => undefined)
+    return status?.ok ? status.value : undefined
+  }
+
+  async unlock(name: string): Promise<void> {
+    await this.until(`${name} answers`, async () => (await this.status(name)) !== undefined)
+    const unlocked = await this.api(name).unlock(password())
+    if (!unlocked.ok) throw new Error(`${name}: ${unlocked.code} ${unlocked.detail ?? ''}`)
+  }
+
+  async until(what: string, holds: () => Promise<boolean>): Promise<void> {
+    for (const deadline = Date.now() + 60_000; !(await holds());) {
+      if (Date.now() > deadline) throw new Error(`in vain: ${what}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+
+  /** All of them open, connected to one another, at one state. */
+  whole(): Promise<void> {
+    return this.until('all nodes run', async () => {
+      const statuses = await Promise.all(names.map((name) => this.status(name)))
+      const roots = new Set(statuses.map((status) => status?.stateRoot))
+      return (
+        statuses.every((status) => status?.sealed === false && status.peersConnected === 3) &&
+        roots.size === 1
+      )
+    })
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(names.map((name) => this.kill(name)))
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
+
+const freeUdpPort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const socket = createSocket('udp4')
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address()
+      socket.close(() => resolve(port))
+    })
+  })
+
+const freeTcpPort = (): Promise<number> =>
+  new Promise((resolve) => {
+    const server = createServer()
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+
+t.test('after a power loss of the whole site two of four passwords bring all four back', async (t) => {
+  const site = new Site()
+  t.teardown(() => site.close())
+  await site.found()
+  for (const name of names) site.start(name)
+  await Promise.all(names.map((name) => site.unlock(name)))
+  await site.whole()
+
+  const dealt = await ward(['keyslot', 'peers', '--dir', site.home('v1')], [storePassword])
+  t.match(dealt, { status: 0, stdout: /deal 1: 2 of v2, v3, v4 open this store together/ }, dealt.stderr)
+  t.match(await site.api('v2').dealShares(new Uint8Array([1])), { ok: false, code: 'KEYSLOT_REJECTED' })
+  for (const name of names.slice(1)) {
+    t.match(await site.api(name).dealShares(password()), { ok: true, value: { threshold: 2 } }, name)
+  }
+  const before = (await site.status('v1'))?.height ?? 0
+
+  await t.test('a killed daemon comes back by what lies in memory', async (t) => {
+    await site.kill('v1')
+    site.start('v1')
+    await site.whole()
+    t.match(site.log('v1'), /"kind":"boot"/)
+  })
+
+  await t.test('the power fails', async (t) => {
+    await site.powerLoss()
+    for (const name of names) site.start(name)
+    await site.unlock('v1')
+    t.equal((await site.status('v3'))?.sealed, true, 'one password is not enough')
+    await site.unlock('v2')
+    await site.whole()
+    for (const name of ['v3', 'v4']) t.match(site.log(name), /"kind":"peers"/, `${name} asked its peers`)
+    const onChain = (name: string): number => site.log(name).split('a release is on the chain').length - 1
+    await site.until('every release is on the chain', async () => {
+      const given = names.reduce(
+        (sum, name) => sum + site.log(name).split('gave a key share').length - 1,
+        0,
+      )
+      return given >= 4 && names.reduce((sum, name) => sum + onChain(name), 0) === given
+    })
+    await site.whole()
+    t.ok(((await site.status('v4'))?.height ?? 0) > before, 'and blocks were made of them')
+    t.ok(existsSync(nodeFiles(site.home('v3')).shares))
+  })
+})
