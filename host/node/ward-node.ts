@@ -19,7 +19,6 @@ import type {
   RecordQuery,
   Session,
 } from '../api/node-port.js'
-import { recordKindNameOf } from '../api/views.js'
 import type { CommitReply } from '../executor/messages.js'
 import { openKeyslot, StoreError, type DataKey } from '../store/index.js'
 import { GatewayError } from '../gateways/hl7/codes.js'
@@ -39,6 +38,7 @@ import { NodeSequences } from './node-sequences.js'
 import { readVersions } from './node-versions.js'
 import { NodeSigning, receiptView } from './node-signing.js'
 import { nodeStatus, sealedStatus } from './node-status.js'
+import { pageViewOf } from './page-view.js'
 import { RunningNode } from './running-node.js'
 import type { TentativeRecord } from './tentative-records.js'
 import { Sessions, type PersonSession } from './sessions.js'
@@ -479,24 +479,8 @@ export class WardNode implements NodePort {
   async page(alias: string): Promise<Outcome<Pinned & { page: PageView }>> {
     if (!this.unsealed) return refused('NODE_SEALED')
     const contract = await this.unsealed.node.executor.call('contract', { target: alias })
-    if (!contract?.page) return refused('NOT_FOUND', alias)
-    const { manifest } = contract
-    const selectors = (list: typeof manifest.reads): PageView['reads'] =>
-      list.flatMap(({ kind, codes }) => {
-        const name = recordKindNameOf(kind)
-        return name === undefined ? [] : [{ kind: name, codes }]
-      })
-    const page: PageView = {
-      alias,
-      version: manifest.version,
-      address: bytesToHex(contract.address),
-      title: manifest.title,
-      html: contract.page,
-      hash: bytesToHex(contract.codeHash),
-      reads: selectors(manifest.reads),
-      emits: selectors(manifest.emits),
-      calls: manifest.calls,
-    }
+    const page = pageViewOf(alias, contract)
+    if (!page) return refused('NOT_FOUND', alias)
     return ok({ ...(await this.unsealed.reads.pin()), page })
   }
 
