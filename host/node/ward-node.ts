@@ -20,13 +20,11 @@ import type {
   Session,
 } from '../api/node-port.js'
 import type { CommitReply } from '../executor/messages.js'
-import { openKeyslot, StoreError, type DataKey } from '../store/index.js'
-import { GatewayError } from '../gateways/hl7/codes.js'
+import { openKeyslot, type DataKey } from '../store/index.js'
 import { startHl7Bridge, type Hl7Bridge } from '../gateways/hl7-bridge.js'
 import { sha256 } from '../keys/crypto.js'
 import { ComeBack } from './come-back.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
-import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
 import type { NodeLogger } from './node-logger.js'
 import { networkOf, readinessOf } from './node-membership.js'
@@ -44,6 +42,7 @@ import type { TentativeRecord } from './tentative-records.js'
 import { Sessions, type PersonSession } from './sessions.js'
 import { dealShares } from './share-deal.js'
 import { attachShares } from './share-service.js'
+import { unlockFailure } from './unlock-failure.js'
 import { UnattendedKeys, type UnattendedPlaces } from './unattended.js'
 
 /** Everything that exists only while the node is unsealed. */
@@ -178,22 +177,10 @@ export class WardNode implements NodePort {
       this.logger.info({ height: this.tip?.height }, 'unsealed')
       return ok(null)
     } catch (error) {
-      return this.unlockFailure(error)
+      return unlockFailure(error, this.logger)
     } finally {
       this.unlocking = null
     }
-  }
-
-  private unlockFailure(error: unknown): Outcome<null> {
-    const isExpected =
-      error instanceof StoreError || error instanceof NodeError || error instanceof GatewayError
-    const code = isExpected ? error.code : 'INTERNAL'
-    if (code === 'KEYSLOT_REJECTED') return refused('KEYSLOT_REJECTED')
-    this.logger.error(
-      { code, error: error instanceof Error ? error.message : String(error) },
-      'unlock failed',
-    )
-    return refused('UNLOCK_FAILED', `${code}: ${error instanceof Error ? error.message : String(error)}`)
   }
 
   /** Whatever fails, everything that was opened is closed again: an unlock after it finds a sealed node. */
