@@ -37,11 +37,7 @@ export function initNetwork(plan: NetworkPlan): { genesis: Uint8Array; chainId: 
   const nodes = plan.cards.filter((card): card is NodeCard => card.type === 'node')
   const persons = plan.cards.filter((card): card is PersonCard => card.type === 'person')
   checkPlan(nodes, persons)
-  const entities = [
-    ...persons.map(personEntity),
-    ...nodes.flatMap(sourceEntities),
-    ...nodes.map(nodeEntity),
-  ]
+  const entities = [...persons.map(personEntity), ...nodes.flatMap(sourceEntities)]
   const genesis: Genesis = {
     version: 1,
     name: plan.name,
@@ -50,7 +46,7 @@ export function initNetwork(plan: NetworkPlan): { genesis: Uint8Array; chainId: 
     nodes: nodes.map(genesisNode),
     entities,
     contracts: plan.contracts,
-    calls: [policyCall(plan.contracts, entities)],
+    calls: [policyCall(plan.contracts, [...entities, ...nodes.map(nodeRole)])],
     ...(plan.institution && { institution: plan.institution }),
     ...(plan.release && { release: plan.release }),
   }
@@ -100,18 +96,6 @@ function personEntity(card: PersonCard): GenesisEntity {
   }
 }
 
-/** A node signs what it reports of itself and its peers (`ward/appliance`) with the key of its votes. */
-function nodeEntity(card: NodeCard): GenesisEntity {
-  return {
-    entity: entityIdOf(sha256, card.voteKey),
-    kind: entityKind.node,
-    publicKey: card.voteKey,
-    label: card.name,
-    roles: ['node'],
-    keystore: new Uint8Array(0),
-  }
-}
-
 function sourceEntities(card: NodeCard): GenesisEntity[] {
   return card.sources.map((source) => ({
     entity: entityIdOf(sha256, source.publicKey),
@@ -123,8 +107,13 @@ function sourceEntities(card: NodeCard): GenesisEntity[] {
   }))
 }
 
+type Holder = Pick<GenesisEntity, 'entity' | 'roles'>
+
+/** A node signs what it reports of itself and its peers (`ward/appliance`) with the key of its votes. */
+const nodeRole = (card: NodeCard): Holder => ({ entity: entityIdOf(sha256, card.voteKey), roles: ['node'] })
+
 /** The founding roles, in the layout that the policy contract's own manifest declares for `genesis`. */
-function policyCall(contracts: readonly GenesisContract[], entities: readonly GenesisEntity[]) {
+function policyCall(contracts: readonly GenesisContract[], entities: readonly Holder[]) {
   for (const contract of contracts) {
     const manifest = decodeManifest(contract.manifest)
     if (!manifest.ok || manifest.value.alias !== 'ward/policy') continue

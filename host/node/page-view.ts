@@ -2,7 +2,7 @@
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import type { PageView } from '../api/node-port.js'
 import { recordKindNameOf } from '../api/views.js'
-import type { ContractReply } from '../executor/messages.js'
+import type { ContractReply, ExecutorCalls } from '../executor/messages.js'
 
 /** Undefined for a contract that is no page. */
 export function pageViewOf(alias: string, contract: ContractReply | null): PageView | undefined {
@@ -24,4 +24,11 @@ export function pageViewOf(alias: string, contract: ContractReply | null): PageV
     emits: selectors(manifest.emits),
     calls: manifest.calls,
   }
+}
+
+/** The pages among all contracts, for the launcher. */
+export function pageListOf(contracts: ExecutorCalls['contracts'][1]) {
+  return contracts
+    .filter((contract) => contract.type === 'page')
+    .map(({ alias, title, version, address }) => ({ alias, title, version, address: bytesToHex(address) }))
 }

@@ -38,7 +38,7 @@ import { NodeError } from './node-error.js'
 import type { NodeLogger } from './node-logger.js'
 import { createNodeServices } from './node-services.js'
 import { streamOfNode } from './node-sequences.js'
-import type { ShareService } from './share-service.js'
+import { visitorsOf, type ShareService } from './share-service.js'
 
 /** Twice the view timeout and the longest queue of an ordinary load. */
 const overdueMs = 10_000
@@ -245,13 +245,7 @@ export class RunningNode {
         bootstrap: [...book.values()],
         ...{ book, dial, allowed },
         refuse: (peer, hello) => this.book.refusal(peer, hello),
-        visitors: {
-          admits: (visitor) => this.shares?.admits(visitor) === true,
-          connected: (connection) => {
-            if (this.shares) this.shares.connected(connection)
-            else connection.destroy()
-          },
-        },
+        visitors: visitorsOf(() => this.shares),
       },
     }
   }

@@ -55,6 +55,16 @@ export async function attachShares(
   }
 }
 
+/** What the transport asks about keys that are no node's. */
+export const visitorsOf = (shares: () => ShareService | undefined) => ({
+  admits: (visitor: string): boolean => shares()?.admits(visitor) === true,
+  connected: (connection: SecretStream): void => {
+    const service = shares()
+    if (service) service.connected(connection)
+    else connection.destroy()
+  },
+})
+
 export class ShareService {
   private readonly reception = new Reception()
   /** Peers that have said that they hold the newest generation. */

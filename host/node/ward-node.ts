@@ -21,7 +21,7 @@ import type {
 } from '../api/node-port.js'
 import type { CommitReply } from '../executor/messages.js'
 import { openKeyslot, type DataKey } from '../store/index.js'
-import { startHl7Bridge, type Hl7Bridge } from '../gateways/hl7-bridge.js'
+import { startHl7Bridge } from '../gateways/hl7-bridge.js'
 import { sha256 } from '../keys/crypto.js'
 import { ComeBack } from './come-back.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
@@ -36,25 +36,15 @@ import { NodeSequences } from './node-sequences.js'
 import { readVersions } from './node-versions.js'
 import { NodeSigning, receiptView } from './node-signing.js'
 import { nodeStatus, sealedStatus } from './node-status.js'
-import { pageViewOf } from './page-view.js'
+import { pageListOf, pageViewOf } from './page-view.js'
 import { RunningNode } from './running-node.js'
 import type { TentativeRecord } from './tentative-records.js'
 import { Sessions, type PersonSession } from './sessions.js'
 import { dealShares } from './share-deal.js'
 import { attachShares } from './share-service.js'
 import { unlockFailure } from './unlock-failure.js'
+import { closeParts, type Unsealed } from './unsealed.js'
 import { UnattendedKeys, type UnattendedPlaces } from './unattended.js'
-
-/** Everything that exists only while the node is unsealed. */
-interface Unsealed {
-  node: RunningNode
-  reads: NodeReads
-  signing: NodeSigning
-  sequences: NodeSequences
-  bridge: Hl7Bridge | undefined
-  /** Zeroed when the node is sealed; stores derive sub-keys from it as they need them. */
-  dataKey: DataKey
-}
 
 export interface WardNodeOptions {
   /** Where a supervisor keeps what opens the store by itself; none when run by hand. */
@@ -473,15 +463,7 @@ export class WardNode implements NodePort {
 
   async pages() {
     if (!this.unsealed) return refused('NODE_SEALED')
-    const contracts = await this.unsealed.node.executor.call('contracts', null)
-    const pages = contracts
-      .filter((contract) => contract.type === 'page')
-      .map(({ alias, title, version, address }) => ({
-        alias,
-        title,
-        version,
-        address: bytesToHex(address),
-      }))
+    const pages = pageListOf(await this.unsealed.node.executor.call('contracts', null))
     return ok({ ...(await this.unsealed.reads.pin()), pages })
   }
 
@@ -498,16 +480,6 @@ export class WardNode implements NodePort {
   health(): { healthy: boolean; detail: string } {
     if (this.fault) return { healthy: false, detail: this.fault.code }
     return { healthy: true, detail: this.unsealed ? 'running' : 'sealed' }
-  }
-}
-
-/** Messages on their way are answered, then the node goes, then the key. */
-async function closeParts({ bridge, node, dataKey }: Unsealed): Promise<void> {
-  try {
-    await bridge?.close()
-  } finally {
-    node.shares?.close()
-    await node.close().finally(() => dataKey.close())
   }
 }
 
