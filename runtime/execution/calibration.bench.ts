@@ -1,0 +1,121 @@
+// `calibration`: what each class of instruction and each host function costs, beside its price. The baseline
+// of the instructions is proven unmetered: the assembler's bytes, without any name of the meters. They are
+// measured in V8's slower tier, for a contract may run in code that the optimiser has not seen yet.
+import { execFileSync } from 'node:child_process'
+import {
+  FUEL_EXPORT,
+  fuelScheduleV1,
+  prepareModule,
+  STACK_BYTES_MAX,
+  STACK_EXPORT,
+} from '../module/index.js'
+import { assemble, testPolicy } from '../module/wat.fixture.js'
+import { hostCalls, rounded, type BenchLine } from './calibration-host.fixture.js'
+
+const ITERATIONS = 20_000
+const UNROLLED = 16
+const ROUNDS = 25
+
+/** One step of each class on i32 locals `$a`, `$b` and an f64 `$x`; what surrounds the operation is plain. */
+const steps: Readonly<Record<string, string>> = {
+  plain: '(local.set $a (i32.xor (i32.add (local.get $a) (i32.const 7)) (local.get $b)))',
+  memoryAccess: '(local.set $a (i32.load (i32.and (local.get $a) (i32.const 0xfff0))))',
+  memoryStore: '(i32.store (i32.and (local.get $b) (i32.const 0xfff0)) (local.get $a))',
+  division:
+    '(local.set $a (i32.add (i32.div_u (local.get $b) (i32.or (local.get $a) (i32.const 1))) (i32.const 9)))',
+  floatDivision: '(local.set $x (f64.add (f64.div (local.get $x) (f64.const 1.0001)) (f64.const 1)))',
+  squareRoot: '(local.set $x (f64.add (f64.sqrt (local.get $x)) (f64.const 2)))',
+  branch: '(block (br_if 0 (i32.and (local.get $b) (i32.const 1))) (local.set $a (local.get $b)))',
+  branchTable: `(block (block (block (br_table 0 1 2 (i32.and (local.get $a) (i32.const 3))))))
+    (local.set $a (i32.add (local.get $a) (i32.const 1)))`,
+  call: '(local.set $a (call $leaf (local.get $a)))',
+  callIndirect: '(local.set $a (call_indirect (type $step) (local.get $a) (i32.const 0)))',
+  bulk64: '(memory.copy (i32.const 4096) (i32.const 128) (i32.const 64))',
+  bulk4096: '(memory.copy (i32.const 8192) (i32.const 128) (i32.const 4096))',
+}
+
+const moduleOf = (step: string): Uint8Array =>
+  assemble(`(module (memory (export "memory") 1) (type $step (func (param i32) (result i32)))
+    (table 1 funcref) (elem (i32.const 0) $leaf)
+    (func $leaf (type $step) (i32.add (local.get 0) (i32.const 3)))
+    (func (export "run") (param $n i32) (result i32) (local $a i32) (local $b i32) (local $x f64)
+      (local.set $b (i32.const 1234567)) (local.set $x (f64.const 99))
+      (loop $more ${step.repeat(UNROLLED)}
+        (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+      (i32.add (local.get $a) (i32.trunc_sat_f64_s (local.get $x)))))`)
+
+type Run = (count: number) => number
+
+function unmetered(raw: Uint8Array): Run {
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(raw))
+  if (FUEL_EXPORT in exports || STACK_EXPORT in exports) throw new Error('the baseline is metered')
+  return exports['run'] as Run
+}
+
+/** Fuel of one step, loop and surroundings included. */
+function fuelOf(raw: Uint8Array): number {
+  const prepared = prepareModule(raw, testPolicy, fuelScheduleV1)
+  if (!prepared.ok) throw new Error(prepared.detail)
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(prepared.value.instrumented))
+  const fuel = exports[FUEL_EXPORT] as WebAssembly.Global<bigint>
+  const used = (count: number): number => {
+    fuel.value = 2n ** 50n
+    ;(exports[STACK_EXPORT] as WebAssembly.Global<number>).value = STACK_BYTES_MAX
+    ;(exports['run'] as Run)(count)
+    return Number(2n ** 50n - fuel.value)
+  }
+  return (used(1_001) - used(1)) / 1_000 / UNROLLED
+}
+
+/** Nanoseconds of one step: the shortest of many rounds. */
+function nanoseconds(run: Run): number {
+  let best = Infinity
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = performance.now()
+    run(ITERATIONS)
+    best = Math.min(best, performance.now() - start)
+  }
+  return (best * 1e6) / ITERATIONS / UNROLLED
+}
+
+interface Step {
+  name: string
+  nanoseconds: number
+}
+
+/** Every class, in the tier that this process was started with. */
+export const measureSteps = (): Step[] =>
+  Object.entries(steps).map(([name, step]) => ({
+    name,
+    nanoseconds: nanoseconds(unmetered(moduleOf(step))),
+  }))
+
+/** The same in a process of its own whose engine has no optimising tier: flags are read at its start only. */
+function measureSlowSteps(): Step[] {
+  const script = `import(${JSON.stringify(import.meta.url)}).then(({ measureSteps }) =>
+    process.stdout.write(JSON.stringify(measureSteps())))`
+  const output = execFileSync(process.execPath, ['--liftoff-only', '-e', script], { encoding: 'utf8' })
+  return JSON.parse(output) as Step[]
+}
+
+async function calibration(): Promise<BenchLine[]> {
+  const slow = measureSlowSteps()
+  const fast = measureSteps()
+  const lines = slow.map(({ name, nanoseconds: cost }, index): BenchLine => {
+    const fuel = fuelOf(moduleOf(steps[name]))
+    return {
+      name: `calibration/${name}`,
+      value: rounded(fuel / cost),
+      unit: 'fuel per ns',
+      baseline: `unmetered: ${rounded(cost)} ns a step`,
+      ratio: rounded(fuel / fast[index].nanoseconds),
+      input: `${rounded(fuel)} fuel a step; below 0.33 the price is too low; ratio: in the optimising tier`,
+    }
+  })
+  lines.push(...(await hostCalls()))
+  const lowest = lines.reduce((low, line) => (line.value < low.value ? line : low))
+  const input = `the lowest price beside its cost: ${lowest.name}`
+  return [...lines, { name: 'calibration', value: lowest.value, unit: 'fuel per ns', input }]
+}
+
+export const benches = [{ name: 'calibration', run: calibration }]
