@@ -22,6 +22,8 @@ export const genesisNote = 'genesis'
 export const validatorsNote = 'validators'
 /** CBOR [[height, [entity...]]...]: leaders that recent headers show as skipped (R3). */
 export const skippedNote = 'skipped'
+/** u64 BE: the last block that erased a patient; older ones cannot be handed out whole any more. */
+export const erasureNote = 'erasure'
 /** CBOR [[height, validatorRow bytes]...]: blocks after which another set votes, with the set that signed. */
 export const handoversNote = 'handovers'
 
@@ -50,6 +52,9 @@ export function buildBlockWrite(parts: FinalParts): BlockWrite {
     hash,
     bytes: content,
   }))
+  const erased = erasedPatients(executed.writeSet)
+  const erasure = Buffer.alloc(8)
+  erasure.writeBigUInt64BE(BigInt(parts.height))
   const skipped = encodeCbor(parts.skipped.map(({ height, ids }) => [height, [...ids]]))
   return {
     height: parts.height,
@@ -65,8 +70,9 @@ export function buildBlockWrite(parts: FinalParts): BlockWrite {
     pages: executed.tree.pageWrites,
     stateRoot: executed.result.stateRoot,
     undo: parts.undo,
-    erasedPatients: erasedPatients(executed.writeSet),
+    erasedPatients: erased,
     notes: [
+      ...(erased.length === 0 ? [] : [{ name: erasureNote, value: erasure }]),
       { name: skippedNote, value: skipped },
       { name: validatorsNote, value: encodeRow(validatorRow, parts.signedBy) },
       ...(parts.handovers === undefined ? [] : [{ name: handoversNote, value: parts.handovers }]),

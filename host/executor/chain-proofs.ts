@@ -64,14 +64,28 @@ export function prove(prover: Prover, question: ProofQuestion): ProofReply {
       proof: tree.prove(claim.store, key),
     }
   })
-  const handovers: FinalEvidence[] = []
-  for (const { height, validators } of readHandovers(store)) {
-    const evidence = height < tip.height ? evidenceAt(store, height, validators) : undefined
-    if (evidence !== undefined) handovers.push(evidence)
-  }
+  const handovers = handoversBefore(store, tip.height)
   const document = encodeDocument({ chainId, epoch, leafSalt, handovers, block, claims: proved, body })
   const pin = { height: tip.height, blockTime: tip.time, stateRoot: tip.result.stateRoot }
   return { ok: true, pin, document, exists: proved[0].value !== undefined, subject }
+}
+
+function handoversBefore(store: ChainStore, height: number): FinalEvidence[] {
+  return readHandovers(store).flatMap((handover) => {
+    const evidence =
+      handover.height < height ? evidenceAt(store, handover.height, handover.validators) : undefined
+    return evidence === undefined ? [] : [evidence]
+  })
+}
+
+/** What proves the state of the tip to somebody who knows the founding document; undefined at genesis. */
+export function tipEvidence(
+  store: ChainStore,
+  tip: Tip,
+): { block: FinalEvidence; handovers: FinalEvidence[] } | undefined {
+  if (tip.height === 0) return undefined
+  const block = evidenceAt(store, tip.height, tip.validators.members)
+  return block && { block, handovers: handoversBefore(store, tip.height) }
 }
 
 const refusal = (code: ErrorCode, detail = ''): ProofReply => ({ ok: false, code, detail })

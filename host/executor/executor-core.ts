@@ -41,6 +41,7 @@ import {
   buildBlockWrite,
   changedAliases,
   changesHealth,
+  erasureNote,
   genesisBlockWrite,
   genesisNote,
 } from './block-write.js'
@@ -48,7 +49,7 @@ import { BundleCache, bundleKeyOf } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
 import { ChainQueries } from './chain-queries.js'
 import { keyChanges } from './key-changes.js'
-import { handoversAfter, prove } from './chain-proofs.js'
+import { handoversAfter, prove, tipEvidence } from './chain-proofs.js'
 import { changesNetwork, networkView } from './network-view.js'
 import { readTip } from './chain-tip.js'
 import { keepOutline, openTree } from './tree-outline.js'
@@ -67,6 +68,9 @@ import type {
 } from './messages.js'
 import { buildPayload } from './payload-builder.js'
 import { receiptEntries, ledgerEntry } from './reply-views.js'
+import { SnapshotExport } from './snapshot-export.js'
+import { SnapshotImport } from './snapshot-import.js'
+import type { Offer } from './snapshot-format.js'
 import { tentativeRun } from './tentative-run.js'
 
 const ports = { hash: sha256, verify: verifySignature }
@@ -99,6 +103,8 @@ export class ExecutorCore {
   private chainId!: Uint8Array
   private tip!: Tip
   private nextValidators!: ValidatorSet
+  private exported!: SnapshotExport
+  private imported!: SnapshotImport
   private readonly candidates = new Map<string, Candidate>()
   private readonly bundles = new BundleCache()
 
@@ -138,6 +144,16 @@ export class ExecutorCore {
     versions: ({ alias }) => this.queries.versions(alias),
     keyState: ({ keyId }) => this.queries.keyState(keyId),
     sequence: ({ keyId, stream }) => this.queries.sequence(keyId, stream),
+    snapshot: ({ request }) => this.exported.answer(request),
+    snapshotStep: ({ budgetMs }) => this.exported.step(budgetMs),
+    firstBlock: () => this.store.firstBlock(),
+    syncOpen: (request) => this.syncOpen(request),
+    syncAim: ({ answer }) => this.imported.aim(answer),
+    syncNext: ({ count }) => ({
+      requests: this.imported.next(count),
+      progress: this.imported.progress(),
+    }),
+    syncTake: ({ id, answer }) => this.imported.take(id, answer),
     tip: () => ({ tip: this.tip, nextValidators: this.nextValidators }),
     genesis: () => this.store.note(genesisNote) ?? new Uint8Array(0),
     get: ({ table, key }) => this.store.note(noteName(table, key)) ?? null,
@@ -150,6 +166,7 @@ export class ExecutorCore {
 
   /** After the last answer: closes the store and zeroes its keys. */
   async close(): Promise<void> {
+    ;(this.exported as SnapshotExport | undefined)?.end()
     // An `open` that failed may have opened nothing.
     const store = this.store as ChainStore | undefined
     const tree = this.tree as StateTree | undefined
@@ -180,6 +197,7 @@ export class ExecutorCore {
     warmModules(this.state, this.cache, ports)
     this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.tip)
     this.replays = new BlockReplays(this.store, this.state, this.cache)
+    this.exported = new SnapshotExport(this.store, this.tree, () => this.snapshotEvidence())
     return {
       chainId: this.chainId,
       chainName: genesis.name,
@@ -189,6 +207,20 @@ export class ExecutorCore {
       tip,
       nextValidators,
     }
+  }
+
+  private snapshotEvidence(): Omit<Offer, 'stores'> | undefined {
+    const evidence = tipEvidence(this.store, this.tip)
+    const note = this.store.note(erasureNote)
+    const erasedAt = note === undefined ? 0 : Number(Buffer.from(note).readBigUInt64BE(0))
+    return evidence && { ...evidence, floor: Math.max(this.store.firstBlock(), erasedAt) }
+  }
+
+  private syncOpen({ folder, dataKey, genesis }: OpenRequest): null {
+    if (!genesis) throw Object.assign(new Error('this node has no genesis'), { code: 'GENESIS_MISSING' })
+    this.store = openChainStore(folder, dataKey)
+    this.imported = new SnapshotImport(this.store, genesis)
+    return null
   }
 
   /** Height 0: executes the founding calls and stores what they made. */
@@ -352,6 +384,7 @@ export class ExecutorCore {
     const erased = (write.erasedPatients ?? []).length > 0
     this.state.onCommit(executed, erased)
     this.replays.onCommit(erased ? undefined : undo)
+    if (erased) this.exported.end()
     this.candidates.clear()
     this.bundles.forget(executed.transactionIds)
     this.advance(blockHash, request.resultHash, final, skipped, executed)

@@ -6,6 +6,7 @@ import type { ExecuteOutcome } from '../../consensus/net/ports.js'
 import type { ReplayView } from '../api/node-port.js'
 import type { NodeEntry } from '../../runtime/execution/index.js'
 import type { KeyChanges } from './key-changes.js'
+import type { ImportProgress, TakeVerdict } from './snapshot-import.js'
 import type { Touched } from './trace-view.js'
 
 export interface OpenRequest {
@@ -262,6 +263,21 @@ export interface ExecutorCalls {
   keyState: [{ keyId: Uint8Array }, 'valid' | 'revoked' | 'unknown']
   /** Highest sequence used with a key and stream; -1 when none. */
   sequence: [{ keyId: Uint8Array; stream: number }, number]
+  /** An answer to another node's snapshot request, and a slice of preparing for the next ones. */
+  snapshot: [{ request: Uint8Array }, Uint8Array]
+  /** True when there is more to prepare. */
+  snapshotStep: [{ budgetMs: number }, boolean]
+  /** Lowest height whose block is here. */
+  firstBlock: [null, number]
+  /** Opens a folder to take a snapshot into; instead of `open`. */
+  syncOpen: [OpenRequest, null]
+  /** An offer as the aim. */
+  syncAim: [{ answer: Uint8Array }, TakeVerdict]
+  syncNext: [
+    { count: number },
+    { requests: { id: number; request: Uint8Array }[]; progress: ImportProgress },
+  ]
+  syncTake: [{ id: number; answer: Uint8Array | null }, TakeVerdict]
   /** Where the chain stands now. */
   tip: [null, { tip: Tip; nextValidators: ValidatorSet }]
   /** The founding document. */

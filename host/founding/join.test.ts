@@ -123,6 +123,31 @@ t.test(
     t.teardown(() => hospital.close())
     const [only] = hospital.validators
     await join(hospital, 'ward-4', await issue(hospital, only))
+    const nurse = await hospital.signIn(only, 'nurse')
+    const patient = '22'.repeat(16)
+    const body = {
+      family: 'Jones',
+      given: 'Lisa',
+      birthDate: 0,
+      sex: '',
+      pregnancy: 0,
+      identifiers: [],
+      ward: '',
+      room: '',
+      bed: '',
+      visitNumber: '',
+      reason: '',
+    }
+    const records = [{ kind: 'admission' as const, patient, code: '', body }]
+    t.equal((await hospital.sign(only, nurse, { type: 'append', records })).code, 'OK')
+    const admin = await hospital.signIn(only, 'admin')
+    const erase = {
+      type: 'call' as const,
+      target: 'ward/governance',
+      method: 'erasePatient',
+      args: { patient },
+    }
+    t.equal((await hospital.sign(only, admin, erase)).code, 'OK')
     const before = await only.node.network()
     const old = before.ok ? before.value.nodes.find((node) => node.name === 'ward-4') : undefined
     const ticket = await issue(hospital, only, { replaces: old?.entity })

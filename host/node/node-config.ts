@@ -34,6 +34,10 @@ export const nodeFiles = (folder: string) => ({
   genesis: path.join(folder, 'genesis.cbor'),
   peers: path.join(folder, 'peers.json'),
   chain: path.join(folder, 'chain'),
+  /** A snapshot that is being taken; becomes `chain` when it is whole. */
+  sync: path.join(folder, 'chain.sync'),
+  /** Empty file: take a snapshot at the next start, whatever `chain` holds. */
+  resync: path.join(folder, 'resync'),
   votes: path.join(folder, 'votes'),
   executing: path.join(folder, 'executing'),
   evidence: path.join(folder, 'evidence'),

@@ -5,16 +5,18 @@
 //             2                              the genesis document
 //   answer    1 | status u16 BE | detail     status of error-codes.ts, 0: admitted and final
 //             2 | genesis bytes
+//   3 ...     snapshots: host/executor/snapshot-format.ts
 import { concatBytes, errorTable, statusOf, utf8, type ErrorCode } from '../../runtime/protocol/index.js'
 import type { ServicePort } from '../../consensus/net/ports.js'
 
-export const serviceTag = { admission: 1, genesis: 2 } as const
+export const serviceTag = { admission: 1, genesis: 2, snapshot: 3 } as const
 
 export interface ServiceParts {
   isApplicant: ServicePort['isApplicant']
   /** Submits and waits until the transaction is final: the receipt's code, or why there is none. */
   submit(bundle: Uint8Array): Promise<{ code: ErrorCode; detail: string }>
   genesis(): Promise<Uint8Array | null>
+  snapshot(request: Uint8Array): Promise<Uint8Array>
 }
 
 /** An admission is a card and a signature; whatever is larger is none. */
@@ -28,6 +30,7 @@ export function createNodeServices(parts: ServiceParts): ServicePort {
       if (tag === serviceTag.admission) return admission(parts, body.subarray(1))
       // Who is not listed yet gets nothing of the chain.
       if (isApplicant) return null
+      if (tag === serviceTag.snapshot) return parts.snapshot(body)
       if (tag !== serviceTag.genesis) return null
       const genesis = await parts.genesis()
       return genesis && concatBytes(new Uint8Array([serviceTag.genesis]), genesis)

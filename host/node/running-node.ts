@@ -36,6 +36,8 @@ import { NetworkBook, readBootstrapPeers, writeBootstrapPeers } from './network-
 import { nodeFiles, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import type { NodeLogger } from './node-logger.js'
+import { firstSync } from '../sync/first-sync.js'
+import { SnapshotService } from '../sync/snapshot-service.js'
 import { createNodeServices } from './node-services.js'
 import { streamOfNode } from './node-sequences.js'
 import { visitorsOf, type ShareService } from './share-service.js'
@@ -57,6 +59,8 @@ export interface RunningOptions {
   config: NodeConfig
   logger: NodeLogger
   now: () => number
+  /** What a start waits for that may take long: a snapshot that is being taken. */
+  onSync?: (phase: string, percent: number) => void
   onCommit: (commit: CommitReply) => void
   /** Rules have spoken on what is not agreed yet, or what they said is taken back. */
   onTentative: (records: readonly TentativeRecord[]) => void
@@ -82,12 +86,15 @@ export class RunningNode {
     /** Validators caught with two contradicting signatures. */
     readonly evidence: EvidenceFile,
     private readonly dataKey: DataKey,
-  ) {}
+  ) {
+    this.snapshots = new SnapshotService(executor)
+  }
 
   private driverOrNone: Driver | undefined
   private runningRole: NodeConfig['role'] | undefined
   private restarting: Promise<unknown> = Promise.resolve()
   private isClosed = false
+  private readonly snapshots: SnapshotService
   private tentativeTimer: NodeJS.Timeout | undefined
   private listsTimer: NodeJS.Timeout | undefined
   private allowed = ''
@@ -138,6 +145,7 @@ export class RunningNode {
   }
 
   private refreshLists(): void {
+    this.snapshots.upkeep()
     const lists = this.book.lists()
     const allowed = lists.allowed.join()
     if (allowed === this.allowed) return
@@ -277,6 +285,7 @@ export class RunningNode {
         isApplicant: (peer) => this.book.isApplicant(peer),
         submit: (bundle) => this.admission(bundle),
         genesis: async () => executor.call('genesis', null),
+        snapshot: (request) => this.snapshots.answer(request),
       }),
       transactions: pool,
       votes: this.votes,
@@ -399,6 +408,7 @@ async function openParts(
     options.onFault('EXECUTOR_FAILED', error.message)
   })
   undo.push(() => executor.close())
+  if (genesis && hasJoined) await firstSync({ ...options, files, identity, genesis, dataKey })
   mkdirSync(files.chain, { recursive: true })
   const open = await openChain(executor, files.chain, dataKey, genesis)
   if (genesis && bytesToHex(chainIdOf(sha256, genesis)) !== bytesToHex(open.chainId))

@@ -183,6 +183,7 @@ export class WardNode implements NodePort {
         config: this.config,
         logger: this.logger,
         now: this.now,
+        onSync: (phase, percent) => (this.unlocking = { phase, percent }),
         onCommit: (commit) => this.onCommit(commit),
         onTentative: (records) => this.onTentative(records),
         onFault: (code, detail) => this.onFault(code, detail),
@@ -441,6 +442,11 @@ export class WardNode implements NodePort {
   /** Knows all that others claim; false while sealed. */
   async isCaughtUp(): Promise<boolean> {
     return (await this.unsealed?.node.caughtUp()) === true
+  }
+
+  /** Lowest height whose block is here; above 0 when the state came by a snapshot. -1 while sealed. */
+  async firstBlock(): Promise<number> {
+    return (await this.unsealed?.node.executor.call('firstBlock', null)) ?? -1
   }
 
   async network() {

@@ -11,7 +11,8 @@ import { encodeParts } from './parts.js'
 import type { PatientKeys } from './patient-keys.js'
 import type { SealedEnvironment } from './sealed-environment.js'
 import { StoreError } from './store-error.js'
-import type { BlockWrite, BodyWrite } from './store-types.js'
+import type { StateWrite } from '../../runtime/state/index.js'
+import type { BlockWrite, BodyWrite, ImportBatch } from './store-types.js'
 import { table, type TableId } from './tables.js'
 import type { UndoJournals } from './undo-journal.js'
 
@@ -62,6 +63,42 @@ export class BlockApplier {
     if (nextWrapping !== undefined) this.#patientKeys.completeErasure(nextWrapping)
   }
 
+  /** Part of a snapshot, in one durable transaction. Only one with `applied` makes the store a chain. */
+  import(batch: ImportBatch): void {
+    this.#environment.write(() => {
+      this.#putState(batch.state ?? [], batch.index ?? [])
+      for (const { id, page } of batch.pages ?? []) this.putPoint(table.treePage, id, page)
+      for (const patient of batch.erasedPatients ?? []) this.putPoint(table.patientKey, patient, erased)
+      for (const body of batch.bodies ?? []) this.#putBody(body)
+      for (const { hash, bytes } of batch.attachments ?? []) this.putPoint(table.attachment, hash, bytes)
+      for (const { height, header, result, certificate } of batch.blocks ?? []) {
+        this.#putAtHeight(table.block, height, [header, new Uint8Array(0)])
+        this.#putAtHeight(table.outcome, height, [result, certificate])
+        this.#putAtHeight(table.receipts, height, [])
+      }
+      for (const { name, value } of batch.notes ?? [])
+        this.putPoint(table.note, Buffer.from(name, 'utf8'), value)
+      if (batch.applied !== undefined) this.#putApplied(batch.applied.height, batch.applied.stateRoot)
+    })
+  }
+
+  #putApplied(height: number, stateRoot: Uint8Array): void {
+    const applied = Buffer.alloc(40)
+    applied.writeBigUInt64BE(BigInt(height))
+    applied.set(stateRoot, 8)
+    this.putPoint(table.meta, appliedKey, applied)
+  }
+
+  #putState(state: readonly StateWrite[], index: readonly StateWrite[]): void {
+    for (const { store, key, value } of state) {
+      const trueKey = stateTrueKey(store, key)
+      if (key[0] === 0) this.putPoint(table.statePoint, trueKey, value)
+      else this.#putOrdered(table.stateOrdered, trueKey, value)
+    }
+    for (const { store, key, value } of index)
+      this.#putOrdered(table.index, stateTrueKey(store, key), value)
+  }
+
   /** Inside a write transaction. */
   putPoint(id: TableId, trueKey: Uint8Array, value: Uint8Array | undefined): void {
     const stored = pointStoredKey(id, this.#environment.sealer(id), trueKey)
@@ -81,21 +118,11 @@ export class BlockApplier {
       location.writeUInt32BE(index, 8)
       this.putPoint(table.transaction, id, location)
     }
-    for (const { store, key, value } of block.writes.state) {
-      const trueKey = stateTrueKey(store, key)
-      if (key[0] === 0) this.putPoint(table.statePoint, trueKey, value)
-      else this.#putOrdered(table.stateOrdered, trueKey, value)
-    }
-    for (const { store, key, value } of block.writes.index) {
-      this.#putOrdered(table.index, stateTrueKey(store, key), value)
-    }
+    this.#putState(block.writes.state, block.writes.index)
     for (const { id, page } of block.pages) this.putPoint(table.treePage, id, page)
     for (const { name, value } of block.notes ?? [])
       this.putPoint(table.note, Buffer.from(name, 'utf8'), value)
-    const applied = Buffer.alloc(40)
-    applied.writeBigUInt64BE(BigInt(block.height))
-    applied.set(block.stateRoot, 8)
-    this.putPoint(table.meta, appliedKey, applied)
+    this.#putApplied(block.height, block.stateRoot)
   }
 
   #putAtHeight(id: TableId, height: number, parts: readonly Uint8Array[]): void {

@@ -17,6 +17,8 @@ import type { Applied, BodyCode, ChainReader, StoredBlock } from './store-types.
 import { table, type TableId } from './tables.js'
 
 export const appliedKey = Buffer.from('applied', 'latin1')
+/** Note: u64 BE, see `firstBlock`. */
+export const firstBlockNote = 'first-block'
 export const bodyPlain = 0
 export const bodyOfPatient = 1
 export const bodyErased = 2
@@ -127,7 +129,7 @@ export class ChainReads implements ChainReader {
     const receipts = this.#atHeight(table.receipts, height)
     if (block === undefined || outcome === undefined || receipts === undefined) {
       const applied = this.applied()
-      if (applied === undefined || height > applied.height || height < 0) return undefined
+      if (applied === undefined || height > applied.height || height < this.firstBlock()) return undefined
       throw new StoreError('STORE_DAMAGED', `block ${height} was applied and is not in the store`)
     }
     return {
@@ -138,6 +140,12 @@ export class ChainReads implements ChainReader {
       certificate: outcome[1],
       receipts,
     }
+  }
+
+  /** Lowest height from which on every block is here; above 0 in a store that began with a snapshot. */
+  firstBlock(): number {
+    const note = this.note(firstBlockNote)
+    return note === undefined ? 0 : Number(Buffer.from(note).readBigUInt64BE(0))
   }
 
   #atHeight(id: TableId, height: number): Uint8Array[] | undefined {

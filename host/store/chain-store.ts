@@ -17,6 +17,7 @@ import type {
   BodyCode,
   ChainSnapshot,
   ChainStoreReads,
+  ImportBatch,
   StoredBlock,
 } from './store-types.js'
 import { chainTables, table } from './tables.js'
@@ -187,6 +188,15 @@ export class ChainStore implements ChainStoreReads {
   applyBlock(block: BlockWrite): void {
     this.#applier.apply(block)
     if ((block.erasedPatients ?? []).length > 0) this.#snapshots.expireAll()
+  }
+
+  /** Writes part of a snapshot into a store that has no chain yet. */
+  import(batch: ImportBatch): void {
+    this.#applier.import(batch)
+  }
+
+  firstBlock(): number {
+    return this.#reads.firstBlock()
   }
 
   /**

@@ -5,6 +5,7 @@ import { StateTree, type StateTreeOptions } from '../../runtime/state/index.js'
 import type { Hash } from '../../runtime/protocol/hash.js'
 import type { ChainStore } from './chain-store.js'
 import { patientBytes, bodyOfPatient } from './chain-reads.js'
+import { splitStateKey } from './path-index.js'
 import { StoreError } from './store-error.js'
 import { chainTables, table, tableName, type TableId, type TableName } from './tables.js'
 
@@ -147,7 +148,8 @@ class Verification {
 
   /** Every height up to the applied one is there, and passes the host's own check. */
   blocks(): void {
-    for (let height = 0; height <= this.report.height; height += 1) {
+    const first = this.#store.firstBlock()
+    for (let height = first; height <= this.report.height; height += 1) {
       if (height % progressEvery === 0) this.#options.onProgress?.({ table: 'block', checked: height })
       this.#attempt(table.block, undefined, () => {
         const block = this.#store.blockAt(height)
@@ -182,14 +184,5 @@ class Verification {
     if (this.report.findings.length >= (this.#options.findingCountMax ?? 1_000)) return
     const { code, message } = error as { code?: string; message: string }
     this.report.findings.push({ table: tableName(id), storedKey, code: code ?? 'STORE_DAMAGED', message })
-  }
-}
-
-/** Undoes `stateTrueKey`. */
-function splitStateKey(trueKey: Uint8Array): { store: string; key: Uint8Array } {
-  const nameEnd = 1 + (trueKey[0] ?? 0)
-  return {
-    store: Buffer.from(trueKey.subarray(1, nameEnd)).toString('latin1'),
-    key: trueKey.subarray(nameEnd),
   }
 }

@@ -49,7 +49,10 @@ export type {
   BodyWrite,
   ChainReader,
   ChainSnapshot,
+  ImportBatch,
   StoredBlock,
 } from './store-types.js'
 export { UnlockThrottle, type ThrottleOptions } from './unlock-throttle.js'
 export { openVotesStore, VotesStore, type VotesStoreOptions } from './votes-store.js'
+export { PathIndex, splitStateKey } from './path-index.js'
+export { firstBlockNote } from './chain-reads.js'

@@ -1,5 +1,12 @@
 // What passes between the host and the chain store.
-import type { IndexReader, PageWrite, StateReader, TreePages, WriteSet } from '../../runtime/state/index.js'
+import type {
+  IndexReader,
+  PageWrite,
+  StateReader,
+  StateWrite,
+  TreePages,
+  WriteSet,
+} from '../../runtime/state/index.js'
 import type { Result } from '../../runtime/protocol/result.js'
 
 /** A record body as the store keeps it. `hash` = SHA-256(content); content = salt 16 | body. */
@@ -41,6 +48,22 @@ export interface BlockWrite {
   erasedPatients?: readonly Uint8Array[]
   /** Small named values of the host (safety watermark, sync progress) that must change with the block. */
   notes?: readonly { name: string; value: Uint8Array | undefined }[]
+}
+
+/** What one transaction of a snapshot's import writes. */
+export interface ImportBatch {
+  state?: readonly StateWrite[]
+  index?: readonly StateWrite[]
+  pages?: readonly PageWrite[]
+  bodies?: readonly BodyWrite[]
+  attachments?: readonly AttachmentWrite[]
+  /** Patients of whom nothing is ever kept here. */
+  erasedPatients?: readonly Uint8Array[]
+  /** Blocks without payload: the tip, and those that prove changes of the validators. */
+  blocks?: readonly { height: number; header: Uint8Array; result: Uint8Array; certificate: Uint8Array }[]
+  notes?: readonly { name: string; value: Uint8Array | undefined }[]
+  /** The last batch: from here on the store is a chain at this height. */
+  applied?: Applied
 }
 
 export interface StoredBlock {

@@ -225,8 +225,11 @@ function newestFirst(left: IndexedRecord, right: IndexedRecord): number {
   return right.effectiveTime - left.effectiveTime || right.number - left.number
 }
 
-/** Index rows of a block's records, in no particular order. */
-export function indexWrites(records: readonly LedgerRecord[]): StateWrite[] {
+/** Index rows of a block's records, in no particular order; `placeOf`: of the record in its block. */
+export function indexWrites(
+  records: readonly Pick<LedgerRecord, 'id' | 'header' | 'number' | 'height'>[],
+  placeOf: (index: number) => number = (index) => index,
+): StateWrite[] {
   const writes: StateWrite[] = []
   const put = (
     table: number,
@@ -238,12 +241,12 @@ export function indexWrites(records: readonly LedgerRecord[]): StateWrite[] {
     const key = encodeOrderedKey(table, partition, BigInt(order), sequence)
     writes.push({ store: store.record, key, value: id })
   }
-  records.forEach(({ id, header, number, height }, place) => {
+  records.forEach(({ id, header, number, height }, index) => {
     const { patient, kind, code, effectiveTime } = header
     put(recordIndex.codeTime, codeTimePartition(patient, kind, utf8(code)), effectiveTime, number, id)
     put(recordIndex.kindTime, kindTimePartition(patient, kind), effectiveTime, number, id)
     put(recordIndex.number, patient, number, 0, id)
-    put(recordIndex.kindArrival, new Uint8Array([kind]), height, place, id)
+    put(recordIndex.kindArrival, new Uint8Array([kind]), height, placeOf(index), id)
   })
   return writes
 }

@@ -6,3 +6,12 @@ export * from './memory-state.js'
 export * from './tree-interface.js'
 export { applyToTree, StateTree, TreeError, type StateTreeOptions } from './state-tree.js'
 export { verifyProof, type ProofClaim, type ProofCode } from './tree-proof.js'
+export {
+  encodeSplit,
+  FrozenTree,
+  hasPrefix,
+  leavesFit,
+  openSplit,
+  type TreePart,
+  type TreePlace,
+} from './tree-walk.js'

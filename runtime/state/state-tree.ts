@@ -27,6 +27,7 @@ import {
 } from './tree-page.js'
 import { decodeOutline, encodeOutline } from './tree-outline.js'
 import { proveStore, type ProofSource } from './tree-proof.js'
+import { FrozenTree, hashInPage, type TreePlace } from './tree-walk.js'
 
 /** The pages in the store do not fit together: the store was altered, or is not of this chain. */
 export class TreeError extends Error {
@@ -194,6 +195,23 @@ export class StateTree {
     if (value === undefined || index < 0) return value === undefined && index < 0
     this.#hasher.valueHash(key, value, cell, hashBytes)
     return comparePaths(page, cellOffset(index) + hashBytes, cell, hashBytes) === 0
+  }
+
+  /** The tree as it is now, for as long as the caller keeps it: later blocks do not touch it. */
+  freeze(): FrozenTree {
+    return new FrozenTree(this.#roots.stores)
+  }
+
+  /** What the leaves below this place hash to; 32 zero bytes when there are none. */
+  hashAt(place: TreePlace): Uint8Array {
+    let node: TreeNode = this.#roots.stores.get(place.store) ?? emptyBucket
+    for (let depth = 0; depth < place.depth && node.isFork; depth += 1) {
+      node = pathBit(place.path, 0, depth) === 1 ? node.right : node.left
+      if (depth + 1 === place.depth) return node.hash
+    }
+    if (place.depth === 0 || node.leafCount === 0) return node.hash
+    const page = this.#load(node as Bucket)
+    return hashInPage(page, pageLeafCount(page), place, this.#hasher)
   }
 
   #proofSource(): ProofSource {

@@ -1,0 +1,125 @@
+// Handing this node's state to others, part by part, while blocks go on: the state is pinned at one height by
+// a read transaction, the records are indexed by path in short slices, and every answer is small. Nobody has
+// to believe an answer, for each hashes to what the asking node knows already.
+import { FrozenTree, encodeSplit, type StateTree } from '../../runtime/state/index.js'
+import { sha256 } from '../keys/crypto.js'
+import { PathIndex, type ChainStore } from '../store/index.js'
+import {
+  bodyAnswerBytesMax,
+  encodeAnswer,
+  decodeRequest,
+  partLeavesMax,
+  type Offer,
+  type SnapshotAnswer,
+  type SnapshotRequest,
+} from './snapshot-format.js'
+
+/** Forks that one split opens: 64 hashes, 2 KiB. */
+const splitLevels = 6
+/** A pin that nobody asked of for so long is let go; none is kept longer than the second bound. */
+const idleMsMax = 60_000
+const ageMsMax = 30 * 60_000
+/** After it a pin makes way for a newer one when somebody asks for an offer. */
+const freshMs = 20_000
+
+interface Pinned {
+  offer: Offer
+  tree: FrozenTree
+  index: PathIndex
+  done(): void
+  since: number
+  usedAt: number
+}
+
+export class SnapshotExport {
+  private pinned: Pinned | undefined
+
+  constructor(
+    private readonly store: ChainStore,
+    private readonly tree: StateTree,
+    /** What proves the state of the tip; undefined at genesis. */
+    private readonly evidence: () => Omit<Offer, 'stores'> | undefined,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
+
+  /** One slice of preparing; false when there is nothing to prepare. Also lets go of what is not used. */
+  step(budgetMs: number): boolean {
+    const { pinned } = this
+    if (pinned === undefined) return false
+    const now = this.now()
+    if (now - pinned.usedAt > idleMsMax || now - pinned.since > ageMsMax) this.end()
+    return this.pinned !== undefined && pinned.index.step(budgetMs)
+  }
+
+  answer(bytes: Uint8Array): Uint8Array {
+    const request = decodeRequest(bytes)
+    return encodeAnswer(request === undefined ? { kind: 'other' } : this.answerTo(request))
+  }
+
+  private answerTo(request: SnapshotRequest): SnapshotAnswer {
+    switch (request.kind) {
+      case 'offer': {
+        const offer = this.pin()?.offer
+        return offer === undefined ? { kind: 'other' } : { kind: 'offer', offer }
+      }
+      case 'part':
+        return this.part(request)
+      case 'attachment': {
+        const content = this.store.attachmentByHash(request.hash)
+        return content === undefined ? { kind: 'other' } : { kind: 'attachment', bytes: content }
+      }
+      case 'bodies':
+        return this.bodies(request.hashes)
+    }
+  }
+
+  private pin(): Pinned | undefined {
+    const now = this.now()
+    if (this.pinned !== undefined && now - this.pinned.usedAt < freshMs) {
+      this.pinned.usedAt = now
+      return this.pinned
+    }
+    this.end()
+    const evidence = this.evidence()
+    if (evidence === undefined) return undefined
+    const tree = this.tree.freeze()
+    const transaction = this.store.environment.beginRead()
+    const index = new PathIndex(this.store.environment, sha256, transaction)
+    const offer: Offer = { ...evidence, stores: tree.stores() }
+    this.pinned = { offer, tree, index, done: () => transaction.done(), since: now, usedAt: now }
+    // The first read pins the transaction: it must see the very block that the tree is of.
+    index.step(1)
+    return this.pinned
+  }
+
+  private part({ part }: Extract<SnapshotRequest, { kind: 'part' }>): SnapshotAnswer {
+    const pinned = this.pin()
+    const node = pinned?.tree.nodeAt(part)
+    if (pinned === undefined || node === undefined) return { kind: 'other' }
+    if (Buffer.compare(node.hash, part.hash) !== 0) return { kind: 'other' }
+    if (node.isFork && node.leafCount > partLeavesMax)
+      return { kind: 'split', bytes: encodeSplit(node, splitLevels) }
+    if (!pinned.index.isComplete) return { kind: 'wait' }
+    return { kind: 'leaves', leaves: pinned.index.under(part) }
+  }
+
+  /** Of the newest state, not the pinned one: what was erased meanwhile is not handed out any more. */
+  private bodies(hashes: readonly Uint8Array[]): SnapshotAnswer {
+    const bodies: { hash: Uint8Array; content: Uint8Array }[] = []
+    let byteCount = 0
+    for (const hash of hashes) {
+      const body = this.store.bodyByHash(hash)
+      if (!body.ok) continue
+      byteCount += body.value.length
+      if (bodies.length > 0 && byteCount > bodyAnswerBytesMax) break
+      bodies.push({ hash, content: body.value })
+    }
+    return { kind: 'bodies', bodies }
+  }
+
+  /** An erasure, or the end of the node: nobody reads the older state any more. */
+  end(): void {
+    this.pinned?.done()
+    this.pinned = undefined
+  }
+}

@@ -1,0 +1,243 @@
+// Snapshots: from honest peers, beside a liar and a peer that cuts answers off, after a crash, and for a
+// whole new node behind an erasure.
+import t from 'tap'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { bytesToHex, entityKind } from '../../runtime/protocol/index.js'
+import { ExecutorClient } from '../executor/executor-client.js'
+import { randomBytes } from '../keys/crypto.js'
+import { nodeFiles } from '../node/node-config.js'
+import { createSingleNode, storePassword, type SingleNode } from '../node/single-node.fixture.js'
+import { openKeyslot, type DataKey } from '../store/index.js'
+import { SnapshotService } from './snapshot-service.js'
+import { takeSnapshot, type SyncOptions } from './snapshot-sync.js'
+
+const patient = (number: number): string => number.toString(16).padStart(32, '0')
+
+/** A node with persons, many keys, records of three patients, one of them erased; its executor alone. */
+async function source(): Promise<{
+  single: SingleNode
+  executor: ExecutorClient
+  dataKey: DataKey
+  stateRoot: string
+}> {
+  const single = await createSingleNode()
+  const nurse = await single.signIn('nurse')
+  for (const number of [1, 2, 3]) {
+    const records = [admission(number), observation(number)]
+    const receipt = await single.sign(nurse, { type: 'append', records })
+    if (receipt.code !== 'OK') throw new Error(`${receipt.code} ${receipt.detail}`)
+  }
+  const admin = await single.signIn('admin')
+  const govern = async (method: string, args: Record<string, string | number>): Promise<void> => {
+    const receipt = await single.sign(admin, { type: 'call', target: 'ward/governance', method, args })
+    if (receipt.code !== 'OK') throw new Error(`${receipt.code} ${receipt.detail}`)
+  }
+  for (let index = 0; index < 12; index += 1)
+    await govern('enrol', { kind: entityKind.source, publicKey: bytesToHex(randomBytes(32)) })
+  await govern('erasePatient', { patient: patient(3) })
+  const { stateRoot } = single.node.status()
+  await single.node.seal()
+  const dataKey = await openKeyslot(nodeFiles(single.folder).keyslots, storePassword.slice())
+  const executor = new ExecutorClient(() => undefined)
+  const bytes = dataKey.toBytes()
+  await executor.call('open', { folder: nodeFiles(single.folder).chain, dataKey: bytes, genesis: null })
+  return { single, executor, dataKey, stateRoot }
+}
+
+function admission(number: number) {
+  const body = {
+    family: 'Jones',
+    given: 'Lisa',
+    birthDate: 19_800_101,
+    sex: 'female',
+    pregnancy: 0,
+    identifiers: [{ value: `MRN-${number}`, authority: 'HOSPITAL', type: 'MR' }],
+    ward: '4W',
+    room: '412',
+    bed: 'A',
+    visitNumber: 'V1',
+    reason: 'observation',
+  }
+  return { kind: 'admission' as const, patient: patient(number), code: '', body }
+}
+
+function observation(number: number) {
+  const body = {
+    value: '385',
+    scale: 1,
+    unit: 'Cel',
+    text: '',
+    status: 'F',
+    validation: 2,
+    sourceText: '',
+    device: '',
+  }
+  return { kind: 'observation' as const, patient: patient(number), code: '8310-5', body }
+}
+
+interface Teardown {
+  teardown(work: () => unknown): void
+}
+
+interface Target {
+  folder: string
+  executor: ExecutorClient
+  open(): Promise<void>
+  /** Opens what was taken as a chain. */
+  check(): Promise<{ root: string; records: unknown[]; erased: unknown[]; height: number }>
+}
+
+async function target(t: Teardown, made: Awaited<ReturnType<typeof source>>): Promise<Target> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-sync-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const key = await openKeyslot(nodeFiles(made.single.folder).keyslots, storePassword.slice())
+  t.teardown(() => key.close())
+  const entry: Target = {
+    folder,
+    executor: new ExecutorClient(() => undefined),
+    open: async () => {
+      const { genesis } = made.single
+      await entry.executor.call('syncOpen', { folder, dataKey: key.toBytes(), genesis })
+    },
+    check: async () => {
+      await entry.executor.close()
+      const executor = new ExecutorClient(() => undefined)
+      const open = await executor.call('open', { folder, dataKey: key.toBytes(), genesis: null })
+      const of = (number: number) => ({
+        patient: new Uint8Array(Buffer.from(patient(number), 'hex')),
+        kind: 2,
+        code: '',
+        from: 0,
+        to: Number.MAX_SAFE_INTEGER,
+        limit: 10,
+        newest: true,
+      })
+      const [kept, gone] = [await executor.call('records', of(1)), await executor.call('records', of(3))]
+      await executor.close()
+      const { stateRoot } = open.tip.result
+      return {
+        root: bytesToHex(stateRoot),
+        records: kept.records.map(({ body }) => body),
+        erased: gone.records.map(({ body }) => body),
+        height: open.tip.height,
+      }
+    },
+  }
+  await entry.open()
+  return entry
+}
+
+type Alter = (answer: Uint8Array, count: number) => Uint8Array | null
+
+/** Peers that answer from one executor, each in its own way. */
+function peersOf(
+  executor: ExecutorClient,
+  peers: Record<string, Alter>,
+): SyncOptions['client'] & { asked: number } {
+  const counts = new Map<string, number>()
+  const service = new SnapshotService(executor)
+  const hello = { tipHeight: 0 } as never
+  const client = {
+    asked: 0,
+    peers: () => Object.keys(peers).map((peer) => ({ peer, hello })),
+    waitForPeer: () => Promise.resolve(true),
+    request: async (peer: string, request: Uint8Array) => {
+      client.asked += 1
+      const count = (counts.get(peer) ?? 0) + 1
+      counts.set(peer, count)
+      return peers[peer](await service.answer(request), count)
+    },
+  }
+  return client
+}
+
+const honest: Alter = (answer) => answer
+
+t.test('a snapshot', async (t) => {
+  const made = await source()
+  /** Requests that a snapshot takes. */
+  let whole = 0
+  t.teardown(async () => {
+    await made.executor.close()
+    made.dataKey.close()
+    await made.single.close()
+  })
+
+  await t.test(
+    'has the certified root, bodies under own keys, and nothing of an erased patient',
+    async (t) => {
+      const to = await target(t, made)
+      const client = peersOf(made.executor, { one: honest, two: honest })
+      await takeSnapshot({ client, executor: to.executor, timeoutMs: 20_000 })
+      const got = await to.check()
+      whole = client.asked
+      t.equal(got.root, made.stateRoot)
+      t.ok(got.height > 0)
+      t.equal(got.records.length, 1)
+      t.ok(got.records[0], 'a body that can be read')
+      t.same(got.erased, [null], 'the header stays, the content does not come back')
+    },
+  )
+
+  await t.test('a liar is found out and named; who cuts off is passed over', async (t) => {
+    const to = await target(t, made)
+    const liars: string[] = []
+    const flip: Alter = (answer, count) => {
+      // It begins honestly, as a liar would.
+      if (count < 3) return answer
+      const altered = answer.slice()
+      altered[altered.length - 1] ^= 1
+      return altered
+    }
+    const client = peersOf(made.executor, {
+      liar: flip,
+      cutter: (answer, count) => (count % 2 === 0 ? null : answer),
+      truncating: (answer) => answer.subarray(0, Math.max(2, answer.length >> 1)),
+      honest,
+    })
+    const onLiar = (peer: string): void => void liars.push(peer)
+    await takeSnapshot({ client, executor: to.executor, onLiar, timeoutMs: 20_000 })
+    t.equal((await to.check()).root, made.stateRoot)
+    t.ok(liars.includes('liar'), liars.join())
+    t.ok(liars.includes('truncating'))
+    t.notOk(liars.includes('honest'))
+    t.notOk(liars.includes('cutter'), 'no answer is no lie')
+  })
+
+  await t.test('after a crash only what is missing is asked for', async (t) => {
+    const to = await target(t, made)
+    const first = peersOf(made.executor, {
+      one: (answer, count) => {
+        if (count > whole - 3) throw new Error('power failure')
+        return answer
+      },
+    })
+    await t.rejects(takeSnapshot({ client: first, executor: to.executor, timeoutMs: 20_000 }), /power/)
+    await to.executor.close()
+    to.executor = new ExecutorClient(() => undefined)
+    await to.open()
+    const second = peersOf(made.executor, { one: honest })
+    await takeSnapshot({ client: second, executor: to.executor, timeoutMs: 20_000 })
+    t.equal((await to.check()).root, made.stateRoot)
+    t.ok(second.asked < whole / 2, `${whole} in all, ${second.asked} after the crash`)
+  })
+
+  await t.test('nobody certified, nobody believed', async (t) => {
+    const to = await target(t, made)
+    const liars: string[] = []
+    const client = peersOf(made.executor, {
+      liar: (answer) => {
+        const altered = answer.slice()
+        altered[40] ^= 1
+        return altered
+      },
+    })
+    const onLiar = (peer: string): void => void liars.push(peer)
+    const options = { client, executor: to.executor, onLiar, timeoutMs: 1_000 }
+    await t.rejects(takeSnapshot(options), { code: 'SYNC_NO_PEER' })
+    t.same(liars, ['liar'])
+    await to.executor.close()
+  })
+})

@@ -1,0 +1,127 @@
+// Takes a snapshot of the chain's state from several nodes at once into an empty folder. The executor thread
+// asks and checks; this carries its requests to peers, keeps all of them busy, and sends away who lies.
+import { encodeRequest } from '../executor/snapshot-format.js'
+import type { ExecutorClient } from '../executor/executor-client.js'
+import type { ImportProgress } from '../executor/snapshot-import.js'
+import type { ServiceClient } from '../../consensus/net/service-client.js'
+import type { PeerId } from '../../consensus/net/transport.js'
+
+export interface SyncOptions {
+  client: Pick<ServiceClient, 'peers' | 'request' | 'waitForPeer'>
+  /** Opened with `syncOpen`. */
+  executor: Pick<ExecutorClient, 'call'>
+  onProgress?: (progress: ImportProgress) => void
+  /** A peer whose answer does not hash to what it must. It is not asked again. */
+  onLiar?: (peer: PeerId, what: string) => void
+  /** Waited for a peer that helps, all in all. */
+  timeoutMs?: number
+  answerMs?: number
+}
+
+export class SyncError extends Error {
+  constructor(
+    readonly code: 'SYNC_NO_PEER',
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
+const pauseMs = 50
+/** Requests that a peer answers with "another state" before a new aim is taken. */
+const othersMax = 16
+
+/** Resolves when the folder holds a chain at a certified height. Throws SyncError. */
+export async function takeSnapshot(options: SyncOptions): Promise<void> {
+  const run = new SyncRun(options)
+  await run.finish()
+}
+
+class SyncRun {
+  private readonly liars = new Set<PeerId>()
+  private readonly busy = new Set<PeerId>()
+  /** Peers that have another state than the one aimed at, and how often they said so. */
+  private readonly others = new Map<PeerId, number>()
+  private isDone = false
+  private failure: Error | undefined
+  private lastTaken = Date.now()
+
+  constructor(private readonly options: SyncOptions) {}
+
+  private get usable(): PeerId[] {
+    const { client } = this.options
+    return client
+      .peers()
+      .map(({ peer }) => peer)
+      .filter((peer) => !this.liars.has(peer))
+  }
+
+  async finish(): Promise<void> {
+    const { timeoutMs = 120_000 } = this.options
+    await this.aim()
+    while (!this.isDone) {
+      if (this.failure !== undefined) throw this.failure
+      if (Date.now() - this.lastTaken > timeoutMs)
+        throw new SyncError('SYNC_NO_PEER', `no node gave anything for ${timeoutMs / 1_000} s`)
+      const usable = this.usable.filter((peer) => (this.others.get(peer) ?? 0) < othersMax)
+      if (usable.length === 0) await this.aim()
+      for (const peer of usable) if (!this.busy.has(peer)) void this.work(peer)
+      await pause()
+    }
+  }
+
+  /** The highest block that any peer proves. */
+  private async aim(): Promise<void> {
+    const { client, executor, timeoutMs = 120_000, answerMs = 15_000 } = this.options
+    const request = encodeRequest({ kind: 'offer' })
+    const end = Date.now() + timeoutMs
+    while (Date.now() < end) {
+      await client.waitForPeer(Math.min(1_000, end - Date.now()))
+      for (const peer of this.usable) {
+        const answer = await client.request(peer, request, answerMs)
+        if (answer === null) continue
+        const verdict = await executor.call('syncAim', { answer })
+        if (verdict === 'bad') this.lied(peer, 'an offer that no certificate covers')
+        if (verdict !== 'taken') continue
+        this.others.clear()
+        this.lastTaken = Date.now()
+        return
+      }
+      await pause()
+    }
+    throw new SyncError('SYNC_NO_PEER', 'no node offers a state that is certified')
+  }
+
+  private lied(peer: PeerId, what: string): void {
+    this.liars.add(peer)
+    this.options.onLiar?.(peer, what)
+  }
+
+  /** One peer, one request after the other, for as long as it helps. */
+  private async work(peer: PeerId): Promise<void> {
+    const { client, executor, onProgress, answerMs = 15_000 } = this.options
+    this.busy.add(peer)
+    try {
+      while (!this.isDone && !this.liars.has(peer) && (this.others.get(peer) ?? 0) < othersMax) {
+        const { requests, progress } = await executor.call('syncNext', { count: 1 })
+        onProgress?.(progress)
+        if (progress.phase === 'done') this.isDone = true
+        const [next] = requests as (typeof requests)[number][] | []
+        if (next === undefined) return
+        const answer = await client.request(peer, next.request, answerMs)
+        const verdict = await executor.call('syncTake', { id: next.id, answer })
+        if (verdict === 'taken') this.lastTaken = Date.now()
+        if (verdict === 'bad') this.lied(peer, 'a part that does not have the hash it must have')
+        if (verdict === 'other') this.others.set(peer, (this.others.get(peer) ?? 0) + 1)
+        if (verdict === 'wait') await pause()
+        if (answer === null) return
+      }
+    } catch (error) {
+      this.failure ??= error instanceof Error ? error : new Error(String(error))
+    } finally {
+      this.busy.delete(peer)
+    }
+  }
+}
+
+const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, pauseMs))
