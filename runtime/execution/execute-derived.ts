@@ -25,7 +25,7 @@ export function boundOf(kernel: Kernel, item: Pick<DerivedItem, 'address' | 'met
 export function executeDerived(kernel: Kernel, item: DerivedItem): FinishedRun {
   const contract = contractAt(kernel, item.address)
   assert(contract !== undefined, 'derived work names a deployed version')
-  const run = createRun(kernel, derivedId(kernel.hash, item), contract.entity)
+  const run = createRun(kernel, derivedId(kernel.hash, item), contract.entity, item.patient)
   const target = { alias: item.alias, address: item.address, method: item.method }
   const cause = item.parent
   const refusal = refuseRun(kernel, item)
@@ -100,7 +100,7 @@ function noteHealth(run: Run, item: DerivedItem, code: ErrorCode): void {
 export function executeTimer(kernel: Kernel, timer: DueTimer): FinishedRun {
   const contract = activeContract(kernel, timer.alias)
   assert(contract !== undefined, 'a timer belongs to an alias that was activated')
-  const run = createRun(kernel, timerRunId(kernel, timer), contract.entity)
+  const run = createRun(kernel, timerRunId(kernel, timer), contract.entity, timer.patient)
   const outcome = enter(run, contract, timer.method, timer.args, trigger.timer, Number(timer.fuel))
   const target = { alias: timer.alias, address: contract.address, method: timer.method }
   return { run, receipt: receiptOf(run, { ...outcome, cause: timer.id, target }) }

@@ -91,6 +91,8 @@ export const hostCaps = {
   logBytesPerFrame: 16_384,
   timerArgumentBytes: 4_096,
   timersPerContract: 10_000,
+  /** Of one contract, set by runs about one patient: no patient's readings use up all that it may have. */
+  timersPerPatient: 256,
   hashBytes: 65_536,
   commandBytes: 65_536,
   /** Records that one transaction may emit: its receipt lists them all. */

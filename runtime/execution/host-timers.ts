@@ -46,7 +46,9 @@ export function timerSet(
     args: args.slice(),
     fuel: asked === 0n || asked > BigInt(method.fuel) ? method.fuel : Number(asked),
   })
-  if (id === undefined) return stopFrame(frame, 'LIMIT_EXCEEDED', 'timers')
+  if (id === 'contract') return stopFrame(frame, 'LIMIT_EXCEEDED', 'timers of this contract')
+  if (id === 'patient')
+    return stopFrame(frame, 'LIMIT_EXCEEDED', 'timers of this contract for this patient')
   setResult(frame, 'timer_set', id)
 }
 

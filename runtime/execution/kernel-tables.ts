@@ -140,6 +140,7 @@ export const timerRow: Schema = {
   struct: [
     ['id', { fixed: 32 }],
     ['alias', 'string'],
+    ['patient', { fixed: 16 }],
     ['method', 'string'],
     ['fuel', 'u64'],
     ['args', 'bytes'],
@@ -148,6 +149,8 @@ export const timerRow: Schema = {
 export interface TimerRow {
   id: Uint8Array
   alias: string
+  /** Whom the run that set it was about; zero: nobody. What the timer runs is about the same patient. */
+  patient: Uint8Array
   method: string
   fuel: bigint
   args: Uint8Array
@@ -158,12 +161,14 @@ export const timerPlaceRow: Schema = {
     ['due', 'u64'],
     ['sequence', 'u32'],
     ['alias', 'string'],
+    ['patient', { fixed: 16 }],
   ],
 }
 export interface TimerPlaceRow {
   due: bigint
   sequence: number
   alias: string
+  patient: Uint8Array
 }
 
 /** Value of `$queue`: ordered table 0, partition = lane u8, by height of queueing. */

@@ -3,6 +3,7 @@
 import { equalBytes } from '../protocol/bytes.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import type { Hash } from '../protocol/hash.js'
+import { patientBytes } from '../protocol/record.js'
 import type { ReceiptEvent } from '../protocol/receipt.js'
 import type { Overlay } from '../state/overlay.js'
 import type { Contract } from './contracts.js'
@@ -68,6 +69,8 @@ export interface Run {
   id: Uint8Array
   /** The signing entity, or for derived work the rule's own entity. */
   origin: Uint8Array
+  /** Whom a derived transaction is about; zero: nobody in particular. */
+  patient: Uint8Array
   effects: Effects
   /** Aliases of the open frames, outermost first. */
   open: string[]
@@ -113,11 +116,17 @@ export function createKernel(
   }
 }
 
-export function createRun(kernel: Kernel, id: Uint8Array, origin: Uint8Array): Run {
+export function createRun(
+  kernel: Kernel,
+  id: Uint8Array,
+  origin: Uint8Array,
+  patient: Uint8Array = new Uint8Array(patientBytes),
+): Run {
   return {
     kernel,
     id,
     origin,
+    patient,
     effects: { records: [], events: [], commands: [], deployed: [], explanations: [] },
     open: [],
     framesOpened: 0,

@@ -149,3 +149,29 @@ t.test('a timer run replays: on the state before its block, with its frames', as
     ['event', hex(at(due))],
   ])
 })
+
+t.test(
+  'timers of one contract are bounded, and a failed frame beyond the bound leaves them as they were',
+  async (t) => {
+    const many: Probe = {
+      body: `(data (i32.const 512) "ring")
+      (func (export "go") (local $n i32)
+        (call $input_read (i32.const 0))
+        (loop $more
+          (call $timer_set (i64.const 1800000000000) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0))
+          (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.load (i32.const 0))))))
+      (func (export "ring"))`,
+      manifest: { methods: [...methodsOf({ go: 'call' }), ...methodsOf({ ring: 'timer' })] },
+    }
+    const probes = new Probes({ 'acme/many': many, 'acme/other': many })
+    const set = (alias: string, count: number): { code: string; detail: string | undefined } => {
+      const argument = Buffer.alloc(4)
+      argument.writeUInt32LE(count)
+      return probes.go(alias, argument, 400_000_000)
+    }
+    for (let round = 0; round < 2; round += 1) t.equal(set('acme/many', 5_000).code, 'OK')
+    const full = set('acme/many', 1)
+    t.same([full.code, full.detail], ['LIMIT_EXCEEDED', 'timers of this contract'])
+    t.equal(set('acme/other', 1).code, 'OK', 'another contract has a bound of its own')
+  },
+)

@@ -1,7 +1,7 @@
 // Timers: a contract asks to be called at a block time. They are state, so they survive restarts; a due
 // timer makes the next block due. Ordered by (due time, id); bound to the alias, so the active version
 // answers.
-import { compareBytes, u32Bytes, u64Bytes, utf8 } from '../protocol/bytes.js'
+import { bytesToHex, compareBytes, u32Bytes, u64Bytes, utf8 } from '../protocol/bytes.js'
 import { hashWithDomain } from '../protocol/hash.js'
 import type { Overlay } from '../state/overlay.js'
 import { orderMax, type StateReader } from '../state/store-interface.js'
@@ -21,32 +21,43 @@ const table = 0
 const partition = new Uint8Array(0)
 /** Alias keys and 32-byte timer ids share the point keys of `$timer`: the mark keeps them apart. */
 const countKey = (alias: string): Uint8Array => utf8(`count/${alias}/.`.padEnd(33, '.'))
+const patientCountKey = (alias: string, patient: Uint8Array): Uint8Array =>
+  utf8(`patient/${alias}/${bytesToHex(patient)}`)
 
 export interface DueTimer extends TimerRow {
   due: bigint
   sequence: number
 }
 
-/** Undefined when the contract has as many timers as it may have. */
+/** The timer's id, or whose timers are as many as there may be: the contract's, or its for this patient. */
 export function setTimer(
   run: Run,
   timer: { alias: string; due: bigint; method: string; args: Uint8Array; fuel: number },
-): Uint8Array | undefined {
+): Uint8Array | 'contract' | 'patient' {
   const { overlay, hash } = run.kernel
-  const count = timerCount(overlay, timer.alias)
-  if (count >= hostCaps.timersPerContract) return undefined
+  const { patient } = run
+  if (readCount(overlay, countKey(timer.alias)) >= hostCaps.timersPerContract) return 'contract'
+  if (!isNobody(patient)) {
+    const own = readCount(overlay, patientCountKey(timer.alias, patient))
+    if (own >= hostCaps.timersPerPatient) return 'patient'
+  }
   const id = hashWithDomain(hash, 'wardchain/timer/1', run.id, u32Bytes(run.timersSet))
   run.timersSet += 1
   const row = encodeRow(timerRow, {
     id,
     alias: timer.alias,
+    patient,
     method: timer.method,
     fuel: BigInt(timer.fuel),
     args: timer.args,
   })
   const sequence = overlay.orderedPut(store.timer, table, partition, timer.due, row)
-  overlay.set(store.timer, id, encodeRow(timerPlaceRow, { due: timer.due, sequence, alias: timer.alias }))
-  putCount(overlay, timer.alias, count + 1)
+  overlay.set(
+    store.timer,
+    id,
+    encodeRow(timerPlaceRow, { due: timer.due, sequence, alias: timer.alias, patient }),
+  )
+  addToCounts(overlay, timer.alias, patient, 1)
   return id
 }
 
@@ -60,13 +71,10 @@ export function cancelTimer(overlay: Overlay, alias: string, id: Uint8Array): bo
   return true
 }
 
-export function removeTimer(
-  overlay: Overlay,
-  timer: { id: Uint8Array; alias: string; due: bigint; sequence: number },
-): void {
+export function removeTimer(overlay: Overlay, timer: TimerPlaceRow & { id: Uint8Array }): void {
   overlay.orderedRemove(store.timer, table, partition, timer.due, timer.sequence)
   overlay.remove(store.timer, timer.id)
-  putCount(overlay, timer.alias, timerCount(overlay, timer.alias) - 1)
+  addToCounts(overlay, timer.alias, timer.patient, -1)
 }
 
 /** Timers that are due at the block's time, by (due time, id), at most `limit`. */
@@ -83,7 +91,7 @@ export function dueTimers(kernel: Kernel, limit: number): DueTimer[] {
 
 /** Timer methods that an alias waits for, sorted, and how many timers of the chain were looked at. */
 export function pendingMethods(state: StateReader, alias: string): { methods: string[]; rows: number } {
-  if (timerCount(state, alias) === 0) return { methods: [], rows: 0 }
+  if (readCount(state, countKey(alias)) === 0) return { methods: [], rows: 0 }
   const rows = state.scan(store.timer, table, partition, 0n, orderMax, timersTotalMax)
   const own = rows
     .map(({ value }) => decodeRow<TimerRow>(timerRow, value))
@@ -107,14 +115,21 @@ export function timerRunId(kernel: Kernel, timer: DueTimer): Uint8Array {
   return hashWithDomain(kernel.hash, 'wardchain/derived/1', timer.id, u64Bytes(timer.due))
 }
 
-function timerCount(state: StateReader, alias: string): number {
-  const row = state.get(store.timer, countKey(alias))
+const isNobody = (patient: Uint8Array): boolean => patient.every((byte) => byte === 0)
+
+function addToCounts(overlay: Overlay, alias: string, patient: Uint8Array, change: number): void {
+  const keys = [countKey(alias), ...(isNobody(patient) ? [] : [patientCountKey(alias, patient)])]
+  for (const key of keys) putCount(overlay, key, readCount(overlay, key) + change)
+}
+
+function readCount(state: StateReader, key: Uint8Array): number {
+  const row = state.get(store.timer, key)
   return row === undefined ? 0 : new DataView(row.buffer, row.byteOffset).getUint32(0, true)
 }
 
-function putCount(overlay: Overlay, alias: string, count: number): void {
-  if (count <= 0) return overlay.remove(store.timer, countKey(alias))
+function putCount(overlay: Overlay, key: Uint8Array, count: number): void {
+  if (count <= 0) return overlay.remove(store.timer, key)
   const row = new Uint8Array(4)
   new DataView(row.buffer).setUint32(0, count, true)
-  overlay.set(store.timer, countKey(alias), row)
+  overlay.set(store.timer, key, row)
 }

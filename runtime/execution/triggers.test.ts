@@ -28,7 +28,7 @@ import {
   type Signer,
 } from './world.fixture.js'
 import { budgetFreePerBlock, budgetBurst } from './rule-budget.js'
-import { generationMax, readHealth } from './index.js'
+import { generationMax, hostCaps, readHealth } from './index.js'
 
 const pulse = '8867-4'
 const [lisa, otto, paul] = ['lisa', 'otto', 'paul'].map(patientOf)
@@ -250,3 +250,43 @@ t.test(
     )
   },
 )
+
+t.test('a rule holds so many timers for one patient, and the next patient has as many', async (t) => {
+  const due = 1_800_000_000_000n
+  const setter = contractOf(
+    {
+      alias: 'acme/setter',
+      subscriptions: [{ kind: recordKind.observation, codes: [], method: 'onAny', priority: 1 }],
+      methods: [
+        ...methodsOf({ onAny: 'record' }, 100_000_000),
+        ...methodsOf({ ring: 'timer' }, 100_000_000),
+      ],
+    },
+    `(data (i32.const 512) "ring")
+     (func $set (param $due i64)
+       (call $timer_set (local.get $due) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0)))
+     (func (export "onAny") (local $n i32)
+       (loop $more (call $set (i64.const ${due}))
+         (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 128)))))
+     (func (export "ring") (call $set (i64.const ${due + 1n})) (call $set (i64.const ${due + 1n})))`,
+  )
+  const { world, monitors } = found([setter])
+  const append = (patient: Uint8Array, time?: number): (string | undefined)[] => {
+    const bundle = world.append(monitors[0], [observationOf(patient, pulse, 80)], { validUntil: undefined })
+    const block = world.block([bundle], time === undefined ? {} : { time })
+    return block.receiptsDecoded.map(({ status, detail }) =>
+      detail?.startsWith('timers') === true ? detail : codeOfStatus(status),
+    )
+  }
+  const over = 'timers of this contract for this patient'
+  t.same(append(lisa), ['OK', 'OK'])
+  t.same(append(lisa), ['OK', 'OK'], `${hostCaps.timersPerPatient} timers`)
+  t.same(append(lisa), ['OK', over])
+  t.same(append(otto), ['OK', 'OK'], 'another patient is served')
+  const rung = world
+    .block([], { time: Number(due) })
+    .receiptsDecoded.map(({ status }) => codeOfStatus(status))
+  // Each timer that ran made room for one and asked for two: half of those of Lisa stay without.
+  t.ok(rung.includes('LIMIT_EXCEEDED'), 'what a timer sets counts for its patient')
+  t.equal(rung.filter((code) => code === 'OK').length, 256, 'Otto had room for all of his 128 twice over')
+})

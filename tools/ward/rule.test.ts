@@ -14,6 +14,7 @@ import {
   bytesToHex,
   encodeManifest,
   hexToBytes,
+  recordKind,
   type GenesisContract,
   type Manifest,
 } from '../../runtime/protocol/index.js'
@@ -68,6 +69,10 @@ const assembler = await createAssembler()
 const code = assembler.assemble(new TextEncoder().encode(text)) ?? new Uint8Array(0)
 const none = { struct: [] }
 
+/** A rule that fails on everything it hears. */
+const brokenText = '(module (memory (export "memory") 1) (func (export "on") (unreachable)))'
+const brokenCode = assembler.assemble(new TextEncoder().encode(brokenText)) ?? new Uint8Array(0)
+
 /** `get` answers; what a version is is in its manifest. */
 function version(alias: string, number: string, fields: Partial<Manifest> = {}): GenesisContract {
   const method = { fuel: 1_000_000, input: none, output: none }
@@ -111,9 +116,12 @@ async function signed(role: 'admin' | 'vendor', proposal: Proposal): Promise<voi
 }
 
 /** Deployed and approved without the command: what these calls say is tested above. */
-async function ship(alias: string, number: string, fields: Partial<Manifest> = {}): Promise<string> {
+const ship = (alias: string, number: string, fields: Partial<Manifest> = {}): Promise<string> =>
+  shipContract(version(alias, number, fields))
+
+async function shipContract(contract: GenesisContract): Promise<string> {
   const chainId = hexToBytes(single.node.status().chainId) ?? new Uint8Array(32)
-  const { address, deploy } = newVersion(version(alias, number, fields), chainId)
+  const { address, deploy } = newVersion(contract, chainId)
   await signed('vendor', deploy)
   await signed('admin', approveCall(bytesToHex(address)))
   return bytesToHex(address)
@@ -225,3 +233,58 @@ t.test('a newer layout is told before signing, and cannot be rolled back', async
   t.ok(answer.ok)
   if (answer.ok) t.throws(() => former(answer.value, 'acme/one'), { code: 'LAYOUT_REFUSED' })
 })
+
+t.test(
+  'a rule that fails for several sources and patients is quarantined, and everyone is told',
+  async (t) => {
+    const subscriptions = [{ kind: recordKind.observation, codes: ['8867-4'], method: 'on', priority: 1 }]
+    const methods = [{ name: 'on', kind: 'record' as const, fuel: 1_000_000, input: none, output: none }]
+    const broken = version('acme/broken', '1.0.0', { subscriptions, methods })
+    const address = await shipContract({ manifest: broken.manifest, code: brokenCode })
+    await signed('admin', activateCall([address]))
+    const role = { entity: single.persons.vendor, role: 'nurse' }
+    await signed('admin', { type: 'call', target: 'ward/policy', method: 'assignRole', args: role })
+    const patients = ['11', '22', '33'].map((byte) => byte.repeat(16))
+    const nurse = await single.signIn('nurse')
+    for (const patient of patients) await single.sign(nurse, admissionOf(patient))
+    const quarantined = (): string[] => single.node.status().quarantined.map(({ alias }) => alias)
+    for (const [index, person] of (['nurse', 'doctor', 'vendor'] as const).entries()) {
+      t.same(quarantined(), [], 'not by one or two sources')
+      const receipt = await single.sign(await single.signIn(person), pulseOf(patients[index]))
+      t.equal(receipt.code, 'OK', 'the reading stands')
+      t.equal(receipt.derived?.[0].code, 'TRAPPED')
+    }
+    t.same(quarantined(), ['acme/broken'])
+    t.match((await rule('versions', 'acme/broken')).output, /QUARANTINED since/)
+    await api.close()
+    await single.restart()
+    await serve()
+    t.same(quarantined(), ['acme/broken'], 'also after a restart')
+    const again = await single.sign(await single.signIn('nurse'), pulseOf(patients[0]))
+    t.equal(again.derived?.[0].code, 'RULE_QUARANTINED')
+    const lift = { type: 'call', target: 'ward/governance', method: 'liftQuarantine' } as const
+    await signed('admin', { ...lift, args: { alias: 'acme/broken' } })
+    t.same(quarantined(), [])
+  },
+)
+
+const admissionOf = (patient: string): Proposal => {
+  const words = {
+    family: 'Test',
+    given: 'Tess',
+    sex: 'F',
+    ward: '',
+    room: '',
+    bed: '',
+    visitNumber: '',
+    reason: '',
+  }
+  const body = { ...words, birthDate: 19_700_101, pregnancy: 1, identifiers: [] }
+  return { type: 'append', records: [{ kind: 'admission', patient, code: 'ADT^A01', body }] }
+}
+
+const pulseOf = (patient: string): Proposal => {
+  const words = { unit: '/min', text: '', status: 'F', sourceText: '', device: '' }
+  const body = { ...words, value: '70', scale: 0, validation: 2 }
+  return { type: 'append', records: [{ kind: 'observation', patient, code: '8867-4', body }] }
+}
