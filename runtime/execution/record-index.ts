@@ -1,7 +1,7 @@
 // The ledger's indexes: outside the tree, rebuilt from `$record`, equal on every replica. During a block
 // new records are found in memory; the rows are written once, at its end. No row needs a look at the store
 // to be placed: the sequence of a row is the record's number per patient, or its place in the block.
-import { equalBytes, utf8 } from '../protocol/bytes.js'
+import { equalBytes } from '../protocol/bytes.js'
 import { encodeOrderedKey } from '../state/state-keys.js'
 import { asciiBytes, byteText } from './byte-text.js'
 import type { OrderedEntry, StateWrite } from '../state/store-interface.js'
@@ -243,7 +243,7 @@ export function indexWrites(
   }
   records.forEach(({ id, header, number, height }, index) => {
     const { patient, kind, code, effectiveTime } = header
-    put(recordIndex.codeTime, codeTimePartition(patient, kind, utf8(code)), effectiveTime, number, id)
+    put(recordIndex.codeTime, codeTimePartition(patient, kind, asciiBytes(code)), effectiveTime, number, id)
     put(recordIndex.kindTime, kindTimePartition(patient, kind), effectiveTime, number, id)
     put(recordIndex.number, patient, number, 0, id)
     put(recordIndex.kindArrival, new Uint8Array([kind]), height, placeOf(index), id)

@@ -20,22 +20,41 @@ export function hashWithDomain(hash: Hash, domain: string, ...parts: Uint8Array[
  */
 export function listRoot(hash: Hash, items: readonly Uint8Array[]): Uint8Array {
   if (items.length === 0) return zeroHash
-  const leaf = new Uint8Array([0])
   return rootOf(
     hash,
-    items.map((item) => hash(concatBytes(leaf, item))),
+    items.map((item) => hash(leafMessage(item))),
   )
 }
 
+/**
+ * Messages are laid out in one buffer that every leaf uses again: a block has thousands of them, and memory of
+ * their own costs as much as hashing them. `hash` never keeps what it is given.
+ */
+let leafBytes = new Uint8Array(4_096)
+
+function leafMessage(item: Uint8Array): Uint8Array {
+  if (item.length + 1 > leafBytes.length) leafBytes = new Uint8Array(2 * (item.length + 1))
+  leafBytes.set(item, 1)
+  return leafBytes.subarray(0, item.length + 1)
+}
+
+const innerMessage = new Uint8Array(1 + 2 * hashBytes)
+innerMessage[0] = 1
+
 function rootOf(hash: Hash, level: Uint8Array[]): Uint8Array {
   // Pairing level by level with an odd last node carried up gives exactly the RFC 6962 shape.
-  const inner = new Uint8Array([1])
   let nodes = level
   while (nodes.length > 1) {
     const parents: Uint8Array[] = []
     for (let index = 0; index < nodes.length; index += 2) {
       const right = nodes[index + 1]
-      parents.push(right === undefined ? nodes[index] : hash(concatBytes(inner, nodes[index], right)))
+      if (right === undefined) {
+        parents.push(nodes[index])
+        continue
+      }
+      innerMessage.set(nodes[index], 1)
+      innerMessage.set(right, 1 + hashBytes)
+      parents.push(hash(innerMessage))
     }
     nodes = parents
   }
