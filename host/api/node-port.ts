@@ -50,6 +50,10 @@ export interface NodeStatus extends Pinned {
   equivocations: { node: string; count: number; lastHeight: number }[]
   /** Rules that failed for several sources and patients and are kept from running, and since when (ms). */
   quarantined: { alias: string; since: number }[]
+  /** Why this node no longer takes part, with what ran when it stopped. */
+  fault?: { code: string; detail: string }
+  /** Transactions that this node does not propose, because the executor died while it ran them. */
+  setAside: number
   version: string
 }
 

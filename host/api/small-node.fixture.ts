@@ -159,6 +159,7 @@ class SmallNodeOfOne implements SmallNode {
       lag: 0,
       equivocations: [],
       quarantined: [],
+      setAside: 0,
       version: '0.1.0',
     }
   }

@@ -96,7 +96,7 @@ t.test('no tail of a longer block is left behind', async (t) => {
 
 t.test('the client says what the thread was doing when it died', async (t) => {
   const running = await new Promise((resolve) => {
-    const client = new ExecutorClient((_, method) => resolve(method))
+    const client = new ExecutorClient(({ request }) => resolve(request))
     const block = { header: {}, payload: new Uint8Array(0) } as never
     client.call('execute', { blockHash: new Uint8Array(32), block }).catch(() => undefined)
     client.call('pin', null).catch(() => undefined)

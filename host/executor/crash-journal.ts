@@ -38,11 +38,14 @@ export class CrashJournal {
   private hasDied = false
   /** Hex hashes of bundles to keep out of fresh proposals. */
   readonly suspects: readonly string[]
+  /** Hex hashes of the block that the process before was executing when it ended, whoever ended it. */
+  readonly unfinished: readonly string[]
 
   constructor(path: string) {
     const found = readJournal(path)
     const isBlamed = found !== undefined && (found.state === 'died' || found.before === found.key)
     this.suspects = isBlamed ? found.bundles : []
+    this.unfinished = found?.state === 'unfinished' ? found.bundles : []
     this.before = found?.key
     this.file = openSync(path, 'w', 0o600)
   }
@@ -62,6 +65,11 @@ export class CrashJournal {
     const finished = this.executing.shift()
     if (finished?.key === this.before) this.before = undefined
     this.write('unfinished')
+  }
+
+  /** Hex hashes of the block that runs now. */
+  get running(): readonly string[] {
+    return this.executing[0]?.bundles ?? []
   }
 
   /** The thread died, or was ended by the watchdog, while it executed: remembered before the process ends. */

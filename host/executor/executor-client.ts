@@ -1,6 +1,8 @@
 // Main-thread side of the executor: starts the thread, carries requests, turns its death into one error.
 import { Worker } from 'node:worker_threads'
 import { isNodeErrorCode, NodeError } from '../node/node-error.js'
+import { crashText } from './crash-dump.js'
+import { createNoteMemory, readNote, type RunningFrame } from './execution-note.js'
 import type { ExecutorCalls, ExecutorMethod, ExecutorReply } from './messages.js'
 
 /** Fixed and large, so that metered stack height always ends a contract long before the native stack does. */
@@ -16,50 +18,90 @@ const heapMiBMax = 2_048
  */
 const youngHeapMiB = 96
 /** No admitted block takes a tenth of this on the slowest supported machine: past it the thread is stuck. */
-const executeMsMax = 60_000
+const requestMsMax = 60_000
+
+/** Faults of the engine inside a contract: the thread lives, and what it ran must not run again here. */
+const engineFaults: readonly string[] = ['NATIVE_FAILURE', 'ENGINE_DISAGREES']
+
+/** Requests that run what others have written; opening or taking a store may take as long as it needs. */
+const isWatched = (method: ExecutorMethod): boolean =>
+  method !== 'open' && method !== 'close' && !method.startsWith('sync')
 
 interface Waiting {
   method: ExecutorMethod
   resolve(value: never): void
   reject(error: Error): void
-  timer: NodeJS.Timeout | undefined
+}
+
+/** Why the executor stopped, and in the middle of what. */
+export interface ExecutorFault {
+  error: NodeError
+  /** A code; never the engine's words. */
+  reason: string
+  /** The oldest unanswered request: the one that it was carrying out. */
+  request: ExecutorMethod | undefined
+  /** The contract that ran; undefined when none did. */
+  running: RunningFrame | undefined
+}
+
+export interface ExecutorOptions {
+  /** File that says, after the end of the whole process, what ran last. */
+  notePath?: string
+  /** Smaller in tests that let it run out. */
+  requestMsMax?: number
+  heapMiBMax?: number
+  /** The thread's program; another one in tests of its death. */
+  program?: URL
 }
 
 export class ExecutorClient {
   private readonly worker: Worker
+  private readonly note = createNoteMemory()
   private readonly waiting = new Map<number, Waiting>()
   private nextId = 1
-  private failure: Error | undefined
+  private failure: NodeError | undefined
   private closing = false
-  private readonly fail: (cause: unknown) => void
+  /** Runs while a request is carried out, not while it waits behind others. */
+  private watchdog: NodeJS.Timeout | undefined
 
   /**
-   * `onFault` is called once when the thread dies by itself: the node must stop voting. `running` is the
-   * oldest unanswered request: the one that it was carrying out.
+   * `onFault` is called when the thread dies by itself or the engine fails in a contract: the node must
+   * stop voting.
    */
-  constructor(onFault: (error: Error, running: ExecutorMethod | undefined) => void) {
-    this.worker = new Worker(new URL('./executor-thread.js', import.meta.url), {
+  constructor(
+    private readonly onFault: (fault: ExecutorFault) => void,
+    private readonly options: ExecutorOptions = {},
+  ) {
+    this.worker = new Worker(options.program ?? new URL('./executor-thread.js', import.meta.url), {
+      workerData: { memory: this.note, path: options.notePath },
       resourceLimits: {
         stackSizeMb: stackMiB,
-        maxOldGenerationSizeMb: heapMiBMax,
+        maxOldGenerationSizeMb: options.heapMiBMax ?? heapMiBMax,
         maxYoungGenerationSizeMb: youngHeapMiB,
       },
     })
     this.worker.on('message', (reply: ExecutorReply) => this.onReply(reply))
-    this.fail = (cause: unknown): void => {
-      if (this.failure) return
-      this.failure = new NodeError(
-        'EXECUTOR_FAILED',
-        cause instanceof Error ? cause.message : String(cause),
-        cause,
-      )
-      const [oldest] = this.waiting.values()
-      for (const waiting of this.waiting.values()) waiting.reject(this.failure)
-      this.waiting.clear()
-      if (!this.closing) onFault(this.failure, oldest?.method)
-    }
-    this.worker.on('error', this.fail)
-    this.worker.on('exit', (code) => this.fail(new Error(`exit ${code}`)))
+    this.worker.on('error', (error) => this.fail(reasonOf(error), error))
+    this.worker.on('exit', (code) => this.fail(`EXIT_${code}`))
+  }
+
+  /** True once the thread has died by itself or was ended by the watchdog. */
+  get isDead(): boolean {
+    return this.failure !== undefined
+  }
+
+  /** The thread answers nobody any more. */
+  private fail(reason: string, cause?: unknown): void {
+    if (this.failure) return
+    clearTimeout(this.watchdog)
+    const [oldest] = this.waiting.values()
+    const running = readNote(this.note)
+    const request = oldest?.method
+    const text = crashText({ reason, request: request ?? 'nothing', running })
+    this.failure = new NodeError('EXECUTOR_FAILED', text, cause)
+    for (const waiting of this.waiting.values()) waiting.reject(this.failure)
+    this.waiting.clear()
+    if (!this.closing) this.onFault({ error: this.failure, reason, request, running })
   }
 
   /** Requests are carried out strictly in the order in which they were made. */
@@ -69,10 +111,8 @@ export class ExecutorClient {
     if (this.closing) return Promise.reject(new NodeError('EXECUTOR_FAILED', 'the node is being sealed'))
     const id = this.nextId++
     return new Promise((resolve, reject) => {
-      const runsRules = method === 'execute' || method === 'tentative'
-      const timer = runsRules ? setTimeout(() => this.giveUp(), executeMsMax) : undefined
-      timer?.unref()
-      this.waiting.set(id, { method, resolve, reject, timer })
+      this.waiting.set(id, { method, resolve, reject })
+      if (this.waiting.size === 1) this.watch()
       this.worker.postMessage({ id, method, argument })
     })
   }
@@ -81,15 +121,27 @@ export class ExecutorClient {
     const waiting = this.waiting.get(reply.id)
     if (!waiting) return
     this.waiting.delete(reply.id)
-    clearTimeout(waiting.timer)
-    if (reply.ok) waiting.resolve(reply.value as never)
-    else if (isNodeErrorCode(reply.code)) waiting.reject(new NodeError(reply.code, reply.message))
-    else waiting.reject(new NodeError('EXECUTOR_FAILED', `${reply.code}: ${reply.message}`))
+    this.watch()
+    if (reply.ok) return waiting.resolve(reply.value as never)
+    const { code, message, running } = reply
+    if (isNodeErrorCode(code)) return waiting.reject(new NodeError(code, message))
+    const error = new NodeError('EXECUTOR_FAILED', `${code}: ${message}`)
+    if (engineFaults.includes(code)) this.onFault({ error, reason: code, request: waiting.method, running })
+    waiting.reject(error)
+  }
+
+  /** Starts the watchdog for the request that is carried out now. */
+  private watch(): void {
+    clearTimeout(this.watchdog)
+    const [oldest] = this.waiting.values()
+    if (oldest === undefined || !isWatched(oldest.method) || this.failure) return
+    this.watchdog = setTimeout(() => this.giveUp(), this.options.requestMsMax ?? requestMsMax)
+    this.watchdog.unref()
   }
 
   /** The watchdog: a node fault, never a transaction's result. */
   private giveUp(): void {
-    this.fail(new Error(`a block took longer than ${executeMsMax / 1_000} s`))
+    this.fail('STUCK')
     void this.worker.terminate()
   }
 
@@ -100,4 +152,10 @@ export class ExecutorClient {
     await closed.catch(() => undefined)
     await this.worker.terminate()
   }
+}
+
+/** The engine's code of an error, or its name: its words may repeat what a contract was given. */
+function reasonOf(error: unknown): string {
+  const { code, name } = error as { code?: unknown; name?: unknown }
+  return typeof code === 'string' ? code : typeof name === 'string' ? name : 'UNKNOWN'
 }

@@ -31,6 +31,8 @@ import {
   type ExecutedBlock,
   type ModuleCache,
   type Standing,
+  type ExecutionPorts,
+  type FrameWatch,
 } from '../../runtime/execution/index.js'
 import { StateTree } from '../../runtime/state/index.js'
 import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
@@ -73,8 +75,6 @@ import { SnapshotImport } from './snapshot-import.js'
 import type { Offer } from './snapshot-format.js'
 import { tentativeRun } from './tentative-run.js'
 
-const ports = { hash: sha256, verify: verifySignature }
-
 /** A block that was executed and may still become final. */
 interface Candidate {
   executed: ExecutedBlock
@@ -94,6 +94,13 @@ const candidateCountMax = 8
 type Handlers = { [M in ExecutorMethod]: (argument: ExecutorCalls[M][0]) => ExecutorCalls[M][1] }
 
 export class ExecutorCore {
+  private readonly ports: ExecutionPorts
+
+  /** `watch` is told of each frame before it runs. */
+  constructor(watch?: FrameWatch) {
+    this.ports = { hash: sha256, verify: verifySignature, ...(watch ? { watch } : {}) }
+  }
+
   private store!: ChainStore
   private tree!: StateTree
   private state!: ChainState
@@ -194,7 +201,7 @@ export class ExecutorCore {
     this.checkRoot()
     this.store.checkReadsWith(this.tree)
     this.state = new ChainState(this.store, this.tree)
-    warmModules(this.state, this.cache, ports)
+    warmModules(this.state, this.cache, this.ports)
     this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.tip)
     this.replays = new BlockReplays(this.store, this.state, this.cache)
     this.exported = new SnapshotExport(this.store, this.tree, () => this.snapshotEvidence())
@@ -228,7 +235,7 @@ export class ExecutorCore {
     const genesis = decodeGenesis(genesisBytes)
     if (!genesis.ok) throw Object.assign(new Error(genesis.detail), { code: genesis.code })
     const tree = StateTree.open(this.store, sha256, genesis.value.leafSalt)
-    const founded = executeGenesis(genesisBytes, new ChainState(this.store, tree), this.cache, ports)
+    const founded = executeGenesis(genesisBytes, new ChainState(this.store, tree), this.cache, this.ports)
     if (!founded.ok) {
       throw Object.assign(new Error(`${founded.code}: ${founded.detail ?? ''}`), {
         code: 'GENESIS_MALFORMED',
@@ -265,7 +272,7 @@ export class ExecutorCore {
     // The very same bytes, signature included: an id alone says nothing about another signature under it.
     const key = bundleKeyOf(bytes)
     const known = this.bundles.find(key) !== undefined
-    const admission = checkTransaction(this.state, bundle, at, ports, {
+    const admission = checkTransaction(this.state, bundle, at, this.ports, {
       verifySignature: !known,
       bundleBytes: bytes.length,
       standing,
@@ -286,7 +293,11 @@ export class ExecutorCore {
     const standing = standingAt(this.state, at)
     const decode = (bytes: Uint8Array): Bundle | undefined => this.decode(bytes)
     const admit = (bundle: Bundle, bundleBytes: number): Result<Admission, ErrorCode> =>
-      checkTransaction(this.state, bundle, at, ports, { verifySignature: false, bundleBytes, standing })
+      checkTransaction(this.state, bundle, at, this.ports, {
+        verifySignature: false,
+        bundleBytes,
+        standing,
+      })
     return buildPayload(request.bundles, decode, admit, standing.credits)
   }
 
@@ -340,7 +351,7 @@ export class ExecutorCore {
       if (bundle) bundles.set(bytes, bundle)
     }
     const input = { header, payload }
-    const executed = executeBlock(input, this.state, this.cache, ports, {
+    const executed = executeBlock(input, this.state, this.cache, this.ports, {
       decodedBundle: (bytes) => bundles.get(bytes),
       signatureChecked: (bundle) => checked.has(bundle),
     })

@@ -1,26 +1,35 @@
 // The executor thread: one request at a time, in order. An exception here is a fault of this node and
 // never becomes a transaction result.
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
+import { ExecutionNote, readNote } from './execution-note.js'
 import { ExecutorCore } from './executor-core.js'
 import type { ExecutorReply, ExecutorRequest } from './messages.js'
 
 const port = parentPort
 if (!port) throw new Error('the executor runs as a thread of the daemon')
 
-const core = new ExecutorCore()
+const { memory, path } = workerData as { memory: SharedArrayBuffer; path: string | undefined }
+const note = new ExecutionNote(memory, path)
+const core = new ExecutorCore((frame) => note.begin(frame))
 
 port.on('message', (request: ExecutorRequest) => {
   const reply = answer(request)
   if (request.method !== 'close') return port.postMessage(reply)
+  note.close()
   void core.close().finally(() => port.postMessage(reply))
 })
 
 function answer(request: ExecutorRequest): ExecutorReply {
   try {
-    return { id: request.id, ok: true, value: core.handle(request.method, request.argument) }
+    const value = core.handle(request.method, request.argument)
+    note.end()
+    return { id: request.id, ok: true, value }
   } catch (error) {
     const code = (error as { code?: unknown }).code
     const message = error instanceof Error ? error.message : String(error)
-    return { id: request.id, ok: false, code: typeof code === 'string' ? code : 'EXECUTOR_FAULT', message }
+    const known = typeof code === 'string' ? code : 'EXECUTOR_FAULT'
+    const reply = { id: request.id, ok: false as const, code: known, message, running: readNote(memory) }
+    note.end()
+    return reply
   }
 }

@@ -5,6 +5,7 @@ import type { Block, FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../..
 import type { ExecuteOutcome } from '../../consensus/net/ports.js'
 import type { ReplayView } from '../api/node-port.js'
 import type { NodeEntry } from '../../runtime/execution/index.js'
+import type { RunningFrame } from './execution-note.js'
 import type { KeyChanges } from './key-changes.js'
 import type { ImportProgress, TakeVerdict } from './snapshot-import.js'
 import type { Touched } from './trace-view.js'
@@ -299,4 +300,4 @@ export interface ExecutorRequest {
 export type ExecutorReply =
   | { id: number; ok: true; value: unknown }
   /** A fault of this node, never a transaction result. */
-  | { id: number; ok: false; code: string; message: string }
+  | { id: number; ok: false; code: string; message: string; running: RunningFrame | undefined }

@@ -40,6 +40,7 @@ export const nodeFiles = (folder: string) => ({
   resync: path.join(folder, 'resync'),
   votes: path.join(folder, 'votes'),
   executing: path.join(folder, 'executing'),
+  executingNote: path.join(folder, 'executing-now'),
   evidence: path.join(folder, 'evidence'),
   peerUnlock: path.join(folder, 'peer-unlock.key'),
   shares: path.join(folder, 'shares.sealed'),

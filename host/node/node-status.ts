@@ -33,6 +33,7 @@ export function sealedStatus(
     lag: 0,
     equivocations: [],
     quarantined: [],
+    setAside: 0,
     version: String(version),
   }
 }
@@ -41,7 +42,7 @@ export function nodeStatus(
   sealed: NodeStatus,
   node: RunningNode,
   tip: Pinned | undefined,
-  fault: string | undefined,
+  fault: NodeStatus['fault'],
 ): NodeStatus {
   const driver = node.driver.status()
   const nameOf = (entity: string): string => node.book.nameOf(entity) ?? entity.slice(0, 8)
@@ -53,7 +54,9 @@ export function nodeStatus(
     chainName: node.open.chainName,
     view: driver.view,
     leader: nameOf(driver.leader),
-    phase: fault ?? driver.phase,
+    phase: fault?.code ?? driver.phase,
+    ...(fault === undefined ? {} : { fault }),
+    setAside: node.pool.setAsideCount,
     voted: driver.voted.map(nameOf),
     missing: driver.missing.map(nameOf),
     peersConnected: driver.peers.length,

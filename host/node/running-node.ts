@@ -17,7 +17,7 @@ import type { DriverPorts, Urgency } from '../../consensus/net/ports.js'
 import type { Evidence, FinalBlock, ValidatorSet } from '../../consensus/pbft/types.js'
 import { CrashJournal } from '../executor/crash-journal.js'
 import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
-import { ExecutorClient } from '../executor/executor-client.js'
+import type { ExecutorClient } from '../executor/executor-client.js'
 import type { CommitReply, NetworkView, OpenReply, ReceiptEntry } from '../executor/messages.js'
 import { destroyIdentity, decodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
 import {
@@ -31,6 +31,7 @@ import { PoolPort, type SubmitOutcome } from '../pool/pool-port.js'
 import { openVotesStore, readSealedFile, type DataKey, type VotesStore } from '../store/index.js'
 import { adoptNextVote, saveIdentity } from './vote-key.js'
 import { EvidenceFile } from './evidence-file.js'
+import { reportEarlierEnd, startExecutor, type CrashWatch } from './executor-watch.js'
 import { FinalWaiter } from './final-waiter.js'
 import { NetworkBook, readBootstrapPeers, writeBootstrapPeers } from './network-book.js'
 import { nodeFiles, type NodeConfig } from './node-config.js'
@@ -401,12 +402,8 @@ async function openParts(
   // A node that joined by a ticket is not in the founding document; its admission comes with the chain.
   const hasJoined = existsSync(files.peers)
   if (genesis && !hasJoined) checkFounding(nodesOf(genesis), identity, options.config)
-  const watch: { journal?: CrashJournal } = {}
-  const executor = new ExecutorClient((error, running) => {
-    // Only a thread that died while it executed speaks against what it executed.
-    if (running === 'execute' || running === 'tentative') watch.journal?.executorDied()
-    options.onFault('EXECUTOR_FAILED', error.message)
-  })
+  const watch: CrashWatch = { journal: undefined }
+  const { executor, lastFrame } = startExecutor(options, watch)
   undo.push(() => executor.close())
   if (genesis && hasJoined) await firstSync({ ...options, files, identity, genesis, dataKey })
   mkdirSync(files.chain, { recursive: true })
@@ -443,14 +440,8 @@ async function openParts(
   })
   const journal = new CrashJournal(files.executing)
   watch.journal = journal
-  if (journal.suspects.length > 0) {
-    const fields = { code: 'EXECUTOR_CRASHED_ON', bundles: journal.suspects }
-    options.logger.error(
-      fields,
-      'the executor died while it executed these; they stay out of fresh proposals',
-    )
-    pool.setAsideHashes(journal.suspects)
-  }
+  reportEarlierEnd(options, journal, lastFrame)
+  pool.setAsideHashes(journal.suspects)
   const evidence = new EvidenceFile(files.evidence)
   const parts = [executor, pool, waiter, tentative, votes, journal, evidence] as const
   return new RunningNode(options, open, book, identity, ...parts, dataKey)

@@ -25,6 +25,7 @@ import { startHl7Bridge } from '../gateways/hl7-bridge.js'
 import { sha256 } from '../keys/crypto.js'
 import { ComeBack } from './come-back.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
+import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
 import type { NodeLogger } from './node-logger.js'
 import { networkOf, readinessOf } from './node-membership.js'
@@ -56,6 +57,8 @@ export interface WardNodeOptions {
 /** How often idle sessions are ended and subscribers hear the status. */
 const upkeepMs = 1_000
 
+const restartFirst = 'its thread died in this process and still holds the store: restart it, then unlock'
+
 export class WardNode implements NodePort {
   readonly config: NodeConfig
   private readonly feed = new NodeFeed()
@@ -68,6 +71,7 @@ export class WardNode implements NodePort {
   private changing: Promise<unknown> = Promise.resolve()
   private unlocking: { phase: string; percent: number } | null = null
   private fault: { code: string; detail: string } | undefined
+  private hasDeadExecutor = false
   /** Blocks are announced one after the other, in order. */
   private announcing: Promise<void> = Promise.resolve()
   private readonly upkeep: NodeJS.Timeout
@@ -105,7 +109,7 @@ export class WardNode implements NodePort {
     const initialised = existsSync(nodeFiles(this.folder).keyslots)
     const sealed = sealedStatus(this.config, initialised, this.unlocking, appVersion)
     if (!this.unsealed) return sealed
-    const status = nodeStatus(sealed, this.unsealed.node, this.tip, this.fault?.code)
+    const status = nodeStatus(sealed, this.unsealed.node, this.tip, this.fault)
     return { ...status, quarantined: this.quarantined }
   }
 
@@ -159,6 +163,8 @@ export class WardNode implements NodePort {
     try {
       const dataKey = await openKey()
       try {
+        // A dead thread cannot give its store back.
+        if (this.hasDeadExecutor) throw new NodeError('EXECUTOR_FAILED', restartFirst)
         await this.start(dataKey)
       } catch (error) {
         dataKey.close()
@@ -257,8 +263,9 @@ export class WardNode implements NodePort {
       .catch((error: unknown) => this.logger.warn({ error: String(error) }, 'announcing failed'))
   }
 
+  /** The first fault is the one to tell: what follows from it says less. */
   private onFault(code: string, detail: string): void {
-    this.fault = { code, detail }
+    this.fault ??= { code, detail }
     this.logger.error({ code, detail }, 'this node has stopped taking part; reads may go on')
   }
 
@@ -285,6 +292,7 @@ export class WardNode implements NodePort {
     this.tip = undefined
     this.sessions.endAll()
     if (!unsealed) return
+    this.hasDeadExecutor ||= unsealed.node.executor.isDead
     await closeParts(unsealed)
     this.logger.info({}, 'sealed')
   }
@@ -484,7 +492,8 @@ export class WardNode implements NodePort {
   }
 
   health(): { healthy: boolean; detail: string } {
-    if (this.fault) return { healthy: false, detail: this.fault.code }
+    if (this.fault) return { healthy: false, detail: `${this.fault.code}: ${this.fault.detail}` }
+    if (this.hasDeadExecutor) return { healthy: false, detail: `EXECUTOR_FAILED: ${restartFirst}` }
     return { healthy: true, detail: this.unsealed ? 'running' : 'sealed' }
   }
 }

@@ -1,6 +1,8 @@
 // The pool inside a running node, with its real executor, store and consensus of one: large and dear
 // transactions, and those that can no longer become final.
 import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import {
@@ -15,7 +17,7 @@ import { generateSigningKey, sha256 } from '../keys/crypto.js'
 import { CrashJournal } from '../executor/crash-journal.js'
 import { nodeFiles } from '../node/node-config.js'
 import type { FinalOutcome, RunningNode } from '../node/running-node.js'
-import { createSingleNode, type SingleNode } from '../node/single-node.fixture.js'
+import { createSingleNode, storePassword, type SingleNode } from '../node/single-node.fixture.js'
 import { draftCall, payloadOf, signBundle, transactionIdOf } from '../node/transaction-builder.js'
 
 const dearFuel = 100_000_000
@@ -141,7 +143,18 @@ t.test('a call that killed the executor thread is named to the next start', asyn
   }
   const outcome = running.submit(deadly.bundle, 2_000)
   await once(worker, 'exit')
-  await single.node.close()
+  const { node } = single
+  t.equal(node.status().phase, 'EXECUTOR_FAILED', 'the daemon goes on and says so')
+  t.match(node.status().fault, { code: 'EXECUTOR_FAILED', detail: /EXIT_1.*\(crash-\d+\.json\)/ })
+  t.match(node.health(), { healthy: false, detail: /^EXECUTOR_FAILED: / })
+  const [dump] = readdirSync(single.folder).filter((name) => name.startsWith('crash-'))
+  const told = JSON.parse(readFileSync(path.join(single.folder, dump), 'utf8')) as Record<string, unknown>
+  t.match(told, { request: 'execute', bundles: [bytesToHex(sha256(deadly.bundle))] })
+  await node.seal()
+  const again = await node.unlock(storePassword.slice())
+  t.match(again, { ok: false, code: 'UNLOCK_FAILED', detail: /restart it, then unlock/ })
+  t.match(node.health(), { healthy: false }, 'not healthy until it is restarted')
+  await node.close()
   t.equal(codeOf(await outcome), 'NOT_FINAL_IN_TIME')
   const { suspects } = new CrashJournal(nodeFiles(single.folder).executing)
   t.same(suspects, [bytesToHex(sha256(deadly.bundle))], 'closed in good order, and not forgotten')

@@ -189,6 +189,11 @@ export class PoolPort implements TransactionPort {
     this.setAsideHashes(payload.value.lanes.flat().map((bundle) => bytesToHex(sha256(bundle))))
   }
 
+  /** How many bundles stay out of this node's fresh proposals. */
+  get setAsideCount(): number {
+    return this.asideBundles.size
+  }
+
   /** The same for bundles known by the hex of their SHA-256: those that an earlier process died on. */
   setAsideHashes(hashes: readonly string[]): void {
     for (const hash of hashes) this.asideBundles.add(hash)

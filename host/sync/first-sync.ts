@@ -64,7 +64,7 @@ async function isSnapshotBetter(client: ServiceClient): Promise<boolean> {
 
 async function take(options: FirstSyncOptions, client: ServiceClient): Promise<void> {
   const { files, dataKey, genesis, logger, onSync } = options
-  const executor = new ExecutorClient((error) => logger.error({ error: error.message }, 'sync'))
+  const executor = new ExecutorClient(({ error }) => logger.error({ error: error.message }, 'sync'))
   const keyBytes = dataKey.toBytes()
   try {
     await executor.call('syncOpen', { folder: files.sync, dataKey: keyBytes, genesis })

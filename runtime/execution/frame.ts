@@ -121,6 +121,7 @@ function enterGuest(
   instance.fuel.value = BigInt(fuel)
   instance.stack.value = entry.stackLeft
   traceStart(frame)
+  tellRunning(frame)
   let failure: FrameFailure | undefined
   try {
     ;(instance.exports[entry.method] as () => void)()
@@ -141,6 +142,13 @@ function enterGuest(
     run.diagnostics.push({ transactionId: run.id, alias: frame.contract.alias, text: failure.message })
   }
   return { ok: false, code: failure.code, detail: failure.detail, fuelUsed }
+}
+
+/** Says which contract runs now, for the case that this machine fails in it. */
+export function tellRunning({ run, contract, entry, depth }: Frame): void {
+  const { alias, address } = contract
+  const { height, ports } = run.kernel
+  ports.watch?.({ transactionId: run.id, height, alias, address, method: entry.method, depth })
 }
 
 const refusedEntry = (code: ErrorCode): FrameOutcome => ({ ok: false, code, fuelUsed: 0 })

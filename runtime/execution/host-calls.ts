@@ -4,7 +4,7 @@ import { aliasLengthMax, callArgumentBytesMax, methodLengthMax } from '../protoc
 import { kernelEntity } from '../protocol/entity.js'
 import { ByteWriter } from './byte-writer.js'
 import { activeContract, contractTarget } from './contracts.js'
-import { runFrame, trigger, type Frame, type FrameEntry } from './frame.js'
+import { runFrame, tellRunning, trigger, type Frame, type FrameEntry } from './frame.js'
 import { stopFrame } from './guest-failure.js'
 import { pagesGrown } from './guest-instance.js'
 import {
@@ -98,6 +98,7 @@ function enter(frame: Frame, entry: Omit<FrameEntry, 'stackLeft'>): ReturnType<t
   frame.run.pagesOpen += grown
   const outcome = runFrame(frame.run, { ...entry, fuel: slice, stackLeft: stack.value })
   frame.run.pagesOpen -= grown
+  tellRunning(frame)
   fuel.value = BigInt(available - outcome.fuelUsed)
   return outcome
 }

@@ -167,8 +167,15 @@ export function compileModule(prepared: PreparedModule): CompiledModule {
     })
   }
   const hasInitialize = prepared.methods.includes(INITIALIZE_EXPORT)
-  const make = (): GuestInstance =>
-    createGuestInstance(module, prepared, hasInitialize, initializeFuelMax, STACK_BYTES_MAX)
+  const make = (): GuestInstance => {
+    try {
+      return createGuestInstance(module, prepared, hasInitialize, initializeFuelMax, STACK_BYTES_MAX)
+    } catch (cause) {
+      // No memory for an instance, or a native stack overflow in `_initialize`: not the contract's fault.
+      if (!(cause instanceof RangeError)) throw cause
+      throw new NodeFault('NATIVE_FAILURE', 'the engine could not make an instance', { cause })
+    }
+  }
   const first = make()
   const idle = [first]
   // JavaScript does not keep the bits of every NaN, so a float global that holds one cannot be put back.

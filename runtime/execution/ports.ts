@@ -17,7 +17,21 @@ export interface ExecutionPorts {
   hash: Hash
   /** The one Ed25519 verifier of all replicas. */
   verify: VerifySignature
+  /** Told of each frame before the guest runs: who ran, should this machine fail in it. Changes nothing. */
+  watch?: FrameWatch
 }
+
+/** A frame that begins to run, or that goes on after a call; ids and names only. */
+export interface FrameStart {
+  transactionId: Uint8Array
+  height: number
+  alias: string
+  address: Uint8Array
+  method: string
+  depth: number
+}
+
+export type FrameWatch = (frame: FrameStart) => void
 
 /**
  * The final state that a block, a view or an admission check starts from. All answers are about one height.

@@ -40,6 +40,16 @@ function describe(status: AnyStatus): string {
         `${alias} does not run since ${new Date(since).toISOString()}: see \`ward rule versions ${alias}\``,
       ]),
     )
+    if (status.fault) {
+      lines.push(['FAULT', `${status.fault.code}: ${status.fault.detail}`])
+      lines.push(['', 'this node no longer votes; nothing was half written: restart it and keep the dump'])
+    }
+    if ((status.setAside ?? 0) > 0) {
+      lines.push([
+        'SET ASIDE',
+        `${status.setAside} transactions, because the executor died while it ran them`,
+      ])
+    }
     for (const { node, count, lastHeight } of status.equivocations ?? []) {
       lines.push(['CAUGHT', `${node} signed two contradicting messages (${count}, last at ${lastHeight})`])
     }
