@@ -4,13 +4,10 @@ import {
   appVersion,
   bytesToHex,
   chainIdOf,
-  decodeGenesis,
   encodePayload,
   protocolVersion,
   codeOfStatus,
-  equalBytes,
   type ErrorCode,
-  type GenesisNode,
 } from '../../runtime/protocol/index.js'
 import { createDriver, type Driver } from '../../consensus/net/driver.js'
 import type { DriverPorts, Urgency } from '../../consensus/net/ports.js'
@@ -28,7 +25,7 @@ import {
   type SigningKey,
 } from '../keys/crypto.js'
 import { PoolPort, type SubmitOutcome } from '../pool/pool-port.js'
-import { openVotesStore, readSealedFile, type DataKey, type VotesStore } from '../store/index.js'
+import { readSealedFile, type DataKey, type VotesStore } from '../store/index.js'
 import { adoptNextVote, saveIdentity } from './vote-key.js'
 import { EvidenceFile } from './evidence-file.js'
 import { reportEarlierEnd, startExecutor, type CrashWatch } from './executor-watch.js'
@@ -36,6 +33,7 @@ import { FinalWaiter } from './final-waiter.js'
 import { NetworkBook, readBootstrapPeers, writeBootstrapPeers } from './network-book.js'
 import { nodeFiles, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
+import { checkFounding, nodesOf, openVotes } from './node-standing.js'
 import type { NodeLogger } from './node-logger.js'
 import { firstSync } from '../sync/first-sync.js'
 import { SnapshotService } from '../sync/snapshot-service.js'
@@ -472,25 +470,4 @@ async function runAll(steps: readonly (() => unknown)[]): Promise<void> {
     }
   }
   if (errors.length > 0) throw errors[0]
-}
-
-/** A missing store is made anew only where this node cannot have voted: else its votes are lost (R17). */
-function openVotes(folder: string, dataKey: DataKey, open: OpenReply, identity: NodeIdentity): VotesStore {
-  mkdirSync(folder, { recursive: true })
-  const members = [...open.tip.validators.members, ...open.nextValidators.members]
-  const isMember = members.some(({ entity }) => equalBytes(entity, identity.entity))
-  return openVotesStore(folder, dataKey, { create: open.tip.height === 0 || !isMember })
-}
-
-function nodesOf(genesisBytes: Uint8Array): GenesisNode[] {
-  const genesis = decodeGenesis(genesisBytes)
-  if (!genesis.ok) throw new NodeError('GENESIS_MALFORMED', genesis.detail ?? genesis.code)
-  return genesis.value.nodes
-}
-
-/** A node that genesis does not name, or that holds other keys than its card said, must not go on. */
-function checkFounding(nodes: readonly GenesisNode[], identity: NodeIdentity, config: NodeConfig): void {
-  const own = nodes.find((node) => node.name === config.name)
-  const voteKey = bytesToHex(identity.vote.publicKey)
-  if (!own || bytesToHex(own.voteKey) !== voteKey) throw new NodeError('IDENTITY_UNKNOWN', config.name)
 }

@@ -1,0 +1,116 @@
+// Who votes, with real nodes: a joined node becomes a validator and its vote is needed, gets another key,
+// and one that is removed votes no more and goes on as an observer.
+import t from 'tap'
+import path from 'node:path'
+import { bytesToHex, hexToBytes, nodeRoles, validatorAction } from '../../runtime/protocol/index.js'
+import { joinNetwork } from '../founding/join.js'
+import type { Ticket } from '../founding/ticket.js'
+import type { Proposal, Session } from '../api/node-port.js'
+import { generateSigningKey, seedOf } from '../keys/crypto.js'
+import { createHospital, nodeConfig, until, type TestHospital, type TestNode } from './network.fixture.js'
+import { cheapKdf, freeUdpPort, storePassword } from './single-node.fixture.js'
+
+const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array(0)
+
+async function networkOf({ node }: TestNode) {
+  const network = await node.network()
+  if (!network.ok) throw new Error(network.code)
+  return network.value
+}
+
+async function ticketFor(hospital: TestHospital, at: TestNode, admin: Session): Promise<Ticket> {
+  const network = await networkOf(at)
+  const key = generateSigningKey()
+  const expires = Date.now() + 3_600_000
+  const role = nodeRoles.indexOf('validator')
+  const publicKey = bytesToHex(key.publicKey)
+  await govern(hospital, at, admin, 'issueTicket', {
+    ...{ publicKey, role, uses: 1, expires: String(expires), replaces: null },
+  })
+  const peers = network.nodes.map(({ entity, transportKey, host, port }) => ({
+    ...{ entity: bytes(entity), transportKey: bytes(transportKey), host, port },
+  }))
+  const { chainName } = network
+  const secret = new Uint8Array(seedOf(key))
+  return { chainId: bytes(network.chainId), chainName, epoch: 0, role: 'validator', expires, secret, peers }
+}
+
+async function govern(
+  hospital: TestHospital,
+  at: TestNode,
+  admin: Session,
+  method: string,
+  args: Extract<Proposal, { type: 'call' }>['args'],
+): Promise<string> {
+  const receipt = await hospital.sign(at, admin, { type: 'call', target: 'ward/governance', method, args })
+  return receipt.code
+}
+
+let enrolled = 0
+const anything = (hospital: TestHospital, at: TestNode, admin: Session): Promise<string> => {
+  enrolled += 1
+  const publicKey = enrolled.toString(16).padStart(64, '3')
+  return govern(hospital, at, admin, 'enrol', { kind: 2, publicKey })
+}
+
+const isVoting = async (at: TestNode, entity: string): Promise<boolean> =>
+  (await networkOf(at)).validators.some((validator) => validator.entity === entity)
+
+t.test('an observer becomes a validator and votes; a removed one votes no more', async (t) => {
+  const hospital = await createHospital({ validators: 4 })
+  t.teardown(() => hospital.close())
+  const [first, , third, fourth] = hospital.validators
+  const admin = await hospital.signIn(first, 'admin')
+  const ticket = await ticketFor(hospital, first, admin)
+  await joinNetwork({
+    folder: path.join(hospital.folder, 'v5'),
+    ticket,
+    config: nodeConfig('v5', 'validator', await freeUdpPort()),
+    password: storePassword,
+    cost: cheapKdf,
+  })
+  const fifth = await hospital.open('v5')
+  await until('v5 follows', () => fifth.node.isCaughtUp())
+  const { self } = await networkOf(fifth)
+  t.equal(await isVoting(first, self), false)
+
+  const away = await fifth.node.readiness(admin, { action: 'replace', entity: 'zz' })
+  t.match(away, { ok: false, code: 'REQUEST_MALFORMED' })
+  const ready = await fifth.node.readiness(admin, { action: 'add' })
+  if (!ready.ok) throw new Error(ready.code)
+  t.equal(await govern(hospital, first, admin, 'changeValidator', ready.value), 'OK')
+  await until('v5 is in the set', () => isVoting(first, self))
+  t.equal((await networkOf(first)).validators.length, 5)
+
+  // Of five validators four must agree: without the fourth nothing is final but by the vote of the fifth.
+  await until('v5 is connected to all', () => fifth.node.status().peersConnected >= 4)
+  await fourth.node.close()
+  t.equal(await anything(hospital, first, admin), 'OK', 'final by the vote of the new validator')
+
+  const zero = '00'.repeat(32)
+  const [gone] = (await networkOf(first)).nodes.filter((node) => node.name === 'v4')
+  const remove = {
+    ...{ action: validatorAction.remove, entity: gone.entity, successor: gone.entity, voteKey: zero },
+    ...{ height: '0', resultHash: zero, proof: zero + zero },
+  }
+  t.equal(await govern(hospital, first, admin, 'changeValidator', remove), 'OK')
+  await until('v4 is out of the set', async () => !(await isVoting(first, gone.entity)))
+  const back = await hospital.open('v4')
+  await until('v4 follows as an observer', async () => {
+    const [row] = (await networkOf(back)).nodes.filter((node) => node.name === 'v4')
+    return row.role === 'observer' && (await back.node.isCaughtUp())
+  })
+  t.equal(await isVoting(back, gone.entity), false)
+  t.equal(back.node.health().healthy, true, 'it is no fault to be an observer')
+
+  const rotation = await fifth.node.readiness(admin, { action: 'rotate' })
+  if (!rotation.ok) throw new Error(rotation.code)
+  t.equal(await govern(hospital, first, admin, 'changeValidator', rotation.value), 'OK')
+  await until('the new key is in the set', async () =>
+    (await networkOf(first)).validators.some(({ voteKey }) => voteKey === rotation.value.voteKey),
+  )
+  await until('v5 is back with its new key', () => fifth.node.status().peersConnected >= 3)
+  // Of four validators three must agree: without the third the fifth's new key is needed.
+  await third.node.close()
+  t.equal(await anything(hospital, first, admin), 'OK', 'final by a vote with the new key')
+})
