@@ -15,6 +15,7 @@ import type {
   Waiting,
 } from '../pbft/types.js'
 import type { StoredBody, VoteStoreContent, VoteWrite } from '../driver/vote-store.js'
+import type { RoundReason } from './round-reason.js'
 import type { PeerId, PeerStatus } from './transport.js'
 import type { Hello } from './wire.js'
 
@@ -233,6 +234,10 @@ export interface DriverStatus {
   readonly peers: readonly (PeerStatus & { readonly claimedHeight: number | null })[]
   /** Blocks behind the best height that any peer claims. */
   readonly lag: number
+  /** Why the round is not done. */
+  readonly reason: RoundReason
+  /** Milliseconds since the leader of this view was heard; 0: it is this node, -1: never. */
+  readonly leaderSilentMs: number
   /** Enough members are connected to decide anything (self included). False: why nothing moves. */
   readonly hasQuorum: boolean
   /** `HaltReason`, or null. */

@@ -4,6 +4,7 @@ import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { leaderIndex, quorumOf, type CoreState, type VoteMessage } from '../pbft/index.js'
 import type { PeerTable } from './peer-table.js'
 import type { DriverStatus, HaltReason } from './ports.js'
+import { leaderSilenceMs, roundReasonOf } from './round-reason.js'
 import type { PeerStatus } from './transport.js'
 import type { Role } from './wire.js'
 
@@ -43,6 +44,8 @@ export function statusOf(sources: StatusSources): DriverStatus {
     })),
     peers: links.map((link) => ({ ...link, claimedHeight: peers.get(link.peer)?.tipHeight ?? null })),
     lag: Math.max(0, claimedHeight - core.tip.height),
+    reason: roundReasonOf({ core, phase, present, now }),
+    leaderSilentMs: leaderSilenceMs(core, now),
     hasQuorum: present >= quorumOf(entities.length),
     halted,
   }

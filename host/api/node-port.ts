@@ -42,6 +42,8 @@ export interface NodeStatus extends Pinned {
   /** Names of validators whose vote for the current height was seen, and of those whose was not. */
   voted: string[]
   missing: string[]
+  /** Why the round is not done: a code of `RoundReasonCode` or SEALED, a sentence, since how long. */
+  reason: { code: string; sentence: string; sinceMs: number }
   peersConnected: number
   peersKnown: number
   /** Blocks behind the best certified height heard of. */

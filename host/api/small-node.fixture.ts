@@ -154,6 +154,7 @@ class SmallNodeOfOne implements SmallNode {
       phase: 'following',
       voted: ['node-a', 'node-b', 'node-c'],
       missing: ['node-d'],
+      reason: { code: 'IDLE', sentence: 'nothing to agree on', sinceMs: 0 },
       peersConnected: 4,
       peersKnown: 4,
       lag: 0,

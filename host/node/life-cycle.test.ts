@@ -136,6 +136,7 @@ t.test('a node that is behind answers late and judges nothing', async (t) => {
   const ports = {
     onCommit: () => undefined,
     onTentative: () => undefined,
+    onAlarm: () => undefined,
     onFault: (code: string) => t.fail(code),
   }
   const node = await RunningNode.open(

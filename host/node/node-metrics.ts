@@ -1,6 +1,8 @@
 // Prometheus metrics of a node. Names are API; none carries patient data.
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { laneNames } from '../../runtime/protocol/index.js'
 import type { CommitReply } from '../executor/messages.js'
+import { RoundMetrics } from './round-metrics.js'
 import type { RunningNode } from './running-node.js'
 
 export class NodeMetrics {
@@ -41,6 +43,18 @@ export class NodeMetrics {
     labelNames: ['phase'],
     registers: [this.registry],
   })
+  private readonly laneWaiting = new Gauge({
+    name: 'wardchain_pool_lane_transactions',
+    help: 'Transactions that wait, by lane',
+    labelNames: ['lane'],
+    registers: [this.registry],
+  })
+  private readonly sealed = new Gauge({
+    name: 'wardchain_sealed',
+    help: '1: the store is locked, the node takes part in nothing',
+    registers: [this.registry],
+  })
+  readonly round = new RoundMetrics(this.registry)
   private readonly blocks = new Counter({
     name: 'wardchain_blocks_total',
     help: 'Blocks made final here',
@@ -79,13 +93,16 @@ export class NodeMetrics {
   }
 
   text(node: RunningNode | undefined): Promise<string> {
+    this.sealed.set(node ? 0 : 1)
     if (node) {
       const status = node.driver.status()
+      this.round.update(status, (entity) => node.book.nameOf(entity) ?? entity.slice(0, 8))
       this.view.set(status.view)
       this.lag.set(status.lag)
       this.peers.set(status.peers.length)
       this.missing.set(status.missing.length)
       this.waiting.set(node.pool.size)
+      node.pool.laneCounts.forEach((count, lane) => this.laneWaiting.set({ lane: laneNames[lane] }, count))
       this.evidence.reset()
       for (const { phase } of node.evidence.all) this.evidence.inc({ phase })
     }

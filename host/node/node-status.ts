@@ -3,6 +3,7 @@ import { bytesToHex } from '../../runtime/protocol/index.js'
 import type { NodeStatus, Pinned } from '../api/node-port.js'
 import type { KeptEvidence } from './evidence-file.js'
 import type { NodeConfig } from './node-config.js'
+import { roundSentence } from './round-words.js'
 import type { RunningNode } from './running-node.js'
 
 export function sealedStatus(
@@ -28,6 +29,7 @@ export function sealedStatus(
     phase: 'sealed',
     voted: [],
     missing: [],
+    reason: { code: 'SEALED', sentence: 'this node is sealed', sinceMs: 0 },
     peersConnected: 0,
     peersKnown: 0,
     lag: 0,
@@ -59,6 +61,18 @@ export function nodeStatus(
     setAside: node.pool.setAsideCount,
     voted: driver.voted.map(nameOf),
     missing: driver.missing.map(nameOf),
+    reason: {
+      code: driver.reason.code,
+      sinceMs: driver.reason.sinceMs,
+      sentence: roundSentence(driver.reason, {
+        leader: nameOf(driver.leader),
+        leaderSilentMs: driver.leaderSilentMs,
+        missing: driver.missing.map(nameOf),
+        away: driver.validators.filter(({ connected }) => !connected).map(({ entity }) => nameOf(entity)),
+        lag: driver.lag,
+        halted: fault ?? driver.halted ?? '',
+      }),
+    },
     peersConnected: driver.peers.length,
     peersKnown: node.book.others.length,
     lag: driver.lag,

@@ -65,6 +65,8 @@ export interface RunningOptions {
   onTentative: (records: readonly TentativeRecord[]) => void
   /** The node must stop voting: a fault of its executor, its store or a divergence. */
   onFault: (code: string, detail: string) => void
+  /** The core noticed something that a person may have to look at. */
+  onAlarm: (code: string) => void
 }
 
 export type FinalOutcome =
@@ -296,7 +298,10 @@ export class RunningNode {
       logger: options.logger,
       events: {
         onHostMessage: (peer, nodeId, message) => this.shares?.heard(peer, nodeId, message),
-        onAlarm: (code, detail) => options.logger.warn({ code, ...detail }, 'alarm'),
+        onAlarm: (code, detail) => {
+          options.onAlarm(code)
+          options.logger.warn({ code, ...detail }, 'alarm')
+        },
         onEvidence: (evidence) => this.keepEvidence(evidence),
         onHalt: (code, detail) => options.onFault(code, JSON.stringify(detail)),
       },

@@ -193,6 +193,7 @@ export class WardNode implements NodePort {
         onCommit: (commit) => this.onCommit(commit),
         onTentative: (records) => this.onTentative(records),
         onFault: (code, detail) => this.onFault(code, detail),
+        onAlarm: (code) => this.metricsOf.round.onAlarm(code),
       },
       dataKey,
     )
@@ -266,6 +267,7 @@ export class WardNode implements NodePort {
   /** The first fault is the one to tell: what follows from it says less. */
   private onFault(code: string, detail: string): void {
     this.fault ??= { code, detail }
+    this.metricsOf.round.onHalt(code)
     this.logger.error({ code, detail }, 'this node has stopped taking part; reads may go on')
   }
 

@@ -57,7 +57,11 @@ export class LoadDevice {
   readonly key: SigningKey = generateSigningKey()
   readonly entity = entityIdOf(sha256, this.key.publicKey)
   private sequence = 0
-  constructor(private readonly chainId: Uint8Array) {}
+  constructor(
+    private readonly chainId: Uint8Array,
+    /** Services, unlike devices, say how long their word is good. */
+    private readonly isService = false,
+  ) {}
 
   /** One signed transaction with these readings of one patient. */
   bundle(patient: Uint8Array, readings: readonly Reading[], effectiveTime: number): Uint8Array {
@@ -83,6 +87,7 @@ export class LoadDevice {
       stream: 0,
       sequence: this.sequence++,
       fuelLimit: 10_000_000,
+      ...(this.isService ? { validUntil: Date.now() + 3_600_000 } : {}),
       action: {
         type: 'append',
         records: readings.map(({ code }, index) => {
@@ -129,7 +134,7 @@ export async function createLoadNetwork(
   const status = must((await network.api(desk).status()) as Outcome<NodeStatus>)
   const chainId = hexToBytes(status.chainId) ?? new Uint8Array(32)
   const devices = Array.from({ length: deviceCount }, () => new LoadDevice(chainId))
-  const services = Array.from({ length: serviceCount }, () => new LoadDevice(chainId))
+  const services = Array.from({ length: serviceCount }, () => new LoadDevice(chainId, true))
   const admin = await network.signIn(desk, 'admin')
   const adminPassword = network.person('admin').password
   for (const device of [...devices, ...services]) {

@@ -33,6 +33,7 @@ function describe(status: AnyStatus): string {
       ['view', `${status.view ?? 0}, leader ${status.leader ?? ''}`],
       ['voted', voted.length > 0 ? voted.join(', ') : 'nobody (nothing to vote on)'],
       ['missing', missing.length > 0 ? missing.join(', ') : 'nobody'],
+      ['round', why(status.reason)],
       ['peers', `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected`],
       ['lag', `${status.lag ?? 0} blocks`],
       ...(status.quarantined ?? []).map(({ alias, since }): [string, string] => [
@@ -55,6 +56,13 @@ function describe(status: AnyStatus): string {
     }
   }
   return lines.map(([name, text]) => `${name.padEnd(11)} ${text}\n`).join('')
+}
+
+/** The round's reason, and for how long once that says something. */
+function why(reason: NodeStatus['reason'] | undefined): string {
+  if (reason === undefined) return ''
+  const since = reason.sinceMs < 1_000 ? '' : `, for ${Math.round(reason.sinceMs / 1_000)} s`
+  return `${reason.sentence}${since} [${reason.code}]`
 }
 
 function age(blockTime: number): string {
