@@ -138,14 +138,18 @@ t.test('an import leaves room for vital signs, and both for emergencies', async 
   t.same(pool.laneCounts, [0, 10, 30, 10, 50])
 })
 
-t.test('a leader is blamed for a key that is never served, and late for one transaction', async (t) => {
-  const pool = new TransactionPool()
-  for (const id of ['1', '2', '3']) pool.add(entry(id, 2, 10, 'import'))
-  pool.finalize('1', 15)
-  t.notOk(pool.hasOverdue(20, 10), 'its key was served just now')
-  t.ok(pool.hasOverdue(26, 10), 'not served for longer than the patience')
-  pool.finalize('2', 60)
-  t.notOk(pool.hasOverdue(63, 10))
-  t.ok(pool.hasOverdue(64, 10), 'six times the patience')
-  t.equal(pool.creditOf('import'), 1, 'credit of what left is free again')
-})
+t.test(
+  'a leader is blamed for a key that is not served, and for what came later going first',
+  async (t) => {
+    const pool = new TransactionPool()
+    for (const id of ['1', '2', '3', '14']) pool.add(entry(id, 2, 10, 'import'))
+    pool.finalize('1', 15)
+    t.notOk(pool.hasOverdue(20, 10), 'its key was served just now')
+    t.ok(pool.hasOverdue(26, 10), 'not served for longer than the patience')
+    pool.finalize('2', 600)
+    t.notOk(pool.hasOverdue(603, 10), 'a long queue that moves')
+    pool.finalize('14', 604)
+    t.ok(pool.hasOverdue(605, 10), 'eleven later, and served before it')
+    t.equal(pool.creditOf('import'), 1, 'credit of what left is free again')
+  },
+)

@@ -49,16 +49,13 @@ const laneShareOfPool: readonly number[] = [1, 1, 0.9, 0.6, 0.5]
  * governance are not held back by it.
  */
 const keyShare = 0.1
-/** Something of a key became final, yet one of its transactions waits so many times the patience. */
-const keyPatience = 6
-
 /** All that waits under one key; the counts are of the lanes below emergency. */
 interface OfKey {
   entries: Map<string, PoolEntry>
   count: number
   byteCount: number
-  /** When one of its transactions last became final, by lane. */
-  finalAt: (number | undefined)[]
+  /** By lane, of those that became final: when the last one did, and the latest arrival among them. */
+  served: ({ at: number; arrivedAt: number } | undefined)[]
 }
 
 type LaneQueue = Map<string, Map<string, PoolEntry>>
@@ -105,7 +102,7 @@ export class TransactionPool {
     const { lane } = entry
     if (this.isFull(lane, entry.bundle.length)) return 'full'
     const key = keyOf(entry)
-    const ofKey = this.keys.get(key) ?? { entries: new Map(), count: 0, byteCount: 0, finalAt: [] }
+    const ofKey = this.keys.get(key) ?? { entries: new Map(), count: 0, byteCount: 0, served: [] }
     const isOrdinary = lane > lanes.emergency
     if (isOrdinary && this.isKeyFull(ofKey, entry.bundle.length)) return 'full'
     this.entries.set(entry.id, entry)
@@ -164,7 +161,10 @@ export class TransactionPool {
     if (!entry) return
     const key = keyOf(entry)
     const ofKey = this.keys.get(key)
-    if (ofKey) ofKey.finalAt[entry.lane] = now
+    if (ofKey) {
+      const arrivedAt = Math.max(entry.receivedAt, ofKey.served[entry.lane]?.arrivedAt ?? 0)
+      ofKey.served[entry.lane] = { at: now, arrivedAt }
+    }
     this.remove(id)
     const queue = this.laneQueues[entry.lane]
     const turn = queue.get(key)
@@ -259,7 +259,8 @@ export class TransactionPool {
 
   /**
    * Has the leader left something out that it could have taken (R20)? Nothing of its key and lane became
-   * final for `patienceMs` although it waited; or its key was served, and it itself far too long not.
+   * final for `patienceMs` although it waited; or what came so much later under the same key did. A long
+   * queue that moves is nobody's fault.
    */
   hasOverdue(now: number, patienceMs: number): boolean {
     for (const entry of this.entries.values()) {
@@ -267,8 +268,9 @@ export class TransactionPool {
       // In the order of arrival: whoever comes after has waited less.
       if (waitedMs <= patienceMs) return false
       if (this.asideIds.has(entry.id)) continue
-      const servedAt = this.keys.get(keyOf(entry))?.finalAt[entry.lane] ?? entry.receivedAt
-      if (now - servedAt > patienceMs || waitedMs > patienceMs * keyPatience) return true
+      const served = this.keys.get(keyOf(entry))?.served[entry.lane]
+      if (served === undefined || now - served.at > patienceMs) return true
+      if (served.arrivedAt - entry.receivedAt > patienceMs) return true
     }
     return false
   }
