@@ -4,7 +4,7 @@
 import Hyperswarm from 'hyperswarm'
 import type { KeyPair, NodeAddress, SecretStream } from 'hyperdht'
 import { NetError } from './errors.js'
-import { closePatienceMs, dialBackoffsMs, dialJitterMs } from './limits.js'
+import { closePatienceMs, dialBackoffsMs, dialJitterMs, validatorTimeoutMs } from './limits.js'
 import { PeerLink, type LinkEvents, type LinkOptions } from './peer-link.js'
 import { assertPortFree, createDhtNode, peerIdOf, type AddressBook, type PinnedDHT } from './pinned-dht.js'
 import type { Hello, QueueClass, Role } from './wire.js'
@@ -90,6 +90,11 @@ export interface Transport {
   close(): Promise<void>
   /** FOR TESTS ONLY: frames to and from these peers vanish, connections stay: a partition that lies. */
   dropFramesForTest(peers: readonly PeerId[]): void
+  /**
+   * FOR TESTS ONLY: as if the cable to these peers, and to no others, were cut: frames vanish at once, the
+   * connections die when their timeout says so, and no new ones come up. An empty list heals.
+   */
+  cutForTest(peers: readonly PeerId[]): void
 }
 
 /**
@@ -122,6 +127,7 @@ class SwarmTransport implements Transport {
   #allowed: Set<PeerId>
   #dialled = new Set<PeerId>()
   #dropped = new Set<PeerId>()
+  #cut = new Set<PeerId>()
   #closing: Promise<void> | null = null
 
   constructor(options: TransportOptions, listener: TransportListener, dht: PinnedDHT, book: AddressBook) {
@@ -151,6 +157,7 @@ class SwarmTransport implements Transport {
   }
 
   #admits(peer: PeerId): boolean {
+    if (this.#cut.has(peer)) return false
     return this.#isPeer(peer) || this.#options.visitors?.admits(peer) === true
   }
 
@@ -186,6 +193,7 @@ class SwarmTransport implements Transport {
     return {
       onOpen: (link, hello) => {
         // The newer connection replaces the older one: the peer has lost or restarted it (network.md 6).
+        if (this.#cut.has(peer)) return link.connection.destroy()
         const older = this.#links.get(peer)
         if (older !== undefined) older.close('REPLACED')
         this.#links.set(peer, link)
@@ -251,7 +259,7 @@ class SwarmTransport implements Transport {
       if (!wanted.has(peer)) this.#swarm.leavePeer(Buffer.from(peer, 'hex'))
     }
     this.#dialled = wanted
-    for (const peer of wanted) this.#swarm.joinPeer(Buffer.from(peer, 'hex'))
+    for (const peer of wanted) if (!this.#cut.has(peer)) this.#swarm.joinPeer(Buffer.from(peer, 'hex'))
   }
 
   disconnect(peer: PeerId, reason: string): void {
@@ -260,6 +268,20 @@ class SwarmTransport implements Transport {
 
   dropFramesForTest(peers: readonly PeerId[]): void {
     this.#dropped = new Set(peers)
+  }
+
+  cutForTest(peers: readonly PeerId[]): void {
+    const before = this.#cut
+    this.#cut = new Set(peers)
+    this.#dropped = new Set(peers)
+    for (const peer of before) {
+      if (!this.#cut.has(peer) && this.#dialled.has(peer)) this.#swarm.joinPeer(Buffer.from(peer, 'hex'))
+    }
+    for (const peer of this.#cut) if (!before.has(peer)) this.#swarm.leavePeer(Buffer.from(peer, 'hex'))
+    const die = (): void => {
+      for (const peer of this.#cut) this.#links.get(peer)?.connection.destroy()
+    }
+    setTimeout(die, validatorTimeoutMs).unref()
   }
 
   close(): Promise<void> {

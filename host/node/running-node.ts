@@ -13,6 +13,7 @@ import { createDriver, type Driver } from '../../consensus/net/driver.js'
 import type { DriverPorts, Urgency } from '../../consensus/net/ports.js'
 import type { Evidence, FinalBlock, ValidatorSet } from '../../consensus/pbft/types.js'
 import { CrashJournal } from '../executor/crash-journal.js'
+import { watchTestCuts } from './test-cuts.js'
 import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import type { CommitReply, NetworkView, OpenReply, ReceiptEntry } from '../executor/messages.js'
@@ -125,6 +126,7 @@ export class RunningNode {
 
   /** From here on blocks arrive, and a validator votes. */
   async join(): Promise<void> {
+    this.pool.later = (ms) => void setTimeout(() => this.driverOrNone?.transactionsWaiting(), ms).unref()
     await this.startDriver()
     const tick = (): void => {
       const { hasQuorum } = this.driver.status()
@@ -133,6 +135,7 @@ export class RunningNode {
     }
     this.tentativeTimer = setInterval(tick, tentativeTickMs)
     this.tentativeTimer.unref()
+    watchTestCuts(this.options.config.environment, this.book, () => this.driverOrNone?.transport)
     this.listsTimer = setInterval(() => this.refreshLists(), listsCheckMs)
     this.listsTimer.unref()
   }

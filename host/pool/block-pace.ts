@@ -8,6 +8,8 @@ const slowerThanUsual = 1.5
 const countMin = 4
 const countStep = 4
 const shrink = 0.7
+/** After a block with lower lanes the network rests for as long as it took, at most this. */
+const restMsMax = 150
 /** Weight of a new sample in the usual duration. */
 const smoothing = 0.2
 
@@ -16,12 +18,18 @@ export class BlockPace {
   private open: { height: number; at: number; lowCount: number } | undefined
   private usualMs = blockMsTarget / slowerThanUsual
   private max = 16
+  private restUntil = 0
 
   constructor(private readonly countCeiling: number) {}
 
   /** Most transactions of the operational and bulk lanes, together, in the next block. */
   get lowCountMax(): number {
     return this.max
+  }
+
+  /** Milliseconds until the lower lanes may have a block again: an alarm finds an idle network. */
+  restMs(now: number): number {
+    return Math.max(0, this.restUntil - now)
   }
 
   built(height: number, at: number, lowCount: number): void {
@@ -37,6 +45,7 @@ export class BlockPace {
       this.usualMs += (lastedMs - this.usualMs) * smoothing
       return
     }
+    this.restUntil = now + Math.min(restMsMax, lastedMs)
     // Only a full share says that more would have been too much, or that more would fit.
     if (open.lowCount < this.max / 2) return
     const isSlow = lastedMs > Math.max(blockMsTarget, this.usualMs * slowerThanUsual)

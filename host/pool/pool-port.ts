@@ -42,6 +42,8 @@ export class PoolPort implements TransactionPort {
   private readonly asideBundles = new Set<string>()
   private readonly admission: AdmissionQueue
   private readonly pace: BlockPace
+  /** Asks that the core is told of the waiting transactions once more, so many milliseconds from now. */
+  later: (ms: number) => void = () => undefined
 
   constructor(
     private readonly executor: Pick<ExecutorClient, 'call'>,
@@ -138,7 +140,11 @@ export class PoolPort implements TransactionPort {
     request: PayloadRequest,
   ): Promise<{ payload: Uint8Array; transactionRoots: readonly Uint8Array[] } | null> {
     const picked = this.pool.pick(this.blockLimits(request.bytesMax - payloadFramingBytes))
-    if (picked.length === 0 && !request.due) return null
+    if (picked.length === 0 && !request.due) {
+      const restMs = this.pace.restMs(this.now())
+      if (restMs > 0) this.later(restMs)
+      return null
+    }
     const lowCount = picked.filter(({ lane }) => lane > lanes.clinical).length
     this.pace.built(request.height, this.now(), lowCount)
     const bundles = picked.map((entry) => entry.bundle)
@@ -161,7 +167,7 @@ export class PoolPort implements TransactionPort {
       }
       return { ...limits, laneCountMax }
     }
-    const low = this.pace.lowCountMax
+    const low = this.pace.restMs(this.now()) > 0 ? 0 : this.pace.lowCountMax
     const laneCountMax = {
       [lanes.operational]: Math.ceil(low * (2 / 3)),
       [lanes.bulk]: Math.ceil(low / 3),

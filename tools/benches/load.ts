@@ -126,11 +126,34 @@ export async function createLoadNetwork(
   shape: StoryShape,
   serviceCount = 0,
 ): Promise<LoadNetwork> {
+  return found({ deviceCount, serviceCount, shape, hasRules: true })
+}
+
+/** The same without rules and services: founded sooner. `environmentOf` is asked for each node's process. */
+export async function createBareNetwork(
+  deviceCount: number,
+  shape: StoryShape,
+  environmentOf: (folder: string) => (name: string) => Record<string, string>,
+): Promise<LoadNetwork> {
+  return found({ deviceCount, serviceCount: 0, shape, hasRules: false, environmentOf })
+}
+
+interface LoadOptions {
+  deviceCount: number
+  serviceCount: number
+  shape: StoryShape
+  hasRules: boolean
+  environmentOf?: (folder: string) => (name: string) => Record<string, string>
+}
+
+async function found(options: LoadOptions): Promise<LoadNetwork> {
+  const { deviceCount, serviceCount, shape } = options
   const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-bench-'))
   const network = await StoryNetwork.found(path.join(folder, 'network'), () => undefined, shape)
+  if (options.environmentOf) network.processes.environmentOf = options.environmentOf(network.plan.folder)
   await network.start(() => undefined)
   const desk = shape.followers ? 'workstation' : 'validator-1'
-  await deployAll(network, desk)
+  if (options.hasRules) await deployAll(network, desk)
   const status = must((await network.api(desk).status()) as Outcome<NodeStatus>)
   const chainId = hexToBytes(status.chainId) ?? new Uint8Array(32)
   const devices = Array.from({ length: deviceCount }, () => new LoadDevice(chainId))

@@ -186,27 +186,33 @@ const leaderFailover: Bench = {
     withNetwork(1, storyShape, async (load) => {
       const validators = validatorsOf(load)
       const patient = await load.admit()
-      const samples: number[] = []
-      for (let round = 0; round < 4; round += 1) {
-        const status = must((await load.network.api('workstation').status()) as Outcome<NodeStatus>)
-        const { leader } = status
+      const killed: number[] = []
+      const frozen: number[] = []
+      for (let round = 0; round < 8; round += 1) {
+        const { network } = load
+        const { leader } = must((await network.api('workstation').status()) as Outcome<NodeStatus>)
         const survivor = validators.find((name) => name !== leader) ?? validators[0]
-        await load.network.processes.kill(leader)
-        const killed = Date.now()
-        const bundle = load.devices[0].bundle(patient, normalSet, killed)
-        must(await load.network.api(survivor).submitSigned(bundle))
-        samples.push(Date.now() - killed)
-        load.network.processes.start(load.network.node(leader))
-        await load.network.unlock(leader)
-        await load.network.converge(30_000)
+        const isKill = round % 2 === 0
+        if (isKill) await network.processes.kill(leader)
+        else network.processes.freeze(leader)
+        const begun = Date.now()
+        const bundle = load.devices[0].bundle(patient, normalSet, begun)
+        must(await network.api(survivor).submitSigned(bundle))
+        const samples = isKill ? killed : frozen
+        samples.push(Date.now() - begun)
+        if (isKill) {
+          network.processes.start(network.node(leader))
+          await network.unlock(leader)
+        } else {
+          network.processes.thaw(leader)
+        }
+        await network.converge(30_000)
         await sleep(1_500)
       }
+      const input = 'transaction submitted at once, final elsewhere'
       return [
-        latencyLine(
-          'leader-failover',
-          samples,
-          'leader killed with SIGKILL, transaction submitted at once, final elsewhere',
-        ),
+        latencyLine('leader-failover', killed, `leader killed with SIGKILL, ${input}`),
+        latencyLine('leader-failover-frozen', frozen, `leader frozen with SIGSTOP, ${input}`),
       ]
     }),
 }

@@ -33,6 +33,9 @@ export class NodeProcesses {
   private readonly running = new Map<string, ChildProcess>()
   private ending = false
 
+  /** Further variables of a node's environment; tests of partitions name a file of cuts there. */
+  environmentOf: (name: string) => Record<string, string> = () => ({})
+
   /** Called when a node ends although nobody asked it to. */
   onUnexpectedExit: (name: string, status: string) => void = () => undefined
 
@@ -48,7 +51,8 @@ export class NodeProcesses {
     const log = openSync(path.join(this.folder, 'logs', `${node.name}.log`), 'a')
     // The pipe is never written to: when this process ends, however it ends, its nodes end too.
     const args = [wardFile, 'node', '--dir', this.folderOf(node.name), '--until-stdin-ends']
-    const child = spawn(process.execPath, args, { stdio: ['pipe', log, log] })
+    const env = { ...process.env, ...this.environmentOf(node.name) }
+    const child = spawn(process.execPath, args, { stdio: ['pipe', log, log], env })
     this.running.set(node.name, child)
     child.on('exit', (status, signal) => {
       if (this.running.get(node.name) !== child) return
@@ -64,8 +68,23 @@ export class NodeProcesses {
     return this.end(name, 'SIGKILL')
   }
 
+  /** SIGSTOP and SIGCONT: the process stands still, its sockets stay open, and it learns nothing of it. */
+  freeze(name: string): void {
+    this.running.get(name)?.kill('SIGSTOP')
+  }
+
+  thaw(name: string): void {
+    this.running.get(name)?.kill('SIGCONT')
+  }
+
+  isRunning(name: string): boolean {
+    return this.running.has(name)
+  }
+
   async endAll(): Promise<void> {
     this.ending = true
+    // A frozen process hears no SIGTERM.
+    for (const name of this.running.keys()) this.thaw(name)
     await Promise.all([...this.running.keys()].map((name) => this.end(name, 'SIGTERM')))
   }
 
