@@ -70,7 +70,7 @@ export function nodeStatus(
         missing: driver.missing.map(nameOf),
         away: driver.validators.filter(({ connected }) => !connected).map(({ entity }) => nameOf(entity)),
         lag: driver.lag,
-        halted: fault ?? driver.halted ?? '',
+        halted: fault?.code ?? driver.halted ?? '',
       }),
     },
     peersConnected: driver.peers.length,
