@@ -20,12 +20,14 @@ import {
   observation,
   type BlockView,
 } from './contract-chain.fixture.js'
-import { buildTally, tallyAlias } from './example-tally.js'
+import { buildTally, buildTallyReader, tallyAlias } from './example-tally.js'
 
 // Compiling on a busy machine takes longer than the default of 30 seconds.
 t.setTimeout(300_000)
 await buildContracts({ quiet: true })
 const [one, two] = await buildTally()
+const readerContract = await buildTallyReader()
+const readerAlias = 'example/reader'
 
 const admin = createSigner(entityKind.person, 'admin')
 const nurse = createSigner(entityKind.person, 'nurse')
@@ -40,12 +42,12 @@ function found(): { chain: ContractChain; addresses: Uint8Array[] } {
 }
 
 /** Deployed by the vendor, approved by the administrator. */
-function ship(chain: ContractChain, { manifest, code }: GenesisContract): Uint8Array {
+function ship(chain: ContractChain, { manifest, code }: GenesisContract, alias = tallyAlias): Uint8Array {
   const names = { manifest: sha256(manifest), code: sha256(code) }
   const deployed = chain.call(vendor, 'ward/governance', 'deploy', names, [manifest, code])
   t.equal(deployed.receipt.status, 0, deployed.receipt.detail ?? 'deployed')
   const hashes = { manifestHash: names.manifest, codeHash: names.code }
-  const address = contractAddress(sha256, { chainId: chain.chainId, alias: tallyAlias, ...hashes })
+  const address = contractAddress(sha256, { chainId: chain.chainId, alias, ...hashes })
   t.equal(chain.call(admin, 'ward/governance', 'approve', { address }).receipt.status, 0)
   return address
 }
@@ -58,8 +60,9 @@ function viewOf<T>(
   address: Uint8Array,
   method: string,
   value: unknown,
+  alias = tallyAlias,
 ): T & { since?: number } {
-  const { manifest } = versionsOf(chain.state, tallyAlias).find((version) =>
+  const { manifest } = versionsOf(chain.state, alias).find((version) =>
     sameBytes(version.address, address),
   )!
   const { input, output } = manifest.methods.find(({ name }) => name === method)!
@@ -189,4 +192,38 @@ t.test('the second layout leaves the tables of the first alone', async (t) => {
     [],
     'tables 1 and 2 are not written',
   )
+})
+
+t.test('a contract asks one version by its address, learns its age, and catches what fails', async (t) => {
+  const { chain, addresses } = found()
+  const reader = ship(chain, readerContract, readerAlias)
+  const patient = randomBytes(16)
+  activate(chain, addresses[0])
+  activate(chain, reader)
+  chain.append(nurse, patient, [admission()])
+  chain.append(nurse, patient, [observation('8867-4', '70')])
+  type Answer = { code: number; count: number; frozenSince: bigint }
+  const ask = (address: Uint8Array, method = 'count'): Answer => {
+    const { code, count, frozenSince } = viewOf<Answer>(
+      chain,
+      reader,
+      'ask',
+      { address, method, patient },
+      readerAlias,
+    )
+    return { code, count, frozenSince }
+  }
+  t.same(ask(addresses[0]), { code: 0, count: 1, frozenSince: 0n })
+  activate(chain, addresses[1])
+  const since = BigInt(chain.height)
+  chain.append(nurse, patient, [observation('8867-4', '71')])
+  t.same(
+    ask(addresses[0]),
+    { code: 0, count: 1, frozenSince: since },
+    'the former version, as of the switch',
+  )
+  t.same(ask(addresses[1]), { code: 0, count: 2, frozenSince: 0n })
+  t.equal(ask(reader, 'ask').code, 113, 're-entry is an error that can be caught')
+  t.equal(ask(randomBytes(32)).code, 105, 'no such version')
+  t.equal(ask(addresses[1], 'nothing').code, 106)
 })

@@ -10,13 +10,16 @@ export const tallyAlias = 'example/tally'
 
 /** Layout 1 and layout 2 of `example/tally`; the second migrates lazily and in slices. */
 export async function buildTally(): Promise<[GenesisContract, GenesisContract]> {
-  return [await build('1'), await build('2')]
+  return [await build('1', 'example-tally'), await build('2', 'example-tally')]
 }
 
-async function build(layout: string): Promise<GenesisContract> {
-  const output = path.join(distFolder, 'examples', layout)
-  await buildContracts({ quiet: true, manifests: `examples/${layout}`, output })
-  const stem = path.join(output, 'example-tally')
+/** A contract that asks the tally by address and catches what fails. */
+export const buildTallyReader = (): Promise<GenesisContract> => build('reader', 'example-reader')
+
+async function build(folder: string, name: string): Promise<GenesisContract> {
+  const output = path.join(distFolder, 'examples', folder)
+  await buildContracts({ quiet: true, manifests: `examples/${folder}`, output })
+  const stem = path.join(output, name)
   return {
     manifest: new Uint8Array(readFileSync(`${stem}.manifest.cbor`)),
     code: new Uint8Array(readFileSync(`${stem}.wasm`)),

@@ -278,3 +278,33 @@ t.test('the first switch to a layout is never forgotten, however often an alias 
   t.equal(readAlias(world.chain, 'acme/rule')?.history.length, 256)
   t.equal(versionsOf(world.chain, 'acme/rule')[0].frozenSince, since)
 })
+
+t.test(
+  'another version of a contract that runs already is re-entry too: they share one store',
+  async (t) => {
+    const inner = `(func $inner (result i32) (call $contract_call (i32.const 64) (i32.const 32)
+    (i32.const 0) (i32.const 3) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 2)))`
+    const world = found()
+    const one = version(1)
+    const two = contractOf(
+      {
+        alias: 'acme/rule',
+        version: '2.0.0',
+        calls: ['acme/rule'],
+        methods: methodsOf({ go: 'call' }, 50_000_000),
+      },
+      `(data (i32.const 0) "get")
+     ${inner}
+     (func (export "go") (call $input_read (i32.const 64)) (i32.store (i32.const 128) (call $inner))
+       (call $return_set (i32.const 128) (i32.const 4)))`,
+    )
+    for (const contract of [one, two]) {
+      deploy(world, contract)
+      approve(world, contract)
+    }
+    activate(world, two)
+    const call = world.call(admin, 'acme/rule', 'go', addressOf(world, one))
+    const [receipt] = world.block([call]).receiptsDecoded
+    t.equal(Buffer.from(receipt.returned ?? []).readInt32LE(0), -113)
+  },
+)

@@ -95,6 +95,28 @@ t.test('a caught failure takes back what the callee did, and nothing else', asyn
   t.same(stores, ['acme/good'])
 })
 
+t.test('re-entry over others is refused, and read only goes all the way down', async (t) => {
+  const chain = new Probes({
+    'acme/one': callTo('acme/two', { flags: 0 }),
+    'acme/two': callTo('acme/one'),
+    'acme/write': { body: go(writes) },
+    'acme/between': callTo('acme/write', { flags: flagCatch }),
+    'acme/result': {
+      body: go(
+        `(drop ${callExpression('acme/between', 'go', 0, flagReadOnly)}) (call $result_read (i32.const 64))
+         (call $return_set (i32.const 64) (i32.const 4))`,
+        dataAt(256, 'acme/between') + dataAt(320, 'go'),
+      ),
+      manifest: { calls: ['acme/between'] },
+    },
+  })
+  const round = chain.go('acme/one')
+  t.equal(round.code, 'OK', 'two caught the refusal of one')
+  const inner = chain.go('acme/result')
+  t.equal(i32Of(inner.returned), negated('READ_ONLY'), 'the writer below a static call')
+  t.equal(i32Of(chain.go('acme/between').returned), 0, 'and writes when nobody above is static')
+})
+
 t.test('only what the manifest names may be called', async (t) => {
   const chain = new Probes({
     'acme/callee': { body: go('') },
