@@ -1,5 +1,6 @@
 // The part of sodium-native that this room uses, typed here. Buffers of `sodium_malloc` are locked in
 // memory, kept out of core dumps and guarded on both sides.
+import * as nodeCrypto from 'node:crypto'
 import { createRequire } from 'node:module'
 
 export interface Sodium {
@@ -61,11 +62,22 @@ export const nonceBytes = 24
 export const tagBytes = 16
 export const keyBytes = 32
 
+type OneShotHash = (algorithm: string, bytes: Uint8Array, encoding: 'latin1') => string
+/** From Node 20.12 on; OpenSSL uses the processor's SHA instructions, which libsodium does not. */
+const oneShot = (nodeCrypto as unknown as { hash?: OneShotHash }).hash
+
 /** SHA-256 into one buffer that is reused: for the state tree, which copies every result at once. */
 export function createScratchHash(): (bytes: Uint8Array) => Uint8Array {
   const out = new Uint8Array(32)
+  if (oneShot === undefined) {
+    return (bytes) => {
+      sodium.crypto_hash_sha256(out, bytes)
+      return out
+    }
+  }
   return (bytes) => {
-    sodium.crypto_hash_sha256(out, bytes)
+    const text = oneShot('sha256', bytes, 'latin1')
+    for (let index = 0; index < 32; index += 1) out[index] = text.charCodeAt(index)
     return out
   }
 }

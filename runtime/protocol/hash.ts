@@ -27,8 +27,8 @@ export function listRoot(hash: Hash, items: readonly Uint8Array[]): Uint8Array {
 }
 
 /**
- * Messages are laid out in one buffer that every leaf uses again: a block has thousands of them, and memory of
- * their own costs as much as hashing them. `hash` never keeps what it is given.
+ * Messages are laid out in one buffer that every leaf uses again: a block has thousands of them, and memory
+ * of their own costs as much as hashing them. `hash` never keeps what it is given.
  */
 let leafBytes = new Uint8Array(4_096)
 
