@@ -342,15 +342,17 @@ function checkInstantiation(run: Run, form: WastList, kind: 'trap' | 'link'): st
   return isAsSaid ? undefined : `raw ${describe(raw)}, metered ${describe(metered)}`
 }
 
-/** The validator must refuse it. What is wrong in the text form alone never reaches a binary reader. */
+/**
+ * The validator must refuse it. A malformed text becomes a binary where the assembler reads it at all; what
+ * is wrong in the text form alone never reaches a reader of binaries, and is told apart by name.
+ */
 function checkRefused(run: Run, form: WastList): string | undefined {
-  if (isQuoted(form)) {
-    const binary = moduleBinary(run, form)
-    if (binary === undefined || loadBinary(binary).ok) {
-      throw new WastSkip('refused feature: text format (malformed texts; the runtime reads binaries only)')
-    }
-    return undefined
-  }
-  const loaded = loadModule(run, form)
-  return loaded.ok ? 'the validator admits it' : undefined
+  if (!isQuoted(form)) return loadModule(run, form).ok ? 'the validator admits it' : undefined
+  const binary = moduleBinary(run, form)
+  if (binary === undefined) throw new WastSkip(`${textOnly}: the assembler refuses the text`)
+  if (!loadBinary(binary).ok) return undefined
+  if (!WebAssembly.validate(binary)) return 'the validator admits what the engine refuses'
+  throw new WastSkip(`${textOnly}: the assembler reads it, and the binary is valid`)
 }
+
+const textOnly = 'refused feature: text format (the runtime reads binaries only)'
