@@ -100,7 +100,11 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 const selectorToCbor = (selector: RecordSelector): CborValue => [selector.kind, selector.codes]
 
 export function decodeManifest(bytes: Uint8Array): Result<Manifest, ManifestCode> {
-  if (bytes.length > manifestBytesMax) return refused('MANIFEST_MALFORMED', 'too large')
+  if (bytes.length > manifestBytesMax)
+    return refused(
+      'MANIFEST_MALFORMED',
+      `${bytes.length} bytes, and at most ${manifestBytesMax} are allowed`,
+    )
   const decoded = decodeCbor(bytes)
   if (!decoded.ok) return refused('MANIFEST_MALFORMED', decoded.code)
   try {
@@ -111,64 +115,98 @@ export function decodeManifest(bytes: Uint8Array): Result<Manifest, ManifestCode
   }
 }
 
+const fieldNames = [
+  ...textFields,
+  ...(['migrateVersion', 'evidence', 'calls', 'reads', 'emits', 'subscriptions', 'methods'] as const),
+]
+
+/** Puts the place in front of what is wrong there. */
+function at<T>(place: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof FieldError) throw new FieldError(`${place}: ${error.message}`)
+    throw error
+  }
+}
+
+function listAt<T>(
+  place: string,
+  value: CborValue | undefined,
+  countMax: number,
+  read: (item: CborValue) => T,
+): T[] {
+  const items = at(place, () => asArray(value, 0, countMax))
+  return items.map((item, index) => at(`${place}[${index}]`, () => read(item)))
+}
+
 function manifestFromCbor(value: CborValue): Manifest {
-  const fieldCount = textFields.length + 7
-  if (!(value instanceof Map) || value.size !== fieldCount)
-    throw new FieldError(`${fieldCount} fields expected`)
+  if (!(value instanceof Map)) throw new FieldError('a map of fields expected')
+  const missing = fieldNames.find((name) => !value.has(name))
+  if (missing !== undefined) throw new FieldError(`${missing}: the field is missing`)
+  const unknown = [...value.keys()].find((key) => !(fieldNames as readonly unknown[]).includes(key))
+  if (unknown !== undefined) throw new FieldError(`${unknown}: there is no such field`)
   const type = value.get('type')
   if (type !== 'contract' && type !== 'page') throw new FieldError('type: contract or page expected')
-  const alias = asAscii(value.get('alias'), 3, aliasLengthMax)
+  const ascii = (name: string, min: number, max: number): string =>
+    at(name, () => asAscii(value.get(name), min, max))
+  const text = (name: string, max: number): string => at(name, () => asText(value.get(name), max))
+  const alias = ascii('alias', 3, aliasLengthMax)
   if (!/^[a-z0-9-]+\/[a-z0-9-]+$/.test(alias)) throw new FieldError('alias: vendor/name expected')
   return {
     alias,
     type,
-    version: asAscii(value.get('version'), 1, 32),
-    title: asText(value.get('title'), 200),
-    purpose: asText(value.get('purpose'), 2_000),
-    population: asText(value.get('population'), 1_000),
-    reviewer: asText(value.get('reviewer'), 200),
-    compiler: asAscii(value.get('compiler'), 0, 64),
-    migrateVersion: asUint(value.get('migrateVersion'), 65_535),
-    evidence: asArray(value.get('evidence'), 0, 32).map((item) => asText(item, 500)),
-    calls: asArray(value.get('calls'), 0, 32).map((item) => asAscii(item, 3, aliasLengthMax)),
-    reads: asArray(value.get('reads'), 0, 32).map(selectorFromCbor),
-    emits: asArray(value.get('emits'), 0, 32).map(selectorFromCbor),
-    subscriptions: asArray(value.get('subscriptions'), 0, 64).map(subscriptionFromCbor),
-    methods: asArray(value.get('methods'), 0, 100).map(methodFromCbor),
+    version: ascii('version', 1, 32),
+    title: text('title', 200),
+    purpose: text('purpose', 2_000),
+    population: text('population', 1_000),
+    reviewer: text('reviewer', 200),
+    compiler: ascii('compiler', 0, 64),
+    migrateVersion: at('migrateVersion', () => asUint(value.get('migrateVersion'), 65_535)),
+    evidence: listAt('evidence', value.get('evidence'), 32, (item) => asText(item, 500)),
+    calls: listAt('calls', value.get('calls'), 32, (item) => asAscii(item, 3, aliasLengthMax)),
+    reads: listAt('reads', value.get('reads'), 32, selectorFromCbor),
+    emits: listAt('emits', value.get('emits'), 32, selectorFromCbor),
+    subscriptions: listAt('subscriptions', value.get('subscriptions'), 64, subscriptionFromCbor),
+    methods: listAt('methods', value.get('methods'), 100, methodFromCbor),
   }
 }
 
+const kindFromCbor = (value: CborValue): number => at('kind', () => asUint(value, 63))
+
 function codesFromCbor(value: CborValue): string[] {
-  return asArray(value, 0, 64).map((code) => asAscii(code, 1, recordCodeLengthMax))
+  return listAt('codes', value, 64, (code) => asAscii(code, 1, recordCodeLengthMax))
 }
 
 function selectorFromCbor(value: CborValue): RecordSelector {
   const [kind, codes] = asArray(value, 2, 2)
-  return { kind: asUint(kind, 63), codes: codesFromCbor(codes) }
+  return { kind: kindFromCbor(kind), codes: codesFromCbor(codes) }
 }
 
 function subscriptionFromCbor(value: CborValue): Subscription {
   const [kind, codes, method, priority] = asArray(value, 4, 4)
   return {
-    kind: asUint(kind, 63),
+    kind: kindFromCbor(kind),
     codes: codesFromCbor(codes),
-    method: asAscii(method, 1, methodLengthMax),
-    priority: asUint(priority, 65_535),
+    method: at('method', () => asAscii(method, 1, methodLengthMax)),
+    priority: at('priority', () => asUint(priority, 65_535)),
   }
 }
 
 function methodFromCbor(value: CborValue): ManifestMethod {
   const [name, kind, fuel, input, output] = asArray(value, 5, 5)
+  const methodName = at('name', () => asAscii(name, 1, methodLengthMax))
+  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(methodName)) {
+    throw new FieldError(`name: ${methodName} must begin with a letter and hold letters, digits and _ only`)
+  }
   const methodKind = methodKinds.find((known) => known === kind)
-  if (methodKind === undefined) throw new FieldError('method kind')
-  const methodName = asAscii(name, 1, methodLengthMax)
-  if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(methodName)) throw new FieldError('method name')
+  if (methodKind === undefined) throw new FieldError(`kind: one of ${methodKinds.join(', ')} expected`)
   return {
     name: methodName,
     kind: methodKind,
-    fuel: asUint(fuel),
-    input: schemaFromCbor(input, 0),
-    output: schemaFromCbor(output, 0),
+    fuel: at('fuel', () => asUint(fuel)),
+    input: at('input', () => schemaFromCbor(input, 0)),
+    output: at('output', () => schemaFromCbor(output, 0)),
   }
 }
 
@@ -184,17 +222,18 @@ function schemaToCbor(schema: Schema): CborValue {
 const scalarNames = ['u8', 'u16', 'u32', 'u64', 'i32', 'i64', 'bool', 'string', 'bytes'] as const
 
 function schemaFromCbor(value: CborValue, depth: number): Schema {
-  if (depth > 16) throw new FieldError('schema nested too deep')
+  if (depth > 16) throw new FieldError('schema: nested more than 16 deep')
   if (typeof value === 'string') {
     const scalar = scalarNames.find((known) => known === value)
-    if (scalar === undefined) throw new FieldError('schema type')
+    if (scalar === undefined)
+      throw new FieldError(`schema: one of ${scalarNames.join(', ')} expected, not ${value}`)
     return scalar
   }
   const [tag, content] = asArray(value, 2, 2)
   if (tag === 0) return { fixed: asUint(content, 65_536) }
   if (tag === 1) return { option: schemaFromCbor(content, depth + 1) }
   if (tag === 2) return { vec: schemaFromCbor(content, depth + 1) }
-  if (tag !== 3) throw new FieldError('schema tag')
+  if (tag !== 3) throw new FieldError('schema: tag 0 (fixed), 1 (option), 2 (list) or 3 (struct) expected')
   return {
     struct: asArray(content, 0, 100).map((pair): [string, Schema] => {
       const [name, field] = asArray(pair, 2, 2)
