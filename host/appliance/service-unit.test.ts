@@ -37,7 +37,15 @@ t.test('what a node needs is there, what it must not have is not', async (t) => 
     '\nExecStart=/usr/bin/node /opt/wardchain/dist/tools/ward.js node --dir /var/lib/wardchain\n',
   )
   t.notMatch(unit, /^MemoryDenyWriteExecute=/m, 'V8 needs to write code')
-  t.notMatch(unit, /^WatchdogSec=/m, 'the node does not notify')
+  t.match(unit, '\nType=notify\nNotifyAccess=all\nWatchdogSec=60\n')
+  t.match(
+    unit,
+    '\nRuntimeDirectory=wardchain\nRuntimeDirectoryMode=0700\nRuntimeDirectoryPreserve=restart\n',
+  )
+  t.notMatch(unit, 'LoadCredential')
+  const credential = '/etc/credstore.encrypted/ward-unlock'
+  const machine = serviceUnit({ ...options, credential })
+  t.match(machine, `\nLoadCredentialEncrypted=ward-unlock:${credential}\n`)
   const home = serviceUnit({ ...options, folder: '/home/ward/node', installation: '/home/ward/app' })
   t.match(home, '\nProtectHome=tmpfs\nBindReadOnlyPaths=/home/ward/app\nBindPaths=/home/ward/node\n')
 })
@@ -53,6 +61,7 @@ t.test('paths that a unit would read otherwise are refused', async (t) => {
   ]) {
     t.throws(() => serviceUnit({ ...options, folder }), { code: 'FOLDER_UNSAFE' }, JSON.stringify(folder))
   }
+  t.throws(() => serviceUnit({ ...options, credential: '/a b' }), { code: 'FOLDER_UNSAFE' })
   t.throws(() => serviceUnit({ ...options, user: 'root\nUser=root' }), { code: 'FOLDER_UNSAFE' })
 })
 

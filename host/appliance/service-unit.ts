@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, unlinkSync } from 'node:fs'
 import path from 'node:path'
 import { replaceFile } from '../store/durable-file.js'
+import { credentialName } from '../node/unattended.js'
 import { ApplianceError } from './appliance-error.js'
 
 export interface UnitOptions {
@@ -15,6 +16,8 @@ export interface UnitOptions {
   node: string
   /** System account that owns the folder. */
   user: string
+  /** Encrypted credential that opens the store at each start (`ward keyslot platform`). */
+  credential?: string
 }
 
 /** First line of our units; a unit without it is someone else's and is neither replaced nor removed. */
@@ -23,53 +26,8 @@ const mark = '# Written by `ward service install`. Changes here are lost at the 
 /** Homes are hidden from the service; what lies in one has to be shown to it by name. */
 const homes = ['/home/', '/root/', '/run/user/']
 
-/**
- * Text of the unit. No MemoryDenyWriteExecute: V8 compiles to machine code while it runs. No WatchdogSec:
- * the node does not notify systemd. Throws FOLDER_UNSAFE for paths that a unit would read otherwise.
- */
-export function serviceUnit(options: UnitOptions): string {
-  const { folder, installation, node, user, name } = options
-  for (const shown of [folder, installation, node]) {
-    if (!path.isAbsolute(shown) || !/^[A-Za-z0-9/._+-]+$/.test(shown)) {
-      throw new ApplianceError('FOLDER_UNSAFE', shown)
-    }
-  }
-  if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) throw new ApplianceError('FOLDER_UNSAFE', `user ${user}`)
-  const command = path.join(installation, 'dist', 'tools', 'ward.js')
-  return `${mark}
-[Unit]
-Description=wardchain node (${name})
-After=network-online.target time-sync.target
-Wants=network-online.target
-StartLimitIntervalSec=300
-StartLimitBurst=5
-
-[Service]
-Type=exec
-User=${user}
-Group=${user}
-ExecStart=${node} ${command} node --dir ${folder}
-Restart=on-failure
-RestartSec=2
-TimeoutStopSec=30
-SyslogIdentifier=${name}
-UMask=0077
-
-# Keys stay in memory: no core dumps, no swap, room to lock pages.
-LimitCORE=0
-LimitMEMLOCK=64M
-LimitNOFILE=65536
-MemorySwapMax=0
-KeyringMode=private
-
-# Files: the node's folder and nothing else.
-ProtectSystem=strict
-ReadWritePaths=${folder}
-${homeLines(folder, [installation, path.dirname(node)])}PrivateTmp=yes
-PrivateDevices=yes
-DevicePolicy=closed
-
-# Kernel.
+/** What no node needs, whatever its place. */
+const confinement = `# Kernel.
 ProtectClock=yes
 ProtectControlGroups=yes
 ProtectHostname=yes
@@ -97,6 +55,66 @@ SystemCallErrorNumber=EPERM
 [Install]
 WantedBy=multi-user.target
 `
+
+/**
+ * Text of the unit. No MemoryDenyWriteExecute: V8 compiles to machine code while it runs. Throws
+ * FOLDER_UNSAFE for paths that a unit would read otherwise.
+ */
+export function serviceUnit(options: UnitOptions): string {
+  const { folder, installation, node, user, name } = options
+  const { credential } = options
+  for (const shown of [folder, installation, node, ...(credential === undefined ? [] : [credential])]) {
+    if (!path.isAbsolute(shown) || !/^[A-Za-z0-9/._+-]+$/.test(shown)) {
+      throw new ApplianceError('FOLDER_UNSAFE', shown)
+    }
+  }
+  if (!/^[a-z_][a-z0-9_-]{0,30}$/.test(user)) throw new ApplianceError('FOLDER_UNSAFE', `user ${user}`)
+  const command = path.join(installation, 'dist', 'tools', 'ward.js')
+  return `${mark}
+[Unit]
+Description=wardchain node (${name})
+After=network-online.target time-sync.target
+Wants=network-online.target
+StartLimitIntervalSec=300
+StartLimitBurst=5
+
+[Service]
+Type=notify
+NotifyAccess=all
+WatchdogSec=60
+User=${user}
+Group=${user}
+ExecStart=${node} ${command} node --dir ${folder}
+Restart=on-failure
+RestartSec=2
+TimeoutStopSec=30
+SyslogIdentifier=${name}
+UMask=0077
+
+# In memory: the secret by which this boot may restart the node. Gone when stopped, and with the power.
+RuntimeDirectory=${name}
+RuntimeDirectoryMode=0700
+RuntimeDirectoryPreserve=restart
+${credentialLine(credential)}
+# Keys stay in memory: no core dumps, no swap, room to lock pages.
+LimitCORE=0
+LimitMEMLOCK=64M
+LimitNOFILE=65536
+MemorySwapMax=0
+KeyringMode=private
+
+# Files: the node's folder and nothing else.
+ProtectSystem=strict
+ReadWritePaths=${folder}
+${homeLines(folder, [installation, path.dirname(node)])}PrivateTmp=yes
+PrivateDevices=yes
+DevicePolicy=closed
+
+${confinement}`
+}
+
+function credentialLine(file: string | undefined): string {
+  return file === undefined ? '' : `LoadCredentialEncrypted=${credentialName}:${file}\n`
 }
 
 function homeLines(folder: string, readOnly: readonly string[]): string {

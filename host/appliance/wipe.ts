@@ -38,6 +38,10 @@ export interface WipeOptions {
   certificatePath: string
   /** Store password, for the signature; the caller zeroes it. Without it the certificate is unsigned. */
   password?: Uint8Array
+  /** In the place of the password: the identity of a node that obeys governance. The caller destroys it. */
+  identity?: NodeIdentity
+  /** Height of the governance order. */
+  revocationHeight?: number
   /** Copies of the keyslot file elsewhere, to be destroyed as well. */
   keyslotCopies?: readonly string[]
   /** What the operator says of further copies: `none`, or where they are. Undefined: was not asked. */
@@ -66,7 +70,7 @@ const verificationMethod =
 export async function wipeNode(options: WipeOptions): Promise<CertificateFile> {
   const earlier = earlierRun(options)
   if (!earlier && !isNodeFolder(options.folder)) throw new ApplianceError('NODE_ABSENT', options.folder)
-  const identity = await openIdentity(options)
+  const identity = options.identity ?? (await openIdentity(options))
   const hold = holdNode(options.folder)
   try {
     const wipe = new Wipe(options, identity, earlier)
@@ -75,7 +79,7 @@ export async function wipeNode(options: WipeOptions): Promise<CertificateFile> {
     return wipe.end()
   } finally {
     hold.release()
-    if (identity) destroyIdentity(identity)
+    if (identity && !options.identity) destroyIdentity(identity)
   }
 }
 
@@ -283,7 +287,7 @@ class Wipe {
       result: 'begun',
       persons: [...persons],
       place,
-      revocationHeight: null,
+      revocationHeight: this.options.revocationHeight ?? null,
       tool: { name: 'wardchain', version },
     }
   }
@@ -291,8 +295,8 @@ class Wipe {
 
 /** What a resumed run cannot find out any more is taken from the beginning. */
 function pastOf(begun: SanitisationCertificate): Partial<SanitisationCertificate> {
-  const { id, begunAt, node, medium, keys, files, persons, place } = begun
-  return structuredClone({ id, begunAt, node, medium, keys, files, persons, place })
+  const { id, begunAt, node, medium, keys, files, persons, place, revocationHeight } = begun
+  return structuredClone({ id, begunAt, node, medium, keys, files, persons, place, revocationHeight })
 }
 
 /** Copies that an earlier run knew of; it may have been cut off before it reached them. */

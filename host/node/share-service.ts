@@ -45,10 +45,11 @@ export async function attachShares(
   dataKey: DataKey,
   logger: NodeLogger,
   now: () => number,
-): Promise<void> {
+): Promise<NodeReports> {
   try {
     const reports = new NodeReports(node, sequences, now)
     node.shares = new ShareService(node, new ShareKeeper(file, dataKey), reports, logger, now)
+    return reports
   } catch (error) {
     await node.close()
     throw error

@@ -5,6 +5,7 @@ import type { NodeReads } from './node-reads.js'
 import type { NodeSequences } from './node-sequences.js'
 import type { NodeSigning } from './node-signing.js'
 import type { RunningNode } from './running-node.js'
+import type { WipeWatch } from './wipe-watch.js'
 
 /** Everything that exists only while the node is unsealed. */
 export interface Unsealed {
@@ -13,6 +14,7 @@ export interface Unsealed {
   signing: NodeSigning
   sequences: NodeSequences
   bridge: Hl7Bridge | undefined
+  wipeWatch: WipeWatch
   /** Zeroed when the node is sealed; stores derive sub-keys from it as they need them. */
   dataKey: DataKey
 }

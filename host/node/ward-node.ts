@@ -44,6 +44,7 @@ import { Sessions, type PersonSession } from './sessions.js'
 import { dealShares } from './share-deal.js'
 import { attachShares } from './share-service.js'
 import { unlockFailure } from './unlock-failure.js'
+import { WipeWatch, type OrderedWipe } from './wipe-watch.js'
 import { closeParts, type Unsealed } from './unsealed.js'
 import { UnattendedKeys, type UnattendedPlaces } from './unattended.js'
 
@@ -52,6 +53,8 @@ export interface WardNodeOptions {
   places?: UnattendedPlaces
   /** File of the second secret that the password's slot needs. */
   secondSecret?: string
+  /** Governance ordered that this node be wiped; it has said so on the chain and still runs. */
+  onWipeOrdered?: (wipe: OrderedWipe) => void
 }
 
 /** How often idle sessions are ended and subscribers hear the status. */
@@ -200,8 +203,11 @@ export class WardNode implements NodePort {
     const reads = new NodeReads(node)
     const sequences = new NodeSequences(node.executor)
     const signing = new NodeSigning(node, reads, sequences, this.now)
-    await attachShares(node, sequences, nodeFiles(this.folder).shares, dataKey, this.logger, this.now)
-    const parts: Unsealed = { node, reads, signing, sequences, bridge: undefined, dataKey }
+    const shares = nodeFiles(this.folder).shares
+    const reports = await attachShares(node, sequences, shares, dataKey, this.logger, this.now)
+    const onOrdered = (wipe: OrderedWipe): void => this.options.onWipeOrdered?.(wipe)
+    const wipeWatch = new WipeWatch(node, reports, this.logger, onOrdered)
+    const parts: Unsealed = { node, reads, signing, sequences, bridge: undefined, wipeWatch, dataKey }
     try {
       await this.join(parts)
     } catch (error) {
@@ -231,6 +237,7 @@ export class WardNode implements NodePort {
     )
     for (const commit of this.joining.missed) parts.bridge?.onCommit(commit)
     this.unsealed = parts
+    void parts.wipeWatch.look()
   }
 
   private tip: Pinned | undefined
@@ -249,6 +256,7 @@ export class WardNode implements NodePort {
     if (this.unsealed) parts.bridge?.onCommit(commit)
     else this.joining?.missed.push(commit)
     parts.reads.onCommit(commit)
+    parts.wipeWatch.onCommit(commit)
     // Asked at once, and before anybody is told of this block.
     const checked = commit.keyChanges.revoked.length > 0 ? this.sessions.endRevoked() : undefined
     this.announcing = Promise.all([this.announcing, checked])

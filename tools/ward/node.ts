@@ -2,7 +2,9 @@
 import type { Command } from 'commander'
 import { startApi } from '../../host/api/server.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
+import { notifyOf, Supervisor } from '../../host/appliance/supervisor.js'
 import { readNodeConfig } from '../../host/node/node-config.js'
+import { obeyOrderedWipe, resumeOrderedWipe } from './ordered-wipe.js'
 import { placesOf } from '../../host/node/unattended.js'
 import { WardNode } from '../../host/node/ward-node.js'
 import { distFolder } from './system-contracts.js'
@@ -29,6 +31,7 @@ interface DaemonOptions {
 }
 
 async function runNode(options: DaemonOptions): Promise<void> {
+  if (await resumeOrderedWipe(options)) return
   await startDaemon(options)
 }
 
@@ -37,18 +40,30 @@ export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
   const { apiPort, name, role } = readNodeConfig(options.dir)
   const logger = createNodeLogger(name, options.log)
   const { secondSecret } = options
-  const node = new WardNode(options.dir, logger, Date.now, { places: placesOf(process.env), secondSecret })
+  const node = new WardNode(options.dir, logger, Date.now, {
+    places: placesOf(process.env),
+    secondSecret,
+    onWipeOrdered: (wipe) => {
+      void api
+        .close()
+        .then(() => node.close())
+        .then(() => obeyOrderedWipe(options, wipe, logger))
+    },
+  })
   const api = await startApi(
     { port: apiPort, host: '127.0.0.1', staticFolder: `${distFolder}shell` },
     node,
     logger,
   )
   logger.info({ url: api.url, role, sealed: true }, 'node is up: open the page to unlock it')
+  const supervisor = new Supervisor(notifyOf(process.env), process.env)
+  supervisor.ready()
   void node.comeBack()
   let closing = false
   const close = (): void => {
     if (closing) return
     closing = true
+    supervisor.stopping()
     void api
       .close()
       .then(() => node.close())

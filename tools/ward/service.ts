@@ -23,12 +23,22 @@ export function addServiceCommands(program: Command): void {
   sub('install', 'write the unit, or replace the one that this command wrote')
     .requiredOption('--dir <folder>', "the node's folder; the account below must own it")
     .option('--user <account>', 'system account that the node runs as', 'wardchain')
+    .option('--credential [file]', 'the store opens by this encrypted credential at each start')
     .option('--print', 'show the unit and write nothing')
     .action(install)
   sub('uninstall', "remove the unit; the node's folder is not touched").action(uninstall)
 }
 
-function install(options: ServiceChoice & { dir: string; user: string; print?: boolean }): void {
+interface InstallChoice extends ServiceChoice {
+  dir: string
+  user: string
+  credential?: string | true
+  print?: boolean
+}
+
+const credentialDefault = '/etc/credstore.encrypted/ward-unlock'
+
+function install(options: InstallChoice): void {
   const folder = path.resolve(options.dir)
   // Refuses a folder without a node before a unit points to it.
   readNodeConfig(folder)
@@ -38,6 +48,7 @@ function install(options: ServiceChoice & { dir: string; user: string; print?: b
     installation: path.resolve(distFolder, '..'),
     node: process.execPath,
     user: options.user,
+    credential: options.credential === true ? credentialDefault : options.credential,
   }
   if (options.print) {
     process.stdout.write(serviceUnit(unit))
@@ -47,7 +58,9 @@ function install(options: ServiceChoice & { dir: string; user: string; print?: b
   const file = installUnit(unit, options.unitDir)
   process.stdout.write(
     `${file} was written. Next: systemctl daemon-reload && systemctl enable --now ${options.name}\n` +
-      'The node starts sealed: unlock it on its page.\n',
+      (options.credential === undefined
+        ? 'The node starts sealed: unlock it on its page. After a crash it comes back by itself.\n'
+        : 'The node opens its store by the credential at each start.\n'),
   )
 }
 

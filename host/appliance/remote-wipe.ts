@@ -1,0 +1,36 @@
+// The wipe of a node by governance: the node itself obeys. It seals, destroys its keys, then everything else,
+// and signs the certificate with its identity in memory. No password, no operator.
+import { existsSync, readFileSync } from 'node:fs'
+import { destroyIdentity } from '../keys/node-identity.js'
+import type { OrderedWipe } from '../node/wipe-watch.js'
+import { decodeCertificateFile, type CertificateFile } from './sanitisation-certificate.js'
+import { wipeNode, type WipeOptions } from './wipe.js'
+
+type Obeyed = Pick<WipeOptions, 'folder' | 'certificatePath' | 'version' | 'onStep' | 'now'>
+
+/**
+ * The node must be sealed before. Cut off at any moment after its first key is destroyed, what is left does
+ * not open; `resumeWipe` goes on. Cut off earlier, the node obeys again at its next unlock, and its peers
+ * give it no key share. Throws ApplianceError as `wipeNode` does.
+ */
+export async function obeyWipe(order: OrderedWipe, options: Obeyed): Promise<CertificateFile> {
+  try {
+    return await wipeNode({
+      ...options,
+      identity: order.identity,
+      revocationHeight: order.height,
+      persons: order.orderedBy.map((name) => ({ role: 'administrator', name })),
+    })
+  } finally {
+    destroyIdentity(order.identity)
+  }
+}
+
+/** Goes on with a wipe that was cut off; undefined when none was begun. The certificate stays unsigned. */
+export async function resumeWipe(options: Obeyed): Promise<CertificateFile | undefined> {
+  const { certificatePath } = options
+  if (!existsSync(certificatePath)) return undefined
+  const { certificate } = decodeCertificateFile(readFileSync(certificatePath, 'utf8'))
+  if (certificate.state !== 'begun' || certificate.revocationHeight === null) return undefined
+  return wipeNode(options)
+}

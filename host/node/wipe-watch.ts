@@ -1,0 +1,57 @@
+// A running node that is to be wiped by governance: it looks when the chain speaks of machines, says on the
+// chain that it begins, and hands what the wipe needs to whoever carries it out.
+import { bytesToHex } from '../../runtime/protocol/index.js'
+import { decodeIdentity, encodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
+import type { CommitReply } from '../executor/messages.js'
+import type { NodeLogger } from './node-logger.js'
+import type { NodeReports } from './node-reports.js'
+import type { RunningNode } from './running-node.js'
+
+export interface OrderedWipe {
+  /** Height at which the second administrator ordered it. */
+  height: number
+  /** Entities, hex. */
+  orderedBy: string[]
+  reason: string
+  /** A copy for the certificate's signature; whoever takes it destroys it. */
+  identity: NodeIdentity
+}
+
+/** A wipe never waits longer for the network: the report is a courtesy, the order stands. */
+const reportMs = 10_000
+const ordered = 2
+const ended = 4
+const alias = 'ward/appliance'
+
+export class WipeWatch {
+  private hasFired = false
+
+  constructor(
+    private readonly node: RunningNode,
+    private readonly reports: NodeReports,
+    private readonly logger: NodeLogger,
+    private readonly onOrdered: (wipe: OrderedWipe) => void,
+  ) {}
+
+  onCommit(commit: CommitReply): void {
+    if (commit.receipts.some((receipt) => receipt.target.startsWith(alias))) void this.look()
+  }
+
+  /** At the start as well: the order may have come while the node was down. Never throws. */
+  async look(): Promise<void> {
+    try {
+      const { entity } = this.node
+      const order = await this.reports.wipeOrder(entity)
+      if (!order || order.state < ordered || order.state >= ended || this.hasFired) return
+      this.hasFired = true
+      this.logger.warn({ code: 'WIPE_ORDERED', height: Number(order.height) }, 'this node is to be wiped')
+      const identity = decodeIdentity(encodeIdentity(this.node.identity))
+      const values = { node: entity, ended: false, certificate: new Uint8Array(32) }
+      await this.reports.report('reportWipe', values, reportMs).catch(() => false)
+      const orderedBy = [order.requestedBy, order.confirmedBy].map(bytesToHex)
+      this.onOrdered({ height: Number(order.height), orderedBy, reason: order.reason, identity })
+    } catch (error) {
+      this.logger.warn({ error: String(error) }, 'the wipe orders could not be read')
+    }
+  }
+}
