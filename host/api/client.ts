@@ -21,6 +21,7 @@ import type {
   ReceiptView,
   ReplayView,
   RecordJson,
+  RecordPage,
   Session,
   VersionsView,
   ShareDealView,
@@ -55,11 +56,17 @@ export interface ApiClient {
   proof(asked: ProofOf): Promise<Outcome<Pinned & { exists: boolean; document: string }>>
   patients(): Promise<Outcome<Pinned & { patients: PatientView[] }>>
   records(query: {
-    patient: string
+    /** Left out: every patient whom the person may see, by arrival. */
+    patient?: string
     kind: RecordJson['kind']
     code?: string
     limit?: number
-  }): Promise<Outcome<Pinned & { records: RecordJson[] }>>
+    order?: 'newest' | 'oldest'
+    author?: string
+    by?: 'effective' | 'arrival'
+    pinned?: number
+    after?: string
+  }): Promise<Outcome<RecordPage>>
   alerts(patient?: string): Promise<Outcome<Pinned & { alerts: AlertView[] }>>
   orders(patient?: string): Promise<Outcome<Pinned & { orders: OrderView[] }>>
   /** What is deployed: of one alias, or of all. */
@@ -114,9 +121,10 @@ export function createApiClient(url: string): ApiClient {
     proof: ({ about, name }) => get(`/v1/proof?${new URLSearchParams({ about, name }).toString()}`),
     patients: () => get('/v1/patients'),
     records: (query) => {
-      const parameters = new URLSearchParams({ patient: query.patient, kind: query.kind })
-      if (query.code !== undefined) parameters.set('code', query.code)
-      if (query.limit !== undefined) parameters.set('limit', query.limit.toString())
+      const parameters = new URLSearchParams()
+      for (const [name, value] of Object.entries(query)) {
+        if (value !== undefined) parameters.set(name, String(value))
+      }
       return get(`/v1/records?${parameters.toString()}`)
     },
     alerts: (patient) => get(patient === undefined ? '/v1/alerts' : `/v1/alerts?patient=${patient}`),

@@ -4,6 +4,7 @@
 import type { ErrorCode } from '../../runtime/protocol/error-codes.js'
 import type { NetworkJson, ReadinessJson } from './network-json.js'
 import type { RecordKindName } from '../../runtime/protocol/record.js'
+import type { ProofOf, ReplayView } from './history-port.js'
 import type { Result } from '../../runtime/protocol/result.js'
 
 /**
@@ -144,81 +145,7 @@ export interface ReceiptView {
   derived?: ReceiptView[]
 }
 
-/** What a proof is asked about: a record, patient or grant by hex id, or an alias. */
-export interface ProofOf {
-  about: 'record' | 'patient' | 'alias' | 'grant'
-  name: string
-}
-
-/** One step of a transaction that was run again, in order. */
-export type TraceStep =
-  | {
-      type: 'enter'
-      depth: number
-      alias: string
-      version: string
-      address: string
-      method: string
-      caller: string
-      trigger: 'call' | 'record' | 'timer' | 'view' | 'genesis'
-      readOnly: boolean
-      /** Fuel that the frame may use. */
-      fuel: number
-      /** By the ABI of the version that ran; hex where it names none. */
-      input: Json
-    }
-  | {
-      type: 'host'
-      depth: number
-      name: string
-      arguments: JsonObject
-      answer?: Json
-      result?: Json
-      fuelLeft: number
-      /** Code with which the call stopped its frame. */
-      stopped?: string
-    }
-  | { type: 'leave'; depth: number; code: string; fuelUsed: number; returned?: Json }
-
-/** A past transaction, and what it does when it is run again on the state before its block. */
-export interface ReplayView {
-  transactionId: string
-  height: number
-  blockTime: number
-  /** Of the block's first proposer. */
-  proposer: string
-  /** True when receipt and block result are, byte for byte, what the certificate vouches for. */
-  identical: boolean
-  /** Where they differ, in words; empty when identical. */
-  differences: string[]
-  /** Versions of the rules of metering that the block ran under. */
-  fuelSchedule: number
-  instrumenter: number
-  /** The signed transaction; null for derived work and timers. */
-  signed: SignedView | null
-  /** The certified receipt, with those of what it caused in the same block. */
-  receipt: ReceiptView
-  /** The receipt of the run now. */
-  replayed: ReceiptView
-  steps: TraceStep[]
-  /** Steps there were; more than `steps` holds when the trace was cut. */
-  stepCount: number
-}
-
-export interface SignedView {
-  sender: string
-  keyId: string
-  stream: number
-  sequence: number
-  fuelLimit: number
-  validUntil: number | null
-  action:
-    | {
-        type: 'append'
-        records: { kind: string; patient: string; code: string; effectiveTime: number; body: Json }[]
-      }
-    | { type: 'call'; target: string; method: string; arguments: Json; attachments: string[] }
-}
+export type { ProofOf, ReplayView, SignedView, TraceStep } from './history-port.js'
 
 /** What became of a batch: ids that wait now, and refusals by position in the batch. */
 export interface BatchView {
@@ -423,15 +350,34 @@ export interface ReadVia {
 }
 
 export interface RecordQuery extends ReadVia {
-  patient: string
+  /** Left out: every patient whom the reader may see, by arrival. */
+  patient?: string
   kind: RecordKindName
   code?: string
-  /** Bounds of effective time, inclusive, ms since 1970. */
+  /** Entity that made it, or for whom a contract made it: hex. */
+  author?: string
+  /** What `from` and `to` bound and the order goes by; `effective` unless said or without a patient. */
+  by?: 'effective' | 'arrival'
+  /** The records of this final height; the newest when left out. Pages after the first keep theirs. */
+  pinned?: number
+  /** `next` of the page before. */
+  after?: string
+  /**
+   * Bounds, inclusive: of effective time, ms since 1970; by arrival of heights, or of numbers in the
+   * patient's list.
+   */
   from?: number
   to?: number
   /** 1..500. */
   limit: number
   order: 'newest' | 'oldest'
+}
+
+/** Pinned to the height of the first page, whatever was applied meanwhile. */
+export interface RecordPage extends Pinned {
+  records: RecordJson[]
+  /** Ask again with `after`: there is more, though this page may be short or empty. Null: that was all. */
+  next: string | null
 }
 
 export type ApiEvent =
@@ -508,7 +454,7 @@ export interface NodePort {
    */
   proof(session: Session, asked: ProofOf): Promise<Outcome<Pinned & { exists: boolean; document: string }>>
   patients(session: Session, via: ReadVia): Promise<Outcome<Pinned & { patients: PatientView[] }>>
-  records(session: Session, query: RecordQuery): Promise<Outcome<Pinned & { records: RecordJson[] }>>
+  records(session: Session, query: RecordQuery): Promise<Outcome<RecordPage>>
   /** All states; newest first. */
   alerts(
     session: Session,

@@ -87,9 +87,13 @@ export const recordQuerySchema = object(
     to: decimal,
     limit: { type: 'string', pattern: '^[0-9]{1,3}$' },
     order: { type: 'string', enum: ['newest', 'oldest'] },
+    author: id,
+    by: { type: 'string', enum: ['effective', 'arrival'] },
+    pinned: decimal,
+    after: { type: 'string', pattern: '^[0-9]{1,16}[.][0-9]{1,20}[.][0-9]{1,10}$' },
     application,
   },
-  ['patient', 'kind'],
+  ['kind'],
 )
 
 export const pageQuerySchema = object({ alias })

@@ -233,7 +233,8 @@ function bundlesOf(body: Uint8Array): Uint8Array[] | undefined {
 }
 
 type ReadQuery = { patient?: string; application?: string }
-type RawRecordQuery = Omit<RecordQuery, 'from' | 'to' | 'limit' | 'application'> & {
+type RawRecordQuery = Omit<RecordQuery, 'from' | 'to' | 'limit' | 'pinned' | 'application'> & {
+  pinned?: string
   application?: string
   from?: string
   to?: string
@@ -312,13 +313,17 @@ function recordQueryOf(raw: RawRecordQuery): Outcome<RecordQuery> {
     return refused('REQUEST_MALFORMED', `limit: 1..${recordLimitMax} expected`)
   }
   const query: RecordQuery = {
-    patient: raw.patient,
     kind: raw.kind,
     order: raw.order ?? 'newest',
     limit,
     ...viaOf(raw),
   }
-  if (raw.code !== undefined) query.code = raw.code
+  for (const name of ['patient', 'code', 'author', 'after'] as const) {
+    const value = raw[name]
+    if (value !== undefined) query[name] = value
+  }
+  if (raw.by !== undefined) query.by = raw.by
+  if (raw.pinned !== undefined) query.pinned = Number(raw.pinned)
   if (raw.from !== undefined) query.from = Number(raw.from)
   if (raw.to !== undefined) query.to = Number(raw.to)
   return ok(query)

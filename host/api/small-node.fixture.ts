@@ -25,10 +25,8 @@ import type {
   PersonView,
   Pinned,
   Prepared,
-  ProofOf,
   Proposal,
   ReceiptView,
-  ReplayView,
   RecordJson,
   Session,
   ShareDealView,
@@ -300,18 +298,8 @@ class SmallNodeOfOne implements SmallNode {
     return refused('TRANSACTION_UNKNOWN')
   }
 
-  async replay(_session: Session, id: string): Promise<Outcome<Pinned & { replay: ReplayView }>> {
-    this.calls.push(`replay ${id}`)
-    return refused('REPLAY_UNAVAILABLE', 'block 1; kept from block 2 on')
-  }
-
-  async proof(
-    _session: Session,
-    { about, name }: ProofOf,
-  ): Promise<Outcome<Pinned & { exists: boolean; document: string }>> {
-    this.calls.push(`proof ${about} ${name}`)
-    return refused('PROOF_UNAVAILABLE')
-  }
+  replay = async (): ReturnType<NodePort['replay']> => refused('REPLAY_UNAVAILABLE', 'kept from block 2 on')
+  proof = async (): ReturnType<NodePort['proof']> => refused('PROOF_UNAVAILABLE')
 
   private patientViews() {
     return patientViews(this.records_, alertViews(this.records_))
@@ -331,7 +319,7 @@ class SmallNodeOfOne implements SmallNode {
       .filter((record) => query.code === undefined || record.code === query.code)
       .reverse()
       .slice(0, query.limit)
-    return ok({ ...this.pin(), records })
+    return ok({ ...this.pin(), records, next: null })
   }
 
   async alerts(...[, query]: Parameters<NodePort['alerts']>): ReturnType<NodePort['alerts']> {

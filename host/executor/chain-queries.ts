@@ -31,11 +31,14 @@ import type {
   ContractReply,
   ExecutorCalls,
   LedgerEntry,
+  PageQuery,
+  PageReply,
   Pin,
   ReceiptEntry,
   RecordsQuery,
   ViewQuery,
 } from './messages.js'
+import { recordPage } from './record-pages.js'
 import { receiptEntries } from './reply-views.js'
 import { attachPayload } from './stored-payload.js'
 import { aliasReplies, scheduleReplies } from './version-queries.js'
@@ -67,9 +70,28 @@ export class ChainQueries {
     const [table, partition] = indexOf(query)
     const from = BigInt(Math.max(0, query.from))
     const to = BigInt(query.to)
-    const rows = this.store.scanIndex(tables.record, table, partition, from, to, limit, query.newest)
+    const rows = this.state.scanIndex(tables.record, table, partition, from, to, limit, query.newest)
     const records = rows.flatMap((row) => this.entry(row.value) ?? [])
     return { pin: this.pin(), records }
+  }
+
+  page(query: PageQuery): PageReply | null {
+    return recordPage(query, {
+      state: this.state,
+      pinAt: (height) => this.pinAt(height),
+      entry: (id) => this.entry(id),
+    })
+  }
+
+  /** What a height says of itself; null above the tip. */
+  private pinAt(height: number | null): Pin | null {
+    const tip = this.pin()
+    if (height === null || height === tip.height) return tip
+    const block = height < tip.height ? this.store.blockAt(height) : undefined
+    const header = block && decodeHeader(block.header)
+    const result = block && decodeResult(block.result)
+    if (!header?.ok || !result?.ok) return null
+    return { height, blockTime: header.value.time, stateRoot: result.value.stateRoot }
   }
 
   record(id: Uint8Array): { pin: Pin; record: LedgerEntry | null } {

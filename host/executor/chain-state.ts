@@ -12,6 +12,7 @@ import {
   type TreeUpdate,
 } from '../../runtime/state/index.js'
 import type { ChainReader } from '../store/store-types.js'
+import { checkIndexRows } from './index-rows.js'
 import { RecordCache } from './record-cache.js'
 import { RowCache } from './row-cache.js'
 
@@ -35,11 +36,22 @@ export class ChainState implements ParentState {
 
   scanIndex(...scan: Parameters<StateReader['scan']>): OrderedEntry[] {
     const [store, table, partition, from, to, limit, descending] = scan
-    if (store !== tables.record || descending !== true) return this.store.scanIndex(...scan)
+    if (store !== tables.record || descending !== true) return this.checked(...scan)
     const cached = this.cache.newest(table, partition, { from, to, limit }, (count) =>
-      this.store.scanIndex(store, table, partition, 0n, orderMax, count, true),
+      this.checked(store, table, partition, 0n, orderMax, count, true),
     )
-    return cached ?? this.store.scanIndex(...scan)
+    return cached ?? this.checked(...scan)
+  }
+
+  /** Index rows of the store, each one compared with what it leads to. */
+  private checked(...scan: Parameters<StateReader['scan']>): OrderedEntry[] {
+    const [store, table, partition] = scan
+    const rows = this.store.scanIndex(...scan)
+    checkIndexRows({ store, table, partition }, rows, {
+      record: (id) => this.recordRow(id),
+      get: (...key) => this.get(...key),
+    })
+    return rows
   }
 
   /** A block became final: what it added is likely to be read next. */

@@ -134,6 +134,7 @@ export class ExecutorCore {
     finalBlocks: ({ fromHeight, count, bytesMax }) => this.queries.finalBlocks(fromHeight, count, bytesMax),
     pin: () => this.queries.pin(),
     records: (query) => this.queries.records(query),
+    page: (query) => this.queries.page(query),
     record: ({ id }) => this.queries.record(id),
     receipt: ({ id }) => this.queries.receipt(id),
     view: (query) => this.queries.view(query),

@@ -176,6 +176,41 @@ export type ReplayReply =
   | { state: 'refused'; code: ErrorCode; detail: string }
   | { state: 'done'; pin: Pin; replay: ReplayView; touched: Touched[] }
 
+/** A place in an index: the next page goes on after it. */
+export interface PagePlace {
+  order: bigint
+  sequence: number
+}
+
+/** Records as they were at one height, page by page; the same pages whatever is applied meanwhile. */
+export interface PageQuery {
+  /** Null: every patient, by arrival of one kind. */
+  patient: Uint8Array | null
+  /** 0: every kind, of one patient by arrival. */
+  kind: number
+  /** Empty: every code. */
+  code: string
+  /** `effective`: from and to are times, ms. `arrival`: heights, or of one patient numbers of its list. */
+  by: 'effective' | 'arrival'
+  from: number
+  to: number
+  /** Who made it, or for whom a contract made it. Null: everybody. */
+  author: Uint8Array | null
+  newest: boolean
+  limit: number
+  /** Null: the tip. */
+  height: number | null
+  after: PagePlace | null
+}
+
+export interface PageReply {
+  /** Of the height that was asked for. */
+  pin: Pin
+  records: LedgerEntry[]
+  /** Null: that was all. A page may hold fewer records than asked, even none, and still go on. */
+  next: PagePlace | null
+}
+
 export interface ViewQuery {
   /** Alias or 32-byte address. */
   target: string | Uint8Array
@@ -246,6 +281,8 @@ export interface ExecutorCalls {
   finalBlocks: [{ fromHeight: number; count: number; bytesMax: number }, FinalBlock[]]
   pin: [null, Pin]
   records: [RecordsQuery, { pin: Pin; records: LedgerEntry[] }]
+  /** Null: there is no such height yet. */
+  page: [PageQuery, PageReply | null]
   record: [{ id: Uint8Array }, { pin: Pin; record: LedgerEntry | null }]
   receipt: [{ id: Uint8Array }, { pin: Pin; receipts: ReceiptEntry[] }]
   prove: [{ question: ProofQuestion }, ProofReply]

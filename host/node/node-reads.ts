@@ -22,16 +22,20 @@ import type {
   PersonView,
   Pinned,
   RecordJson,
+  ProofOf,
+  RecordPage,
   RecordQuery,
 } from '../api/node-port.js'
 import { alertViews, orderViews, patientViews, recordToJson } from '../api/views.js'
 import type { CommitReply, LedgerEntry, Pin } from '../executor/messages.js'
+import { proofFor } from './node-proofs.js'
+import { replayFor } from './node-replay.js'
+import { nextOf, pageQueryOf } from './record-query.js'
 import { RecordLists } from './record-lists.js'
 import type { RunningNode } from './running-node.js'
 
 /** Questions to the policy on their way at a time: enough to hide the way, few enough to let blocks pass. */
 const askedAtOnce = 32
-const timeMax = Number.MAX_SAFE_INTEGER
 const policyAlias = 'ward/policy'
 const permissionsMax = 200_000
 
@@ -105,32 +109,39 @@ export class NodeReads {
     return ok({ ...found.pin, orders: orderViews(found.records) })
   }
 
-  async records(
-    reader: Uint8Array,
-    query: RecordQuery,
-  ): Promise<Outcome<Pinned & { records: RecordJson[] }>> {
-    const patient = hexToBytes(query.patient)
-    if (!patient || patient.length !== 16) return refused('REQUEST_MALFORMED', 'patient')
-    const permission = await this.mayRead(reader, patient, recordKind[query.kind])
-    if (!permission.allowed) return refused('READ_NOT_GRANTED', permission.missing)
-    const { pin, records } = await this.node.executor.call('records', {
-      patient,
-      kind: recordKind[query.kind],
-      code: query.code ?? '',
-      from: query.from ?? 0,
-      to: query.to ?? timeMax,
-      limit: query.limit,
-      newest: query.order === 'newest',
-    })
-    const final = records.flatMap((record) => this.json(record) ?? [])
-    const isNewestFirst = query.order === 'newest' && query.to === undefined
-    const notFinal = isNewestFirst ? this.notFinal(query.kind, final, bytesToHex(patient)) : []
-    const wanted = notFinal.filter(
-      ({ code, effectiveTime }) =>
-        (query.code === undefined || code === query.code) && effectiveTime >= (query.from ?? 0),
+  async records(reader: Uint8Array, query: RecordQuery): Promise<Outcome<RecordPage>> {
+    const asked = pageQueryOf(query)
+    if (!asked.ok) return asked
+    const { patient, kind } = asked.value
+    if (patient !== null) {
+      const permission = await this.mayRead(reader, patient, kind)
+      if (!permission.allowed) return refused('READ_NOT_GRANTED', permission.missing)
+    }
+    const page = await this.node.executor.call('page', asked.value)
+    if (page === null) return refused('REQUEST_MALFORMED', 'pinned: there is no such height yet')
+    const allowed = await Promise.all(
+      page.records.map(async (record) => {
+        if (patient !== null) return true
+        return (await this.mayRead(reader, record.patient, record.kind)).allowed
+      }),
     )
-    const all = [...wanted, ...final].sort((left, right) => right.effectiveTime - left.effectiveTime)
-    return ok({ ...pinnedOf(pin), records: (wanted.length > 0 ? all : final).slice(0, query.limit) })
+    const visible = page.records.filter((_, index) => allowed[index])
+    const records = visible.flatMap((record) => this.json(record) ?? [])
+    return ok({ ...pinnedOf(page.pin), records, next: nextOf(page) })
+  }
+
+  replay(reader: Uint8Array, id: string): ReturnType<typeof replayFor> {
+    return replayFor(reader, id, {
+      step: (bytes) => this.node.executor.call('replay', { id: bytes }),
+      mayRead: (...question) => this.mayRead(...question),
+    })
+  }
+
+  proof(reader: Uint8Array, asked: ProofOf): ReturnType<typeof proofFor> {
+    return proofFor(reader, asked, {
+      prove: (question) => this.node.executor.call('prove', { question }),
+      mayRead: (...question) => this.mayRead(...question),
+    })
   }
 
   /** One record as this person may see it; undefined when unknown or not permitted. */

@@ -31,8 +31,6 @@ import type { NodeLogger } from './node-logger.js'
 import { networkOf, readinessOf } from './node-membership.js'
 import { NodeMetrics } from './node-metrics.js'
 import { NodeReads } from './node-reads.js'
-import { proofFor } from './node-proofs.js'
-import { replayFor } from './node-replay.js'
 import { NodeSequences } from './node-sequences.js'
 import { readVersions } from './node-versions.js'
 import { NodeSigning, receiptView } from './node-signing.js'
@@ -403,21 +401,11 @@ export class WardNode implements NodePort {
   }
 
   async replay(session: Session, id: string) {
-    if (!this.unsealed) return refused('NODE_SEALED')
-    const { node, reads } = this.unsealed
-    return replayFor(readerOf(session), id, {
-      step: (bytes) => node.executor.call('replay', { id: bytes }),
-      mayRead: (...question) => reads.mayRead(...question),
-    })
+    return this.unsealed ? this.unsealed.reads.replay(readerOf(session), id) : refused('NODE_SEALED')
   }
 
   async proof(session: Session, asked: ProofOf) {
-    if (!this.unsealed) return refused('NODE_SEALED')
-    const { node, reads } = this.unsealed
-    return proofFor(readerOf(session), asked, {
-      prove: (question) => node.executor.call('prove', { question }),
-      mayRead: (...question) => reads.mayRead(...question),
-    })
+    return this.unsealed ? this.unsealed.reads.proof(readerOf(session), asked) : refused('NODE_SEALED')
   }
 
   async patients(session: Session, _via: ReadVia) {
