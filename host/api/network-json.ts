@@ -24,6 +24,8 @@ export interface NetworkJson extends Pinned {
   resultHash: string
   /** Entity of this node. */
   self: string
+  /** Lowest height whose block this node has; above 0 when its state came by a snapshot. */
+  firstBlock: number
   nodes: NetworkNodeJson[]
   /** Who votes on the next block, in order. */
   validators: { entity: string; voteKey: string }[]

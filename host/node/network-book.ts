@@ -23,9 +23,6 @@ export interface PeerLists {
   book: Map<PeerId, { host: string; port: number }>
 }
 
-/** Validators that a follower keeps connections to: enough to see that one of them withholds. */
-const followedMax = 8
-
 const graceMs = 5_000
 const endedMax = 64
 
@@ -81,14 +78,12 @@ export class NetworkBook {
     return this.nodes.find((node) => bytesToHex(node.entity) === entity)?.name
   }
 
-  /** A validator dials every other one; a follower some, each another choice. */
+  /** Everybody dials every validator: a follower too, or it could not say whether a quorum is there. */
   lists(): PeerLists {
-    const isValidator = this.self?.role === 'validator'
     const known: BootstrapPeer[] = this.validators
-    const dialled = isValidator ? known : preferred(this.own, known).slice(0, followedMax)
     // Until this node has caught up, what its ticket says may be newer than what its state says.
     const fallback = this.bootstrap.filter((peer) => !this.isRemoved(peer))
-    const dial = unique([...dialled, ...fallback].map((peer) => bytesToHex(peer.transportKey)))
+    const dial = unique([...known, ...fallback].map((peer) => bytesToHex(peer.transportKey)))
     const book = new Map(
       [...fallback, ...known].map(({ transportKey, host, port }) => [
         bytesToHex(transportKey),
@@ -131,12 +126,6 @@ export class NetworkBook {
 }
 
 const unique = (list: string[]): string[] => [...new Set(list)]
-
-/** The same peers in an order of one's own, so that followers spread over the validators. */
-function preferred(own: Uint8Array, peers: readonly BootstrapPeer[]): BootstrapPeer[] {
-  const rank = (peer: BootstrapPeer): string => bytesToHex(peer.entity.map((byte, at) => byte ^ own[at]))
-  return [...peers].sort((left, right) => (rank(left) < rank(right) ? -1 : 1))
-}
 
 interface PeerJson {
   entity: string

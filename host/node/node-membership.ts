@@ -28,6 +28,7 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
     blockHash: bytesToHex(at.blockHash),
     resultHash: bytesToHex(at.resultHash),
     self: own,
+    firstBlock: await node.executor.call('firstBlock', null),
     nodes: book.all.map((entry) => {
       const link = connected.get(bytesToHex(entry.transportKey))
       const entity = bytesToHex(entry.entity)

@@ -1,5 +1,5 @@
 // `status` in one place: what a sealed node may say, and what a running one adds.
-import { bytesToHex } from '../../runtime/protocol/index.js'
+import { bytesToHex, errorTable } from '../../runtime/protocol/index.js'
 import type { NodeStatus, Pinned } from '../api/node-port.js'
 import type { KeptEvidence } from './evidence-file.js'
 import type { NodeConfig } from './node-config.js'
@@ -56,7 +56,7 @@ export function nodeStatus(
     chainName: node.open.chainName,
     view: driver.view,
     leader: nameOf(driver.leader),
-    phase: fault?.code ?? driver.phase,
+    phase: fault?.code ?? (node.isQuorumLost ? 'QUORUM_LOST' : driver.phase),
     ...(fault === undefined ? {} : { fault }),
     setAside: node.pool.setAsideCount,
     voted: driver.voted.map(nameOf),
@@ -92,4 +92,20 @@ function equivocationsOf(
     byAccused.set(accused, entry)
   }
   return [...byAccused.values()]
+}
+
+export const restartFirst =
+  'its thread died in this process and still holds the store: restart it, then unlock'
+
+/** One word for supervisors and `ward doctor`: may this node be relied on, and if not, why. */
+export function healthOf(
+  fault: { code: string; detail: string } | undefined,
+  hasDeadExecutor: boolean,
+  node: RunningNode | undefined,
+): { healthy: boolean; detail: string } {
+  if (fault) return { healthy: false, detail: `${fault.code}: ${fault.detail}` }
+  if (hasDeadExecutor) return { healthy: false, detail: `EXECUTOR_FAILED: ${restartFirst}` }
+  if (node?.isQuorumLost === true)
+    return { healthy: false, detail: `QUORUM_LOST: ${errorTable.QUORUM_LOST.sentence}` }
+  return { healthy: true, detail: node ? 'running' : 'sealed' }
 }

@@ -47,6 +47,8 @@ const overdueMs = 10_000
 /** Below what the gateway adds to the wait for finality. */
 const blockOnItsWayMs = 400
 const caughtUpCheckMs = 40
+/** Longer than a restart of a connection takes: what comes back at once is no loss. */
+const quorumPatienceMs = 4_000
 /** Tickets end by the clock too: how often that is looked at. */
 const listsCheckMs = 2_000
 /** A new node waits so long for the network to agree on its admission before it asks elsewhere. */
@@ -96,6 +98,9 @@ export class RunningNode {
   private runningRole: NodeConfig['role'] | undefined
   private restarting: Promise<unknown> = Promise.resolve()
   private isClosed = false
+  private quorumLostAt: number | undefined
+  /** For some seconds too few validators have been reachable to agree on anything. */
+  isQuorumLost = false
   private readonly snapshots: SnapshotService
   private tentativeTimer: NodeJS.Timeout | undefined
   private listsTimer: NodeJS.Timeout | undefined
@@ -130,6 +135,7 @@ export class RunningNode {
     await this.startDriver()
     const tick = (): void => {
       const { hasQuorum } = this.driver.status()
+      this.watchQuorum(hasQuorum)
       // A failed executor has been reported already.
       this.tentative.tick(hasQuorum).catch(() => undefined)
     }
@@ -146,6 +152,21 @@ export class RunningNode {
     this.driverOrNone = await createDriver(options, this.driverPorts(this.options))
     // A block may have changed the list meanwhile.
     this.driverOrNone.setPeers(this.book.lists())
+  }
+
+  /** L8: with more than f validators away nothing becomes final, and this node says so. */
+  private watchQuorum(hasQuorum: boolean): void {
+    const { logger, now } = this.options
+    if (hasQuorum) {
+      if (this.isQuorumLost) logger.warn({ code: 'QUORUM_BACK' }, 'enough validators are reachable again')
+      this.quorumLostAt = undefined
+      this.isQuorumLost = false
+      return
+    }
+    this.quorumLostAt ??= now()
+    if (this.isQuorumLost || now() - this.quorumLostAt < quorumPatienceMs) return
+    this.isQuorumLost = true
+    logger.error({ code: 'QUORUM_LOST' }, 'too few validators are reachable: nothing becomes final')
   }
 
   private refreshLists(): void {

@@ -113,4 +113,13 @@ t.test('an observer becomes a validator and votes; a removed one votes no more',
   // Of four validators three must agree: without the third the fifth's new key is needed.
   await third.node.close()
   t.equal(await anything(hospital, first, admin), 'OK', 'final by a vote with the new key')
+
+  await fifth.node.close()
+  await until('it says that it cannot go on', () => first.node.status().phase === 'QUORUM_LOST')
+  t.match(first.node.health(), { healthy: false, detail: /QUORUM_LOST: Too few validators/ })
+  const { height } = first.node.status()
+  await hospital.open('v5')
+  await until('it goes on', () => first.node.health().healthy)
+  t.equal(await anything(hospital, first, admin), 'OK')
+  t.ok(first.node.status().height > height)
 })

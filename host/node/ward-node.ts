@@ -34,7 +34,7 @@ import { NodeReads } from './node-reads.js'
 import { NodeSequences } from './node-sequences.js'
 import { readVersions } from './node-versions.js'
 import { NodeSigning, receiptView } from './node-signing.js'
-import { nodeStatus, sealedStatus } from './node-status.js'
+import { healthOf, nodeStatus, restartFirst, sealedStatus } from './node-status.js'
 import { pageListOf, pageViewOf } from './page-view.js'
 import { RunningNode } from './running-node.js'
 import type { TentativeRecord } from './tentative-records.js'
@@ -57,8 +57,6 @@ export interface WardNodeOptions {
 
 /** How often idle sessions are ended and subscribers hear the status. */
 const upkeepMs = 1_000
-
-const restartFirst = 'its thread died in this process and still holds the store: restart it, then unlock'
 
 export class WardNode implements NodePort {
   readonly config: NodeConfig
@@ -450,19 +448,15 @@ export class WardNode implements NodePort {
     return (await this.unsealed?.node.caughtUp()) === true
   }
 
-  /** Lowest height whose block is here; above 0 when the state came by a snapshot. -1 while sealed. */
-  async firstBlock(): Promise<number> {
-    return (await this.unsealed?.node.executor.call('firstBlock', null)) ?? -1
-  }
-
   async network() {
     if (!this.unsealed || !this.tip) return refused('NODE_SEALED')
     return ok(await networkOf(this.unsealed.node, this.tip))
   }
 
-  async readiness(_session: Session, request: { action: 'add' | 'replace' | 'rotate'; entity?: string }) {
-    if (!this.unsealed) return refused('NODE_SEALED')
-    return readinessOf(this.unsealed.node, request.action, request.entity)
+  async readiness(...[, request]: Parameters<NodePort['readiness']>) {
+    return this.unsealed
+      ? readinessOf(this.unsealed.node, request.action, request.entity)
+      : refused('NODE_SEALED')
   }
 
   async page(alias: string): Promise<Outcome<Pinned & { page: PageView }>> {
@@ -490,9 +484,7 @@ export class WardNode implements NodePort {
   }
 
   health(): { healthy: boolean; detail: string } {
-    if (this.fault) return { healthy: false, detail: `${this.fault.code}: ${this.fault.detail}` }
-    if (this.hasDeadExecutor) return { healthy: false, detail: `EXECUTOR_FAILED: ${restartFirst}` }
-    return { healthy: true, detail: this.unsealed ? 'running' : 'sealed' }
+    return healthOf(this.fault, this.hasDeadExecutor, this.unsealed?.node)
   }
 }
 

@@ -308,6 +308,10 @@ export const errorTable = {
     282,
     'This node is running other transactions again. Nothing was changed. Ask again in a moment.',
   ),
+  QUORUM_LOST: entry(
+    250,
+    'Too few validators are reachable to agree on anything. What is final stays final and can be read; nothing new becomes final and nothing is lost. Bring validators back, or let the institution keys recover the network.',
+  ),
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof errorTable

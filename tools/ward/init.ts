@@ -8,7 +8,8 @@ import { initNode } from '../../host/founding/init-node.js'
 import { createPersonKeystore } from '../../host/keys/person-keystore.js'
 import { nodeFiles, type NodeConfig, type SourceConfig } from '../../host/node/node-config.js'
 import { defaultKdfCost, floorKdfCost } from '../../host/store/index.js'
-import { bytesToHex } from '../../runtime/protocol/index.js'
+import { releasePublicKey } from '../../host/appliance/release-key.js'
+import { bytesToHex, type KeyQuorum } from '../../runtime/protocol/index.js'
 import { CommandError, exitStatus } from './command-error.js'
 import { readNewPassword } from './password.js'
 import { readContracts } from './system-contracts.js'
@@ -59,6 +60,18 @@ export function addInitCommands(program: Command): void {
     .argument('<cards...>', 'cards of nodes and persons')
     .requiredOption('--name <text>', 'name of the hospital')
     .requiredOption('--out <file>', 'where to write genesis.cbor')
+    .option(
+      '--institution-key <key>',
+      'public key that may force validators and recover (repeat)',
+      collect,
+      [],
+    )
+    .option(
+      '--institution-threshold <count>',
+      'how many institution keys must sign (default: more than half)',
+    )
+    .option('--release-key <key>', 'public key of a release key, or its file (repeat)', collect, [])
+    .option('--release-threshold <count>', 'how many release keys must sign an image (default: all)')
     .option('--install', "copy it into the folder of each node card's node")
     .action(runInitNetwork)
 }
@@ -129,7 +142,25 @@ async function runInitPerson(options: { out: string; label: string; role: string
   process.stdout.write(`person ${options.label}: card written to ${options.out}\n`)
 }
 
-function runInitNetwork(files: string[], options: { name: string; out: string; install?: boolean }): void {
+interface NetworkOptions {
+  name: string
+  out: string
+  install?: boolean
+  institutionKey: string[]
+  institutionThreshold?: string
+  releaseKey: string[]
+  releaseThreshold?: string
+}
+
+function keyQuorum(keys: string[], threshold: string | undefined, common: number): KeyQuorum | undefined {
+  if (keys.length === 0) return undefined
+  const count = threshold === undefined ? common : Number(threshold)
+  if (!Number.isInteger(count) || count < 1 || count > keys.length)
+    usage(`${threshold}: 1 to ${keys.length}`)
+  return { threshold: count, keys: keys.map(releasePublicKey) }
+}
+
+function runInitNetwork(files: string[], options: NetworkOptions): void {
   const cards: Card[] = files.map(readCard)
   const contracts = readContracts([
     'ward-policy',
@@ -138,7 +169,18 @@ function runInitNetwork(files: string[], options: { name: string; out: string; i
     'ward-orders',
     'ward-appliance',
   ])
-  const { genesis, chainId } = initNetwork({ name: options.name, time: Date.now(), cards, contracts })
+  const { institutionKey, releaseKey } = options
+  const half = Math.floor(institutionKey.length / 2) + 1
+  const institution = keyQuorum(institutionKey, options.institutionThreshold, half)
+  const release = keyQuorum(releaseKey, options.releaseThreshold, releaseKey.length)
+  const { genesis, chainId } = initNetwork({
+    name: options.name,
+    time: Date.now(),
+    cards,
+    contracts,
+    ...(institution && { institution }),
+    ...(release && { release }),
+  })
   writeFileSync(options.out, genesis, { mode: 0o600 })
   process.stdout.write(`network ${options.name}: chain ${bytesToHex(chainId)}\n`)
   if (!options.install) return

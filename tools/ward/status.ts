@@ -1,6 +1,7 @@
 // `ward status`: where a node stands and whom it waits for.
 import type { Command } from 'commander'
 import type { NodeStatus } from '../../host/api/node-port.js'
+import { errorTable } from '../../runtime/protocol/index.js'
 import { connect, must, type NodeChoice } from './connect.js'
 
 export function addStatusCommand(program: Command): void {
@@ -55,6 +56,7 @@ function describe(status: AnyStatus): string {
       lines.push(['CAUGHT', `${node} signed two contradicting messages (${count}, last at ${lastHeight})`])
     }
   }
+  if (status.phase === 'QUORUM_LOST') lines.push(['halted', errorTable.QUORUM_LOST.sentence])
   return lines.map(([name, text]) => `${name.padEnd(11)} ${text}\n`).join('')
 }
 
