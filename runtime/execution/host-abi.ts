@@ -36,5 +36,6 @@ export const hostSignatures: Readonly<Record<HostFunctionName, FunctionType>> = 
   timer_set: functionType('IiiiiI'),
   timer_cancel: functionType('i', 'i'),
   sha256: functionType('ii'),
+  ed25519_verify: functionType('iiii', 'i'),
   kernel_command: functionType('ii', 'i'),
 }

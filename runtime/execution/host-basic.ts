@@ -150,6 +150,22 @@ export function sha256(frame: Frame, pointer: number, length: number): void {
   setResult(frame, 'sha256', frame.run.kernel.hash(bytes))
 }
 
+/** 1 when the 64-byte signature over the message is of the 32-byte public key; 0 otherwise. */
+export function ed25519Verify(
+  frame: Frame,
+  keyPointer: number,
+  pointer: number,
+  length: number,
+  signaturePointer: number,
+): number {
+  const key = guestBytes(frame, keyPointer, 32, 32)
+  const message = guestBytes(frame, pointer, length, hostCaps.hashBytes)
+  const signature = guestBytes(frame, signaturePointer, 64, 64)
+  chargeCall(frame, 'ed25519_verify', key.length + message.length + signature.length)
+  // Copies: the verifier is native code and gets no view of a guest's memory.
+  return frame.run.kernel.ports.verify(key.slice(), message.slice(), signature.slice()) ? 1 : 0
+}
+
 function readableText(bytes: Uint8Array): string {
   try {
     return utf8ToText(bytes)

@@ -1,4 +1,5 @@
 // Host functions one by one: bounds, caps, prices, meaning.
+import sodium from 'sodium-native'
 import t from 'tap'
 import { statusOf } from '../protocol/index.js'
 import { hostSignatures } from './host-abi.js'
@@ -40,6 +41,7 @@ const outOfBounds: Record<string, string> = {
   timer_set: `(call $timer_set (i64.const 1) ${far} ${size(32)} ${near} ${near} (i64.const 0))`,
   timer_cancel: `(drop (call $timer_cancel ${size(65_536 - 31)}))`,
   sha256: `(call $sha256 (i32.const -1) (i32.const -1))`,
+  ed25519_verify: `(drop (call $ed25519_verify ${near} ${near} ${size(8)} ${size(65_536 - 63)}))`,
   kernel_command: `(drop (call $kernel_command ${far} ${size(32)}))`,
   wrap: `(call $log_write (i32.const 0xffffffff) (i32.const 2))`,
 }
@@ -66,6 +68,7 @@ const overCap: Record<string, string> = {
   contract_call: `(drop (call $contract_call ${near} ${size(65)} ${near} ${size(1)} ${near} ${near} (i64.const 0) (i32.const 2)))`,
   timer_set: `(call $timer_set (i64.const 1) ${near} ${size(1)} ${near} ${size(4_097)} (i64.const 0))`,
   sha256: `(call $sha256 ${near} ${size(65_537)})`,
+  ed25519_verify: `(drop (call $ed25519_verify ${near} ${near} ${size(65_537)} ${near}))`,
 }
 
 /** Two pages, so that lengths above a cap of 64 KiB still lie inside the memory. */
@@ -265,4 +268,28 @@ t.test('the largest answer that a receipt holds, on a node that never wrote a la
   const outcome = chain.go('acme/large')
   t.equal(outcome.code, 'OK')
   t.equal(outcome.returned.length, 4_096)
+})
+
+t.test('a signature is verified, at its price, and a changed one is not', async (t) => {
+  // Input: public key 32, signature 64, message.
+  const verifies =
+    '(call $ed25519_verify (i32.const 1024) (i32.const 1120) (i32.sub (call $input_len) (i32.const 96)) (i32.const 1056))'
+  const chain = new Probes({
+    'acme/verify': { body: go(`(call $input_read (i32.const 1024)) ${returnI32(verifies)}`) },
+  })
+  const message = Buffer.from('the dose was given')
+  const signature = Buffer.alloc(64)
+  const { publicKey, secretKey } = chain.caller
+  sodium.crypto_sign_detached(signature, message, secretKey)
+  const args = Buffer.concat([publicKey, signature, message])
+  const valid = chain.go('acme/verify', args)
+  t.same([valid.code, i32Of(valid.returned)], ['OK', 1])
+  t.ok(valid.fuelUsed > 400_000, 'paid')
+  for (const at of [0, 40, 100]) {
+    const changed = Buffer.from(args)
+    changed[at] ^= 1
+    const outcome = chain.go('acme/verify', changed)
+    t.same([outcome.code, i32Of(outcome.returned)], ['OK', 0], `byte ${at}`)
+    t.equal(outcome.fuelUsed, valid.fuelUsed, 'the same price')
+  }
 })

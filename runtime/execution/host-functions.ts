@@ -30,6 +30,7 @@ const hostFunctions: Readonly<Record<HostFunctionName, HostFunction>> = {
   explain: basic.explain,
   log_write: basic.logWrite,
   sha256: basic.sha256,
+  ed25519_verify: basic.ed25519Verify,
   state_get: state.stateGet,
   state_set: state.stateSet,
   state_remove: state.stateRemove,

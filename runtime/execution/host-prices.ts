@@ -49,6 +49,7 @@ export const hostPrices = {
   timer_set: price(60_000, 4),
   timer_cancel: price(60_000),
   sha256: price(500, 2),
+  ed25519_verify: price(300_000, 1),
   kernel_command: price(20_000, 4),
 } as const satisfies Record<string, HostPrice>
 

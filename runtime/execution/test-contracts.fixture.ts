@@ -77,6 +77,7 @@ const imports = `
   (import "wardchain_v1" "timer_set" (func $timer_set (param i64 i32 i32 i32 i32 i64)))
   (import "wardchain_v1" "timer_cancel" (func $timer_cancel (param i32) (result i32)))
   (import "wardchain_v1" "sha256" (func $sha256 (param i32 i32)))
+  (import "wardchain_v1" "ed25519_verify" (func $ed25519_verify (param i32 i32 i32 i32) (result i32)))
   (import "wardchain_v1" "kernel_command" (func $kernel_command (param i32 i32) (result i32)))`
 
 /** A contract from WebAssembly text; the host imports and a page of memory are there already. */

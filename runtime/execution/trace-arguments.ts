@@ -39,6 +39,7 @@ const parameters: Readonly<Record<HostFunctionName, string>> = {
   timer_set: 'due method* args* fuel',
   timer_cancel: 'timer:32',
   sha256: 'bytes*',
+  ed25519_verify: 'key:32 message* signature:64',
   kernel_command: 'command*',
 }
 
