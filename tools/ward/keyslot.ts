@@ -123,8 +123,8 @@ async function rotate(options: KeyslotChoice): Promise<void> {
   const { epoch } = key
   key.close()
   process.stdout.write(
-    `key epoch ${epoch} begins at the next unlock; every slot goes on to work. The node seals older records ` +
-      'again while it is idle.\n',
+    `key epoch ${epoch} begins at the next unlock; every slot goes on to work. Older records stay ` +
+      'under their former key until they are rewritten.\n',
   )
 }
 
