@@ -47,7 +47,6 @@ const overdueMs = 10_000
 /** Below what the gateway adds to the wait for finality. */
 const blockOnItsWayMs = 400
 const caughtUpCheckMs = 40
-/** Longer than a restart of a connection takes: what comes back at once is no loss. */
 const quorumPatienceMs = 4_000
 /** Tickets end by the clock too: how often that is looked at. */
 const listsCheckMs = 2_000
@@ -99,7 +98,6 @@ export class RunningNode {
   private restarting: Promise<unknown> = Promise.resolve()
   private isClosed = false
   private quorumLostAt: number | undefined
-  /** For some seconds too few validators have been reachable to agree on anything. */
   isQuorumLost = false
   private readonly snapshots: SnapshotService
   private tentativeTimer: NodeJS.Timeout | undefined
@@ -158,7 +156,6 @@ export class RunningNode {
   private watchQuorum(hasQuorum: boolean): void {
     const { logger, now } = this.options
     if (hasQuorum) {
-      if (this.isQuorumLost) logger.warn({ code: 'QUORUM_BACK' }, 'enough validators are reachable again')
       this.quorumLostAt = undefined
       this.isQuorumLost = false
       return
