@@ -84,9 +84,9 @@ export const mutations: readonly Mutation[] = [
   },
   {
     name: 'signer-counted-twice',
-    file: 'quorum.js',
-    edits: [['certificate.signers[index] <= certificate.signers[index - 1]', 'false']],
-    options: byzantine,
+    file: '../../runtime/protocol/certificate.js',
+    edits: [['if (!areDistinct || signatures', 'if (signatures']],
+    options: forgers,
   },
   {
     name: 'stale-votes-after-a-height',
@@ -219,6 +219,59 @@ export const mutations: readonly Mutation[] = [
     name: 'heartbeats-without-end-of-silence',
     file: 'timers.js',
     edits: [['if (state.now >= silenceDeadline(state))', 'if (true)']],
+    options: [],
+  },
+  {
+    name: 'any-split-sets-aside',
+    file: 'prepare.js',
+    edits: [['if (groups.length === 0 || votes - groups[0].size <= f)', 'if (groups.length === 0)']],
+    options: ['--byzantine', '--only', 'F20,F1'],
+  },
+  {
+    name: 'evidence-signatures-unchecked',
+    file: 'evidence.js',
+    edits: [['if (areGenuine)', 'if (areGenuine || true)']],
+    options: forgers,
+  },
+  {
+    name: 'one-signer-is-a-quorum-for-light-clients',
+    file: '../../runtime/protocol/certificate.js',
+    edits: [['if (!areDistinct || signatures', 'if (signatures']],
+    options: ['--byzantine', '--only', 'F29,F1'],
+  },
+  {
+    name: 'snapshot-root-unchecked',
+    file: '../sim/light-client.js',
+    edits: [['if (!equalBytes(stateRootOf(state), last.result.stateRoot))', 'if (false)']],
+    options: ['--only', 'F36,F1'],
+  },
+  {
+    name: 'lane-caps-ignored',
+    file: '../sim/ledger.js',
+    edits: [
+      [
+        'if (bulk > bulkFuelMax || clinical > clinicalFuelMax || total > blockFuelMax)',
+        'if (total > 1000)',
+      ],
+    ],
+    options: ['--only', 'F38,F39'],
+  },
+  {
+    name: 'credit-below-the-overdraft',
+    file: '../sim/ledger.js',
+    edits: [['return left < floor', 'return false']],
+    options: ['--only', 'F38,F39'],
+  },
+  {
+    name: 'a-transaction-twice',
+    file: '../sim/app.js',
+    edits: [['if (executed.has(transaction.id))\n            return null;', '']],
+    options: ['--byzantine', '--only', 'F23,F1'],
+  },
+  {
+    name: 'clients-told-before-the-charge',
+    file: '../sim/app.js',
+    edits: [['credit: account.credit }', 'credit: before.accounts[owner].credit }']],
     options: [],
   },
 ]

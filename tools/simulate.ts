@@ -2,6 +2,8 @@
 // The simulator itself is pure (consensus/sim); only arguments, progress and printing are here.
 
 import { faultCatalogue, faultIds } from '../consensus/sim/faults.js'
+import { runObserverTree } from '../consensus/sim/observer-tree.js'
+import { runRecovery } from '../consensus/sim/recovery.js'
 import { runSeed, simDefaults, type Verdict } from '../consensus/sim/run.js'
 import { runTwinScenario, twinScenarioCount } from '../consensus/sim/twins-sweep.js'
 import type { SimOptions } from '../consensus/sim/world.js'
@@ -18,6 +20,8 @@ Usage: npm run simulate -- [options]
   --twins             up to f validators are two copies of one key (F30)
   --twins-sweep       seeds are numbers of twin scenarios: every partition sequence, 0..${twinScenarioCount - 1};
                       --stride K takes every K-th
+  --recovery          more than f validators are lost; recovery by manifest (F35, L8)
+  --observer-tree     observers (default 1000) in two levels, relays that die and withhold (F36, L7); slow
   --only F1,F13       only these faults           --without F10   all but these
   --trace             print every event of the run (use with one seed)
   --stop              end at the first failing seed
@@ -29,6 +33,9 @@ Usage: npm run simulate -- [options]
 Exit code: 0 when every seed holds every invariant, 1 when one fails, 2 for wrong arguments.
 A failing seed replays exactly: npm run simulate -- --seeds <seed> --trace, with the same other options.`
 
+/** What a seed decides. */
+type Mode = 'seeds' | 'twins' | 'recovery' | 'tree'
+
 interface Arguments {
   readonly first: number
   readonly last: number
@@ -37,7 +44,7 @@ interface Arguments {
   readonly shrink: boolean
   readonly stop: boolean
   readonly stride: number
-  readonly sweep: boolean
+  readonly mode: Mode
 }
 
 class UsageError extends Error {}
@@ -49,7 +56,7 @@ function parseArguments(words: readonly string[]): Arguments {
   let shrink = false
   let stop = false
   let stride = 1
-  let sweep = false
+  let mode: Mode = 'seeds'
   const options = { ...simDefaults } as { -readonly [K in keyof Omit<SimOptions, 'seed'>]: SimOptions[K] }
   const rest = [...words]
   const valueOf = (option: string): string => {
@@ -71,7 +78,9 @@ function parseArguments(words: readonly string[]): Arguments {
     '--trace': () => (options.trace = (line) => process.stdout.write(`${line}\n`)),
     '--shrink': () => (shrink = true),
     '--stop': () => (stop = true),
-    '--twins-sweep': () => (sweep = true),
+    '--twins-sweep': () => (mode = 'twins'),
+    '--recovery': () => (mode = 'recovery'),
+    '--observer-tree': () => (mode = 'tree'),
     '--stride': (option) => (stride = parseCount(option, valueOf(option), 1, 1_000_000)),
     '--json': () => (json = true),
   }
@@ -81,7 +90,7 @@ function parseArguments(words: readonly string[]): Arguments {
     if (apply === undefined) throw new UsageError(`unknown option ${option}`)
     apply(option)
   }
-  return { first, last, options, json, shrink, stop, stride, sweep }
+  return { first, last, options, json, shrink, stop, stride, mode }
 }
 
 function parseSeeds(text: string): [number, number] {
@@ -128,7 +137,8 @@ function shrinkFaults(seed: number, options: Omit<SimOptions, 'seed'>, failure: 
 function report(verdict: Verdict, parsed: Arguments, totals: Map<string, number>): void {
   for (const [id, count] of Object.entries(verdict.faults)) totals.set(id, (totals.get(id) ?? 0) + count)
   if (verdict.ok) return
-  const needed = parsed.shrink && !parsed.sweep ? shrinkFaults(verdict.seed, parsed.options, verdict) : null
+  const needed =
+    parsed.shrink && parsed.mode === 'seeds' ? shrinkFaults(verdict.seed, parsed.options, verdict) : null
   if (parsed.json) {
     process.stdout.write(`${JSON.stringify({ ...verdict, needed: needed ?? undefined })}\n`)
     return
@@ -138,6 +148,26 @@ function report(verdict: Verdict, parsed: Arguments, totals: Map<string, number>
       `(${verdict.simulatedMs} ms simulated, height ${verdict.heights}): ${verdict.detail}\n`,
   )
   if (needed !== null) process.stdout.write(`  needs only ${needed.join(',') || 'no fault at all'}\n`)
+}
+
+function runOne(seed: number, { mode, options }: Arguments): Verdict {
+  switch (mode) {
+    case 'seeds':
+      return runSeed({ ...options, seed })
+    case 'twins':
+      return runTwinScenario(seed, options.trace)
+    case 'recovery':
+      return runRecovery(seed, options.trace)
+    case 'tree': {
+      const { trace } = options
+      const observers = options.observers === simDefaults.observers ? 1_000 : options.observers
+      const verdict = runObserverTree({ seed, observers, trace })
+      const { lagMsMax, calmLagMsMax, fanOutMax, switches } = verdict
+      const told = `behind at most ${calmLagMsMax} ms calm, ${lagMsMax} ms after faults`
+      process.stderr.write(`${observers} observers, fan-out ${fanOutMax}, ${switches} switches, ${told}\n`)
+      return { ...verdict, seed, events: 0, simulatedMs: 15_000, faults: {}, halted: [] }
+    }
+  }
 }
 
 function main(words: readonly string[]): number {
@@ -150,7 +180,7 @@ function main(words: readonly string[]): number {
     return 0
   }
   const parsed = parseArguments(words)
-  const { first, last, options, json } = parsed
+  const { first, last, json } = parsed
   const failures: { seed: number; invariant: string; detail: string; events: number }[] = []
   const totals = new Map<string, number>()
   const startedAt = Date.now()
@@ -160,7 +190,7 @@ function main(words: readonly string[]): number {
   let seeds = 0
   for (let seed = first; seed <= last; seed += parsed.stride) {
     seeds += 1
-    const verdict = parsed.sweep ? runTwinScenario(seed, options.trace) : runSeed({ ...options, seed })
+    const verdict = runOne(seed, parsed)
     report(verdict, parsed, totals)
     heights += verdict.heights
     simulatedMs += verdict.simulatedMs

@@ -254,9 +254,22 @@ function misjustify(world: World, from: SimNode, message: ProposalMessage): Prop
   return sign(from, { ...message, justification })
 }
 
-/** F26: locks and parent certificates that were never signed. */
+/** Evidence that frames an honest member: one vote that it may have sent, and one with a made-up
+ * signature. */
+function frame(world: World, from: SimNode, message: SignedMessage): WireMessage[] {
+  const honest = from.core?.validators.members.filter((member) => !equalBytes(member.entity, from.entity))
+  if (honest === undefined || honest.length === 0) return []
+  const { epoch, height, view, signature } = message
+  const { entity: sender } = world.random.pick(honest)
+  const pair = { blockHash: noise(world), resultHash: noise(world) }
+  const first: VoteMessage = { type: 'prepare', epoch, height, view, sender, signature, ...pair }
+  return [{ type: 'evidence', epoch, first, second: { ...first, blockHash: sender } }]
+}
+
+/** F26: locks, parent certificates and evidence that were never signed. */
 const forgeCertificates: Attack = (world, from, _to, message) => {
   if (!isOwn(from, message) || !world.random.chance(0.5)) return [message]
+  if (isVote(message) && world.random.chance(0.3)) return [message, ...frame(world, from, message)]
   const memberCount = from.core?.validators.members.length ?? 4
   if (message.type === 'viewChange') {
     const base = message.prepared ?? message.lastCertificate

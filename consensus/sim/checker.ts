@@ -46,6 +46,8 @@ interface Agreed {
 export interface Checker {
   /** S1, S9: what the first correct node finalized at each height; index 0 is height 1. */
   readonly chain: Agreed[]
+  /** Raised by a recovery: nodes of an older epoch know other members. */
+  epoch: number
   /** S5: entity/epoch/height/view/phase → what was signed there. */
   readonly signed: Map<string, string>
   /** S6: slot → the pair and view of its last COMMIT. */
@@ -70,6 +72,7 @@ export function createChecker(): Checker {
   const executions = new Map<string, string>()
   return {
     chain: [],
+    epoch: 0,
     signed: new Map(),
     locks: new Map(),
     progress: new Map(),
@@ -287,6 +290,7 @@ export function onStepped(world: World, node: SimNode): void {
   const agreed = world.checker.chain[core.tip.height - 1]
   if (
     agreed !== undefined &&
+    node.epoch === world.checker.epoch &&
     !equalBytes(validatorSetOf(agreed.outcome.state.next).hash, core.validators.hash)
   ) {
     fail('S13', node, `members of height ${core.height} are not the chain's`)

@@ -39,6 +39,7 @@ export const faultCatalogue = {
   F32: 'members added, removed, keys rotated',
   F33: 'a new member that is not synced',
   F34: 'mixed versions; an activation height missed by one',
+  F35: 'more than f lost, recovery by manifest, nodes from before the fork (--recovery)',
   F36: 'observers that join at once, by snapshot',
   F37: 'a replica with another result',
   F38: 'fuel that ends exactly at a cap; a transaction that traps half-way',

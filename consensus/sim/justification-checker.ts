@@ -39,7 +39,7 @@ export function checkJustified(_world: World, node: SimNode, message: VoteMessag
     senders.add(bytesToHex(item.sender))
     const { prepared } = item
     if (prepared === null) continue
-    if (prepared.view >= message.view || !isLock(prepared, members, quorum))
+    if (prepared.view >= message.view || !isLock(prepared, members, { quorum, epoch: item.epoch }))
       fail('S6', node, 'a forged lock')
     if (highest.length === 0 || prepared.view > highest[0].view) highest = [prepared]
     else if (prepared.view === highest[0].view) highest.push(prepared)
@@ -72,11 +72,15 @@ function isGenuine(item: ViewChangeMessage, members: readonly Validator[]): bool
   return member !== undefined && fakeVerify(member.voteKey, bytes, item.signature)
 }
 
-function isLock(certificate: Certificate, members: readonly Validator[], quorum: number): boolean {
+function isLock(
+  certificate: Certificate,
+  members: readonly Validator[],
+  { quorum, epoch }: { quorum: number; epoch: number },
+): boolean {
   const bytes = concatBytes(
     utf8('wardchain/prepare/1'),
     simChainId,
-    u32Bytes(0),
+    u32Bytes(epoch),
     u64Bytes(certificate.height),
     u32Bytes(certificate.view),
     certificate.blockHash,

@@ -12,6 +12,9 @@ export const recoveryMsMax = 60_000
 /** Quiet time in which an idle network must stay idle (L6). */
 const quietMs = 4_000
 
+/** Short runs, of which there are many, are short in liveness mode too. */
+export const paceOf = (world: World): number => (world.options.faultMs < 2_000 ? 0.4 : 1)
+
 /** Stops every fault and starts what is down. */
 export function healWorld(world: World): void {
   world.isFaulty = false
@@ -35,7 +38,9 @@ export function healWorld(world: World): void {
     after(world, world.random.between(0, 500), () => startNode(world, node))
   }
   // L2 asks for one more emergency, given when the core is whole again.
-  after(world, 3_000, () => submit(world, register(world, transactionKinds.emergency, 0), world.nodes))
+  after(world, 3_000 * paceOf(world), () =>
+    submit(world, register(world, transactionKinds.emergency, 0), world.nodes),
+  )
 }
 
 export function correctNodes(world: World): SimNode[] {
@@ -146,7 +151,8 @@ export function checkQuiet(world: World, run: (untilMs: number) => void): void {
   for (let round = 0; round < 40 && !nothingDue(); round += 1) run(world.now + 500)
   run(world.now + 1_000)
   const before = measure(world)
-  run(world.now + quietMs)
+  const lengthMs = quietMs * paceOf(world)
+  run(world.now + lengthMs)
   const then = measure(world)
   // A silent Byzantine leader is replaced once while idle; with all nodes healthy nothing may move.
   const areAllHealthy = world.nodes.every((node) => node.isCorrect && node.halted === '')
@@ -154,7 +160,7 @@ export function checkQuiet(world: World, run: (untilMs: number) => void): void {
   if (areAllHealthy && then.views !== before.views)
     throw new SimFailure('L6', 'a view change without a reason')
   const nodes = world.nodes.length
-  const rate = (then.messages - before.messages) / (quietMs / 1_000)
+  const rate = (then.messages - before.messages) / (lengthMs / 1_000)
   const rateMax = nodes * nodes * 8
   if (rate > rateMax) throw new SimFailure('L6', `${rate} idle messages per second, at most ${rateMax}`)
 }

@@ -162,6 +162,10 @@ export function receive(world: World, node: SimNode, from: SimNode, message: Wir
     case 'blockRequest':
       return answerBlocks(world, node, from, message.fromHeight, Math.min(message.count, blocksPerAnswer))
     case 'blocks':
+      world.tree?.onBlocks(
+        node,
+        message.blocks.map(({ block }) => block.header.height),
+      )
       return deliver(world, node, {
         type: 'blocksReceived',
         now,
@@ -360,7 +364,12 @@ function writeThrough(world: World, node: SimNode, synced: () => void): void {
 
 function send(world: World, node: SimNode, to: Uint8Array | null, message: WireMessage): void {
   const core = node.core!
-  const targets = world.nodes.filter((other) => {
+  const { tree } = world
+  // In a tree heartbeats reach those who are connected; members are among the first nodes.
+  const others = tree === null || to !== null ? world.nodes : world.nodes.slice(0, world.options.validators)
+  const near =
+    tree === null || to !== null || message.type !== 'heartbeat' ? [] : tree.followersOf(node.slot)
+  const targets = [...others, ...near].filter((other) => {
     if (other === node) return false
     if (to !== null) return equalBytes(other.entity, to)
     // Observers get heartbeats; blocks are pushed to them when final.
@@ -429,6 +438,7 @@ function finalize(world: World, node: SimNode, action: Extract<Action, { type: '
 
 /** Observers get final blocks at once from a part of the validators, and follow by certificates. */
 function pushToObservers(world: World, node: SimNode): void {
+  if (world.tree !== null) return world.tree.onFinal(node)
   const core = node.core!
   if (core.selfIndex < 0) return
   const observers = world.nodes.filter((other) => memberIndex(core, other.entity) < 0)

@@ -18,6 +18,7 @@ import {
   describeStuck,
   healWorld,
   isRecovered,
+  paceOf,
   recoveryMsMax,
 } from './liveness.js'
 import { setByzantine } from './byzantine.js'
@@ -74,6 +75,7 @@ export function createWorld(options: SimOptions): World {
     sent: new Map(),
     acknowledged: new Map(),
     messagesSent: 0,
+    tree: null,
     onlyHonestUpstream: null,
     clients: createClientLog(),
     lightClient: createLightClient(validatorSetOf(genesisState(options.validators).next)),
@@ -147,7 +149,7 @@ export function runUntil(world: World, untilMs: number): void {
 function recover(world: World): void {
   const deadline = world.now + recoveryMsMax
   // The emergency of liveness mode comes after three seconds.
-  runUntil(world, world.now + 4_000)
+  runUntil(world, world.now + 4_000 * paceOf(world))
   while (!isRecovered(world)) {
     if (!canRecover(world)) return
     if (world.now >= deadline) throw new SimFailure('L1', `no recovery: ${describeStuck(world)}`)

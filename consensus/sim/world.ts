@@ -9,6 +9,7 @@ import type { Disk } from './disk.js'
 import type { FaultPlan } from './faults.js'
 import type { LightClient } from './light-client.js'
 import type { Network } from './network.js'
+import type { ObserverTree } from './observer-tree.js'
 import { push, type EventQueue } from './queue.js'
 import type { Random } from './random.js'
 
@@ -89,6 +90,8 @@ export interface World {
   /** Final on at least one correct node: acknowledged. */
   readonly acknowledged: Map<number, number>
   messagesSent: number
+  /** Set in runs with a tree of observers (observer-tree.ts). */
+  tree: ObserverTree | null
   /** What clients asked and were told. */
   readonly clients: ClientLog
   /** Sees every final block that is sent to an observer. */

@@ -57,6 +57,8 @@ export class LoadDevice {
   readonly key: SigningKey = generateSigningKey()
   readonly entity = entityIdOf(sha256, this.key.publicKey)
   private sequence = 0
+  /** Of the last bundle, hex. */
+  lastTransactionId = ''
   constructor(
     private readonly chainId: Uint8Array,
     /** Services, unlike devices, say how long their word is good. */
@@ -101,7 +103,9 @@ export class LoadDevice {
         }),
       },
     })
-    const signature = signDetached(this.key, transactionSigningBytes(payload))
+    const signed = transactionSigningBytes(payload)
+    this.lastTransactionId = bytesToHex(sha256(signed))
+    const signature = signDetached(this.key, signed)
     return encodeBundle(encodeSignedTransaction(payload, signature), bodies, [])
   }
 }
