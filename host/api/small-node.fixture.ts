@@ -300,7 +300,6 @@ class SmallNodeOfOne implements SmallNode {
 
   replay = async (): ReturnType<NodePort['replay']> => refused('REPLAY_UNAVAILABLE', 'kept from block 2 on')
   proof = async (): ReturnType<NodePort['proof']> => refused('PROOF_UNAVAILABLE')
-
   private patientViews() {
     return patientViews(this.records_, alertViews(this.records_))
   }
