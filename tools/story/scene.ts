@@ -44,7 +44,9 @@ export class Watcher {
 
   private onEvent(event: ApiEvent): void {
     if (event.type === 'order') this.orders.set(event.order.id, event.order)
-    if (event.type !== 'alert' || this.alerts.has(event.alert.id)) return
+    // What is computed before agreement (tentative) does not count: figures are of final alerts.
+    if (event.type !== 'alert' || event.alert.finality !== 'final') return
+    if (this.alerts.has(event.alert.id)) return
     this.alerts.set(event.alert.id, { alert: event.alert, seen: Date.now() })
   }
 
