@@ -3,13 +3,7 @@
 import { payloadBytesMax } from '../../runtime/protocol/limits.js'
 import { messageBytesMax as coreMessageBytesMax } from '../pbft/index.js'
 
-export {
-  blocksAnswerCountMax,
-  catchUpPatienceMs,
-  subscribersMax,
-  upstreamDistrustMs,
-  upstreamLagMs,
-} from '../driver/limits.js'
+export { blocksAnswerCountMax, catchUpPatienceMs, subscribersMax, upstreamLagMs } from '../driver/limits.js'
 
 /** Version of the units in wire.ts and of the driver's messages; peers with another version are refused. */
 export const protocolVersion = 1

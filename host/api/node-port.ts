@@ -7,9 +7,7 @@ import type { RecordKindName } from '../../runtime/protocol/record.js'
 import type { ProofOf, ReplayView } from './history-port.js'
 import type { Result } from '../../runtime/protocol/result.js'
 
-/**
- * A value, or a code of `runtime/protocol/error-codes.ts` with a detail for people (never patient data).
- */
+/** A value, or a code of `runtime/protocol/error-codes.ts` with a detail for people, never patient data. */
 export type Outcome<T> = Result<T, ErrorCode>
 
 /** JSON as it travels: what `borsh-json.ts` makes of Borsh values. */
