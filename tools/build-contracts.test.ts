@@ -139,7 +139,7 @@ t.test('what does not fit is refused with its place', async (t) => {
   changed(goodManifest.replace('"ward/governance"', '"ward/government"'))
   await t.rejects(build(), { message: /should be named ward-government.json/ })
   changed(goodManifest.replace('"kind": "call"', '"kind": "sometimes"'))
-  await t.rejects(build(), { message: /method kind/ })
+  await t.rejects(build(), { message: /methods\[0\]: kind: one of call/ })
   changed(goodManifest.replace(/"input": \{/, '"input": "@nothing", "was": {'))
   await t.rejects(build(), { message: /@nothing is no schema/ })
   changed(goodManifest)

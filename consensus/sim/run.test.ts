@@ -69,7 +69,7 @@ t.test('every switch does something', async (t) => {
     for (const id of Object.keys(verdict.faults)) silent.delete(id)
   }
   for (const id of [...silent]) {
-    for (let seed = 1; seed <= 8 && silent.has(id); seed += 1) {
+    for (let seed = 1; seed <= 40 && silent.has(id); seed += 1) {
       const verdict = runSeed({ ...short, seed, only: [id], byzantine: true })
       t.ok(verdict.ok, `${id} seed ${seed}: ${verdict.invariant} ${verdict.detail}`)
       if ((verdict.faults[id] ?? 0) > 0) silent.delete(id)

@@ -373,6 +373,7 @@ export interface RecordQuery extends ReadVia {
 
 /** Pinned to the height of the first page, whatever was applied meanwhile. */
 export interface RecordPage extends Pinned {
+  /** The first page of the newest of a patient also holds what is not final yet, beyond the limit. */
   records: RecordJson[]
   /** Ask again with `after`: there is more, though this page may be short or empty. Null: that was all. */
   next: string | null

@@ -126,7 +126,8 @@ export class NodeReads {
       }),
     )
     const visible = page.records.filter((_, index) => allowed[index])
-    const records = visible.flatMap((record) => this.json(record) ?? [])
+    const final = visible.flatMap((record) => this.json(record) ?? [])
+    const records = this.withWaiting(query, final)
     return ok({ ...pinnedOf(page.pin), records, next: nextOf(page) })
   }
 
@@ -156,6 +157,22 @@ export class NodeReads {
   json(record: LedgerEntry, finality: Finality = 'final'): RecordJson | undefined {
     const origin = record.origin ? this.people.get(bytesToHex(record.origin)) : undefined
     return recordToJson(record, origin ?? this.person(record.author), finality)
+  }
+
+  /** On the first page of the newest of a patient, what is not agreed yet stands beside what is. */
+  private withWaiting(query: RecordQuery, final: RecordJson[]): RecordJson[] {
+    const { patient, kind, code, author, from = 0 } = query
+    const isOpenEnded = [query.to, query.pinned, query.after].every((bound) => bound === undefined)
+    if (patient === undefined || query.order !== 'newest' || query.by === 'arrival' || !isOpenEnded)
+      return final
+    const waiting = this.notFinal(kind, final, patient.toLowerCase()).filter(
+      (record) =>
+        (code === undefined || record.code === code) &&
+        (author === undefined || record.author.entity === author) &&
+        record.effectiveTime >= from,
+    )
+    if (waiting.length === 0) return final
+    return [...waiting, ...final].sort((left, right) => right.effectiveTime - left.effectiveTime)
   }
 
   private waitingPatients(kind: RecordKindName): Set<string> {

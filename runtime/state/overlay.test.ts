@@ -114,8 +114,28 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 /** The plainest possible model: a stack of whole copies. */
 class ModelTable {
   stack = [new Map<string, { partition: number; row: OrderedEntry }>()]
+  /** Highest sequence that was there in this block, by partition and order: a removed one is not reused. */
+  used = [new Map<string, number>()]
   get top(): Map<string, { partition: number; row: OrderedEntry }> {
     return this.stack[this.stack.length - 1]
+  }
+  lastUsed(partition: number, order: number): number {
+    return this.used[this.used.length - 1].get(`${partition}.${order}`) ?? -1
+  }
+  use(partition: number, order: number, sequence: number): void {
+    const highest = Math.max(sequence, this.lastUsed(partition, order))
+    this.used[this.used.length - 1].set(`${partition}.${order}`, highest)
+  }
+  begin(): void {
+    this.stack.push(new Map(this.top))
+    this.used.push(new Map(this.used[this.used.length - 1]))
+  }
+  end(isCommit: boolean): void {
+    const top = this.stack.pop() ?? new Map<string, never>()
+    const used = this.used.pop() ?? new Map<string, number>()
+    if (!isCommit) return
+    this.stack[this.stack.length - 1] = top
+    this.used[this.used.length - 1] = used
   }
   rows(partition: number): OrderedEntry[] {
     const rows = [...this.top.values()]
@@ -128,22 +148,24 @@ class ModelTable {
 function runStep(overlay: Overlay, model: ModelTable, at: number, step: Step): string | undefined {
   if (step.kind === 'put') {
     const same = model.rows(step.partition).filter((row) => row.order === BigInt(step.order))
-    const expected = same.length === 0 ? 0 : same[same.length - 1].sequence + 1
+    const last = same.length === 0 ? -1 : same[same.length - 1].sequence
+    const expected = Math.max(last, model.lastUsed(step.partition, step.order)) + 1
+    model.use(step.partition, step.order, expected)
     const row = { order: BigInt(step.order), sequence: expected, value: bytes(at) }
     const given = overlay.orderedPut('s/s', 1, bytes(step.partition), row.order, row.value)
     if (given !== expected) return `sequence ${given} instead of ${expected}`
     model.top.set(`${step.partition}.${step.order}.${expected}`, { partition: step.partition, row })
   } else if (step.kind === 'remove') {
     const existed = model.top.delete(`${step.partition}.${step.order}.${step.sequence}`)
+    if (existed) model.use(step.partition, step.order, step.sequence)
     const order = BigInt(step.order)
     if (overlay.orderedRemove('s/s', 1, bytes(step.partition), order, step.sequence) !== existed)
       return 'removed'
   } else if (step.kind === 'begin') {
     overlay.begin()
-    model.stack.push(new Map(model.top))
+    model.begin()
   } else if (overlay.depth > 0 && step.kind !== 'block') {
-    const top = model.stack.pop() ?? new Map<string, never>()
-    if (step.kind === 'commit') model.stack[model.stack.length - 1] = top
+    model.end(step.kind === 'commit')
     overlay[step.kind]()
   }
   return undefined
@@ -166,6 +188,7 @@ t.test('any sequence of writes and frames reads like the model, across blocks', 
           if (step.kind === 'block' && overlay.depth === 0) {
             base.apply(overlay.writeSet())
             overlay = new Overlay(base)
+            model.used = [new Map<string, number>()]
           }
           for (const partition of [0, 1]) {
             const inRange = model.rows(partition).filter((row) => row.order >= from && row.order <= to)
