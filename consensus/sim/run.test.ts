@@ -61,7 +61,8 @@ t.test('one seed, one run: twice the same, event by event', async (t) => {
 })
 
 t.test('every switch does something', async (t) => {
-  const silent = new Set<string>(faultIds)
+  // F35 happens in the mode `--recovery` only, where seeds-modes.test.ts counts it.
+  const silent = new Set<string>(faultIds.filter((id) => id !== 'F35'))
   // Several at a time, as in real runs; what stays silent is tried alone.
   for (let seed = 1; seed <= 8; seed += 1) {
     const verdict = runSeed({ ...short, seed, only: faultIds, byzantine: true })
@@ -69,7 +70,7 @@ t.test('every switch does something', async (t) => {
     for (const id of Object.keys(verdict.faults)) silent.delete(id)
   }
   for (const id of [...silent]) {
-    for (let seed = 1; seed <= 40 && silent.has(id); seed += 1) {
+    for (let seed = 1; seed <= 8 && silent.has(id); seed += 1) {
       const verdict = runSeed({ ...short, seed, only: [id], byzantine: true })
       t.ok(verdict.ok, `${id} seed ${seed}: ${verdict.invariant} ${verdict.detail}`)
       if ((verdict.faults[id] ?? 0) > 0) silent.delete(id)
