@@ -69,6 +69,16 @@ export const kernelPrices = {
   policyFuelMax: 5_000_000,
 } as const
 
+/**
+ * Fuel for the codes of one `record_query` after the first, each a search of its own that reads up to
+ * `countMax` rows of which the merged answer may leave out all.
+ */
+export const furtherCodesPrice = (codeCount: number, countMax: number): number =>
+  Math.max(0, codeCount - 1) * (hostPrices.record_query.perItem + rowReadPrice * countMax)
+
+/** Fuel for a row that a search reads and may leave out; measured about 1 µs. */
+const rowReadPrice = 300
+
 /** Caps of the host functions, bytes unless said (runtime reference, section 6). */
 export const hostCaps = {
   inputBytes: 65_536,

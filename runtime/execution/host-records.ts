@@ -12,13 +12,14 @@ import { stopFrame } from './guest-failure.js'
 import {
   chargeAnswer,
   chargeCall,
+  chargeFuel,
   guestBytes,
   guestText,
   requireUnsealed,
   requireWritable,
   setResult,
 } from './guest-memory.js'
-import { hostCaps } from './host-prices.js'
+import { furtherCodesPrice, hostCaps } from './host-prices.js'
 import { appendRecord, derivedSalt, isErased, readView } from './ledger.js'
 
 const absent = -1
@@ -54,6 +55,9 @@ export function recordQuery(
   requireUnsealed(frame)
   const { run } = frame
   const codes = readableCodes(frame, kind, guestText(frame, codeBytes))
+  const countMax = Math.min(limit >>> 0, hostCaps.scanItems)
+  // An empty code stands for up to 2,048 of the manifest, each searched for itself: charged before the work.
+  chargeFuel(frame, furtherCodesPrice(codes.length, countMax))
   if (isErased(run.kernel, patient)) return -statusOf('ERASED')
   const found = run.kernel.index.search({
     patient,
@@ -61,7 +65,7 @@ export function recordQuery(
     codes,
     from: BigInt.asUintN(64, from),
     to: BigInt.asUintN(64, to),
-    limit: Math.min(limit >>> 0, hostCaps.scanItems),
+    limit: countMax,
   })
   const views: Uint8Array[] = [noViews]
   let byteCount = noViews.length

@@ -175,6 +175,37 @@ t.test('searches give the newest first, within a block and across blocks', async
   }
 })
 
+t.test('a search for every code of a manifest pays for each code before it looks', async (t) => {
+  const codes = Array.from({ length: 64 }, (_, index) => `code-${index}`)
+  const reads = Array.from({ length: 32 }, (_, part) => ({
+    kind: recordKind.observation,
+    codes: codes.map((code) => `${part}-${code}`),
+  }))
+  const many = contractOf(
+    { alias: 'acme/many', reads, methods: methodsOf({ go: 'call' }) },
+    `(func (export "go") (drop (call $record_query (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0)
+       (i64.const 0) (i64.const -1) (i32.const 100))))`,
+  )
+  const few = contractOf(
+    {
+      alias: 'acme/few',
+      reads: [{ kind: recordKind.observation, codes: ['a'] }],
+      methods: methodsOf({ go: 'call' }),
+    },
+    `(func (export "go") (drop (call $record_query (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0)
+       (i64.const 0) (i64.const -1) (i32.const 100))))`,
+  )
+  const contracts = [...systemContracts, genesisContract(many), genesisContract(few)]
+  const world = new World({ signers: [monitor], contracts })
+  const fuelOf = (alias: string): number => {
+    const call = world.call(monitor, alias, 'go', new Uint8Array(0), { fuelLimit: 100_000_000 })
+    const [receipt] = world.block([call]).receiptsDecoded
+    t.equal(receipt.status, 0)
+    return receipt.fuelUsed
+  }
+  t.equal(fuelOf('acme/many') - fuelOf('acme/few'), 2_047 * (2_000 + 100 * 300))
+})
+
 const bytes = (length: number): fc.Arbitrary<Uint8Array> =>
   fc.uint8Array({ minLength: length, maxLength: length })
 const code64 = fc.string({ maxLength: 64 }).map((text) => text.replace(/[^\x20-\x7e]/g, '.'))
