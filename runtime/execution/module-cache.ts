@@ -117,7 +117,14 @@ const keyOf = (codeHash: Uint8Array, versions: ModuleVersions): string =>
 /** A Map keeps insertion order, so the first key is the one that was used longest ago. */
 export function remember<V>(map: Map<string, V>, key: string, countMax: number, make: () => V): V {
   const kept = map.get(key)
-  if (kept !== undefined) return kept
+  if (kept !== undefined) {
+    // Moved to the end, but only where something may soon have to leave.
+    if (map.size * 2 > countMax) {
+      map.delete(key)
+      map.set(key, kept)
+    }
+    return kept
+  }
   const made = make()
   if (map.size >= countMax) {
     const oldest = map.keys().next()
