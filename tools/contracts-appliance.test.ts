@@ -27,29 +27,42 @@ const done = (view: BlockView): boolean => view.receipt.status === 0
 const wipe = (chain: ContractChain, node: Uint8Array) =>
   chain.view<{ state: number; certificate: Uint8Array }>(alias, 'wipeOrder', { node })
 
-t.test('two different administrators order a wipe; the node begins, a peer reports its end', async (t) => {
-  const { chain, admin, second, nurse, node, peer } = found()
-  const order = { node: node.entity, reason: 'stolen from ward 3' }
-  t.equal(wipe(chain, node.entity).state, 0)
-  t.notOk(done(chain.call(nurse, alias, 'orderWipe', order)), 'no nurse')
-  t.notOk(done(chain.call(node, alias, 'orderWipe', order)), 'no node')
-  t.ok(done(chain.call(admin, alias, 'orderWipe', order)))
-  t.equal(wipe(chain, node.entity).state, 1, 'requested')
-  t.same(chain.view(alias, 'mayRelease', { node: node.entity }), { allowed: true })
-  t.notOk(done(chain.call(admin, alias, 'orderWipe', order)), 'not twice the same person')
-  const report = { node: node.entity, ended: false, certificate: new Uint8Array(32).fill(4) }
-  t.notOk(done(chain.call(node, alias, 'reportWipe', report)), 'a request is no order')
-  t.ok(done(chain.call(second, alias, 'orderWipe', order)))
-  t.equal(wipe(chain, node.entity).state, 2, 'ordered')
-  t.same(chain.view(alias, 'mayRelease', { node: node.entity }), { allowed: false }, 'no key any more')
-  t.notOk(done(chain.call(second, alias, 'withdrawWipe', { node: node.entity })), 'too late')
-  t.notOk(done(chain.call(peer, alias, 'reportWipe', report)), 'another node cannot begin it')
-  t.ok(done(chain.call(node, alias, 'reportWipe', report)))
-  t.equal(wipe(chain, node.entity).state, 3)
-  const certificate = new Uint8Array(32).fill(5)
-  t.ok(done(chain.call(peer, alias, 'reportWipe', { node: node.entity, ended: true, certificate })))
-  t.match(wipe(chain, node.entity), { state: 4, certificate })
-})
+t.test(
+  'two different administrators order a wipe; the node begins, an administrator confirms',
+  async (t) => {
+    const { chain, admin, second, nurse, node, peer } = found()
+    const order = { node: node.entity, reason: 'stolen from ward 3' }
+    t.equal(wipe(chain, node.entity).state, 0)
+    t.notOk(done(chain.call(nurse, alias, 'orderWipe', order)), 'no nurse')
+    t.notOk(done(chain.call(node, alias, 'orderWipe', order)), 'no node')
+    t.ok(done(chain.call(admin, alias, 'orderWipe', order)))
+    t.equal(wipe(chain, node.entity).state, 1, 'requested')
+    t.same(chain.view(alias, 'mayRelease', { node: node.entity }), { allowed: true })
+    t.notOk(done(chain.call(admin, alias, 'orderWipe', order)), 'not twice the same person')
+    const report = { node: node.entity, ended: false, certificate: new Uint8Array(32).fill(4) }
+    t.notOk(done(chain.call(node, alias, 'reportWipe', report)), 'a request is no order')
+    t.ok(done(chain.call(second, alias, 'orderWipe', order)))
+    t.equal(wipe(chain, node.entity).state, 2, 'ordered')
+    t.same(chain.view(alias, 'mayRelease', { node: node.entity }), { allowed: false }, 'no key any more')
+    t.notOk(done(chain.call(second, alias, 'withdrawWipe', { node: node.entity })), 'too late')
+    t.notOk(done(chain.call(peer, alias, 'reportWipe', report)), 'another node cannot begin it')
+    const ended = { node: node.entity, ended: true, certificate: new Uint8Array(32).fill(5) }
+    const confirmed = { node: node.entity, certificate: ended.certificate }
+    t.notOk(done(chain.call(peer, alias, 'reportWipe', ended)), 'another node cannot cancel it')
+    t.notOk(done(chain.call(node, alias, 'reportWipe', ended)), 'what has not begun does not end')
+    t.notOk(done(chain.call(admin, alias, 'confirmWipe', confirmed)), 'nor by an administrator alone')
+    t.equal(wipe(chain, node.entity).state, 2, 'still to be obeyed')
+    chain.call(admin, alias, 'setRelease', { node: node.entity, allowed: true })
+    t.same(chain.view(alias, 'mayRelease', { node: node.entity }), { allowed: false }, 'the order stands')
+    t.ok(done(chain.call(node, alias, 'reportWipe', report)))
+    t.equal(wipe(chain, node.entity).state, 3)
+    t.same(chain.view(alias, 'mayRelease', { node: node.entity }), { allowed: false }, 'begun is not ended')
+    t.notOk(done(chain.call(peer, alias, 'reportWipe', ended)), 'nor can it end it')
+    t.notOk(done(chain.call(peer, alias, 'confirmWipe', confirmed)), 'which is an administrator')
+    t.ok(done(chain.call(admin, alias, 'confirmWipe', confirmed)))
+    t.match(wipe(chain, node.entity), { state: 4, certificate: confirmed.certificate })
+  },
+)
 
 t.test('a request can be taken back, once', async (t) => {
   const { chain, admin, second, node } = found()

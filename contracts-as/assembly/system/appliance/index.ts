@@ -159,8 +159,8 @@ export function withdrawWipe(): void {
 }
 
 /**
- * {node, ended, certificate}: the node begins to obey, or a peer hands in the hash of its certificate of
- * sanitisation.
+ * {node, ended, certificate}: the node itself, and nobody else, says that it begins to obey; that it ended it
+ * may say only after that. Certificate: hash of the certificate of sanitisation.
  */
 export function reportWipe(): void {
   const context = allowed('reportWipe')
@@ -169,22 +169,52 @@ export function reportWipe(): void {
   const ended = reader.bool()
   const certificate = reader.fixed(32)
   reader.end()
-  const present = wipeOf(node)
-  if (present === null || present.state < State.Ordered) refuse(ARGUMENT_INVALID, 'no wipe is ordered')
-  if (!ended && !bytesEqual(context.caller, node)) refuse(CALL_NOT_GRANTED, 'the node itself begins')
-  const next = ended ? State.Ended : State.Begun
-  if (present!.state >= next) return
-  present!.state = next
-  present!.certificate = certificate
-  keep(node, present!)
-  emitEvent(ended ? 'wipe-ended' : 'wipe-begun', new Writer().fixed(node))
+  // Any other machine could cancel the order of the one that is to be wiped.
+  if (!bytesEqual(context.caller, node)) refuse(CALL_NOT_GRANTED, 'the node itself reports')
+  if (ended) return end(node, certificate)
+  const present = standing(node)
+  if (present.state != State.Ordered) return
+  present.state = State.Begun
+  present.certificate = certificate
+  keep(node, present)
+  emitEvent('wipe-begun', new Writer().fixed(node))
 }
 
-/** {node} -> {mayRelease}: asked by peers before they give a share away. */
+/** {node, certificate}: an administrator confirms the end; a wiped node has no key left to say it with. */
+export function confirmWipe(): void {
+  allowed('confirmWipe')
+  const reader = input()
+  const node = reader.fixed(32)
+  const certificate = reader.fixed(32)
+  reader.end()
+  end(node, certificate)
+}
+
+function end(node: Bytes, certificate: Bytes): void {
+  const present = standing(node)
+  if (present.state != State.Begun) refuse(ARGUMENT_INVALID, 'the node has not begun this wipe')
+  present.state = State.Ended
+  present.certificate = certificate
+  keep(node, present)
+  emitEvent('wipe-ended', new Writer().fixed(node))
+}
+
+/** The order that is to be obeyed; refuses when there is none or it has ended. */
+function standing(node: Bytes): WipeOrder {
+  const present = wipeOf(node)
+  if (!stands(present)) refuse(ARGUMENT_INVALID, 'no wipe is ordered')
+  return present!
+}
+
+function stands(order: WipeOrder | null): bool {
+  return order !== null && (order.state == State.Ordered || order.state == State.Begun)
+}
+
+/** {node} -> {mayRelease}: asked by peers before they give a share away. Never while a wipe is ordered. */
 export function mayRelease(): void {
   const reader = input()
   const node = reader.fixed(32)
-  answer(new Writer().bool(!refusals.has(node)))
+  answer(new Writer().bool(!refusals.has(node) && !stands(wipeOf(node))))
 }
 
 /** {node} -> {state 0 none, 1 requested, 2 ordered, 3 begun, 4 ended, ...}. */

@@ -107,7 +107,7 @@ export function addBuiltInGrants(): void {
     'grantCredit',
     'setLanes',
   ])
-  call('admin', 'ward/appliance', ['setRelease', 'orderWipe', 'withdrawWipe'])
+  call('admin', 'ward/appliance', ['setRelease', 'orderWipe', 'withdrawWipe', 'confirmWipe'])
   call('node', 'ward/appliance', ['recordRelease', 'reportWipe'])
   call('vendor', 'ward/governance', ['deploy'])
   append('nurse', 1, [])
