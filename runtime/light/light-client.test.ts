@@ -62,7 +62,7 @@ function block(height: number, set: Validator[], next = set, change: Change = {}
     height,
     view: 0,
     time: 1_000 + height,
-    proposer: set[0].entity,
+    proposer: set.at(0)?.entity ?? zero,
     parentHash: zero,
     parentResultHash: zero,
     parentCertificateHash: zero,
@@ -118,6 +118,11 @@ t.test('it follows every change of the set, and only whole chains of them', asyn
     { code: 'VALIDATORS_WRONG' },
     'a set that went',
   )
+})
+
+t.test('a set of nobody ends the chain: no block stands on no signature', async (t) => {
+  const last = block(5, founding, [])
+  t.match(followChain(trust, [last], block(9, []), ports), { code: 'CERTIFICATE_NO_QUORUM' })
 })
 
 t.test('one block: everything that does not fit has its code', async (t) => {

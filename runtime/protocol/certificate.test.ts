@@ -57,6 +57,12 @@ t.test('quorum sizes follow R1', async (t) => {
     t.ok(2 * quorumOf(n) - n >= faultsTolerated(n) + 1, 'two quorums share f+1')
 })
 
+t.test('an empty set certifies nothing', async (t) => {
+  const empty = { ...chain, validators: [] }
+  t.match(verifyCertificate(certify([]), empty, check), { code: 'CERTIFICATE_NO_QUORUM' })
+  t.match(verifyCertificate(certify([0, 1, 2]), empty, check), { code: 'CERTIFICATE_NO_QUORUM' })
+})
+
 t.test('a certificate needs a quorum of distinct, right signatures', async (t) => {
   t.same(verifyCertificate(certify([0, 1, 2]), chain, check), { ok: true, value: true })
   t.match(verifyCertificate(certify([0, 1]), chain, check), { code: 'CERTIFICATE_NO_QUORUM' })

@@ -124,6 +124,8 @@ export function verifyCertificate(
 ): Result<true, CertificateCode> {
   const { validators } = chain
   const { signers, signatures } = certificate
+  // Nobody has no quorum: of an empty set the formula would ask for no signature at all.
+  if (validators.length === 0) return refused('CERTIFICATE_NO_QUORUM')
   if (signers.length < quorumOf(validators.length)) return refused('CERTIFICATE_NO_QUORUM')
   // One signer counted as often as members are needed would be a quorum of one.
   const areDistinct = signers.every((signer, at) => at === 0 || signer > signers[at - 1])
