@@ -224,7 +224,7 @@ const batchCountMax = 1_000
 
 function bundlesOf(body: Uint8Array): Uint8Array[] | undefined {
   // A Buffer of the HTTP parser is a view of a larger one; the codec gets bytes of its own.
-  const decoded = decodeCbor(new Uint8Array(body))
+  const decoded = decodeCbor(new Uint8Array(body), 1 + batchCountMax)
   if (!decoded.ok || !Array.isArray(decoded.value)) return undefined
   const { value } = decoded
   if (value.length === 0 || value.length > batchCountMax) return undefined

@@ -25,6 +25,8 @@ import type { TreePart } from '../../runtime/state/index.js'
 export const snapshotTag = 3
 /** A part with no more leaves is sent whole: some tens of KiB. */
 export const partLeavesMax = 256
+/** CBOR items of one request or answer: an offer names the members of each handover, about 100 items each. */
+const itemsMax = 262_144
 export const bodiesPerRequestMax = 64
 export const bodyAnswerBytesMax = 512 * 1_024
 
@@ -179,6 +181,6 @@ function tagged(list: CborValue[]): Uint8Array {
 
 function untagged(bytes: Uint8Array): CborValue[] | undefined {
   if (bytes[0] !== snapshotTag) return undefined
-  const decoded = decodeCbor(bytes.subarray(1))
+  const decoded = decodeCbor(bytes.subarray(1), itemsMax)
   return decoded.ok && Array.isArray(decoded.value) ? decoded.value : undefined
 }

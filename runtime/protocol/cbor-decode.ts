@@ -1,5 +1,5 @@
 // The strict CBOR decoder: one pass that refuses everything which is not in its one deterministic form, so
-// that what was decoded encodes back to the very same bytes. Total and bounded: depth, counts and lengths.
+// that what was decoded encodes back to the very same bytes. Total and bounded: depth, items and lengths.
 import type { CborCode, CborMap, CborValue } from './cbor.js'
 
 export class CborRefusal extends Error {
@@ -23,15 +23,21 @@ const notDeterministic = (): never => {
   throw new CborRefusal('CBOR_NOT_DETERMINISTIC')
 }
 
+const tooManyItems = (): never => {
+  throw new CborRefusal('CBOR_TOO_MANY_ITEMS')
+}
+
 export class CborDecoder {
   readonly #bytes: Uint8Array
   readonly #isShared: boolean
   #at = 0
+  #itemsLeft: number
 
-  /** `isShared`: long byte strings are views of `bytes`. */
-  constructor(bytes: Uint8Array, isShared: boolean) {
+  /** `isShared`: long byte strings are views of `bytes`. At most `itemsMax` items, keys included. */
+  constructor(bytes: Uint8Array, isShared: boolean, itemsMax: number) {
     this.#bytes = bytes
     this.#isShared = isShared
+    this.#itemsLeft = itemsMax
   }
 
   /** The one item that fills the input. Throws CborRefusal. */
@@ -42,6 +48,8 @@ export class CborDecoder {
 
   #item(depth: number): CborValue {
     if (this.#at >= this.#bytes.length || depth > depthMax) return malformed()
+    this.#itemsLeft -= 1
+    if (this.#itemsLeft < 0) return tooManyItems()
     const first = this.#bytes[this.#at]
     switch (first >>> 5) {
       case 0:

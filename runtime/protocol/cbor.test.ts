@@ -2,7 +2,9 @@
 import { decode, encode } from 'cborg'
 import fc from 'fast-check'
 import t from 'tap'
+import { decodePayload, encodePayload } from './block.js'
 import { decodeCbor, decodeCborShared, encodeCbor, type CborMap, type CborValue } from './cbor.js'
+import { cborItemsMax, payloadBytesMax, transactionsPerBlockMax } from './limits.js'
 
 const integer = fc.oneof(
   fc.integer({ min: -300, max: 300 }),
@@ -103,6 +105,29 @@ t.test('says what is wrong', async (t) => {
   t.match(decodeCbor(nested(129)), { code: 'CBOR_MALFORMED' }, 'the depth is bounded, not the stack')
   t.throws(() => encodeCbor(2 ** 53), TypeError)
   t.throws(() => encodeCbor(1.5), TypeError)
+})
+
+t.test('bounds the items, whatever they cost', async (t) => {
+  const emptyMaps = (count: number): Uint8Array => encodeCbor(Array<CborMap>(count).fill(new Map()))
+  for (const decodes of [decodeCbor, decodeCborShared]) {
+    t.equal(decodes(emptyMaps(cborItemsMax - 1)).ok, true, 'the array and what it holds')
+    t.match(decodes(emptyMaps(cborItemsMax)), { code: 'CBOR_TOO_MANY_ITEMS' })
+  }
+  t.equal(decodeCbor(emptyMaps(9), 10).ok, true)
+  t.match(decodeCbor(emptyMaps(10), 10), { code: 'CBOR_TOO_MANY_ITEMS' })
+  const pair = encodeCbor(new Map([[1, 2]]))
+  t.equal(decodeCbor(pair, 3).ok, true, 'a map, its key and its value')
+  t.match(decodeCbor(pair, 2), { code: 'CBOR_TOO_MANY_ITEMS' })
+})
+
+t.test('the fullest payload is within the bound, and a bomb in its place is not', async (t) => {
+  const lane = Array<Uint8Array>(transactionsPerBlockMax).fill(new Uint8Array([1]))
+  const full = encodePayload({ lanes: Array<Uint8Array[]>(5).fill(lane) })
+  t.equal(decodePayload(full).ok, true)
+  const bomb = new Uint8Array(payloadBytesMax).fill(0xa0)
+  bomb[0] = 0x9a
+  new DataView(bomb.buffer).setUint32(1, payloadBytesMax - 5)
+  t.match(decodePayload(bomb), { code: 'PAYLOAD_MALFORMED', detail: 'CBOR_TOO_MANY_ITEMS' })
 })
 
 t.test('only the sharing decoder gives views, and only of long strings', async (t) => {

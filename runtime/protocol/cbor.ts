@@ -3,13 +3,14 @@
 // `cbor-decode.ts` needs no second encoding to know that its input is deterministic.
 import { utf8 } from './bytes.js'
 import { CborDecoder, CborRefusal } from './cbor-decode.js'
+import { cborItemsMax } from './limits.js'
 import { ok, refused, type Result } from './result.js'
 
 /** What deterministic CBOR may hold here. Integers are safe integers. */
 export type CborValue = number | string | boolean | null | Uint8Array | CborValue[] | CborMap
 export type CborMap = Map<number | string, CborValue>
 
-export type CborCode = 'CBOR_MALFORMED' | 'CBOR_NOT_DETERMINISTIC'
+export type CborCode = 'CBOR_MALFORMED' | 'CBOR_NOT_DETERMINISTIC' | 'CBOR_TOO_MANY_ITEMS'
 
 /** Encodes one item; map keys are put in order. Throws TypeError on a number that is no safe integer. */
 export function encodeCbor(value: CborValue): Uint8Array {
@@ -21,14 +22,17 @@ export function encodeCbor(value: CborValue): Uint8Array {
   return encoded
 }
 
-/** Decodes one CBOR item that fills all of `bytes`. Byte strings are copies. */
-export function decodeCbor(bytes: Uint8Array): Result<CborValue, CborCode> {
-  return decodeWith(new CborDecoder(bytes, false))
+/**
+ * Decodes one CBOR item that fills all of `bytes`. Byte strings are copies. `itemsMax` bounds the work and
+ * the memory: every array, map, key and value in it counts as one.
+ */
+export function decodeCbor(bytes: Uint8Array, itemsMax = cborItemsMax): Result<CborValue, CborCode> {
+  return decodeWith(new CborDecoder(bytes, false, itemsMax))
 }
 
 /** As `decodeCbor`; byte strings above 64 bytes are views of the input, which nobody may change then. */
 export function decodeCborShared(bytes: Uint8Array): Result<CborValue, CborCode> {
-  return decodeWith(new CborDecoder(bytes, true))
+  return decodeWith(new CborDecoder(bytes, true, cborItemsMax))
 }
 
 function decodeWith(decoder: CborDecoder): Result<CborValue, CborCode> {

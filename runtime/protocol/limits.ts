@@ -28,6 +28,13 @@ export const recordCodeLengthMax = 64
 export const aliasLengthMax = 64
 export const methodLengthMax = 64
 
+/**
+ * CBOR items in one decoded value, itself and map keys included: whatever fits 64 KiB is below it, and the
+ * largest payload (4,096 bundles in each of five lanes) needs 20,486. An item costs up to 200 bytes of
+ * memory for one byte of input, so that the length alone bounds nothing.
+ */
+export const cborItemsMax = 65_536
+
 /** All bundles of a block, bodies included. Bounded by the transport's message bound. */
 export const payloadBytesMax = 8 * 1_048_576
 export const transactionsPerBlockMax = 4_096
