@@ -82,6 +82,29 @@ t.test('an alert is open, answered, replaced or retracted', async (t) => {
   ])
 })
 
+t.test('what is not final changes nothing that is final', async (t) => {
+  const alert = record('alert', alertBody(3))
+  const order = record('order', { ...rule, orderSet: 's', item: 'i', position: 1 })
+  const name = { given: 'Lisa', birthDate: 19970314, sex: 'F', identifiers: [] }
+  const admission = record('admission', { ...name, family: 'Jones', bed: 'A' })
+  for (const finality of ['tentative', 'retracted'] as const) {
+    const part = { finality, supersedes: alert.id }
+    for (const response of ['acknowledged', 'retracted'])
+      t.match(alertViews([alert, record('alertResponse', { response, reason: '' }, part)]), [
+        { state: 'open', finality: 'final', responses: [{ response, finality }] },
+      ])
+    const [standing] = alertViews([record('alert', alertBody(2), part), alert]).filter(
+      ({ id }) => id === alert.id,
+    )
+    t.match(standing, { state: 'open', finality: 'final' })
+    const signed = record('orderEvent', { status: 'signed' }, { finality, supersedes: order.id })
+    t.match(orderViews([order, signed]), [{ status: 'proposed', finality: 'final' }])
+    const other = record('admission', { ...name, family: 'Brown', bed: 'Z' }, { finality })
+    t.match(patientViews([admission, other], []), [{ family: 'Jones', bed: 'A' }])
+    t.same(patientViews([other], []), [])
+  }
+})
+
 t.test('an erased alert is not shown as an empty one', async (t) => {
   t.same(alertViews([record('alert', null)]), [])
 })

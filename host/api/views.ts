@@ -74,12 +74,12 @@ const list = (body: JsonObject, name: string): string[] =>
 /**
  * Alerts with the responses that answer them, newest first. `records` holds kinds alert and alertResponse
  * in any order. An alert is retracted by the response `retracted`, acknowledged by any other, replaced by
- * an alert that supersedes it.
+ * an alert that supersedes it. What is not final changes no other record (R31): it is listed, and no more.
  */
 export function alertViews(records: readonly RecordJson[]): AlertView[] {
   const responses = groupBySuperseded(records.filter((record) => record.kind === 'alertResponse'))
   const alerts = records.filter((record) => record.kind === 'alert' && record.body !== null)
-  const replaced = new Set(alerts.map((record) => record.supersedes))
+  const replaced = new Set(alerts.filter(isFinal).map((record) => record.supersedes))
   return alerts
     .map((record) => alertView(record, responses.get(record.id) ?? [], replaced.has(record.id)))
     .sort((left, right) => right.raisedTime - left.raisedTime || compareText(left.id, right.id))
@@ -96,12 +96,13 @@ function alertView(record: RecordJson, answers: RecordJson[], isReplaced: boolea
     height: answer.arrivalHeight,
     finality: answer.finality,
   }))
+  const standing = responses.filter(isFinal)
   const retracted =
-    record.finality === 'retracted' || responses.some((response) => response.response === 'retracted')
+    record.finality === 'retracted' || standing.some((response) => response.response === 'retracted')
   return {
     id: record.id,
     patient: record.patient,
-    state: stateOf(retracted, responses.length, isReplaced),
+    state: stateOf(retracted, standing.length, isReplaced),
     finality: retracted ? 'retracted' : record.finality,
     severity: whole(body, 'severity'),
     rule: text(body, 'rule'),
@@ -145,6 +146,7 @@ function alertInputView(input: JsonObject): AlertInputView {
 
 /**
  * Orders with their track, by alert, then order set, then position: blood cultures stay before antibiotics.
+ * The status is that of the last final event.
  */
 export function orderViews(records: readonly RecordJson[]): OrderView[] {
   const events = groupBySuperseded(records.filter((record) => record.kind === 'orderEvent'))
@@ -174,7 +176,7 @@ function orderView(record: RecordJson, answers: RecordJson[]): OrderView {
   return {
     id: record.id,
     patient: record.patient,
-    status: events.at(-1)?.status ?? 'proposed',
+    status: events.filter(isFinal).at(-1)?.status ?? 'proposed',
     finality: record.finality,
     rule: text(body, 'rule'),
     ruleVersion: text(body, 'ruleVersion'),
@@ -195,7 +197,7 @@ function orderView(record: RecordJson, answers: RecordJson[]): OrderView {
 
 /**
  * One view per patient, sorted by worst open alert, then name. `admissions`: kind admission, the newest
- * of each patient counts. `alerts`: as `alertViews` gives them.
+ * final one of each patient counts. `alerts`: as `alertViews` gives them.
  */
 export function patientViews(
   admissions: readonly RecordJson[],
@@ -203,7 +205,7 @@ export function patientViews(
 ): PatientView[] {
   const newest = new Map<string, RecordJson>()
   for (const record of admissions) {
-    if (record.kind !== 'admission' || record.body === null) continue
+    if (record.kind !== 'admission' || record.body === null || !isFinal(record)) continue
     const known = newest.get(record.patient)
     if (known === undefined || known.number < record.number) newest.set(record.patient, record)
   }
@@ -261,6 +263,8 @@ function groupBySuperseded(records: RecordJson[]): Map<string, RecordJson[]> {
   }
   return groups
 }
+
+const isFinal = ({ finality }: { finality: Finality }): boolean => finality === 'final'
 
 /** By code unit, the same on every machine: no locale. */
 const compareText = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0)

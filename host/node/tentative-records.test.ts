@@ -80,6 +80,19 @@ t.test('late agreement: each transaction is judged once', async (t) => {
   t.equal(asked.length, 4)
 })
 
+t.test('only what stands for itself appears: no answer, signature or admission', async (t) => {
+  const { records, told, brought } = bench()
+  const kinds = Object.values(recordKind)
+  brought.splice(0, 2, ...kinds.map((kind, index) => ({ source: 'a', entry: entryOf(index + 1, kind) })))
+  await records.tick(true)
+  const { observation, finding, alert, order } = recordKind
+  t.same(
+    new Set(records.of(kinds).map(({ entry }) => entry.kind)),
+    new Set([observation, finding, alert, order]),
+  )
+  t.equal(told[0].split(',').length, 4, 'nor is anybody told of it')
+})
+
 t.test('the final record takes over; what was not confirmed is taken back, visibly', async (t) => {
   const { records, told, clock, brought, alert, pool } = bench()
   await records.tick(true)

@@ -16,6 +16,16 @@ const carryOverMs = 2_000
 /** Taken-back alerts stay where they stood that long; other records just go. */
 const retractedMs = 10 * 60_000
 const retractedCountMax = 200
+/**
+ * What stands for itself. Answers, signatures, admissions and the rest change what other records mean, and
+ * nothing that is not final may change what is.
+ */
+const shownKinds: ReadonlySet<number> = new Set([
+  recordKind.observation,
+  recordKind.finding,
+  recordKind.alert,
+  recordKind.order,
+])
 
 export type TentativeFinality = 'tentative' | 'retracted'
 
@@ -103,6 +113,7 @@ export class TentativeRecords {
   private appear(records: ExecutorCalls['tentative'][1]['records']): void {
     const fresh: Kept[] = []
     for (const { source, entry } of records) {
+      if (!shownKinds.has(entry.kind)) continue
       const id = bytesToHex(entry.id)
       // Became final, or was dropped, while the rules ran.
       if (!this.seen.has(source) || this.kept.has(id)) continue

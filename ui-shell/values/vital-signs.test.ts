@@ -99,6 +99,12 @@ t.test('the newest standing value: corrections win, what was taken back is gone'
   const later = reading('8867-4', '85', 0, '/min', { effectiveTime: now })
   t.equal(latestOf([later, corrected], '8867-4'), later)
   t.equal(latestOf([{ ...later, body: null }], '8867-4'), undefined, 'erased')
+  const deletion = reading('8867-4', '0', 0, '', {
+    finality: 'tentative',
+    supersedes: later.id,
+    body: { status: 'D' },
+  })
+  t.equal(latestOf([deletion, later], '8867-4'), later, 'nothing tentative takes a final value away')
 })
 
 t.test('clocks: ahead is wrong, behind is late, a minute is neither', async (t) => {

@@ -57,9 +57,10 @@ const whole = (record: RecordView, name: string): number => Number(record.body?.
 /** Statuses of OBX-11 that take a value back: deleted, wrong, never obtained. */
 const takenBack = new Set(['D', 'W', 'X'])
 
-/** The newest standing observation of a code: not corrected by a later one, not taken back. */
+/** The newest standing observation of a code: not corrected by a later final one, not taken back. */
 export function latestOf(records: readonly RecordView[], code: string): RecordView | undefined {
-  const superseded = new Set(records.map((record) => record.supersedes))
+  const final = records.filter((record) => record.finality === 'final')
+  const superseded = new Set(final.map((record) => record.supersedes))
   let latest: RecordView | undefined
   for (const record of records) {
     if (record.code !== code || record.kind !== 'observation' || record.body === null) continue

@@ -89,7 +89,7 @@ function AlertCard({ alert, now, isFirst, isBusy, acknowledge }: AlertCardProps)
         <button
           type="button"
           class="primary"
-          disabled={isBusy || alert.finality === 'tentative'}
+          disabled={isBusy || alert.finality !== 'final'}
           data-testid="acknowledge"
           onClick={() => acknowledge(alert)}
         >

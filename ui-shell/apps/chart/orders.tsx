@@ -76,7 +76,7 @@ function OrderCard({ order, now, isBusy, sign }: OrderCardProps) {
         <button
           type="button"
           class="primary"
-          disabled={isBusy || order.finality === 'tentative'}
+          disabled={isBusy || order.finality !== 'final'}
           data-testid="sign-order"
           onClick={() => sign(order)}
         >
