@@ -97,7 +97,7 @@ t.test('the final record takes over; what was not confirmed is taken back, visib
   const { records, told, clock, brought, alert, pool } = bench()
   await records.tick(true)
   pool.waiting = []
-  records.onCommit({ receipts: [receipt('a')], records: [brought[0].entry] })
+  records.onCommit({ receipts: [receipt('a')], records: [brought[0].entry], erased: false })
   t.same(
     records.of([recordKind.observation, recordKind.alert]).map(({ entry }) => entry.id[0]),
     [2],
@@ -124,11 +124,50 @@ t.test('a transaction that died takes everything with it at once', async (t) => 
   t.equal(told.length, 2)
 })
 
+t.test('dropped and sent again: its alert stands again', async (t) => {
+  const { records, told, clock } = bench()
+  await records.tick(true)
+  records.onDropped('a')
+  clock.now += 1_000
+  await records.tick(true)
+  t.equal(told[2], '1 tentative, 2 tentative')
+  t.match(records.of([recordKind.alert]), [{ finality: 'tentative' }])
+  clock.now += 10 * 60_000
+  await records.tick(true)
+  t.match(
+    records.of([recordKind.alert]),
+    [{ finality: 'tentative' }],
+    'the old end does not count any more',
+  )
+})
+
+t.test('an erasure leaves nothing behind, not even of a run under way', async (t) => {
+  const { records, told, pool, clock } = bench()
+  const kinds = [recordKind.observation, recordKind.alert]
+  const erasure = { receipts: [], records: [], erased: true }
+  await records.tick(true)
+  records.onCommit(erasure)
+  t.same(records.of(kinds), [])
+  clock.now += 1_000
+  const tick = records.tick(true)
+  records.onCommit(erasure)
+  await tick
+  t.same(records.of(kinds), [], 'it ran on the state before')
+  t.equal(told.length, 1)
+  clock.now += 1_000
+  await records.tick(true)
+  t.equal(records.of(kinds).length, 2, 'what still waits is judged anew')
+  records.onDropped('a')
+  records.onCommit(erasure)
+  t.same(records.of(kinds), [], 'what was taken back goes too')
+  pool.size = 0
+})
+
 t.test('final while the rules ran: nothing appears', async (t) => {
   const { records, told, pool } = bench()
   const tick = records.tick(true)
   pool.waiting = []
-  records.onCommit({ receipts: [receipt('a')], records: [] })
+  records.onCommit({ receipts: [receipt('a')], records: [], erased: false })
   await tick
   t.same(told, [])
 })

@@ -83,7 +83,13 @@ export class TentativeRecords {
   }
 
   /** The final records of a block stand for themselves; what they did not confirm is taken back soon. */
-  onCommit(commit: Pick<CommitReply, 'receipts' | 'records'>): void {
+  onCommit(commit: Pick<CommitReply, 'receipts' | 'records' | 'erased'>): void {
+    // Bodies of an erased patient may be among them; what still waits is judged anew, by the state after it.
+    if (commit.erased) {
+      this.kept.clear()
+      this.seen.clear()
+      return
+    }
     for (const { id } of commit.records) this.kept.delete(bytesToHex(id))
     for (const { id } of commit.receipts) this.sourceEnded(id, carryOverMs)
   }
@@ -116,7 +122,9 @@ export class TentativeRecords {
       if (!shownKinds.has(entry.kind)) continue
       const id = bytesToHex(entry.id)
       // Became final, or was dropped, while the rules ran.
-      if (!this.seen.has(source) || this.kept.has(id)) continue
+      if (!this.seen.has(source) || this.kept.get(id)?.finality === 'tentative') continue
+      // What was taken back and is due again moves to the end, as if it had never been there.
+      this.kept.delete(id)
       const record: Kept = { source, entry, finality: 'tentative', until: Infinity }
       this.kept.set(id, record)
       fresh.push(record)
