@@ -30,6 +30,7 @@ import { applyMembership } from './membership-commands.js'
 import { receiptOf } from './receipts.js'
 import { encodePatientRow, patientStatus, readPatient } from './record-rows.js'
 import { liftQuarantine } from './rule-health.js'
+import { wakeTimers } from './timers.js'
 import { derivedId, switchSubscriptions } from './triggers.js'
 import { indexVersion } from './versions.js'
 
@@ -62,7 +63,7 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
     case 'revokeKey':
       return void revokeKey(overlay, command.keyId)
     case 'liftQuarantine':
-      return void liftQuarantine(overlay, command.alias)
+      return void endQuarantine(kernel, command.alias)
     case 'erasePatient':
       return void erasePatient(kernel, command.patient)
     case 'admitNode':
@@ -83,6 +84,11 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
     default:
       return unreachable(command)
   }
+}
+
+function endQuarantine({ overlay }: Kernel, alias: string): void {
+  liftQuarantine(overlay, alias)
+  wakeTimers(overlay, alias)
 }
 
 /** The allowance is full at once: whoever was out of credit goes on with the next block. */

@@ -11,7 +11,7 @@ import { Overlay } from '../state/overlay.js'
 import { compareWrites } from '../state/state-keys.js'
 import { applyCommands } from './block-boundary.js'
 import { checkBlock, readValidators, type CheckedBlock } from './block-validity.js'
-import { boundOf, executeDerived, executeTimer } from './execute-derived.js'
+import { boundOf, executeDerived, executeTimer, mustWait } from './execute-derived.js'
 import { executeSigned, type FinishedRun } from './execute-signed.js'
 import { activeContract } from './contracts.js'
 import { createKernel, type Kernel } from './kernel.js'
@@ -144,6 +144,7 @@ function runCarriedOver(progress: BlockProgress, current: Lane): void {
 function runTimers(progress: BlockProgress): void {
   const { kernel } = progress
   for (const timer of dueTimers(kernel, timersPerBlockMax)) {
+    if (mustWait(kernel, timer)) continue
     if (!fits(progress, Number(timer.fuel))) return
     removeTimer(kernel.overlay, timer)
     const finished = executeTimer(kernel, timer)

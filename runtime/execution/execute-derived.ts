@@ -11,7 +11,7 @@ import { runFrame, trigger } from './frame.js'
 import { createRun, type Kernel, type Run } from './kernel.js'
 import { isErased, readView } from './ledger.js'
 import { failureOf, receiptOf, type Outcome } from './receipts.js'
-import { timerRunId, type DueTimer } from './timers.js'
+import { parkTimer, postponeTimer, timerRunId, type DueTimer } from './timers.js'
 import { derivedId, encodeTriggerInput, type DerivedItem } from './triggers.js'
 
 /** Records written by rules trigger again, this many steps deep. */
@@ -25,7 +25,7 @@ export function boundOf(kernel: Kernel, item: Pick<DerivedItem, 'address' | 'met
 export function executeDerived(kernel: Kernel, item: DerivedItem): FinishedRun {
   const contract = contractAt(kernel, item.address)
   assert(contract !== undefined, 'derived work names a deployed version')
-  const run = createRun(kernel, derivedId(kernel.hash, item), contract.entity, item.patient)
+  const run = createRun(kernel, derivedId(kernel.hash, item), contract.entity, item.patient, item.source)
   const target = { alias: item.alias, address: item.address, method: item.method }
   const cause = item.parent
   const refusal = refuseRun(kernel, item)
@@ -87,7 +87,11 @@ function enter(
 
 const kernelCaller = new Uint8Array(hashBytes)
 
-function noteHealth(run: Run, item: DerivedItem, code: ErrorCode): void {
+function noteHealth(
+  run: Run,
+  item: Pick<DerivedItem, 'alias' | 'source' | 'patient'>,
+  code: ErrorCode,
+): void {
   const { health, time } = run.kernel
   const { alias, source, patient } = item
   if (code === 'OK') return health.noteSuccess(alias, source, patient)
@@ -96,12 +100,28 @@ function noteHealth(run: Run, item: DerivedItem, code: ErrorCode): void {
   }
 }
 
+/**
+ * A due timer may not run now: it is parked while its alias is quarantined, and due later while the budget of
+ * its alias' timers is empty. Nothing is lost, and it makes no block due meanwhile.
+ */
+export function mustWait({ overlay, health, budgets }: Kernel, timer: DueTimer): boolean {
+  if (health.isQuarantined(timer.alias)) {
+    parkTimer(overlay, timer)
+    return true
+  }
+  if (budgets.mayRing(timer.alias)) return false
+  postponeTimer(overlay, timer, budgets.timerWaitsUntil(timer.alias))
+  return true
+}
+
 /** Runs a due timer on the active version of its alias. */
 export function executeTimer(kernel: Kernel, timer: DueTimer): FinishedRun {
   const contract = activeContract(kernel, timer.alias)
   assert(contract !== undefined, 'a timer belongs to an alias that was activated')
-  const run = createRun(kernel, timerRunId(kernel, timer), contract.entity, timer.patient)
+  const run = createRun(kernel, timerRunId(kernel, timer), contract.entity, timer.patient, timer.source)
   const outcome = enter(run, contract, timer.method, timer.args, trigger.timer, Number(timer.fuel))
+  kernel.budgets.spendOnTimer(timer.alias, outcome.fuelUsed)
+  noteHealth(run, timer, outcome.code)
   const target = { alias: timer.alias, address: contract.address, method: timer.method }
   return { run, receipt: receiptOf(run, { ...outcome, cause: timer.id, target }) }
 }

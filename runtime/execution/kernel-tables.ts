@@ -135,11 +135,15 @@ export interface TriggerEntry {
   codes: string[]
 }
 
-/** Value of `$timer`: ordered table 0, empty partition, by due time. */
+/**
+ * Value of `$timer`: ordered table 0, empty partition, by due time; while the alias is quarantined in table
+ * 1, partition alias, by the due time it had.
+ */
 export const timerRow: Schema = {
   struct: [
     ['id', { fixed: 32 }],
     ['alias', 'string'],
+    ['source', { fixed: 32 }],
     ['patient', { fixed: 16 }],
     ['method', 'string'],
     ['fuel', 'u64'],
@@ -149,6 +153,8 @@ export const timerRow: Schema = {
 export interface TimerRow {
   id: Uint8Array
   alias: string
+  /** Who signed what led to it, through any number of timers: whose failure it is when it fails. */
+  source: Uint8Array
   /** Whom the run that set it was about; zero: nobody. What the timer runs is about the same patient. */
   patient: Uint8Array
   method: string
@@ -159,6 +165,8 @@ export interface TimerRow {
 export const timerPlaceRow: Schema = {
   struct: [
     ['due', 'u64'],
+    /** 1: in table 1, for as long as the alias is quarantined. */
+    ['parked', 'u8'],
     ['sequence', 'u32'],
     ['alias', 'string'],
     ['patient', { fixed: 16 }],
@@ -166,6 +174,7 @@ export const timerPlaceRow: Schema = {
 }
 export interface TimerPlaceRow {
   due: bigint
+  parked: number
   sequence: number
   alias: string
   patient: Uint8Array
@@ -256,7 +265,10 @@ export interface HeadRow {
   time: bigint
 }
 
-/** `$budget` at a source's entity id; a rule that is not listed has its full budget. */
+/**
+ * `$budget` at a source's entity id; a rule that is not listed has its full budget. The budget of an alias'
+ * timers lies alone at a text of more than 32 bytes.
+ */
 export const budgetRow: Schema = {
   vec: {
     struct: [

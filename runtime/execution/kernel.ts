@@ -69,6 +69,8 @@ export interface Run {
   id: Uint8Array
   /** The signing entity, or for derived work the rule's own entity. */
   origin: Uint8Array
+  /** Who signed what led to this run. */
+  source: Uint8Array
   /** Whom a derived transaction is about; zero: nobody in particular. */
   patient: Uint8Array
   effects: Effects
@@ -121,11 +123,13 @@ export function createRun(
   id: Uint8Array,
   origin: Uint8Array,
   patient: Uint8Array = new Uint8Array(patientBytes),
+  source: Uint8Array = origin,
 ): Run {
   return {
     kernel,
     id,
     origin,
+    source,
     patient,
     effects: { records: [], events: [], commands: [], deployed: [], explanations: [] },
     open: [],

@@ -1,6 +1,7 @@
 // The budget of a rule for one source: fuel that regenerates with block time. A device that floods a rule
 // spends its own budget and nobody else's. A little is free in every block, so that a source of ordinary
-// pace needs no row at all.
+// pace needs no row at all. The timers of a contract have one budget together.
+import { utf8 } from '../protocol/bytes.js'
 import type { Overlay } from '../state/overlay.js'
 import type { StateReader } from '../state/store-interface.js'
 import { byteText } from './byte-text.js'
@@ -13,6 +14,12 @@ export const budgetBurst = 2_000_000_000
 export const budgetPerSecond = 200_000_000
 /** Rules listed for one source; the one that was drawn upon longest ago leaves first. */
 const entriesMax = 64
+
+/** Between two timers of an alias that wait for its budget. */
+const timerSpacingMs = 10
+
+/** Longer than an entity id, so that it is nobody's. */
+const timersKey = (alias: string): Uint8Array => utf8(`timers/${alias}/`.padEnd(33, '.'))
 
 interface SourceBudget {
   source: Uint8Array
@@ -30,6 +37,8 @@ export class BudgetBook {
   readonly #state: StateReader
   readonly #time: number
   readonly #sources = new Map<string, SourceBudget>()
+  /** Budgets of timers that were looked at, by alias, and how many of its timers wait for it to refill. */
+  readonly #timers = new Map<string, { entry: BudgetEntry; isChanged: boolean; waiting: number }>()
 
   /** `time` is the block's. */
   constructor(state: StateReader, time: number) {
@@ -58,8 +67,39 @@ export class BudgetBook {
     budget.isChanged = true
   }
 
+  /** Is anything left for the timers of the alias? */
+  mayRing(alias: string): boolean {
+    return this.#timersOf(alias).entry.fuel > 0n
+  }
+
+  /**
+   * Books a timer's run. Nothing is free, and what it overdraws is a debt: the budget begins to refill only
+   * when the debt is paid, so that no contract's timers use more than the rate for long.
+   */
+  spendOnTimer(alias: string, fuel: number): void {
+    const budget = this.#timersOf(alias)
+    const left = Number(budget.entry.fuel) - fuel
+    const debt = Math.ceil((Math.max(0, -left) * 1_000) / budgetPerSecond)
+    const time = budget.entry.time + BigInt(debt)
+    budget.entry = { alias, fuel: BigInt(Math.max(0, left)), time }
+    budget.isChanged = true
+  }
+
+  /**
+   * When a timer that may not run now is to be asked again: ms of block time, after now. Each gets a time
+   * of its own, so that those who wait do not come back as one crowd.
+   */
+  timerWaitsUntil(alias: string): number {
+    const budget = this.#timersOf(alias)
+    budget.waiting += 1
+    return Math.max(this.#time, Number(budget.entry.time)) + budget.waiting * timerSpacingMs
+  }
+
   /** Writes the budgets that were drawn upon. */
   flush(overlay: Overlay): void {
+    for (const [alias, { entry, isChanged }] of this.#timers) {
+      if (isChanged) overlay.set(store.budget, timersKey(alias), encodeRow(budgetRow, [entry]))
+    }
     for (const { source, entries, isChanged } of this.#sources.values()) {
       if (isChanged) overlay.set(store.budget, source, encodeRow(budgetRow, entries))
     }
@@ -71,6 +111,20 @@ export class BudgetBook {
     if (budget === undefined) {
       budget = { source, used: new Map(), entries: undefined, isChanged: false }
       this.#sources.set(key, budget)
+    }
+    return budget
+  }
+
+  #timersOf(alias: string): { entry: BudgetEntry; isChanged: boolean; waiting: number } {
+    let budget = this.#timers.get(alias)
+    if (budget === undefined) {
+      const row = this.#state.get(store.budget, timersKey(alias))
+      const known = row === undefined ? [] : decodeRow<BudgetEntry[]>(budgetRow, row)
+      const fuel = BigInt(this.#left(known, alias))
+      // A debt lies in the future: until then nothing comes back.
+      const time = known.reduce((latest, entry) => Math.max(latest, Number(entry.time)), this.#time)
+      budget = { entry: { alias, fuel, time: BigInt(time) }, isChanged: false, waiting: 0 }
+      this.#timers.set(alias, budget)
     }
     return budget
   }

@@ -1,10 +1,20 @@
 // Timers: due times in the result, order, cancelling, roll-back, and that they are state.
 import t from 'tap'
-import { blockFuelMax, codeOfStatus } from '../protocol/index.js'
+import { blockFuelMax, codeOfStatus, entityKind, recordKind } from '../protocol/index.js'
 import { createModuleCache, replayTransaction, rewind, undoOf } from './index.js'
 import { i32Of, Probes, returnI32, type Probe } from './probe.fixture.js'
-import { methodsOf } from './test-contracts.fixture.js'
-import { genesisTime, hex, ports } from './world.fixture.js'
+import { budgetBurst, budgetPerSecond } from './rule-budget.js'
+import { contractOf, genesisContract, methodsOf, systemContracts } from './test-contracts.fixture.js'
+import {
+  admissionOf,
+  genesisTime,
+  hex,
+  observationOf,
+  patientOf,
+  ports,
+  signerOf,
+  World,
+} from './world.fixture.js'
 
 /** Sets a timer at the u64 of its argument, or cancels the 32-byte id of its argument. */
 const clock: Probe = {
@@ -88,18 +98,20 @@ t.test('due timers that do not fit run in the next block, which is due at once',
   const bound = 500_000_000
   const busy: Probe = {
     body: `(data (i32.const 512) "ring")
-      (func (export "go") (local $n i32)
-        (loop $more
-          (call $timer_set (i64.const 5) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0))
-          (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 9)))))
+      (func (export "go")
+        (call $timer_set (i64.const 5) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0)))
       (func (export "ring") (local $n i32)
         (loop $on (br_if $on
           (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 60000000)))))`,
     manifest: { methods: [...methodsOf({ go: 'call' }), ...methodsOf({ ring: 'timer' }, bound)] },
   }
-  const probes = new Probes({ 'acme/busy': busy })
-  t.equal(probes.go('acme/busy').code, 'OK')
-  const { world } = probes
+  const aliases = Array.from({ length: 9 }, (_, index) => `acme/busy-${index}`)
+  const { world, caller } = new Probes(Object.fromEntries(aliases.map((alias) => [alias, busy])))
+  const set = world.block(aliases.map((alias) => world.call(caller, alias, 'go', new Uint8Array(0))))
+  t.equal(
+    set.receiptsDecoded.every(({ status }) => codeOfStatus(status) === 'OK'),
+    true,
+  )
   const first = world.block([])
   t.ok(first.receipts.length > 0 && first.receipts.length < 9, `${first.receipts.length} ran`)
   t.ok(first.result.fuelUsed <= blockFuelMax)
@@ -175,3 +187,87 @@ t.test(
     t.equal(set('acme/other', 1).code, 'OK', 'another contract has a bound of its own')
   },
 )
+
+/** Sets nine timers that use nearly their bound of 500 M; each sets itself again, due at once. */
+const restless: Probe = {
+  body: `(data (i32.const 512) "ring")
+    (func $arm (call $timer_set (i64.const 5) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0)))
+    (func (export "go") (local $n i32)
+      (loop $more (call $arm)
+        (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 9)))))
+    (func (export "ring") (local $n i32) (call $arm)
+      (loop $on (br_if $on
+        (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 60000000)))))`,
+  manifest: { methods: [...methodsOf({ go: 'call' }), ...methodsOf({ ring: 'timer' }, 500_000_000)] },
+}
+
+t.test(
+  'timers that set themselves again spend one budget, and then make blocks due at its rate',
+  async (t) => {
+    const probes = new Probes({ 'acme/restless': restless, 'acme/clock': clock })
+    const { world } = probes
+    t.equal(probes.go('acme/restless').code, 'OK')
+    const began = world.time
+    const first = world.block([])
+    t.ok(first.result.fuelUsed >= budgetBurst, 'the burst is used up')
+    t.ok(first.result.fuelUsed < budgetBurst + 500_000_000, 'and overdrawn by one run at most')
+    const second = world.block([], { time: world.time + 1 })
+    t.equal(second.receipts.length, 0)
+    t.ok(second.result.nextDueTime > world.time, 'all are due later, not now')
+    let used = first.result.fuelUsed
+    for (let blocks = 0; blocks < 24; blocks += 1) {
+      const time = Math.max(world.time + 1, Number(world.last?.result.nextDueTime))
+      used += world.block([], { time }).result.fuelUsed
+    }
+    t.ok(used > first.result.fuelUsed, 'they go on')
+    const allowed = budgetBurst + ((world.time - began) / 1_000) * budgetPerSecond + 500_000_000
+    t.ok(used <= allowed, `${used} of ${allowed}`)
+    probes.go('acme/clock', at(1))
+    t.equal(world.block([]).receiptsDecoded[0].target?.alias, 'acme/clock', 'nobody else waits for it')
+  },
+)
+
+t.test('failing timers quarantine their alias; its other timers wait until that is lifted', async (t) => {
+  const due = genesisTime + 3_000_000
+  const methods = methodsOf({ onAny: 'record', cancel: 'call', fail: 'timer', calm: 'timer' })
+  const rule = contractOf(
+    {
+      alias: 'acme/rule',
+      subscriptions: [{ kind: recordKind.observation, codes: [], method: 'onAny', priority: 1 }],
+      methods,
+    },
+    `(data (i32.const 512) "failcalm")
+     (func $set (param $due i64) (param $at i32)
+       (call $timer_set (local.get $due) (local.get $at) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0)))
+     (func (export "onAny") (call $set (i64.const 1) (i32.const 512)) (call $set (i64.const ${due}) (i32.const 516))
+       (call $result_read (i32.const 64)) (call $return_set (i32.const 64) (i32.const 32)))
+     (func (export "cancel") (call $input_read (i32.const 0)) ${returnI32('(call $timer_cancel (i32.const 0))')})
+     (func (export "fail") (unreachable)) (func (export "calm"))`,
+  )
+  const monitors = ['a', 'b', 'c'].map((name) => signerOf(name, entityKind.source))
+  const patients = ['lisa', 'otto', 'paul'].map(patientOf)
+  const world = new World({ signers: monitors, contracts: [...systemContracts, genesisContract(rule)] })
+  world.block([world.append(monitors[0], patients.map(admissionOf))])
+  const set = world.block(
+    monitors.map((monitor, index) => world.append(monitor, [observationOf(patients[index], '8867-4', 80)])),
+  )
+  const failed = world.block([])
+  const codes = ({ receiptsDecoded }: typeof failed): (string | undefined)[] =>
+    receiptsDecoded.map(({ status }) => codeOfStatus(status))
+  t.same(codes(failed), ['TRAPPED', 'TRAPPED', 'TRAPPED'])
+  t.same(
+    failed.receiptsDecoded.flatMap(({ events }) => events.map(({ topic }) => topic)),
+    ['rule-quarantined'],
+  )
+  const parked = world.block([], { time: due + 5 })
+  t.equal(parked.receipts.length, 0)
+  t.equal(parked.result.nextDueTime, 0, 'no block is due for timers that wait')
+  const calm = set.receiptsDecoded[1].returned as Uint8Array
+  world.block([world.call(monitors[0], 'acme/rule', 'cancel', calm)])
+  t.equal(i32Of(world.last?.receiptsDecoded[0].returned as Uint8Array), 1, 'what waits can be cancelled')
+  const lift = Buffer.concat([Buffer.from([7, 9, 0, 0, 0]), Buffer.from('acme/rule')])
+  const lifted = world.block([world.call(monitors[0], 'ward/governance', 'command', lift)])
+  t.equal(lifted.result.nextDueTime, world.time, 'due at once')
+  t.same(codes(world.block([])), ['OK', 'OK'])
+  t.equal(world.last?.result.nextDueTime, 0)
+})

@@ -17,7 +17,9 @@ import {
 } from './kernel-tables.js'
 import { hostCaps } from './host-prices.js'
 
+/** Ordered tables: 0 waits for its time, 1 for the end of its alias' quarantine. */
 const table = 0
+const parkedTable = 1
 const partition = new Uint8Array(0)
 /** Alias keys and 32-byte timer ids share the point keys of `$timer`: the mark keeps them apart. */
 const countKey = (alias: string): Uint8Array => utf8(`count/${alias}/.`.padEnd(33, '.'))
@@ -26,6 +28,7 @@ const patientCountKey = (alias: string, patient: Uint8Array): Uint8Array =>
 
 export interface DueTimer extends TimerRow {
   due: bigint
+  parked: number
   sequence: number
 }
 
@@ -46,6 +49,7 @@ export function setTimer(
   const row = encodeRow(timerRow, {
     id,
     alias: timer.alias,
+    source: run.source,
     patient,
     method: timer.method,
     fuel: BigInt(timer.fuel),
@@ -55,7 +59,7 @@ export function setTimer(
   overlay.set(
     store.timer,
     id,
-    encodeRow(timerPlaceRow, { due: timer.due, sequence, alias: timer.alias, patient }),
+    encodeRow(timerPlaceRow, { due: timer.due, parked: 0, sequence, alias: timer.alias, patient }),
   )
   addToCounts(overlay, timer.alias, patient, 1)
   return id
@@ -72,9 +76,48 @@ export function cancelTimer(overlay: Overlay, alias: string, id: Uint8Array): bo
 }
 
 export function removeTimer(overlay: Overlay, timer: TimerPlaceRow & { id: Uint8Array }): void {
-  overlay.orderedRemove(store.timer, table, partition, timer.due, timer.sequence)
+  removeRow(overlay, timer)
   overlay.remove(store.timer, timer.id)
   addToCounts(overlay, timer.alias, timer.patient, -1)
+}
+
+/** The budget of its alias is empty: it is due later. */
+export function postponeTimer(overlay: Overlay, timer: DueTimer, due: number): void {
+  moveTimer(overlay, timer, { due: BigInt(due), parked: 0 })
+}
+
+/** Its alias is quarantined: it makes no block due until `wakeTimers`. */
+export function parkTimer(overlay: Overlay, timer: DueTimer): void {
+  moveTimer(overlay, timer, { due: timer.due, parked: 1 })
+}
+
+/** The quarantine is over: what came due meanwhile is due at once, in the order in which it was due. */
+export function wakeTimers(overlay: Overlay, alias: string): void {
+  const most = hostCaps.timersPerContract
+  const rows = overlay.scan(store.timer, parkedTable, utf8(alias), 0n, orderMax, most)
+  for (const { order, sequence, value } of rows) {
+    const timer = { ...decodeRow<TimerRow>(timerRow, value), due: order, parked: 1, sequence }
+    moveTimer(overlay, timer, { due: order, parked: 0 })
+  }
+}
+
+function moveTimer(overlay: Overlay, timer: DueTimer, to: { due: bigint; parked: number }): void {
+  removeRow(overlay, timer)
+  const { id, alias, patient } = timer
+  const row = encodeRow(timerRow, pickRow(timer))
+  const sequence = overlay.orderedPut(store.timer, ...placeOf({ alias, parked: to.parked }), to.due, row)
+  overlay.set(store.timer, id, encodeRow(timerPlaceRow, { ...to, sequence, alias, patient }))
+}
+
+const pickRow = ({ id, alias, source, patient, method, fuel, args }: DueTimer): TimerRow => ({
+  ...{ id, alias, source, patient, method, fuel, args },
+})
+
+const placeOf = ({ alias, parked }: { alias: string; parked: number }): [number, Uint8Array] =>
+  parked === 1 ? [parkedTable, utf8(alias)] : [table, partition]
+
+function removeRow(overlay: Overlay, timer: Omit<TimerPlaceRow, 'patient'>): void {
+  overlay.orderedRemove(store.timer, ...placeOf(timer), timer.due, timer.sequence)
 }
 
 /** Timers that are due at the block's time, by (due time, id), at most `limit`. */
@@ -84,6 +127,7 @@ export function dueTimers(kernel: Kernel, limit: number): DueTimer[] {
     .map(({ order, sequence, value }) => ({
       ...decodeRow<TimerRow>(timerRow, value),
       due: order,
+      parked: 0,
       sequence,
     }))
     .sort((left, right) => Number(left.due - right.due) || compareBytes(left.id, right.id))
