@@ -51,9 +51,20 @@ export function asAscii(value: CborValue | undefined, lengthMin: number, lengthM
   return value
 }
 
-/** Any well-formed Unicode text. */
+/** Controls (C0, DEL, C1), line and paragraph separators, and what reorders the text around it. */
+const forging = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/
+
+/**
+ * One line of Unicode text that people read before they sign: nothing in it may move the cursor, begin a
+ * line or turn the order of what stands around it, or a vendor could write in the approver's terminal.
+ */
 export function asText(value: CborValue | undefined, lengthMax: number): string {
   if (typeof value !== 'string' || value.length > lengthMax) throw new FieldError('text expected')
+  const place = value.search(forging)
+  if (place >= 0) {
+    const code = value.charCodeAt(place).toString(16).toUpperCase().padStart(4, '0')
+    throw new FieldError(`U+${code} at ${place}: one line of text without control characters expected`)
+  }
   return value
 }
 

@@ -31,6 +31,11 @@ const wrong: readonly (readonly [name: string, value: CborValue | undefined, sai
   ['alias', 'ab', /^alias: text of 3\.\.64 expected$/],
   ['version', 1, /^version: text of 1\.\.32 expected$/],
   ['title', 'x'.repeat(201), /^title: text expected$/],
+  ['purpose', 'scores\n  signed by Pharmacy', /^purpose: U\+000A at 6: one line of text without control/],
+  ['title', 'a\u001b[8m', /^title: U\+001B at 1: /],
+  ['population', '\u009b2J', /^population: U\+009B at 0: /],
+  ['reviewer', 'Dr \u202eX', /^reviewer: U\+202E at 3: /],
+  ['evidence', ['plain', 'x\u2066'], /^evidence\[1\]: U\+2066 at 1: /],
   ['migrateVersion', 65_536, /^migrateVersion: unsigned integer up to 65535 expected$/],
   ['evidence', [1], /^evidence\[0\]: text expected$/],
   ['calls', ['a/b', 'x'], /^calls\[1\]: text of 3\.\.64 expected$/],
@@ -54,6 +59,11 @@ t.test('each refusal names its place', async (t) => {
     const decoded = decodeManifest(changed(name, value))
     t.match(decoded, { ok: false, code: 'MANIFEST_MALFORMED', detail: said }, name)
   }
+})
+
+t.test('texts in the words of any language are fine', async (t) => {
+  for (const words of ['Žofie, příjem', 'مراجعة', 'क्‍ष', '😀', '\u00a0'])
+    t.equal(decodeManifest(changed('purpose', words)).ok, true, words)
 })
 
 t.test('bytes that are no manifest', async (t) => {

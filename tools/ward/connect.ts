@@ -5,6 +5,7 @@ import type { Outcome, PersonView } from '../../host/api/node-port.js'
 import { errorTable } from '../../runtime/protocol/index.js'
 import { CommandError } from './command-error.js'
 import { readPassword } from './password.js'
+import { visibleText } from './visible-text.js'
 
 export interface NodeChoice {
   dir?: string
@@ -21,7 +22,7 @@ export function connect(choice: NodeChoice): ApiClient {
 /** Signs in as the person whose label is, or starts with, the given text. */
 export async function signIn(client: ApiClient, label: string): Promise<void> {
   const person = await findPerson(client, label)
-  const password = await readPassword(`Second password of ${person.label}`)
+  const password = await readPassword(`Second password of ${visibleText(person.label)}`)
   must(await client.signIn(person.entity, password))
   password.fill(0)
 }
@@ -32,7 +33,7 @@ export async function findPerson(client: ApiClient, label: string): Promise<Pers
   const wanted = label.toLowerCase()
   const matches = people.filter((person) => person.label.toLowerCase().startsWith(wanted))
   if (matches.length !== 1) {
-    const known = people.map((person) => person.label).join('; ')
+    const known = people.map((person) => visibleText(person.label)).join('; ')
     throw new CommandError('PERSON_UNKNOWN', `"${label}" names ${matches.length} persons. Known: ${known}`)
   }
   return matches[0]
@@ -41,6 +42,7 @@ export async function findPerson(client: ApiClient, label: string): Promise<Pers
 /** The value, or the node's own code and sentence as a command's failure. */
 export function must<T>(outcome: Outcome<T>): T {
   if (outcome.ok) return outcome.value
-  const detail = outcome.detail === undefined || outcome.detail === '' ? '' : ` (${outcome.detail})`
+  const detail =
+    outcome.detail === undefined || outcome.detail === '' ? '' : ` (${visibleText(outcome.detail)})`
   throw new CommandError(outcome.code, `${errorTable[outcome.code].sentence}${detail}`)
 }

@@ -12,6 +12,7 @@ import type { ApiClient } from '../../host/api/client.js'
 import { CommandError } from './command-error.js'
 import { connect, must, signIn, type NodeChoice } from './connect.js'
 import { readPassword } from './password.js'
+import { visibleText } from './visible-text.js'
 
 interface AdminOptions extends NodeChoice {
   as: string
@@ -70,7 +71,7 @@ async function runList(options: NodeChoice & { json?: boolean }): Promise<void> 
   const lines = network.nodes.map((node) => {
     const role = voting.has(node.entity) ? `${node.role}, votes` : node.role
     const state = !node.listed ? 'removed' : node.connected ? `at ${node.height ?? '?'}` : 'not connected'
-    return `${node.name.padEnd(24)} ${role.padEnd(20)} ${`${node.host}:${node.port}`.padEnd(22)} ${state}\n`
+    return `${visibleText(node.name).padEnd(24)} ${role.padEnd(20)} ${`${node.host}:${node.port}`.padEnd(22)} ${state}\n`
   })
   process.stdout.write(lines.join(''))
 }

@@ -4,6 +4,7 @@ import type { AlertView, RecordJson } from '../../host/api/node-port.js'
 import { recordKind, type RecordKindName } from '../../runtime/protocol/index.js'
 import { CommandError, exitStatus } from './command-error.js'
 import { connect, must, signIn, type NodeChoice } from './connect.js'
+import { visibleText } from './visible-text.js'
 
 interface QueryOptions extends NodeChoice {
   as: string
@@ -60,7 +61,7 @@ function recordLine(record: RecordJson): string {
   const time = new Date(record.effectiveTime).toISOString().slice(0, 19).replace('T', ' ')
   const body = record.body ?? {}
   const value = record.kind === 'observation' ? observationText(body) : textOf(body)
-  return `${time}  #${record.number}  ${record.kind} ${record.code}  ${value}  (${record.author.label}, block ${record.arrivalHeight})\n`
+  return `${time}  #${record.number}  ${record.kind} ${record.code}  ${visibleText(value)}  (${visibleText(record.author.label)}, block ${record.arrivalHeight})\n`
 }
 
 function observationText(body: Record<string, unknown>): string {
@@ -107,5 +108,5 @@ export function alertText(alert: AlertView): string {
     ...inputs,
     ...(alert.missing.length > 0 ? [`  missing: ${alert.missing.join(', ')}`] : []),
   ]
-  return `${lines.join('\n')}\n`
+  return `${lines.map(visibleText).join('\n')}\n`
 }

@@ -13,6 +13,7 @@ import { ask } from './ask.js'
 import { CommandError } from './command-error.js'
 import { connect, findPerson, must, type NodeChoice } from './connect.js'
 import { readPassword } from './password.js'
+import { visibleText } from './visible-text.js'
 
 export interface SigningOptions extends NodeChoice {
   as: string
@@ -34,7 +35,7 @@ export async function withSigner(
 ): Promise<void> {
   const client = connect(options)
   const person = await findPerson(client, options.as)
-  const password = await readPassword(`Second password of ${person.label}`)
+  const password = await readPassword(`Second password of ${visibleText(person.label)}`)
   try {
     must(await client.signIn(person.entity, password))
     const sign = async (proposal: Proposal): Promise<ReceiptView> => {
@@ -42,7 +43,7 @@ export async function withSigner(
       const outcome = await client.sign(prepared.id, prepared.passwordNeeded ? password : undefined)
       return succeeded(outcome)
     }
-    await work({ client, label: person.label, sign })
+    await work({ client, label: visibleText(person.label), sign })
   } finally {
     password.fill(0)
     await client.signOut().catch(() => undefined)
@@ -54,7 +55,7 @@ function succeeded(outcome: Outcome<ReceiptView>): ReceiptView {
   const receipt = must(outcome)
   const failed = [receipt, ...(receipt.derived ?? [])].find(({ code }) => code !== 'OK')
   if (failed === undefined) return receipt
-  const detail = failed.detail === '' ? '' : ` (${failed.detail})`
+  const detail = failed.detail === '' ? '' : ` (${visibleText(failed.detail)})`
   throw new CommandError(failed.code, `${failed.sentence}${detail} Block ${receipt.height}.`)
 }
 

@@ -10,6 +10,7 @@ import type {
 } from '../../host/api/node-port.js'
 import { CommandError } from './command-error.js'
 import { connect, must, type NodeChoice } from './connect.js'
+import { visibleText } from './visible-text.js'
 
 const example = `
 A version is named by alias@version or by the beginning of its address. Every version stays callable by its address for
@@ -89,7 +90,7 @@ const heights = (list: number[]): string =>
   `height${list.length === 1 ? '' : 's'} ${list.slice(-8).join(', ')}`
 
 const nameOf = ({ label, entity }: { label: string; entity: string }): string =>
-  label === '' ? entity.slice(0, 16) : label
+  label === '' ? entity.slice(0, 16) : visibleText(label)
 
 export const timeText = (time: number): string =>
   new Date(time).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
@@ -109,9 +110,9 @@ export function reviewText({ alias, dependants, versions }: AliasView, version: 
   const active = versions.find((candidate) => candidate.active)
   const lines = [
     `${alias}@${version.version}  ${version.address}`,
-    `  ${version.title}: ${version.purpose}`,
-    `  for ${version.population}`,
-    `  clinical reviewer: ${version.reviewer}`,
+    `  ${visibleText(version.title)}: ${visibleText(version.purpose)}`,
+    `  for ${visibleText(version.population)}`,
+    `  clinical reviewer: ${visibleText(version.reviewer)}`,
     `  signed by ${nameOf(version.vendor)}; ${version.approvedBy === null ? 'not approved yet' : `approved by ${nameOf(version.approvedBy)}`}`,
     ...(active === undefined ? ['  nothing is active under this alias now'] : changes(active, version)),
     `  called by: ${dependants.length === 0 ? 'no active contract' : dependants.join(', ')}`,

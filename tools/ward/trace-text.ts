@@ -1,5 +1,6 @@
 // The trace of a transaction as lines: indented by depth, fuel at the right of what used it.
 import type { Json, JsonObject, TraceStep } from '../../host/api/node-port.js'
+import { visibleText } from './visible-text.js'
 
 /** Values longer than this are cut in the text; `--json` has them whole. */
 const valueLengthMax = 200
@@ -45,7 +46,8 @@ const number = (value: number): string => value.toLocaleString('en')
 
 function short(value: Json): string {
   const text = typeof value === 'string' ? value : JSON.stringify(value)
+  // Contracts choose what they log, return and answer: none of it may forge a line of the trace.
   return text.length > valueLengthMax
-    ? `${text.slice(0, valueLengthMax)}... (${text.length} characters)`
-    : text
+    ? `${visibleText(text.slice(0, valueLengthMax))}... (${text.length} characters)`
+    : visibleText(text)
 }

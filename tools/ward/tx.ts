@@ -2,7 +2,7 @@
 // before its block.
 import type { Command } from 'commander'
 import path from 'node:path'
-import type { ReplayView, ReceiptView, SignedView } from '../../host/api/node-port.js'
+import type { Json, ReplayView, ReceiptView, SignedView } from '../../host/api/node-port.js'
 import { ExecutorClient } from '../../host/executor/executor-client.js'
 import { replayFor } from '../../host/node/node-replay.js'
 import { nodeFiles } from '../../host/node/node-config.js'
@@ -12,6 +12,7 @@ import { CommandError, exitStatus } from './command-error.js'
 import { connect, must, signIn, type NodeChoice } from './connect.js'
 import { readPassword } from './password.js'
 import { stepLines } from './trace-text.js'
+import { visibleText } from './visible-text.js'
 
 interface TransactionOptions extends NodeChoice {
   as?: string
@@ -134,6 +135,9 @@ export function transactionText(replay: ReplayView, detail: 'frames' | 'all'): s
   return `${lines.join('\n')}\n`
 }
 
+/** On one line, and all of it to be seen, whatever a person or a device wrote there. */
+const shown = (value: Json): string => visibleText(JSON.stringify(value))
+
 const causeLine = (receipt: ReceiptView): string =>
   `  nobody signed it: ${receipt.target ?? 'the kernel'}, because of ${receipt.cause ?? 'nothing'}`
 
@@ -141,12 +145,12 @@ function signedLines(signed: SignedView): string[] {
   const { action } = signed
   const head = `  signed by ${signed.sender.slice(0, 16)} (key ${signed.keyId}, stream ${signed.stream}, sequence ${signed.sequence})`
   if (action.type === 'call') {
-    const call = `  calls ${action.target}.${action.method} with ${JSON.stringify(action.arguments)}`
+    const call = `  calls ${action.target}.${action.method} with ${shown(action.arguments)}`
     return [head, call, ...action.attachments.map((hash) => `  attachment ${hash}`)]
   }
   const records = action.records.map(
     ({ kind, code, patient, effectiveTime, body }) =>
-      `  appends ${kind} ${code} of ${patient}, ${new Date(effectiveTime).toISOString()}: ${JSON.stringify(body)}`,
+      `  appends ${kind} ${code} of ${patient}, ${new Date(effectiveTime).toISOString()}: ${shown(body)}`,
   )
   return [head, ...records]
 }
@@ -154,7 +158,7 @@ function signedLines(signed: SignedView): string[] {
 function receiptLines(name: string, receipt: ReceiptView): string[] {
   const { code, detail, fuelUsed, records, derived = [] } = receipt
   const lines = [
-    `  ${name}: ${code}${detail === '' ? '' : ` (${detail})`}, fuel ${fuelUsed.toLocaleString('en')}`,
+    `  ${name}: ${code}${detail === '' ? '' : ` (${visibleText(detail)})`}, fuel ${fuelUsed.toLocaleString('en')}`,
     ...records.map((id) => `    record ${id}`),
   ]
   for (const caused of derived) {
