@@ -360,6 +360,25 @@ t.test('what is kept of a submission', async (t) => {
     )
   }
 
+  await t.test('late, then out of credit, then final: one bundle, one record', async (t) => {
+    const node = runningOf(single)
+    const submit = node.submit.bind(node)
+    const raw = buildObservations(envelope('K2'), lisa, lisaFirstReadings)
+    const before = (await observationsOf(single)).length
+    const sent: string[] = []
+    for (const code of ['NOT_FINAL_IN_TIME', 'CREDIT_EXHAUSTED', undefined] as const) {
+      node.submit = (bundle, timeoutMs) => {
+        sent.push(Buffer.from(bundle).toString('hex'))
+        if (code) return Promise.resolve({ ok: false, id: '', code, detail: '' })
+        return submit(bundle, timeoutMs)
+      }
+      t.match(await send(monitorPort, raw), code ? /MSA\|AE\|K2/ : /MSA\|AA\|K2/)
+    }
+    node.submit = submit
+    t.equal(new Set(sent).size, 1, 'byte for byte the same: other nodes may still hold it')
+    t.equal((await observationsOf(single)).length, before + 3)
+  })
+
   await t.test('a kept bundle whose sequence is used: signed afresh', async (t) => {
     const key = identity.sources.get('monitor')
     if (!key) throw new Error('no key')

@@ -123,7 +123,10 @@ async function submitInTurn(message: SubmittedMessage, parts: BridgeParts): Prom
   const decoded = decodeBundle(bundle, sha256)
   if (!decoded.ok) return refusedBy('INTERNAL', decoded.code)
   if (!(await notes.keep(message.key, decoded.value.signed.id, bundle))) return { kind: 'late' }
-  return concluded(message.key, await parts.node.submit(bundle, finalWaitMs), parts)
+  const outcome = await parts.node.submit(bundle, finalWaitMs)
+  // Refused at this node's own door it never left: nothing needs to be remembered of it.
+  if (!outcome.ok && outcome.code === 'CREDIT_EXHAUSTED') await parts.notes.drop(message.key)
+  return concluded(message.key, outcome, parts)
 }
 
 /** What an outcome means for the note: final keeps it until the answer is stored, late until it is final. */
@@ -143,6 +146,13 @@ const spentCodes: ReadonlySet<string> = new Set<ErrorCode>([
   'SEQUENCE_REUSED',
   'SEQUENCE_TOO_OLD',
   'EXPIRED',
+])
+
+/** Time heals these: a bundle that other nodes hold may still become final, so it must not be signed anew. */
+const healingCodes: ReadonlySet<string> = new Set<ErrorCode>([
+  'NOT_FINAL_IN_TIME',
+  'POOL_FULL',
+  'CREDIT_EXHAUSTED',
 ])
 
 /**
@@ -252,7 +262,7 @@ async function sign(
 
 function outcomeOf(outcome: Awaited<ReturnType<RunningNode['submit']>>): SubmitOutcome {
   if (outcome.ok) return receiptOutcome(outcome.receipts)
-  if (outcome.code === 'NOT_FINAL_IN_TIME' || outcome.code === 'POOL_FULL') return { kind: 'late' }
+  if (healingCodes.has(outcome.code)) return { kind: 'late' }
   return refusedBy(outcome.code, outcome.detail)
 }
 

@@ -110,15 +110,33 @@ t.test('credit: an emergency may overdraw by a quarter of the allowance, and no 
   t.match(await pool.admit([bundle(2)]), [{ code: 'CREDIT_EXHAUSTED', detail: 'retry in 2600 ms' }])
 })
 
-t.test('a sender at its limit is told so; no leader is blamed for what waits', async (t) => {
+t.test('what lacks credit waits on, as it does on other nodes; no leader is blamed for it', async (t) => {
   let now = 0
-  const { pool, credits, dropped } = port(() => now)
+  const { pool, credits, refusals, dropped, asked } = port(() => now)
   await pool.admit([bundle(1), bundle(2)])
   now = 11_000
-  credits.set('1', { cost: 1, left: 49, burst: 100, perSecond: 10 })
+  refusals.set('1', 'CREDIT_EXHAUSTED')
+  credits.set('2', { cost: 1, left: 49, burst: 100, perSecond: 10 })
+  t.ok(pool.hasOverdue(10_000), 'before anybody asked')
   await pool.recheck()
-  t.same(dropped, [['1', 'CREDIT_EXHAUSTED']])
-  t.ok(pool.hasOverdue(10_000), 'the other one was left out')
+  t.same(dropped, [])
+  t.equal(pool.size, 2)
+  t.notOk(pool.hasOverdue(10_000))
+  now = 13_000
+  await pool.recheck()
+  t.same(asked, [2, 2], 'others have their turn to be asked about')
+  now = 15_000
+  refusals.clear()
+  credits.clear()
+  await pool.recheck()
+  t.notOk(pool.hasOverdue(10_000), 'the leader has its time from here on')
+  now = 21_001
+  t.ok(pool.hasOverdue(10_000), 'with credit it was left out')
+  await pool.admit([bundle(3)])
+  now = 40_000
+  refusals.set('1', 'CREDIT_EXHAUSTED').set('2', 'CREDIT_EXHAUSTED')
+  await pool.recheck()
+  t.ok(pool.hasOverdue(10_000), 'a poor sender hides no censorship of another')
 })
 
 t.test('how a transaction travels follows its lane', async (t) => {

@@ -23,7 +23,7 @@ export const blockTargetDefault: BlockTarget = { transactionsMax: 625, bytesMax:
 const payloadFramingBytes = 64 * 1_024
 /** Clinical transactions that go along with an emergency; the lanes below it wait for the next block. */
 const withEmergencyCountMax = 32
-/** A sender with less than this part of its allowance is at its limit: what waits long is handed back. */
+/** A sender with less than this part of its allowance is at its limit: no leader is blamed for what waits. */
 const creditLowShare = 0.5
 /** What has waited this long is asked about again before anybody complains of a leader. */
 const recheckAfterMs = 3_000
@@ -228,25 +228,24 @@ export class PoolPort implements TransactionPort {
       if (validUntil !== null && validUntil <= commit.blockTime) this.drop(id, 'EXPIRED')
   }
 
-  /** Asks the executor again about the oldest that have waited long: what it refuses now is dropped. */
+  /**
+   * Asks the executor again about the oldest that have waited long: what it refuses for good is dropped. What
+   * only lacks credit stays: other nodes hold it too, so it may still become final when credit comes back,
+   * and nobody may be told that it will not.
+   */
   async recheck(): Promise<void> {
     const old: PoolEntry[] = []
     for (const entry of this.pool.all()) {
       if (this.now() - entry.receivedAt <= recheckAfterMs || old.length >= recheckCountMax) break
-      old.push(entry)
+      if (!this.pool.isExcused(entry, this.now(), recheckAfterMs)) old.push(entry)
     }
     if (old.length === 0) return
     const bundles = old.map((entry) => entry.bundle)
     const replies = await this.admission.run(bundles)
     replies.forEach((reply, index) => {
-      if (reply.ok) {
-        // A sender at its limit: its turn may never come, and no leader is to blame for it.
-        const { left, burst } = reply.credit
-        if (reply.lane > lanes.emergency && left < burst * creditLowShare)
-          this.drop(old[index].id, 'CREDIT_EXHAUSTED')
-      } else if (isForGood(reply.code) || reply.code === 'CREDIT_EXHAUSTED') {
-        this.drop(old[index].id, reply.code)
-      }
+      const { id } = old[index]
+      if (!reply.ok && isForGood(reply.code)) this.drop(id, reply.code)
+      else if (isPoor(reply)) this.pool.excuse(id, this.now())
     })
   }
 
@@ -260,6 +259,11 @@ export class PoolPort implements TransactionPort {
 /** Time heals these: a transaction with them may still enter a later block. */
 const healing: readonly ErrorCode[] = ['VALID_TOO_LONG', 'SEQUENCE_JUMP', 'CREDIT_EXHAUSTED']
 const isForGood = (code: ErrorCode): boolean => !healing.includes(code)
+
+function isPoor(reply: AdmitReply): boolean {
+  if (!reply.ok) return reply.code === 'CREDIT_EXHAUSTED'
+  return reply.lane > lanes.emergency && reply.credit.left < reply.credit.burst * creditLowShare
+}
 
 function firstThatFit(entries: readonly PoolEntry[], bytesMax: number): Uint8Array[] {
   const bundles: Uint8Array[] = []

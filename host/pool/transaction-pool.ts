@@ -56,6 +56,8 @@ interface OfKey {
   byteCount: number
   /** By lane, of those that became final: when the last one did, and the latest arrival among them. */
   served: ({ at: number; arrivedAt: number } | undefined)[]
+  /** By lane, when its sender was last found without the credit for more. */
+  poorAt: (number | undefined)[]
 }
 
 type LaneQueue = Map<string, Map<string, PoolEntry>>
@@ -102,7 +104,13 @@ export class TransactionPool {
     const { lane } = entry
     if (this.isFull(lane, entry.bundle.length)) return 'full'
     const key = keyOf(entry)
-    const ofKey = this.keys.get(key) ?? { entries: new Map(), count: 0, byteCount: 0, served: [] }
+    const ofKey = this.keys.get(key) ?? {
+      entries: new Map(),
+      count: 0,
+      byteCount: 0,
+      served: [],
+      poorAt: [],
+    }
     const isOrdinary = lane > lanes.emergency
     if (isOrdinary && this.isKeyFull(ofKey, entry.bundle.length)) return 'full'
     this.entries.set(entry.id, entry)
@@ -250,6 +258,19 @@ export class TransactionPool {
     return picked
   }
 
+  /** Its sender lacks credit: for a while no leader is to blame for what waits in this lane of its key. */
+  excuse(id: string, now: number): void {
+    const entry = this.entries.get(id)
+    const ofKey = entry && this.keys.get(keyOf(entry))
+    if (ofKey) ofKey.poorAt[entry.lane] = now
+  }
+
+  /** Whether `excuse` was said of its lane and key within the last `withinMs`. */
+  isExcused(entry: PoolEntry, now: number, withinMs: number): boolean {
+    const poorAt = this.keys.get(keyOf(entry))?.poorAt[entry.lane]
+    return poorAt !== undefined && now - poorAt <= withinMs
+  }
+
   /** What could be proposed now. */
   waiting(fullAt: number): { normal: boolean; emergency: boolean; full: boolean } {
     const count = this.entries.size - this.asideIds.size
@@ -267,7 +288,7 @@ export class TransactionPool {
       const waitedMs = now - entry.receivedAt
       // In the order of arrival: whoever comes after has waited less.
       if (waitedMs <= patienceMs) return false
-      if (this.asideIds.has(entry.id)) continue
+      if (this.asideIds.has(entry.id) || this.isExcused(entry, now, patienceMs)) continue
       const served = this.keys.get(keyOf(entry))?.served[entry.lane]
       if (served === undefined || now - served.at > patienceMs) return true
       if (served.arrivedAt - entry.receivedAt > patienceMs) return true
