@@ -25,9 +25,10 @@ export class PatientIndex {
   private readonly patients = new Map<string, Map<string, Uint8Array>>()
 
   /** Reads every admission of the chain, page by page. */
-  static async build(executor: ExecutorClient): Promise<PatientIndex> {
+  static async build(executor: Pick<ExecutorClient, 'call'>): Promise<PatientIndex> {
     const index = new PatientIndex()
     let from = 0
+    let limit = pageCount
     for (;;) {
       const { records } = await executor.call('records', {
         patient: null,
@@ -35,14 +36,15 @@ export class PatientIndex {
         code: '',
         from,
         to: Number.MAX_SAFE_INTEGER,
-        limit: pageCount,
+        limit,
         newest: false,
       })
       for (const record of records) index.add(record)
-      const last = records.at(-1)
-      if (records.length < pageCount || !last) return index
+      if (records.length < limit) return index
       // Admissions of the last height may go on in the next page; adding one twice changes nothing.
-      from = last.arrivalHeight === from ? from + 1 : last.arrivalHeight
+      const next = records[records.length - 1].arrivalHeight
+      limit = next === from ? limit * 2 : pageCount
+      from = next
     }
   }
 
