@@ -243,6 +243,7 @@ const hostSchemas: ReadonlyMap<string, Schema> = new Map<string, Schema>([
 const resultSchemas: ReadonlyMap<string, Schema> = new Map<string, Schema>([
   ['record_get', recordView],
   ['record_query', { vec: recordView }],
+  ['record_latest', { vec: recordView }],
   [
     'state_scan',
     {
