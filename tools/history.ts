@@ -81,6 +81,15 @@ async function runClients(load: LoadNetwork, recorder: HistoryRecorder, count: n
   return ids
 }
 
+/** A node rests between replays; who has many to ask for waits. */
+async function replayed(reader: ApiClient, id: string): ReturnType<ApiClient['replay']> {
+  for (;;) {
+    const outcome = await reader.replay(id)
+    if (outcome.ok || outcome.code !== 'REPLAY_BUSY') return outcome
+    await sleep(20)
+  }
+}
+
 /** The order as the witness has it; each outcome is that of running its block again. */
 async function noteOrder(
   load: LoadNetwork,
@@ -91,7 +100,7 @@ async function noteOrder(
   const byHeight = new Map<number, { operation: string; answer: string }[]>()
   await load.network.converge(30_000)
   for (const operation of ids) {
-    const { replay } = must(await reader.replay(operation))
+    const { replay } = must(await replayed(reader, operation))
     if (!replay.identical) throw new Error(`${operation}: ${replay.differences.join('; ')}`)
     const block = byHeight.get(replay.height) ?? []
     byHeight.set(replay.height, [...block, { operation, answer: answerOf(replay.replayed) }])

@@ -9,6 +9,7 @@ export interface ProofOf {
 }
 
 /** One step of a transaction that was run again, in order. */
+/** Over the API, raw bytes of contracts are `{hidden: "20 bytes"}`: nobody knows whose data they are. */
 export type TraceStep =
   | {
       type: 'enter'

@@ -30,6 +30,7 @@ import { alertViews, orderViews, patientViews, recordToJson } from '../api/views
 import type { CommitReply, LedgerEntry, Pin } from '../executor/messages.js'
 import { proofFor } from './node-proofs.js'
 import { replayFor } from './node-replay.js'
+import { ReplayGate } from './replay-gate.js'
 import { nextOf, pageQueryOf } from './record-query.js'
 import { RecordLists } from './record-lists.js'
 import type { RunningNode } from './running-node.js'
@@ -52,6 +53,7 @@ export class NodeReads {
   /** Policy answers by `reader:patient:kind`; emptied when the policy's store may have changed. */
   private readonly permissions = new Map<string, Permission>()
   private readonly lists: RecordLists
+  private readonly replays = new ReplayGate()
   /** Block time of the tip: grants end by the chain's clock, not by this computer's. */
   private tipTime: number
 
@@ -131,11 +133,16 @@ export class NodeReads {
     return ok({ ...pinnedOf(page.pin), records, next: nextOf(page) })
   }
 
-  replay(reader: Uint8Array, id: string): ReturnType<typeof replayFor> {
-    return replayFor(reader, id, {
-      step: (bytes) => this.node.executor.call('replay', { id: bytes }),
-      mayRead: (...question) => this.mayRead(...question),
-    })
+  async replay(reader: Uint8Array, id: string): ReturnType<typeof replayFor> {
+    const run = await this.replays.run(bytesToHex(reader), () =>
+      replayFor(reader, id, {
+        step: (bytes) => this.node.executor.call('replay', { id: bytes }),
+        showsRaw: false,
+        mayRead: (...question) => this.mayRead(...question),
+      }),
+    )
+    if ('value' in run) return run.value
+    return refused('REPLAY_BUSY', `in ${Math.ceil(run.retryMs / 1_000)} s`)
   }
 
   proof(reader: Uint8Array, asked: ProofOf): ReturnType<typeof proofFor> {

@@ -3,10 +3,13 @@
 import { hexToBytes, ok, refused } from '../../runtime/protocol/index.js'
 import type { Outcome, Pinned, ReplayView } from '../api/node-port.js'
 import type { ExecutorCalls } from '../executor/messages.js'
+import { guarded } from './trace-guard.js'
 import { pinnedOf, type Permission } from './node-reads.js'
 
 export interface ReplayPorts {
   step(id: Uint8Array): Promise<ExecutorCalls['replay'][1]>
+  /** Whoever opened the store itself sees raw bytes of contracts too. */
+  showsRaw: boolean
   mayRead(reader: Uint8Array, patient: Uint8Array, kind: number): Promise<Permission>
 }
 
@@ -26,5 +29,5 @@ export async function replayFor(
     const { allowed, missing } = await ports.mayRead(reader, subject, kind)
     if (!allowed) return refused('READ_NOT_GRANTED', missing)
   }
-  return ok({ ...pinnedOf(reply.pin), replay: reply.replay })
+  return ok({ ...pinnedOf(reply.pin), replay: ports.showsRaw ? reply.replay : guarded(reply.replay) })
 }

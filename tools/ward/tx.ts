@@ -43,6 +43,7 @@ With --offline the store password is enough: it opens everything anyway.`,
     `Runs the transaction's block on the state before it and shows every frame, host call, argument and the
 fuel of this transaction. The receipt must come out the same, byte for byte; if it does not, the command
 says where and ends with status 1 [REPLAY_DIFFERS].
+Raw bytes of contracts (rows, keys, returns, logs) may be of any patient: they are shown with --offline only.
 A node keeps the way back for its last 65,536 blocks or 1 GiB, and not beyond an erasure.
 
   ward replay 5f0c... --dir ./ward-1 --as "Test nurse"
@@ -101,6 +102,7 @@ async function readOffline(id: string, options: TransactionOptions): Promise<Rep
     keyBytes.fill(0)
     const outcome = await replayFor(new Uint8Array(32), id, {
       step: (bytes) => executor.call('replay', { id: bytes }),
+      showsRaw: true,
       mayRead: () => Promise.resolve({ allowed: true, validUntil: 0, missing: '' }),
     })
     return must(outcome).replay
