@@ -308,3 +308,50 @@ t.test(
     t.equal(Buffer.from(receipt.returned ?? []).readInt32LE(0), -113)
   },
 )
+
+t.test('one alias is activated once in a block, and a later vendor does not get it', async (t) => {
+  const world = found()
+  const [one, two] = [version(1), version(2)]
+  for (const contract of [one, two]) {
+    deploy(world, contract)
+    approve(world, contract)
+  }
+  const ask = (contract: TestContract): Uint8Array =>
+    issue(world, admin, command('activate', { addresses: [addressOf(world, contract)] }))
+  t.same(codes(world, [ask(one), ask(two)]), ['OK', 'ACTIVATION_PENDING', 'OK'])
+  t.same(readAlias(world.chain, 'acme/rule')?.active, addressOf(world, one))
+})
+
+t.test('a version that drops a method loses against a timer that is set in the same block', async (t) => {
+  const world = found()
+  const methods = methodsOf({ get: 'view', put: 'call', later: 'call', ring: 'timer' })
+  const set = `(data (i32.const 512) "ring") (func (export "ring")) (func (export "later") (call $timer_set
+    (i64.const 1800000000000) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0)))`
+  const [one, two] = [version(1, { methods }, set), version(2)]
+  for (const contract of [one, two]) {
+    deploy(world, contract)
+    approve(world, contract)
+  }
+  activate(world, one)
+  const drop = issue(world, admin, command('activate', { addresses: [addressOf(world, two)] }))
+  t.same(codes(world, [drop, world.call(admin, 'acme/rule', 'later')]), ['OK', 'OK', 'TIMERS_PENDING'])
+  t.same(readAlias(world.chain, 'acme/rule')?.active, addressOf(world, one))
+})
+
+t.test('a plan whose migrations do not fit into the timer that would run them is refused', async (t) => {
+  const world = found()
+  const migrating = { ...methodsOf({ migrate: 'system' }, 490_000_000)[0] }
+  const one = version(1)
+  const two = version(
+    2,
+    { migrateVersion: 2, methods: [...methodsOf({ get: 'view', put: 'call' }), migrating] },
+    '(func (export "migrate"))',
+  )
+  for (const contract of [one, two]) {
+    deploy(world, contract)
+    approve(world, contract)
+  }
+  activate(world, one)
+  const ask = command('checkActivation', { addresses: [addressOf(world, two)] })
+  t.equal(run(world, admin, ask), 'MIGRATION_TOO_LONG')
+})

@@ -10,7 +10,7 @@ import { STACK_BYTES_MAX } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { contractAt, manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
 import { encodeCreditRow, type CreditRow } from './credit.js'
-import type { Deployment } from './deployment.js'
+import { belongsToAnother, orphanedTimer, type Deployment } from './deployment.js'
 import { putApproval, withdrawApproval } from './approvals.js'
 import { putEntity, putKey, readEntity, revokeKey } from './entities.js'
 import type { FinishedRun } from './execute-signed.js'
@@ -149,7 +149,7 @@ function activate(kernel: Kernel, transactionId: Uint8Array, addresses: Uint8Arr
   const target = { alias: row.alias, address: first, method: 'activate' }
   if (failed !== undefined) {
     run.effects.events.length = 0
-    const detail = `migration of ${failed.alias}`
+    const detail = `switch of ${failed.alias}`
     return {
       run,
       receipt: receiptOf(run, { code: failed.code, detail, fuelUsed: 0, cause: transactionId, target }),
@@ -170,6 +170,10 @@ function switchAlias(run: Run, address: Uint8Array): 'OK' | { alias: string; cod
   const row = readCode(kernel.overlay, address)
   assert(row !== undefined, 'only a deployed version is activated')
   const current = readAlias(kernel.overlay, row.alias)
+  // What was true when the command was accepted may have changed since: the block went on.
+  if (belongsToAnother(kernel, row.alias, row.vendor)) return { alias: row.alias, code: 'ALIAS_TAKEN' }
+  const orphan = orphanedTimer(kernel, { alias: row.alias, manifestHash: row.manifest })
+  if (orphan !== undefined) return { alias: row.alias, code: 'TIMERS_PENDING' }
   const manifest = manifestOf(kernel, row.manifest).manifest
   const before = current === undefined ? undefined : readCode(kernel.overlay, current.active)
   const layout = current?.history[current.history.length - 1].migrateVersion ?? manifest.migrateVersion

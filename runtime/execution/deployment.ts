@@ -8,12 +8,13 @@ import { contractAddress, decodeManifest, type Manifest } from '../protocol/mani
 import { ok, refused, type Result } from '../protocol/result.js'
 import { INITIALIZE_EXPORT, prepareModule } from '../module/index.js'
 import { byteText } from './byte-text.js'
-import { readAlias, readCode } from './contracts.js'
+import { manifestOf, readAlias, readCode } from './contracts.js'
 import { GuestStop } from './guest-failure.js'
 import type { Kernel } from './kernel.js'
 import { store } from './kernel-tables.js'
 import { compileModule, contractPolicy, scheduleOf } from './module-cache.js'
 import type { Attachment } from './ports.js'
+import { isWaitedFor } from './timers.js'
 
 export interface Deployment {
   address: Uint8Array
@@ -85,6 +86,25 @@ export function belongsToAnother(kernel: Kernel, alias: string, vendor: Uint8Arr
   const owner = row === undefined ? undefined : readCode(kernel.overlay, row.active)?.vendor
   if (owner === undefined || equalBytes(owner, kernelEntity)) return false
   return !equalBytes(owner, vendor) && !equalBytes(vendor, kernelEntity)
+}
+
+/**
+ * A timer method that is waited for and that the version does not have. What waits is of the active version,
+ * so only its methods are asked for.
+ */
+export function orphanedTimer(
+  kernel: Kernel,
+  version: { alias: string; manifestHash: Uint8Array },
+): string | undefined {
+  const row = readAlias(kernel.overlay, version.alias)
+  const active = row === undefined ? undefined : readCode(kernel.overlay, row.active)
+  if (active === undefined) return undefined
+  const { methods } = manifestOf(kernel, version.manifestHash)
+  return manifestOf(kernel, active.manifest)
+    .manifest.methods.filter(({ name, kind }) => kind === 'timer' && methods.get(name)?.kind !== 'timer')
+    .map(({ name }) => name)
+    .sort()
+    .find((name) => isWaitedFor(kernel.overlay, version.alias, name))
 }
 
 /**

@@ -9,7 +9,7 @@ import { laneCount, laneRulesMax, priority, type LaneTable } from '../protocol/l
 import { aliasLengthMax, methodLengthMax, recordCodeLengthMax } from '../protocol/limits.js'
 import { kernelCommandSchemas, kernelCommandTag } from '../protocol/record-bodies.js'
 import { ok, refused, type Result } from '../protocol/result.js'
-import { manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
+import { activeContract, manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
 import { checkApprover, readApproval } from './approvals.js'
 import { belongsToAnother, checkDeployment, type Charge, type Deployment } from './deployment.js'
 import { creditMax, type CreditTerms } from './credit.js'
@@ -28,7 +28,7 @@ import {
 } from './membership-commands.js'
 import { readPatient } from './record-rows.js'
 import { readHealth } from './rule-health.js'
-import { pendingMethods } from './timers.js'
+import { orphanedTimer } from './deployment.js'
 
 /** A command that was accepted and waits for the end of the block. */
 export type KernelCommand =
@@ -77,8 +77,7 @@ export function checkCommand(run: Run, bytes: Uint8Array, giver: CommandGiver): 
     case kernelCommandTag.activate:
       return checkActivate(run, (body as { addresses: Uint8Array[] }).addresses, giver.charge)
     case kernelCommandTag.checkActivation: {
-      const checked = checkActivate(run, (body as { addresses: Uint8Array[] }).addresses, giver.charge)
-      return checked.ok ? ok('only checked') : checked
+      return checkPlan(run, (body as { addresses: Uint8Array[] }).addresses)
     }
     case kernelCommandTag.addEntity:
       return checkAddEntity(run, body as { entity: Uint8Array; kind: number; publicKey: Uint8Array })
@@ -206,11 +205,12 @@ function checkActivate(run: Run, addresses: Uint8Array[], charge: Charge): Check
     if (version === undefined) return refused('CONTRACT_UNKNOWN', bytesToHex(address))
     if (aliases.has(version.alias)) return refused('ARGUMENT_INVALID', `alias twice: ${version.alias}`)
     aliases.add(version.alias)
+    if (isBeingActivated(run, version.alias)) return refused('ACTIVATION_PENDING', version.alias)
     if (!isApproved(run, address)) return refused('NOT_APPROVED', `${version.alias} ${bytesToHex(address)}`)
     if (belongsToAnother(run.kernel, version.alias, version.vendor)) {
       return refused('ALIAS_TAKEN', version.alias)
     }
-    const orphan = orphanedTimer(run, version, charge)
+    const orphan = orphanedTimer(run.kernel, version)
     if (orphan !== undefined) return refused('TIMERS_PENDING', `${version.alias}.${orphan}`)
     const fuel = migrationFuel(run, version)
     if (fuel === 'LAYOUT_REFUSED') return refused('LAYOUT_REFUSED', version.alias)
@@ -220,17 +220,30 @@ function checkActivate(run: Run, addresses: Uint8Array[], charge: Charge): Check
   return ok({ type: 'activate', transactionId: run.id, addresses })
 }
 
-/** Fuel for each pending timer of the chain that is looked at. */
-const timerLookPrice = 1_000
+/** Fuel that the planned activation needs for itself, beside the migrations. */
+const planOverhead = 20_000_000
 
-/** A timer method that is waited for and that the new version does not have. */
-function orphanedTimer(run: Run, version: Version, charge: Charge): string | undefined {
-  const { kernel } = run
-  if (readAlias(kernel.overlay, version.alias) === undefined) return undefined
-  const { methods } = manifestOf(kernel, version.manifestHash)
-  const looked = pendingMethods(kernel.overlay, version.alias)
-  charge(looked.rows * timerLookPrice)
-  return looked.methods.find((name) => methods.get(name)?.kind !== 'timer')
+/** As `checkActivate`, for later: the migrations must fit into the timer that will carry it out. */
+function checkPlan(run: Run, addresses: Uint8Array[]): Checked {
+  let migrations = 0
+  const checked = checkActivate(run, addresses, (fuel) => {
+    migrations += fuel
+  })
+  if (!checked.ok) return checked
+  const timers = activeContract(run.kernel, 'ward/governance')?.manifest.methods ?? []
+  const bound = Math.max(0, ...timers.filter(({ kind }) => kind === 'timer').map(({ fuel }) => fuel))
+  const most = bound - planOverhead
+  if (migrations === 0 || migrations <= most) return ok('only checked')
+  return refused('MIGRATION_TOO_LONG', `${migrations} of at most ${most} fuel`)
+}
+
+/** By a command accepted before in this block: ownership, timers and layout are those of its parent. */
+function isBeingActivated(run: Run, alias: string): boolean {
+  return pending(run).some(
+    (command) =>
+      command.type === 'activate' &&
+      command.addresses.some((address) => versionAt(run, address)?.alias === alias),
+  )
 }
 
 /** Fuel bound of the migration that a switch needs, 0 for none. */

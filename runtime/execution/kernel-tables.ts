@@ -170,6 +170,7 @@ export const timerPlaceRow: Schema = {
     ['sequence', 'u32'],
     ['alias', 'string'],
     ['patient', { fixed: 16 }],
+    ['method', 'string'],
   ],
 }
 export interface TimerPlaceRow {
@@ -178,6 +179,7 @@ export interface TimerPlaceRow {
   sequence: number
   alias: string
   patient: Uint8Array
+  method: string
 }
 
 /** Value of `$queue`: ordered table 0, partition = lane u8, by height of queueing. */

@@ -25,6 +25,8 @@ const partition = new Uint8Array(0)
 const countKey = (alias: string): Uint8Array => utf8(`count/${alias}/.`.padEnd(33, '.'))
 const patientCountKey = (alias: string, patient: Uint8Array): Uint8Array =>
   utf8(`patient/${alias}/${bytesToHex(patient)}`)
+const methodCountKey = (alias: string, method: string): Uint8Array =>
+  utf8(`method/${alias}/${method}/`.padEnd(33, '.'))
 
 export interface DueTimer extends TimerRow {
   due: bigint
@@ -59,9 +61,16 @@ export function setTimer(
   overlay.set(
     store.timer,
     id,
-    encodeRow(timerPlaceRow, { due: timer.due, parked: 0, sequence, alias: timer.alias, patient }),
+    encodeRow(timerPlaceRow, {
+      due: timer.due,
+      parked: 0,
+      sequence,
+      alias: timer.alias,
+      patient,
+      method: timer.method,
+    }),
   )
-  addToCounts(overlay, timer.alias, patient, 1)
+  addToCounts(overlay, { alias: timer.alias, patient, method: timer.method }, 1)
   return id
 }
 
@@ -78,7 +87,7 @@ export function cancelTimer(overlay: Overlay, alias: string, id: Uint8Array): bo
 export function removeTimer(overlay: Overlay, timer: TimerPlaceRow & { id: Uint8Array }): void {
   removeRow(overlay, timer)
   overlay.remove(store.timer, timer.id)
-  addToCounts(overlay, timer.alias, timer.patient, -1)
+  addToCounts(overlay, timer, -1)
 }
 
 /** The budget of its alias is empty: it is due later. */
@@ -103,10 +112,10 @@ export function wakeTimers(overlay: Overlay, alias: string): void {
 
 function moveTimer(overlay: Overlay, timer: DueTimer, to: { due: bigint; parked: number }): void {
   removeRow(overlay, timer)
-  const { id, alias, patient } = timer
+  const { id, alias, patient, method } = timer
   const row = encodeRow(timerRow, pickRow(timer))
   const sequence = overlay.orderedPut(store.timer, ...placeOf({ alias, parked: to.parked }), to.due, row)
-  overlay.set(store.timer, id, encodeRow(timerPlaceRow, { ...to, sequence, alias, patient }))
+  overlay.set(store.timer, id, encodeRow(timerPlaceRow, { ...to, sequence, alias, patient, method }))
 }
 
 const pickRow = ({ id, alias, source, patient, method, fuel, args }: DueTimer): TimerRow => ({
@@ -116,7 +125,7 @@ const pickRow = ({ id, alias, source, patient, method, fuel, args }: DueTimer): 
 const placeOf = ({ alias, parked }: { alias: string; parked: number }): [number, Uint8Array] =>
   parked === 1 ? [parkedTable, utf8(alias)] : [table, partition]
 
-function removeRow(overlay: Overlay, timer: Omit<TimerPlaceRow, 'patient'>): void {
+function removeRow(overlay: Overlay, timer: Omit<TimerPlaceRow, 'patient' | 'method'>): void {
   overlay.orderedRemove(store.timer, ...placeOf(timer), timer.due, timer.sequence)
 }
 
@@ -133,18 +142,10 @@ export function dueTimers(kernel: Kernel, limit: number): DueTimer[] {
     .sort((left, right) => Number(left.due - right.due) || compareBytes(left.id, right.id))
 }
 
-/** Timer methods that an alias waits for, sorted, and how many timers of the chain were looked at. */
-export function pendingMethods(state: StateReader, alias: string): { methods: string[]; rows: number } {
-  if (readCount(state, countKey(alias)) === 0) return { methods: [], rows: 0 }
-  const rows = state.scan(store.timer, table, partition, 0n, orderMax, timersTotalMax)
-  const own = rows
-    .map(({ value }) => decodeRow<TimerRow>(timerRow, value))
-    .filter((row) => row.alias === alias)
-  return { methods: [...new Set(own.map(({ method }) => method))].sort(), rows: rows.length }
+/** Does a timer of the alias wait for this method? */
+export function isWaitedFor(state: StateReader, alias: string, method: string): boolean {
+  return readCount(state, methodCountKey(alias, method)) > 0
 }
-
-/** No chain has so many: every contract of a large hospital at its own bound. */
-const timersTotalMax = 1_000_000
 
 /** Due time of the first timer; undefined when there is none. */
 export function firstDue(state: StateReader): bigint | undefined {
@@ -161,8 +162,11 @@ export function timerRunId(kernel: Kernel, timer: DueTimer): Uint8Array {
 
 const isNobody = (patient: Uint8Array): boolean => patient.every((byte) => byte === 0)
 
-function addToCounts(overlay: Overlay, alias: string, patient: Uint8Array, change: number): void {
-  const keys = [countKey(alias), ...(isNobody(patient) ? [] : [patientCountKey(alias, patient)])]
+type Counted = Pick<TimerPlaceRow, 'alias' | 'patient' | 'method'>
+
+function addToCounts(overlay: Overlay, { alias, patient, method }: Counted, change: number): void {
+  const keys = [countKey(alias), methodCountKey(alias, method)]
+  if (!isNobody(patient)) keys.push(patientCountKey(alias, patient))
   for (const key of keys) putCount(overlay, key, readCount(overlay, key) + change)
 }
 

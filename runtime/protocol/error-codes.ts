@@ -254,6 +254,14 @@ export const errorTable = {
     143,
     'The active version of this alias is of another vendor. Nothing was deployed or switched. Use an alias of your own.',
   ),
+  ACTIVATION_PENDING: entry(
+    145,
+    'A version of this alias is already being activated in this block. Nothing of this command was switched. Ask again in the next block.',
+  ),
+  MIGRATION_TOO_LONG: entry(
+    146,
+    'The migrations of this planned activation may need more fuel than the timer that would run it has. Nothing was planned. Activate at once, or plan fewer versions.',
+  ),
   TIMERS_PENDING: entry(
     144,
     'Timers of this alias wait for a method that the new version does not have. Nothing was switched. Ship the method, or activate when the timers have run.',
