@@ -85,7 +85,7 @@ function block(parent: BlockHeader | undefined, change: Partial<BlockHeader> = {
 
 const lookups = {
   transactionLocation: () => undefined,
-  bodyByHash: () => ({ ok: false, code: 'BODY_ABSENT' }) as const,
+  patientBody: () => ({ ok: false, code: 'BODY_ABSENT' }) as const,
   attachmentByHash: () => undefined,
 }
 

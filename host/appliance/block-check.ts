@@ -31,7 +31,7 @@ interface Parent {
 }
 
 /** What a block's check looks up beside the block. */
-export type BlockLookups = Pick<ChainStore, 'transactionLocation' | 'bodyByHash' | 'attachmentByHash'>
+export type BlockLookups = Pick<ChainStore, 'transactionLocation' | 'patientBody' | 'attachmentByHash'>
 
 export class BlockCheck {
   readonly #store: BlockLookups
@@ -162,8 +162,8 @@ export class BlockCheck {
       const signed = decodeSignedTransaction(bytes, sha256)
       if (!signed.ok) return `a transaction does not decode: ${signed.code}`
       const { action } = signed.value.transaction
-      for (const { bodyHash } of action.type === 'append' ? action.records : []) {
-        const body = this.#store.bodyByHash(bodyHash)
+      for (const { patient, bodyHash } of action.type === 'append' ? action.records : []) {
+        const body = this.#store.patientBody(patient, bodyHash)
         if (!body.ok && body.code === 'BODY_ABSENT') return 'the body of a record is missing'
         if (body.ok && !equalBytes(sha256(body.value), bodyHash))
           return 'the body of a record is another one'

@@ -179,7 +179,7 @@ t.test(
       const whole: ReplaySource = {
         applied: () => store.applied(),
         blockAt: (height) => store.blockAt(height),
-        bodyByHash: (hash) => store.bodyByHash(hash),
+        patientBody: (patient, hash) => store.patientBody(patient, hash),
         attachmentByHash: (hash) => store.attachmentByHash(hash),
         transactionLocation: (id) => store.transactionLocation(id),
         undoAt: (height) => store.undoAt(height),

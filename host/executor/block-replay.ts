@@ -71,7 +71,13 @@ type Refusal = Extract<ReplayReply, { state: 'refused' }>
 /** The parts of the chain store that a replay reads. */
 export type ReplaySource = Pick<
   ChainStore,
-  'applied' | 'blockAt' | 'bodyByHash' | 'attachmentByHash' | 'transactionLocation' | 'undoAt' | 'undoFirst'
+  | 'applied'
+  | 'blockAt'
+  | 'patientBody'
+  | 'attachmentByHash'
+  | 'transactionLocation'
+  | 'undoAt'
+  | 'undoFirst'
 >
 
 export class BlockReplays {
@@ -147,8 +153,8 @@ export class BlockReplays {
     const bytes =
       stored &&
       attachPayload(stored.payload, {
-        body: (hash) => {
-          const body = this.#store.bodyByHash(hash)
+        body: (patient, hash) => {
+          const body = this.#store.patientBody(patient, hash)
           return body.ok ? body.value : undefined
         },
         attachment: (hash) => this.#store.attachmentByHash(hash),

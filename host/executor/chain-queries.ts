@@ -209,8 +209,8 @@ export class ChainQueries {
     const blocks: FinalBlock[] = []
     let bytes = 0
     const source = {
-      body: (hash: Uint8Array) => {
-        const body = this.store.bodyByHash(hash)
+      body: (patient: Uint8Array, hash: Uint8Array) => {
+        const body = this.store.patientBody(patient, hash)
         return body.ok ? body.value : undefined
       },
       attachment: (hash: Uint8Array) => this.store.attachmentByHash(hash),

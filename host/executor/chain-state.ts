@@ -67,7 +67,7 @@ export class ChainState implements ParentState {
   private storedBody(recordId: Uint8Array): RecordBody | 'erased' | undefined {
     const row = this.recordRow(recordId)
     if (!row) return undefined
-    const body = this.store.bodyByHash(row.header.bodyHash)
+    const body = this.store.patientBody(row.header.patient, row.header.bodyHash)
     if (!body.ok) return body.code === 'BODY_ERASED' ? 'erased' : undefined
     return { salt: body.value.slice(0, 16), content: body.value.slice(16) }
   }

@@ -9,6 +9,7 @@ import {
   encodeAnswer,
   decodeRequest,
   partLeavesMax,
+  splitBodyKey,
   type Offer,
   type SnapshotAnswer,
   type SnapshotRequest,
@@ -69,7 +70,7 @@ export class SnapshotExport {
         return content === undefined ? { kind: 'other' } : { kind: 'attachment', bytes: content }
       }
       case 'bodies':
-        return this.bodies(request.hashes)
+        return this.bodies(request.keys)
     }
   }
 
@@ -104,15 +105,16 @@ export class SnapshotExport {
   }
 
   /** Of the newest state, not the pinned one: what was erased meanwhile is not handed out any more. */
-  private bodies(hashes: readonly Uint8Array[]): SnapshotAnswer {
-    const bodies: { hash: Uint8Array; content: Uint8Array }[] = []
+  private bodies(keys: readonly Uint8Array[]): SnapshotAnswer {
+    const bodies: { key: Uint8Array; content: Uint8Array }[] = []
     let byteCount = 0
-    for (const hash of hashes) {
-      const body = this.store.bodyByHash(hash)
+    for (const key of keys) {
+      const { patient, hash } = splitBodyKey(key)
+      const body = this.store.patientBody(patient, hash)
       if (!body.ok) continue
       byteCount += body.value.length
       if (bodies.length > 0 && byteCount > bodyAnswerBytesMax) break
-      bodies.push({ hash, content: body.value })
+      bodies.push({ key, content: body.value })
     }
     return { kind: 'bodies', bodies }
   }

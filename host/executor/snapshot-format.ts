@@ -3,18 +3,19 @@
 //   request   [0]                                         offer
 //             [1, store, depth, path 32, hash 32]         part of the state
 //             [2, hash 32]                                attachment
-//             [3, [hash 32...]]                           record bodies, at most 64
+//             [3, [patient 16 | hash 32...]]              record bodies, at most 64
 //   answer    [0, offer]                                  see `Offer`
 //             [1, [[key, value]...]]                      all leaves of the part
 //             [2, split]                                  the hashes below it (runtime/state/tree-walk.ts)
 //             [3]                                         not yet: the answering node is preparing
 //             [4]                                         this node has another state there, or none
 //             [5, bytes]                                  attachment
-//             [6, [[hash, bytes]...]]                     bodies that it has
+//             [6, [[patient | hash, bytes]...]]           bodies that it has
 import {
   asArrayOfBytes,
   decodeCbor,
   encodeCbor,
+  patientBytes,
   type CborValue,
   type Validator,
 } from '../../runtime/protocol/index.js'
@@ -34,7 +35,7 @@ export type SnapshotRequest =
   | { kind: 'offer' }
   | { kind: 'part'; part: TreePart }
   | { kind: 'attachment'; hash: Uint8Array }
-  | { kind: 'bodies'; hashes: Uint8Array[] }
+  | { kind: 'bodies'; keys: Uint8Array[] }
 
 export interface Offer {
   /** Final block whose state is offered. */
@@ -52,7 +53,7 @@ export type SnapshotAnswer =
   | { kind: 'wait' }
   | { kind: 'other' }
   | { kind: 'attachment'; bytes: Uint8Array }
-  | { kind: 'bodies'; bodies: { hash: Uint8Array; content: Uint8Array }[] }
+  | { kind: 'bodies'; bodies: { key: Uint8Array; content: Uint8Array }[] }
 
 export function encodeRequest(request: SnapshotRequest): Uint8Array {
   switch (request.kind) {
@@ -65,7 +66,7 @@ export function encodeRequest(request: SnapshotRequest): Uint8Array {
     case 'attachment':
       return tagged([2, request.hash])
     case 'bodies':
-      return tagged([3, request.hashes])
+      return tagged([3, request.keys])
   }
 }
 
@@ -81,7 +82,7 @@ export function decodeRequest(bytes: Uint8Array): SnapshotRequest | undefined {
   }
   if (kind === 2) return isHash(first) ? { kind: 'attachment', hash: first } : undefined
   if (kind !== 3 || !Array.isArray(first) || first.length > bodiesPerRequestMax) return undefined
-  return first.every(isHash) ? { kind: 'bodies', hashes: first } : undefined
+  return first.every(isBodyKey) ? { kind: 'bodies', keys: first } : undefined
 }
 
 export function encodeAnswer(answer: SnapshotAnswer): Uint8Array {
@@ -102,7 +103,7 @@ export function encodeAnswer(answer: SnapshotAnswer): Uint8Array {
     case 'attachment':
       return tagged([5, answer.bytes])
     case 'bodies':
-      return tagged([6, answer.bodies.map(({ hash, content }) => [hash, content])])
+      return tagged([6, answer.bodies.map(({ key, content }) => [key, content])])
   }
 }
 
@@ -121,7 +122,7 @@ export function decodeAnswer(bytes: Uint8Array): SnapshotAnswer | undefined {
     if (kind === 4) return { kind: 'other' }
     if (kind === 5 && first instanceof Uint8Array) return { kind: 'attachment', bytes: first }
     if (kind === 6) {
-      return { kind: 'bodies', bodies: pairsOf(first).map(([hash, content]) => ({ hash, content })) }
+      return { kind: 'bodies', bodies: pairsOf(first).map(([key, content]) => ({ key, content })) }
     }
   } catch {
     return undefined
@@ -170,6 +171,15 @@ function pairsOf(value: CborValue | undefined): [Uint8Array, Uint8Array][] {
 
 const isHash = (value: CborValue | undefined): value is Uint8Array =>
   value instanceof Uint8Array && value.length === 32
+
+const isBodyKey = (value: CborValue | undefined): value is Uint8Array =>
+  value instanceof Uint8Array && value.length === patientBytes + 32
+
+/** Patient and hash of a body's name: patient 16 | hash 32. */
+export const splitBodyKey = (key: Uint8Array): { patient: Uint8Array; hash: Uint8Array } => ({
+  patient: key.slice(0, patientBytes),
+  hash: key.slice(patientBytes),
+})
 
 function tagged(list: CborValue[]): Uint8Array {
   const content = encodeCbor(list)

@@ -5,6 +5,7 @@
 // of erased patients are neither asked for nor kept.
 import {
   chainIdOf,
+  concatBytes,
   decodeGenesis,
   decodeHeader,
   encodeCbor,
@@ -42,6 +43,7 @@ import {
   bodiesPerRequestMax,
   decodeAnswer,
   encodeRequest,
+  splitBodyKey,
   type Offer,
   type SnapshotAnswer,
   type SnapshotRequest,
@@ -180,7 +182,7 @@ export class SnapshotImport {
       return 'taken'
     }
     if (request.kind !== 'bodies' || answer.kind !== 'bodies') return 'bad'
-    return this.useBodies(request.hashes, answer.bodies)
+    return this.useBodies(request.keys, answer.bodies)
   }
 
   private usePart(part: TreePart, answer: SnapshotAnswer): TakeVerdict {
@@ -239,7 +241,7 @@ export class SnapshotImport {
     }
     this.done = 0
     this.total = this.queue.reduce(
-      (sum, request) => sum + (request.kind === 'bodies' ? request.hashes.length : 1),
+      (sum, request) => sum + (request.kind === 'bodies' ? request.keys.length : 1),
       0,
     )
     if (this.queue.length === 0 && this.phase !== 'done') this.advance()
@@ -260,9 +262,6 @@ export class SnapshotImport {
     return missing.map((hash) => ({ kind: 'attachment', hash }))
   }
 
-  /** Patients by body hash: a body is sealed under its patient's key. */
-  private readonly patientOf = new Map<string, Uint8Array>()
-
   private missingBodies(): SnapshotRequest[] {
     const erased = new Map<string, boolean>()
     const isErased = (patient: Uint8Array): boolean => {
@@ -273,40 +272,36 @@ export class SnapshotImport {
       erased.set(name, status)
       return status
     }
-    const hashes: Uint8Array[] = []
+    // By text: a patient may have several records of the same salt and content.
+    const missing = new Map<string, Uint8Array>()
     for (const { value } of this.rows(tables.record)) {
       const { bodyHash, patient } = decodeRecordRow(value).header
-      if (isErased(patient) || this.store.bodyByHash(bodyHash).ok) continue
-      this.patientOf.set(Buffer.from(bodyHash).toString('latin1'), patient)
-      hashes.push(bodyHash)
+      if (isErased(patient) || this.store.patientBody(patient, bodyHash).ok) continue
+      const key = concatBytes(patient, bodyHash)
+      missing.set(Buffer.from(key).toString('latin1'), key)
     }
     const gone = [...erased].filter(([, is]) => is).map(([name]) => Buffer.from(name, 'latin1'))
     if (gone.length > 0) this.store.import({ erasedPatients: gone })
+    const keys = [...missing.values()]
     const requests: SnapshotRequest[] = []
-    for (let at = 0; at < hashes.length; at += bodiesPerRequestMax)
-      requests.push({ kind: 'bodies', hashes: hashes.slice(at, at + bodiesPerRequestMax) })
+    for (let at = 0; at < keys.length; at += bodiesPerRequestMax)
+      requests.push({ kind: 'bodies', keys: keys.slice(at, at + bodiesPerRequestMax) })
     return requests
   }
 
   private useBodies(
-    hashes: readonly Uint8Array[],
-    bodies: readonly { hash: Uint8Array; content: Uint8Array }[],
+    keys: readonly Uint8Array[],
+    bodies: readonly { key: Uint8Array; content: Uint8Array }[],
   ): TakeVerdict {
-    const wanted = new Map(hashes.map((hash) => [Buffer.from(hash).toString('latin1'), hash]))
-    for (const { hash, content } of bodies) {
-      if (!wanted.delete(Buffer.from(hash).toString('latin1')) || !equalBytes(sha256(content), hash))
-        return 'bad'
+    const wanted = new Map(keys.map((key) => [Buffer.from(key).toString('latin1'), key]))
+    for (const { key, content } of bodies) {
+      if (!wanted.delete(Buffer.from(key).toString('latin1'))) return 'bad'
+      if (!equalBytes(sha256(content), splitBodyKey(key).hash)) return 'bad'
     }
     if (bodies.length === 0) return 'other'
-    this.store.import({
-      bodies: bodies.map(({ hash, content }) => ({
-        hash,
-        content,
-        patient: this.patientOf.get(Buffer.from(hash).toString('latin1')),
-      })),
-    })
+    this.store.import({ bodies: bodies.map(({ key, content }) => ({ ...splitBodyKey(key), content })) })
     this.done += bodies.length
-    if (wanted.size > 0) this.queue.push({ kind: 'bodies', hashes: [...wanted.values()] })
+    if (wanted.size > 0) this.queue.push({ kind: 'bodies', keys: [...wanted.values()] })
     return 'taken'
   }
 

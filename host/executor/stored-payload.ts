@@ -1,6 +1,6 @@
-// A block's payload as it rests in the store: signed transactions only. Bodies and attachments lie under
-// their hashes, so that one patient's bodies can be erased while the block still verifies; what peers get
-// is put together again.
+// A block's payload as it rests in the store: signed transactions only. Bodies lie under patient and hash,
+// attachments under their hashes, so that one patient's bodies can be erased while the block still verifies;
+// what peers get is put together again.
 import {
   asArrayOfBytes,
   concatBytes,
@@ -61,7 +61,7 @@ function collect(bundle: Bundle, detached: DetachedPayload): void {
 
 export interface BodySource {
   /** Salt ‖ content, or undefined when it was erased or never here. */
-  body(hash: Uint8Array): Uint8Array | undefined
+  body(patient: Uint8Array, hash: Uint8Array): Uint8Array | undefined
   attachment(hash: Uint8Array): Uint8Array | undefined
 }
 
@@ -97,7 +97,7 @@ function rebundle(bytes: Uint8Array, source: BodySource): Uint8Array | undefined
   const bodies: RecordBody[] = []
   const attachments: Uint8Array[] = []
   for (const record of action.type === 'append' ? action.records : []) {
-    const content = source.body(record.bodyHash)
+    const content = source.body(record.patient, record.bodyHash)
     if (!content) return undefined
     bodies.push({ salt: content.slice(0, 16), content: content.slice(16) })
   }

@@ -1,6 +1,7 @@
 // Writing a block: the body of the one transaction that makes it part of the chain on this node.
-import { appliedKey, bodyErased, bodyOfPatient, bodyPlain, type ChainReads } from './chain-reads.js'
+import { appliedKey, bodyErased, bodySealed, type ChainReads } from './chain-reads.js'
 import {
+  bodyTrueKey,
   heightStoredKey,
   heightTrueKey,
   orderedStoredKey,
@@ -137,10 +138,7 @@ export class BlockApplier {
   }
 
   #putBody({ hash, content, patient }: BodyWrite): void {
-    if (patient === undefined) {
-      this.putPoint(table.body, hash, Buffer.concat([new Uint8Array([bodyPlain]), content]))
-      return
-    }
+    const trueKey = bodyTrueKey(patient, hash)
     let wrapped = this.#reads.point(table.patientKey, patient)
     if (wrapped === undefined) {
       wrapped = this.#patientKeys.createWrapped(patient)
@@ -148,11 +146,11 @@ export class BlockApplier {
     }
     if (wrapped.length === 0) {
       // The patient was erased before: nothing of a late body is kept.
-      this.putPoint(table.body, hash, new Uint8Array([bodyErased]))
+      this.putPoint(table.body, trueKey, new Uint8Array([bodyErased]))
       return
     }
     const sealed = this.#patientKeys.sealBody(patient, wrapped, hash, content)
-    this.putPoint(table.body, hash, Buffer.concat([new Uint8Array([bodyOfPatient]), patient, sealed]))
+    this.putPoint(table.body, trueKey, Buffer.concat([new Uint8Array([bodySealed]), sealed]))
   }
 
   /** Every other patient's key goes under the next wrapping key; the present one will be destroyed. */

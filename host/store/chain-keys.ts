@@ -11,6 +11,12 @@ export function pointStoredKey(id: TableId, sealer: RecordSealer, trueKey: Uint8
   return stored
 }
 
+/**
+ * True key of a record body: patient 16 | hash 32. The hash alone is not enough: whoever knows salt and
+ * content can name any patient with them, and each patient's copy must live and die under its own key.
+ */
+export const bodyTrueKey = (patient: Uint8Array, hash: Uint8Array): Buffer => Buffer.concat([patient, hash])
+
 /** table | height u64 BE. The true key is the height's eight bytes. */
 export function heightStoredKey(id: TableId, height: number): Buffer {
   const stored = Buffer.alloc(9)

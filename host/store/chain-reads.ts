@@ -2,6 +2,7 @@
 import { encodePointKey, type OrderedEntry } from '../../runtime/state/index.js'
 import { ok, refused, type Result } from '../../runtime/protocol/result.js'
 import {
+  bodyTrueKey,
   heightStoredKey,
   heightTrueKey,
   orderedTailBytes,
@@ -19,10 +20,9 @@ import { table, type TableId } from './tables.js'
 export const appliedKey = Buffer.from('applied', 'latin1')
 /** Note: u64 BE, see `firstBlock`. */
 export const firstBlockNote = 'first-block'
-export const bodyPlain = 0
-export const bodyOfPatient = 1
+/** First byte of a body's row; what follows a sealed one is the body under its patient's key. */
+export const bodySealed = 1
 export const bodyErased = 2
-export const patientBytes = 16
 
 /** Reads that do not know whether they are pinned: `before` is called first and may refuse. */
 export class ChainReads implements ChainReader {
@@ -156,16 +156,14 @@ export class ChainReads implements ChainReader {
     return bytes === undefined ? undefined : decodeParts(bytes)
   }
 
-  bodyByHash(hash: Uint8Array): Result<Uint8Array, BodyCode> {
-    const bytes = this.point(table.body, hash)
+  patientBody(patient: Uint8Array, hash: Uint8Array): Result<Uint8Array, BodyCode> {
+    const bytes = this.point(table.body, bodyTrueKey(patient, hash))
     if (bytes === undefined) return refused('BODY_ABSENT')
-    if (bytes[0] === bodyPlain) return ok(bytes.subarray(1))
     if (bytes[0] === bodyErased) return refused('BODY_ERASED')
-    const patient = bytes.subarray(1, 1 + patientBytes)
     const wrapped = this.point(table.patientKey, patient)
     if (wrapped === undefined) throw new StoreError('STORE_DAMAGED', 'the key of a stored body is missing')
     if (wrapped.length === 0) return refused('BODY_ERASED')
-    return ok(this.#patientKeys().openBody(patient, wrapped, hash, bytes.subarray(1 + patientBytes)))
+    return ok(this.#patientKeys().openBody(patient, wrapped, hash, bytes.subarray(1)))
   }
 
   attachmentByHash(hash: Uint8Array): Uint8Array | undefined {

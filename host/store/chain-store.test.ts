@@ -14,7 +14,13 @@ import {
   testCost,
   utf8,
 } from './chain-store.fixture.js'
-import { createKeyslotFile, openKeyslot, openChainStore } from './index.js'
+import {
+  createKeyslotFile,
+  openKeyslot,
+  openChainStore,
+  verifyChainStore,
+  type BlockWrite,
+} from './index.js'
 import { PatientKeys } from './patient-keys.js'
 import { sha256 } from './sodium.js'
 
@@ -54,8 +60,8 @@ t.test('a store founded, closed and opened again gives back everything', async (
   t.same(bed.store.blockAt(5)?.payload, utf8('payload 5'))
   t.same(bed.store.blockAt(5)?.receipts.length, 2)
   t.equal(bed.store.blockAt(21), undefined)
-  t.same(bed.store.bodyByHash(sha256(bodyContent(5))), { ok: true, value: bodyContent(5) })
-  t.same(bed.store.bodyByHash(sha256(utf8('?'))), { ok: false, code: 'BODY_ABSENT' })
+  t.same(bed.store.patientBody(patientOf(2), sha256(bodyContent(5))), { ok: true, value: bodyContent(5) })
+  t.same(bed.store.patientBody(patientOf(2), sha256(utf8('?'))), { ok: false, code: 'BODY_ABSENT' })
   t.same(bed.store.attachmentByHash(sha256(utf8('module 3'))), utf8('module 3'))
   t.same(bed.store.transactionLocation(sha256(utf8('transaction 3'))), { height: 3, index: 1 })
   await bed.store.close()
@@ -73,7 +79,7 @@ t.test('one block, one transaction: the next height only, and nothing of a block
   const bad = undefined as unknown as Uint8Array
   const broken = [
     { ...block, certificate: bad },
-    { ...block, bodies: [...block.bodies, { hash: bad, content: bad }] },
+    { ...block, bodies: [...block.bodies, { hash: bad, content: bad, patient: bad }] },
     { ...block, attachments: [{ hash: bad, bytes: bad }] },
     { ...block, transactions: [{ id: bad, index: 0 }] },
     { ...block, pages: [...block.pages, { id: bad, page: bad }] },
@@ -91,7 +97,7 @@ t.test('one block, one transaction: the next height only, and nothing of a block
     t.equal(bed.store.applied()?.height, 0)
     t.equal(bed.store.get('$record', utf8('record 1.0')), undefined)
     t.equal(bed.store.note('n'), undefined)
-    t.same(bed.store.bodyByHash(block.bodies[0].hash), { ok: false, code: 'BODY_ABSENT' })
+    t.same(bed.store.patientBody(patientOf(1), block.bodies[0].hash), { ok: false, code: 'BODY_ABSENT' })
   }
   bed.store.applyBlock(block)
   t.same(
@@ -147,19 +153,62 @@ t.test('erasing a patient makes the bodies unreadable, and only those', async (t
   const bed = await createBed(folder)
   for (let height = 0; height <= 5; height += 1) applyNext(bed)
   const snapshot = bed.store.snapshotReader()
-  t.same(snapshot.bodyByHash(sha256(bodyContent(4))), { ok: true, value: bodyContent(4) })
+  t.same(snapshot.patientBody(patientOf(1), sha256(bodyContent(4))), { ok: true, value: bodyContent(4) })
   bed.store.applyBlock({ ...buildBlock(bed, 6), bodies: [], erasedPatients: [patientOf(1)] })
-  t.throws(() => snapshot.bodyByHash(sha256(bodyContent(4))), { code: 'SNAPSHOT_EXPIRED' })
-  const bodyAt = (height: number): unknown => bed.store.bodyByHash(sha256(bodyContent(height)))
+  t.throws(() => snapshot.patientBody(patientOf(1), sha256(bodyContent(4))), { code: 'SNAPSHOT_EXPIRED' })
+  const bodyAt = (height: number): unknown =>
+    bed.store.patientBody(patientOf(height % 3), sha256(bodyContent(height)))
   t.same(bodyAt(4), { ok: false, code: 'BODY_ERASED' })
   t.same(bodyAt(3), { ok: true, value: bodyContent(3) })
   await bed.store.close()
   const again = openChainStore(folder, bed.dataKey)
-  t.same(again.bodyByHash(sha256(bodyContent(4))), { ok: false, code: 'BODY_ERASED' })
-  t.same(again.bodyByHash(sha256(bodyContent(5))), { ok: true, value: bodyContent(5) })
+  t.same(again.patientBody(patientOf(1), sha256(bodyContent(4))), { ok: false, code: 'BODY_ERASED' })
+  t.same(again.patientBody(patientOf(2), sha256(bodyContent(5))), { ok: true, value: bodyContent(5) })
   t.same(StateTree.open(again, sha256, leafSalt).root, again.applied()?.stateRoot)
   await again.close()
 })
+
+t.test(
+  'equal bodies of two patients are two bodies, whatever is said about the other patient',
+  async (t) => {
+    const { folder, remove } = temporaryFolder()
+    t.teardown(remove)
+    const bed = await createBed(folder)
+    const [gone, patient, third] = [patientOf(7), patientOf(8), patientOf(9)]
+    const content = bodyContent(99)
+    const hash = sha256(content)
+    const put = (change: Partial<BlockWrite>): void => {
+      const block = { ...buildBlock(bed, (bed.store.applied()?.height ?? -1) + 1), bodies: [], ...change }
+      bed.store.applyBlock(block)
+      bed.tree.accept(bed.tree.update(block.writes.state))
+    }
+    const bodyOf = (one: Uint8Array): unknown => bed.store.patientBody(one, hash)
+    const [readable, erased] = [
+      { ok: true, value: content },
+      { ok: false, code: 'BODY_ERASED' },
+    ]
+    put({ bodies: [{ hash: sha256(utf8('other')), content: utf8('other'), patient: gone }] })
+    put({ erasedPatients: [gone] })
+    put({ bodies: [{ hash, content, patient }] })
+    put({ bodies: [{ hash, content, patient: gone }] })
+    t.same(
+      bodyOf(gone),
+      erased,
+      'the same salt and content under an erased patient, as a refused append says it',
+    )
+    t.same(bodyOf(patient), readable)
+    put({ bodies: [{ hash, content, patient: third }] })
+    put({ erasedPatients: [third] })
+    t.same(bodyOf(third), erased, 'a device with a constant salt: the one erasure')
+    t.same(bodyOf(patient), readable)
+    put({ bodies: [{ hash, content, patient: patientOf(10) }] })
+    put({ erasedPatients: [patient] })
+    t.same(bodyOf(patient), erased, 'and the other: no copy under another key answers for this patient')
+    t.same(bodyOf(patientOf(10)), readable)
+    t.same(verifyChainStore(bed.store, { hash: sha256, leafSalt }).findings, [])
+    await bed.store.close()
+  },
+)
 
 t.test('an erasure that was cut short is finished, or taken back, by what the block says', async (t) => {
   const { folder, remove } = temporaryFolder()

@@ -142,8 +142,8 @@ export class ChainStore implements ChainStoreReads {
     return this.#reads.blockAt(height)
   }
 
-  bodyByHash(hash: Uint8Array): Result<Uint8Array, BodyCode> {
-    return this.#reads.bodyByHash(hash)
+  patientBody(patient: Uint8Array, hash: Uint8Array): Result<Uint8Array, BodyCode> {
+    return this.#reads.patientBody(patient, hash)
   }
 
   attachmentByHash(hash: Uint8Array): Uint8Array | undefined {

@@ -2,9 +2,10 @@
 // its leaf, every block's chain of records. It changes nothing and goes on after a finding, so that one
 // run names all damage.
 import { StateTree, type StateTreeOptions } from '../../runtime/state/index.js'
+import { patientBytes } from '../../runtime/protocol/record.js'
 import type { Hash } from '../../runtime/protocol/hash.js'
 import type { ChainStore } from './chain-store.js'
-import { patientBytes, bodyOfPatient } from './chain-reads.js'
+import { bodySealed } from './chain-reads.js'
 import { splitStateKey } from './path-index.js'
 import { StoreError } from './store-error.js'
 import { chainTables, table, tableName, type TableId, type TableName } from './tables.js'
@@ -90,7 +91,7 @@ class Verification {
           const epoch = sealer.epochOf(record)
           this.report.epochCounts[epoch] = (this.report.epochCounts[epoch] ?? 0) + 1
           if (id === table.statePoint || id === table.stateOrdered) this.#countState(trueKey)
-          if (id === table.body && value[0] === bodyOfPatient) this.#openBody(trueKey, value)
+          if (id === table.body && value[0] === bodySealed) this.#openBody(trueKey)
         })
       }
     } catch (error) {
@@ -165,11 +166,10 @@ class Verification {
     this.#stateRecords.set(store, (this.#stateRecords.get(store) ?? 0) + 1)
   }
 
-  #openBody(hash: Uint8Array, value: Uint8Array): void {
-    const read = this.#store.bodyByHash(hash)
+  #openBody(trueKey: Uint8Array): void {
+    const read = this.#store.patientBody(trueKey.subarray(0, patientBytes), trueKey.subarray(patientBytes))
     if (!read.ok && read.code === 'BODY_ABSENT')
       throw new StoreError('STORE_DAMAGED', 'a listed body is absent')
-    if (value.length < 1 + patientBytes) throw new StoreError('RECORD_ALTERED', 'a body without a patient')
   }
 
   #attempt(id: TableId, storedKey: Uint8Array | undefined, work: () => void): void {

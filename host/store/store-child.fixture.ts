@@ -7,7 +7,15 @@
 import { writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { openKeyslot, openVotesStore, type DataKey } from './index.js'
-import { applyNext, bodyContent, openBed, password, utf8, type Bed } from './chain-store.fixture.js'
+import {
+  applyNext,
+  bodyContent,
+  openBed,
+  password,
+  patientOf,
+  utf8,
+  type Bed,
+} from './chain-store.fixture.js'
 import { sha256 } from './sodium.js'
 
 const say = (line: string): void => void writeSync(1, `${line}\n`)
@@ -79,7 +87,7 @@ function firstWrong(bed: Bed, height: number): string | undefined {
     if (hex(block?.payload ?? utf8('')) !== hex(utf8(`payload ${at}`))) return `block ${at}`
     const value = store.get('$record', utf8(`record ${at}.0`))
     if (hex(value ?? utf8('')) !== hex(utf8(`value ${at}.0`))) return `value ${at}`
-    const body = store.bodyByHash(sha256(bodyContent(at)))
+    const body = store.patientBody(patientOf(at % 3), sha256(bodyContent(at)))
     if (body.ok && hex(body.value) !== hex(bodyContent(at))) return `body ${at}`
   }
   if (store.get('$record', utf8('never written')) !== undefined) return 'absent key'

@@ -13,8 +13,8 @@ import type { Result } from '../../runtime/protocol/result.js'
 export interface BodyWrite {
   hash: Uint8Array
   content: Uint8Array
-  /** 16 bytes: the body is sealed under this patient's key and goes with it. Undefined: of no patient. */
-  patient?: Uint8Array
+  /** 16 bytes: the body rests under patient and hash, is sealed under the patient's key and goes with it. */
+  patient: Uint8Array
 }
 
 export interface AttachmentWrite {
@@ -87,7 +87,8 @@ export interface ChainReader extends StateReader, IndexReader {
   /** Undefined in a store that has no genesis yet. */
   applied(): Applied | undefined
   blockAt(height: number): StoredBlock | undefined
-  bodyByHash(hash: Uint8Array): Result<Uint8Array, BodyCode>
+  /** A body as one patient's: the same salt and content may lie here under other patients too. */
+  patientBody(patient: Uint8Array, hash: Uint8Array): Result<Uint8Array, BodyCode>
   attachmentByHash(hash: Uint8Array): Uint8Array | undefined
   transactionLocation(id: Uint8Array): { height: number; index: number } | undefined
   note(name: string): Uint8Array | undefined
