@@ -22,7 +22,8 @@ import type { Admission, ObservationSet } from './hl7/mapping.js'
 import type { GatewayEvent, SubmitOutcome, SubmittedMessage } from './hl7/ports.js'
 import { GatewayNotes, type Submission } from './hl7-notes.js'
 import { admissionRecords, observationRecords } from './hl7-records.js'
-import { nameOf, PatientIndex, Turns } from './patient-index.js'
+import { Turns } from '../node/turns.js'
+import { nameOf, PatientIndex } from './patient-index.js'
 
 export interface Hl7Bridge {
   onCommit(commit: CommitReply): void

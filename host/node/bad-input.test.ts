@@ -265,6 +265,14 @@ t.test('sealed, wrong passwords, no session', async (t) => {
   await single.restart()
   const rejected = await single.node.signIn(single.persons.nurse, new TextEncoder().encode('wrong'))
   t.match(rejected, { ok: false, code: 'SIGN_IN_REJECTED' })
+  const guesses = Array.from({ length: 5 }, () => new TextEncoder().encode('wrong'))
+  const volley = await Promise.all(
+    [...guesses, personPassword.slice()].map((guess) => single.node.signIn(single.persons.doctor, guess)),
+  )
+  t.ok(
+    volley.every((end) => !end.ok),
+    'a volley of guesses meets the wait that its first ones brought, the right one too',
+  )
   t.match(await single.node.signIn('00'.repeat(32), personPassword.slice()), { code: 'SIGN_IN_REJECTED' })
   const session = await single.signIn('nurse')
   single.node.signOut(session.token)

@@ -4,6 +4,7 @@ import { bytesToHex, ok, refused, type Result } from '../../runtime/protocol/ind
 import { destroyKey, randomBytes, type SigningKey } from '../keys/crypto.js'
 import { openPersonKeystore } from '../keys/person-keystore.js'
 import type { PersonEntry } from '../executor/messages.js'
+import { Turns } from './turns.js'
 
 export interface PersonSession {
   token: string
@@ -24,6 +25,7 @@ const delayMsMax = 30_000
 
 export class Sessions {
   private readonly sessions = new Map<string, PersonSession>()
+  private readonly turns = new Turns()
   private readonly failures = new Map<string, { count: number; until: number }>()
 
   constructor(
@@ -38,23 +40,16 @@ export class Sessions {
     person: PersonEntry | undefined,
     password: Uint8Array,
   ): Promise<Result<PersonSession, 'SIGN_IN_REJECTED'>> {
-    const name = person ? bytesToHex(person.entity) : ''
-    const failure = this.failures.get(name)
-    if (!person || (failure && failure.until > this.now())) return refused('SIGN_IN_REJECTED')
-    const opened = await openPersonKeystore(person.keystore, person.publicKey, password)
-    if (!opened.ok) {
-      this.noteFailure(name)
-      return refused('SIGN_IN_REJECTED')
-    }
-    if (!(await this.stillHolds(opened.value))) return refused('SIGN_IN_REJECTED')
-    this.failures.delete(name)
+    const key = person && (await this.openKey(person, password))
+    if (!key || !(await this.stillHolds(key))) return refused('SIGN_IN_REJECTED')
+    this.failures.delete(bytesToHex(person.entity))
     if (this.sessions.size >= sessionCountMax) this.endOldest()
     const session: PersonSession = {
       token: bytesToHex(randomBytes(32)),
       entity: person.entity,
       label: person.label,
       roles: person.roles,
-      key: opened.value,
+      key,
       expires: this.now() + idleMsMax,
       hasSigned: false,
     }
@@ -64,17 +59,27 @@ export class Sessions {
 
   /** Checks the password again for a signature. The session's own key stays in use. */
   async confirm(person: PersonEntry | undefined, password: Uint8Array): Promise<boolean> {
-    const name = person ? bytesToHex(person.entity) : ''
-    const failure = this.failures.get(name)
-    if (!person || (failure && failure.until > this.now())) return false
-    const opened = await openPersonKeystore(person.keystore, person.publicKey, password)
-    if (!opened.ok) {
-      this.noteFailure(name)
-      return false
-    }
-    const holds = await this.stillHolds(opened.value)
-    destroyKey(opened.value)
+    const key = person && (await this.openKey(person, password))
+    if (!key) return false
+    const holds = await this.stillHolds(key)
+    destroyKey(key)
     return holds
+  }
+
+  /**
+   * The person's key, or undefined for a wrong password and while a wait lasts. One guess at a time for each
+   * person: a volley of guesses meets the wait that the first of them brought.
+   */
+  private openKey(person: PersonEntry, password: Uint8Array): Promise<SigningKey | undefined> {
+    const name = bytesToHex(person.entity)
+    return this.turns.run([name], async () => {
+      const failure = this.failures.get(name)
+      if (failure && failure.until > this.now()) return undefined
+      const opened = await openPersonKeystore(person.keystore, person.publicKey, password)
+      if (opened.ok) return opened.value
+      this.noteFailure(name)
+      return undefined
+    })
   }
 
   /** Destroys a key that the chain no longer accepts: it opens nothing here either. */
