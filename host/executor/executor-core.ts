@@ -279,7 +279,7 @@ export class ExecutorCore {
       standing,
     })
     if (!admission.ok) return { ok: false, id, code: admission.code, detail: admission.detail ?? '' }
-    if (!known) this.bundles.keep(key, bundle)
+    if (!known) this.bundles.keep(key, bundle, bytes.length)
     const { keyId, stream, sequence, lane, creditCost, creditLeft, creditTerms } = admission.value
     const slot = `${bytesToHex(keyId)}:${stream}:${sequence}`
     const sender = bytesToHex(bundle.signed.transaction.sender)
