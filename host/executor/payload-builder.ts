@@ -3,6 +3,7 @@
 import {
   bytesToHex,
   encodePayload,
+  lane as laneNumbers,
   laneCount,
   transactionRoots,
   transactionsPerBlockMax,
@@ -24,6 +25,7 @@ export function buildPayload(
   const signed: Uint8Array[][] = Array.from({ length: laneCount }, () => [])
   const slots = new Set<string>()
   const passedOver = new Set<string>()
+  const urgentPassedOver = new Set<string>()
   const meter = new LaneMeter()
   const dropped: BuildReply['dropped'] = []
   let count = 0
@@ -43,17 +45,21 @@ export function buildPayload(
       continue
     }
     // What does not fit its lane's share of this block stays in the pool for the next one, and so does what
-    // its sender signed after it.
+    // its sender signed after it; an emergency waits for emergencies only.
     const key = bytesToHex(keyId)
-    const isBehind = passedOver.has(key) || count >= transactionsPerBlockMax
+    const isEmergency = admission.value.lane === laneNumbers.emergency
+    const before = isEmergency ? urgentPassedOver : passedOver
+    const isBehind = before.has(key) || count >= transactionsPerBlockMax
     if (isBehind || !meter.admit(lane, bytes.length, fuelReserved)) {
       passedOver.add(key)
+      before.add(key)
       continue
     }
     const { sender, kind, creditCost } = admission.value
     if (credits.reserve(sender, kind, lane, creditCost) === 'exhausted') {
       dropped.push({ id, code: 'CREDIT_EXHAUSTED' })
       passedOver.add(key)
+      before.add(key)
       continue
     }
     slots.add(slot)

@@ -21,7 +21,7 @@ export const blockTargetDefault: BlockTarget = { transactionsMax: 625, bytesMax:
 
 /** The payload's own framing around the bundles: five lanes, and a length before each bundle. */
 const payloadFramingBytes = 64 * 1_024
-/** Clinical transactions that go along with an emergency; the lanes below it wait for the next block. */
+/** System and clinical ones, each, that go along with an emergency; the lanes below wait for the next. */
 const withEmergencyCountMax = 32
 /** A sender with less than this part of its allowance is at its limit: no leader is blamed for what waits. */
 const creditLowShare = 0.5
@@ -161,6 +161,7 @@ export class PoolPort implements TransactionPort {
     const limits = { transactionsMax, bytesMax, bytesMaxHard }
     if (this.pool.waiting(0).emergency) {
       const laneCountMax = {
+        [lanes.system]: withEmergencyCountMax,
         [lanes.clinical]: withEmergencyCountMax,
         [lanes.operational]: 0,
         [lanes.bulk]: 0,

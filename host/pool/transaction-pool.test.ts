@@ -39,7 +39,63 @@ t.test('is bounded, and keeps room for emergencies', async (t) => {
   t.equal(bytes.add(entry('1', 1, 91)), 'added')
 })
 
-t.test('one key may fill a tenth of it below the emergency lane', async (t) => {
+t.test('an emergency finds room in the pool, whoever floods the system lane', async (t) => {
+  for (const keys of [1, 2, 20]) {
+    const pool = new TransactionPool()
+    let added = 0
+    for (let index = 0; index < 20_000; index += 1)
+      if (pool.add(entry(`${index}`, 0, 300, `key-${index % keys}`)) === 'added') added += 1
+    t.equal(added, Math.min(keys * 2_000, 5_000), 'a tenth for each key, a quarter for all')
+    t.equal(pool.add(entry('e', 1)), 'added')
+    t.equal(pool.add(entry('v', 2)), 'added', 'vital signs too')
+  }
+})
+
+t.test('the last part of the pool is for emergencies alone, to the byte', async (t) => {
+  const pool = new TransactionPool({ entriesMax: 1_000, bytesMax: 1_000 })
+  const add = (id: string, lane: PoolEntry['lane'], length: number): string =>
+    pool.add(entry(id, lane, length))
+  for (let index = 0; index < 9; index += 1) t.equal(add(`${index}`, 2, 100), 'added')
+  t.equal(add('20', 2, 1), 'full')
+  t.equal(add('21', 0, 51), 'full')
+  t.equal(add('21', 0, 50), 'added', 'governance has room that vital signs do not fill')
+  t.equal(add('22', 0, 1), 'full')
+  t.equal(add('23', 1, 50), 'added')
+  t.equal(add('24', 1, 1), 'full')
+})
+
+t.test('an emergency is in the same block, whoever floods the system lane', async (t) => {
+  const pool = new TransactionPool({ entriesMax: 40_000, bytesMax: 64 * 1_048_576 })
+  for (let index = 0; index < 5_000; index += 1) pool.add(entry(`${index}`, 0, 300, `key-${index % 5}`))
+  pool.add(entry('e', 1, 300))
+  const ids = picked(pool, { transactionsMax: 625, bytesMax: 2 * 1_048_576 })
+  t.equal(ids.length, 157, 'a quarter of the count, and the emergency')
+  t.ok(ids.includes('e'))
+})
+
+t.test('a large one of the system lane has its turn, and emergencies fit beside it', async (t) => {
+  const limits = { transactionsMax: 10, bytesMax: 100, bytesMaxHard: 200 }
+  const pool = new TransactionPool()
+  pool.add(entry('1', 0, 176))
+  t.same(picked(pool, limits), [], 'it would leave less than a quarter of the target')
+  pool.remove('1')
+  pool.add(entry('2', 0, 175, 'nurse'))
+  pool.add(entry('3', 0, 1, 'other'))
+  pool.add(entry('4', 1, 12))
+  pool.add(entry('5', 1, 13))
+  pool.add(entry('6', 1, 1))
+  t.same(picked(pool, limits), ['2', '4', '5'])
+})
+
+t.test('an emergency does not wait for what its sender has in the system lane', async (t) => {
+  const pool = new TransactionPool()
+  pool.add(entry('1', 0, 100, 'nurse'))
+  pool.add(entry('2', 1, 10, 'nurse'))
+  pool.add(entry('3', 2, 10, 'nurse'))
+  t.same(picked(pool, { transactionsMax: 10, bytesMax: 100 }), ['2'])
+})
+
+t.test('one key may fill a tenth of it in all lanes but emergency', async (t) => {
   const pool = new TransactionPool({ entriesMax: 40, bytesMax: 1_000 })
   for (const id of ['1', '2', '3', '4']) t.equal(pool.add(entry(id, 2, 10, 'wild')), 'added')
   t.equal(pool.add(entry('5', 3, 10, 'wild')), 'full', 'the fifth of forty')

@@ -1,7 +1,13 @@
 // Transactions that wait for a block: FIFO for each key, keys taking turns inside each lane, bounded in count
 // and bytes, for all and for each key, picked by lane shares. Plain bookkeeping over admitted bundles:
 // signatures, keys, sequences and credit were checked by the executor (`admit`).
-import { laneCount, laneSharePercentMax, lane as lanes, type Lane } from '../../runtime/protocol/index.js'
+import {
+  laneCount,
+  laneSharePercentMax,
+  lane as lanes,
+  systemSharePercentMax,
+  type Lane,
+} from '../../runtime/protocol/index.js'
 
 export interface PoolEntry {
   /** Hex of the transaction id. */
@@ -45,11 +51,17 @@ export const poolLimitsDefault: PoolLimits = { entriesMax: 20_000, bytesMax: 64 
  */
 const laneShareOfPool: readonly number[] = [1, 1, 0.9, 0.6, 0.5]
 /**
- * What one key may use of it in those lanes, so that a device gone wild crowds out nobody. Emergencies and
- * governance are not held back by it.
+ * The system lane's own share, and what all but emergencies may use together: governance, which takes a
+ * flooding key away, has a twentieth that nothing below it fills, and so have emergencies.
+ */
+const systemShareOfPool = 0.25
+const shareBesideEmergencies = 0.95
+/**
+ * What one key may use of it in all lanes but emergency, so that a key gone wild crowds out nobody.
+ * Emergencies are not held back by it.
  */
 const keyShare = 0.1
-/** All that waits under one key; the counts are of the lanes below emergency. */
+/** All that waits under one key; the counts are of all lanes but emergency. */
 interface OfKey {
   entries: Map<string, PoolEntry>
   count: number
@@ -97,7 +109,7 @@ export class TransactionPool {
     return this.credits.get(sender) ?? 0
   }
 
-  /** Each lane leaves room for those above it; the last tenth is for emergencies and governance alone. */
+  /** Each lane leaves room for those above it, and all leave room for emergencies. */
   add(entry: PoolEntry): AddOutcome {
     if (this.entries.has(entry.id)) return 'known'
     if (this.slots.has(entry.slot)) return 'slot-taken'
@@ -111,7 +123,7 @@ export class TransactionPool {
       served: [],
       poorAt: [],
     }
-    const isOrdinary = lane > lanes.emergency
+    const isOrdinary = lane !== lanes.emergency
     if (isOrdinary && this.isKeyFull(ofKey, entry.bundle.length)) return 'full'
     this.entries.set(entry.id, entry)
     this.slots.set(entry.slot, entry.id)
@@ -132,6 +144,12 @@ export class TransactionPool {
 
   private isFull(of: Lane, bundleBytes: number): boolean {
     const { entriesMax, bytesMax } = this.limits
+    const isOver = (counts: readonly number[], added: number, max: number): boolean => {
+      if (of === lanes.emergency) return false
+      if (of === lanes.system && counts[of] + added > max * systemShareOfPool) return true
+      return sumFrom(counts, 0) - counts[lanes.emergency] + added > max * shareBesideEmergencies
+    }
+    if (isOver(this.counts, 1, entriesMax) || isOver(this.byteCounts, bundleBytes, bytesMax)) return true
     for (let lane: number = of; lane >= 0; lane -= 1) {
       const share = laneShareOfPool[lane]
       if (sumFrom(this.counts, lane) + 1 > entriesMax * share) return true
@@ -199,7 +217,7 @@ export class TransactionPool {
     if (!ofKey) return
     ofKey.entries.delete(id)
     if (ofKey.entries.size === 0) this.keys.delete(key)
-    if (lane <= lanes.emergency) return
+    if (lane === lanes.emergency) return
     ofKey.count -= 1
     ofKey.byteCount -= entry.bundle.length
   }
@@ -223,30 +241,39 @@ export class TransactionPool {
    * Candidates for one block, lane 0 first, within the lane shares. Inside a lane the keys take turns, one
    * transaction each, so that a flood under one key delays itself only. The first of a lane may be larger
    * than its share, up to what the block can hold, so that a large transaction gets its turn; whatever does
-   * not fit is passed over and stops nobody but later ones of the same key, whose order is kept.
+   * not fit is passed over and stops nobody but later ones of the same key, whose order is kept; an emergency
+   * waits for emergencies only. The system lane, though first, leaves a place for them.
    */
   pick(limits: PickLimits): PoolEntry[] {
     const picked: PoolEntry[] = []
     const bytesMaxHard = limits.bytesMaxHard ?? limits.bytesMax
     const passedOver = new Set<string>()
+    const urgentPassedOver = new Set<string>()
     let bytes = 0
     for (let index = 0; index < laneCount; index += 1) {
       const lane = index as Lane
-      const share = laneSharePercentMax[lane] / 100
+      const isSystem = lane === lanes.system
+      const isEmergency = lane === lanes.emergency
+      const before = isEmergency ? urgentPassedOver : passedOver
+      const share = (isSystem ? systemSharePercentMax.all : laneSharePercentMax[lane]) / 100
       const laneBytesMax = limits.bytesMax * share
+      const firstBytesMax = bytesMaxHard - (isSystem ? laneBytesMax : 0)
+      // A large one of the system lane in front of them takes nothing of what emergencies may fill.
+      const laterBytesMax = isEmergency ? bytesMaxHard : limits.bytesMax
       const countMax =
         limits.laneCountMax?.[lane] ?? Math.max(1, Math.floor(limits.transactionsMax * share))
       let [laneBytes, laneCountPicked] = [0, 0]
-      for (const entry of inTurns(this.laneQueues[lane], passedOver)) {
+      for (const entry of inTurns(this.laneQueues[lane], before)) {
         if (picked.length >= limits.transactionsMax) return picked
         if (laneCountPicked >= countMax) break
         const { length } = entry.bundle
         const fits =
           laneBytes === 0
-            ? bytes + length <= bytesMaxHard
-            : bytes + length <= limits.bytesMax && laneBytes + length <= laneBytesMax
+            ? bytes + length <= firstBytesMax
+            : bytes + length <= laterBytesMax && laneBytes + length <= laneBytesMax
         if (!fits) {
           passedOver.add(keyOf(entry))
+          before.add(keyOf(entry))
           continue
         }
         picked.push(entry)

@@ -3,16 +3,21 @@ import t from 'tap'
 import fc from 'fast-check'
 import {
   entityKind,
-  fuelLimitMax,
+  foundingLaneTable,
   lane,
+  laneIn,
+  payloadBytesMax,
+  priority,
   recordKind,
   sequenceJumpMax,
   sequenceWindow,
+  transactionsPerBlockMax,
   validUntilAheadMsMax,
   type Transaction,
 } from '../protocol/index.js'
 import { MemoryState, Overlay } from '../state/index.js'
 import { checkTransaction, laneFuelMax, LaneMeter, laneBytesMax } from './index.js'
+import { signedFuelMax } from './admission.js'
 import { checkSequence, useSequence } from './replay-window.js'
 import { plainGovernance, systemContracts } from './test-contracts.fixture.js'
 import { admissionOf, borsh, observationOf, patientOf, ports, signerOf, World } from './world.fixture.js'
@@ -53,11 +58,13 @@ t.test('each refusal of a transaction has its code', async (t) => {
     verdict(world.call(nurse, 'acme/any', 'go', new Uint8Array(0), { fuelLimit: fuelLimit + 1 })),
     'FUEL_LIMIT_TOO_HIGH',
   )
-  t.equal(
-    verdict(world.call(nurse, 'ward/governance', 'go', new Uint8Array(0), { fuelLimit: fuelLimitMax })),
-    'OK',
-    'the system lane may use the largest limit that the format allows',
-  )
+  const governing = (fuel: number): Uint8Array =>
+    world.call(nurse, 'ward/governance', 'go', new Uint8Array(0), { fuelLimit: fuel })
+  const large = signedFuelMax * 0.75
+  t.equal(verdict(governing(large)), 'OK', 'one of the system lane leaves a quarter to emergencies')
+  t.equal(verdict(governing(large + 1)), 'FUEL_LIMIT_TOO_HIGH')
+  t.equal(verdict(governing(1), soon, payloadBytesMax * 0.75), 'OK')
+  t.equal(verdict(governing(1), soon, payloadBytesMax * 0.75 + 1), 'TRANSACTION_TOO_LARGE')
   const share = laneBytesMax(lane.clinical)
   t.equal(verdict(reading(monitor), soon, share), 'OK')
   t.equal(verdict(reading(monitor), soon, share + 1), 'TRANSACTION_TOO_LARGE', 'it would wait for ever')
@@ -155,6 +162,65 @@ t.test('lanes have shares: a full lane never takes what is kept for those above'
   t.ok(bytes.admit(lane.clinical, laneBytesMax(lane.clinical), 0))
   t.notOk(bytes.admit(lane.clinical, 1, 0))
   t.ok(bytes.admit(lane.emergency, 1, 0))
+})
+
+t.test('the system lane leaves room for an emergency: in fuel, bytes and count', async (t) => {
+  const fuelQuarter = signedFuelMax / 4
+  const bytesQuarter = payloadBytesMax / 4
+  const fuel = new LaneMeter()
+  t.ok(fuel.admit(lane.system, 10, fuelQuarter - 1))
+  t.notOk(fuel.admit(lane.system, 10, 2), 'over the quarter of the fuel')
+  t.ok(fuel.admit(lane.system, 10, 1), 'to the unit')
+  t.ok(fuel.admit(lane.emergency, 10, signedFuelMax - fuelQuarter), 'the rest is an emergency’s')
+  const bytes = new LaneMeter()
+  t.ok(bytes.admit(lane.system, bytesQuarter - 1, 1))
+  t.notOk(bytes.admit(lane.system, 2, 1))
+  t.ok(bytes.admit(lane.system, 1, 1))
+  t.ok(bytes.admit(lane.emergency, payloadBytesMax - bytesQuarter, 1))
+  const count = new LaneMeter()
+  for (let index = 0; index < transactionsPerBlockMax / 4; index += 1) count.admit(lane.system, 1, 1)
+  t.notOk(count.admit(lane.system, 1, 1), 'over the quarter of the count')
+  t.ok(count.admit(lane.emergency, 1, 1))
+})
+
+t.test(
+  'one large transaction of the system lane fits as its first, and an emergency beside it',
+  async (t) => {
+    const meter = new LaneMeter()
+    t.notOk(meter.admit(lane.system, payloadBytesMax * 0.75 + 1, 1))
+    t.notOk(meter.admit(lane.system, 1, signedFuelMax * 0.75 + 1))
+    t.ok(meter.admit(lane.system, payloadBytesMax * 0.75, signedFuelMax * 0.75))
+    t.notOk(meter.admit(lane.system, 1, 1), 'nothing more of its lane')
+    t.ok(meter.admit(lane.emergency, payloadBytesMax / 4, signedFuelMax / 4))
+    const second = new LaneMeter()
+    t.ok(second.admit(lane.system, 1, 1))
+    t.notOk(second.admit(lane.system, 1, signedFuelMax / 4), 'large, and not the first')
+  },
+)
+
+t.test('a leader’s block that breaks the system lane’s bound is refused', async (t) => {
+  const call = (fuelLimit: number): Uint8Array =>
+    world.call(nurse, 'ward/policy', 'go', new Uint8Array(0), { fuelLimit })
+  const half = signedFuelMax / 8
+  const codeBlue = world.append(monitor, [observationOf(lisa, 'code-blue', 1)])
+  const over = world.try([call(half), call(half + 1), codeBlue])
+  t.equal(over.ok ? 'OK' : over.code, 'LANE_FULL')
+  const late = world.try([call(1), call(signedFuelMax / 4), codeBlue])
+  t.equal(late.ok ? 'OK' : late.code, 'LANE_FULL', 'a large one that is not the first')
+  t.ok(world.try([call(half), call(half), codeBlue]).ok)
+  t.ok(world.try([call(signedFuelMax * 0.75), codeBlue]).ok)
+})
+
+t.test('only persons and nodes have the system lane', async (t) => {
+  const targets = ['ward/governance', 'ward/policy', 'ward/appliance']
+  const laneFor = (kind: number): number[] =>
+    targets.map((target) => {
+      const { signed } = world.bundle(world.call(nurse, target, 'go', new Uint8Array(0)))
+      return laneIn(foundingLaneTable, signed.transaction, { kind, priority: priority.urgent })
+    })
+  for (const kind of [entityKind.person, entityKind.node]) t.same(laneFor(kind), [0, 0, 0])
+  for (const kind of [entityKind.source, entityKind.gateway, entityKind.vendor, entityKind.service])
+    t.same(laneFor(kind), [3, 3, 3])
 })
 
 t.test('a block whose operational calls reserve too much is refused', async (t) => {

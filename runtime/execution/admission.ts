@@ -9,6 +9,8 @@ import {
   laneIn,
   laneSharePercentMax,
   laneTableSchema,
+  lane as lanes,
+  systemSharePercentMax,
   type Lane,
   type LaneTable,
 } from '../protocol/lanes.js'
@@ -75,6 +77,12 @@ export const laneBytesMax = (of: Lane): number =>
 export const laneCountMax = (of: Lane): number =>
   Math.floor((transactionsPerBlockMax * laneSharePercentMax[of]) / 100)
 
+/** Most that one transaction of a lane may take of what a block has: `whole` is its bytes or its fuel. */
+function aloneMax(of: Lane, whole: number): number {
+  const percent = of === lanes.system ? systemSharePercentMax.first : laneSharePercentMax[of]
+  return Math.floor((whole * percent) / 100)
+}
+
 export interface AdmissionOptions {
   verifySignature: boolean
   /** Length of the encoded bundle. */
@@ -135,12 +143,14 @@ function weigh(
   const { entity: sender, kind } = key
   const row = credits.row(sender, kind)
   const ownLane = laneIn(lanes, bundle.signed.transaction, { kind, priority: priorityOf(row) })
-  if (bundleBytes > laneBytesMax(ownLane)) {
-    return refused('TRANSACTION_TOO_LARGE', `lane ${ownLane} allows ${laneBytesMax(ownLane)}`)
+  const bytesMax = aloneMax(ownLane, payloadBytesMax)
+  if (bundleBytes > bytesMax) {
+    return refused('TRANSACTION_TOO_LARGE', `lane ${ownLane} allows ${bytesMax}`)
   }
   const fuelReserved = reservedFuel(bundle)
-  if (fuelReserved > laneFuelMax(ownLane)) {
-    return refused('FUEL_LIMIT_TOO_HIGH', `lane ${ownLane} allows ${laneFuelMax(ownLane)}`)
+  const fuelMax = aloneMax(ownLane, signedFuelMax)
+  if (fuelReserved > fuelMax) {
+    return refused('FUEL_LIMIT_TOO_HIGH', `lane ${ownLane} allows ${fuelMax}`)
   }
   return ok({
     ...{ lane: ownLane, fuelReserved, sender, kind },
@@ -177,7 +187,7 @@ function refuseSender(transaction: Transaction, key: KeyRow, time: number): Erro
 
 /**
  * Counts bytes, reserved fuel and transactions of a block being built or checked, lane by lane, against the
- * lanes' shares.
+ * lanes' shares. The system lane has a bound of its own, so that an emergency finds room beside it.
  */
 export class LaneMeter {
   readonly #bytes = [0, 0, 0, 0, 0]
@@ -186,6 +196,7 @@ export class LaneMeter {
 
   /** True, and counted, when the transaction still fits into its lane and into those above it. */
   admit(of: Lane, bundleBytes: number, fuelReserved: number): boolean {
+    if (of === lanes.system && !this.#fitsSystem(bundleBytes, fuelReserved)) return false
     for (let above = of; above >= 0; above -= 1) {
       const share = above
       if (this.#from(this.#bytes, share) + bundleBytes > laneBytesMax(share)) return false
@@ -196,6 +207,19 @@ export class LaneMeter {
     this.#fuel[of] += fuelReserved
     this.#counts[of] += 1
     return true
+  }
+
+  /** The first may be large; whatever comes after it fits the lane's own share together with it. */
+  #fitsSystem(bundleBytes: number, fuelReserved: number): boolean {
+    const { first, all } = systemSharePercentMax
+    const count = this.#counts[lanes.system]
+    const share = count === 0 ? first : all
+    const isWithin = (sum: number, whole: number, percent: number): boolean => sum * 100 <= whole * percent
+    return (
+      isWithin(this.#bytes[lanes.system] + bundleBytes, payloadBytesMax, share) &&
+      isWithin(this.#fuel[lanes.system] + fuelReserved, signedFuelMax, share) &&
+      isWithin(count + 1, transactionsPerBlockMax, all)
+    )
   }
 
   /** Sum over a lane and those below it. */

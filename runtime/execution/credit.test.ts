@@ -44,7 +44,7 @@ import {
 
 const vectorFile = 'runtime/execution/vectors/credit.json'
 const lisa = patientOf('lisa')
-const fuelOfCall = 900_000_000
+const fuelOfCall = 450_000_000
 
 const terms = { burst: 1_000_000, perSecond: 1_000 }
 const rows: (CreditRow | undefined)[] = [
@@ -152,9 +152,14 @@ const command = (tag: number, body: unknown): Uint8Array =>
 t.test('a block that spends more than its senders have is refused by every follower', async (t) => {
   const own = scene()
   const { world, monitor, nurse } = own
+  const args = command(kernelCommandTag.grantCredit, {
+    ...{ entity: monitor.entity, priority: priority.standard },
+    ...{ burst: 950_000_000n, perSecond: 20_000_000n },
+  })
+  world.block([world.call(nurse, 'ward/governance', 'command', args)])
   const two = [call(own, monitor), call(own, monitor)]
   t.equal(code(world.try(two)), 'OK', 'within the burst')
-  const third = call(own, monitor)
+  const third = call(own, monitor, 90_000_000)
   const refused = world.try([...two, third])
   t.equal(code(refused), 'CREDIT_EXHAUSTED')
   t.match(refused.ok ? '' : refused.detail, /: retry in \d+ ms$/, 'and says when')

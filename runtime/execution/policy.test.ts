@@ -15,6 +15,7 @@ import { admissionOf, observationOf, patientOf, signerOf, World, type Signer } f
 
 const lisa = patientOf('lisa')
 const monitor = signerOf('monitor', entityKind.source)
+const nurse = signerOf('nurse')
 
 /** A policy whose answer is written by the given instructions; they end with the answer at 0, 29 bytes. */
 const policy = (instructions: string): TestContract =>
@@ -30,7 +31,7 @@ const policy = (instructions: string): TestContract =>
   )
 
 const found = (...contracts: TestContract[]): World =>
-  new World({ signers: [monitor], contracts: [...contracts, plainGovernance].map(genesisContract) })
+  new World({ signers: [monitor, nurse], contracts: [...contracts, plainGovernance].map(genesisContract) })
 
 const admit = (world: World, signer: Signer = monitor): string => {
   const [receipt] = world.block([world.append(signer, [admissionOf(lisa)])]).receiptsDecoded
@@ -89,10 +90,7 @@ t.test(
     )
     world.cache = createModuleCache()
     fuel.push(world.block([reading()]).receiptsDecoded[0].fuelUsed)
-    const touched = world.block([
-      world.call(monitor, 'ward/policy', 'forbid', new Uint8Array(32)),
-      reading(),
-    ])
+    const touched = world.block([world.call(nurse, 'ward/policy', 'forbid', new Uint8Array(32)), reading()])
     fuel.push(touched.receiptsDecoded[1].fuelUsed)
     t.equal(new Set(fuel).size, 1, fuel.join(' '))
   },
@@ -102,8 +100,8 @@ t.test('a memo never outlives the store it was computed from', async (t) => {
   const world = found(openPolicy)
   admit(world)
   const reading = (): Uint8Array => world.append(monitor, [observationOf(lisa, 'a', 1)])
-  const forbid = (): Uint8Array => world.call(monitor, 'ward/policy', 'forbid', monitor.entity)
-  const allow = (): Uint8Array => world.call(monitor, 'ward/policy', 'allow', monitor.entity)
+  const forbid = (): Uint8Array => world.call(nurse, 'ward/policy', 'forbid', monitor.entity)
+  const allow = (): Uint8Array => world.call(nurse, 'ward/policy', 'allow', monitor.entity)
   const codes = (bundles: Uint8Array[]): string =>
     world
       .block(bundles)

@@ -13,6 +13,12 @@ export const lane = { system: 0, emergency: 1, clinical: 2, operational: 3, bulk
 
 /** Share of a block's bytes, fuel and count that a lane and all lanes below it may fill, in percent. */
 export const laneSharePercentMax: readonly number[] = [100, 100, 80, 50, 25]
+/**
+ * The system lane goes before emergencies, so it has a bound of its own: its first transaction may take
+ * `first` percent of a block's bytes and fuel, all of them together `all` percent (also of the count) unless
+ * the first alone is larger. What is left is an emergency's, whoever floods.
+ */
+export const systemSharePercentMax = { first: 75, all: 25 } as const
 
 /**
  * What governance says of a sender's urgency: a `restricted` one (a stuck sensor) has no emergencies, an
@@ -73,6 +79,11 @@ const bitOf = (kind: number): number => 1 << kind
 const devices = bitOf(entityKind.source) | bitOf(entityKind.gateway)
 const services = bitOf(entityKind.service)
 const standard = { senders: everybody, priority: priority.restricted }
+/** Who governs and reports on nodes. Calls of others to the same targets have no reason to go first. */
+const governing = {
+  senders: bitOf(entityKind.person) | bitOf(entityKind.node),
+  priority: priority.restricted,
+}
 
 /** Temperature, pressures, pulse, respiration, saturation, oxygen, consciousness: what sepsis shows in. */
 const vitalCodes = [
@@ -109,9 +120,9 @@ export const foundingLaneTable: LaneTable = {
   calls: [
     // A vendor's upload is large and never urgent; it must not travel in front of an emergency.
     { target: 'ward/governance', method: 'deploy', lane: lane.operational, ...standard },
-    { target: 'ward/governance', method: '', lane: lane.system, ...standard },
-    { target: 'ward/policy', method: '', lane: lane.system, ...standard },
-    { target: 'ward/appliance', method: '', lane: lane.system, ...standard },
+    { target: 'ward/governance', method: '', lane: lane.system, ...governing },
+    { target: 'ward/policy', method: '', lane: lane.system, ...governing },
+    { target: 'ward/appliance', method: '', lane: lane.system, ...governing },
     { target: 'ward/alerts', method: '', lane: lane.clinical, ...standard },
     { target: 'ward/orders', method: '', lane: lane.clinical, ...standard },
   ],
