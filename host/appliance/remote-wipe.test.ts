@@ -1,5 +1,5 @@
 // Governance orders the wipe of a running node; it obeys, and cut off anywhere it leaves nothing that opens.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import type { ReceiptView } from '../api/node-port.js'
@@ -13,7 +13,9 @@ import { openKeyslot, readSealedFile } from '../store/index.js'
 import { bytesToHex, entityIdOf } from '../../runtime/protocol/index.js'
 import { sha256 } from '../keys/crypto.js'
 import { obeyWipe, resumeWipe } from './remote-wipe.js'
-import { checkCertificate } from './sanitisation-certificate.js'
+import { temporaryFolder, workedNode } from './appliance.fixture.js'
+import { checkCertificate, encodeCertificateFile } from './sanitisation-certificate.js'
+import { wipeNode } from './wipe.js'
 
 t.setTimeout(120_000)
 
@@ -74,8 +76,66 @@ t.test('not cut off, the certificate is signed by the node itself', async (t) =>
   )
   dataKey.close()
   const certificatePath = path.join(path.dirname(single.folder), 'certificate.json')
+  writeFileSync(certificatePath, 'no certificate at all')
+  writeFileSync(`${certificatePath}.1`, 'of an earlier wipe')
   const order = { height: 7, orderedBy: ['aa', 'bb'], reason: '', identity }
   const file = await obeyWipe(order, { folder: single.folder, certificatePath, version: 'test' })
   t.equal(checkCertificate(file, single.nodeCard.voteKey), true)
   t.match(file.certificate, { revocationHeight: 7, state: 'ended' })
+  t.equal(readFileSync(`${certificatePath}.2`, 'utf8'), 'no certificate at all', 'set aside, not lost')
+  t.equal(readFileSync(`${certificatePath}.1`, 'utf8'), 'of an earlier wipe')
+  t.notOk(existsSync(single.folder), 'the mark of the wipe goes last')
+})
+
+t.test('a file that anybody could have written orders nothing and stops no start', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const [dir, other] = [path.join(folder, 'node'), path.join(folder, 'other')]
+  await workedNode(dir)
+  await workedNode(other)
+  const certificatePath = path.join(folder, 'node.sanitisation.json')
+  const options = { folder: dir, certificatePath, version: 'test' }
+  const ended = await wipeNode({ ...options, folder: other, password: storePassword.slice() })
+  const planted = structuredClone(ended)
+  planted.certificate.state = 'begun'
+  planted.certificate.revocationHeight = 7
+  planted.signatures = []
+  const before = readdirSync(dir).sort()
+  for (const text of [encodeCertificateFile(planted), 'garbage']) {
+    writeFileSync(certificatePath, text)
+    t.equal(await resumeWipe(options), undefined)
+    t.same(readdirSync(dir).sort(), before, 'nothing is touched')
+  }
+  writeFileSync(nodeFiles(dir).wipeMark, 'garbage')
+  t.equal(await resumeWipe(options), undefined)
+
+  // A machine is wiped more than once in its life: the certificate of the first time lies where it lay.
+  writeFileSync(certificatePath, encodeCertificateFile(ended))
+  const second = await wipeNode({ ...options, password: storePassword.slice() })
+  t.match(second.certificate, { state: 'ended', verification: { result: 'passed' } })
+  t.not(second.certificate.id, ended.certificate.id)
+  t.same(JSON.parse(readFileSync(`${certificatePath}.1`, 'utf8')), ended)
+  t.notOk(existsSync(dir))
+})
+
+t.test('cut off before its certificate is whole, it ends at the next start', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const dir = path.join(folder, 'node')
+  await workedNode(dir)
+  // The certificate's place was in memory and is gone with the power.
+  const options = { folder: dir, version: 'test' }
+  const cutOff = wipeNode({
+    ...options,
+    certificatePath: path.join(folder, 'before'),
+    revocationHeight: 7,
+    onStep: ({ name }) => {
+      if (name === 'certificate') throw new Error('the power fails here')
+    },
+  })
+  await t.rejects(cutOff)
+  t.same(readdirSync(dir), ['wipe-begun.json'], 'only the mark is left')
+  const file = await resumeWipe({ ...options, certificatePath: path.join(folder, 'after') })
+  t.match(file?.certificate, { state: 'ended', revocationHeight: 7, verification: { result: 'passed' } })
+  t.notOk(existsSync(dir))
 })

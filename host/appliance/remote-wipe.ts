@@ -1,10 +1,9 @@
 // The wipe of a node by governance: the node itself obeys. It seals, destroys its keys, then everything else,
 // and signs the certificate with its identity in memory. No password, no operator.
-import { existsSync, readFileSync } from 'node:fs'
 import { destroyIdentity } from '../keys/node-identity.js'
 import type { OrderedWipe } from '../node/wipe-watch.js'
-import { decodeCertificateFile, type CertificateFile } from './sanitisation-certificate.js'
-import { wipeNode, type WipeOptions } from './wipe.js'
+import type { CertificateFile } from './sanitisation-certificate.js'
+import { wipeBegun, wipeNode, type WipeOptions } from './wipe.js'
 
 type Obeyed = Pick<WipeOptions, 'folder' | 'certificatePath' | 'version' | 'onStep' | 'now'>
 
@@ -26,11 +25,11 @@ export async function obeyWipe(order: OrderedWipe, options: Obeyed): Promise<Cer
   }
 }
 
-/** Goes on with a wipe that was cut off; undefined when none was begun. The certificate stays unsigned. */
+/**
+ * Goes on with a wipe by order that was cut off; undefined when none was begun. Only the mark in the node's
+ * own folder counts: a file at a place where others write could order anything. The certificate stays
+ * unsigned.
+ */
 export async function resumeWipe(options: Obeyed): Promise<CertificateFile | undefined> {
-  const { certificatePath } = options
-  if (!existsSync(certificatePath)) return undefined
-  const { certificate } = decodeCertificateFile(readFileSync(certificatePath, 'utf8'))
-  if (certificate.state !== 'begun' || certificate.revocationHeight === null) return undefined
-  return wipeNode(options)
+  return wipeBegun(options.folder) && wipeNode(options)
 }

@@ -1,7 +1,7 @@
 // The local wipe: keys first, then identity, then everything else, and a certificate of what was done. It
 // needs no network and waits for none. Cut off at any moment after its first step, what is left does not
 // open; run again, it goes on.
-import { existsSync, lstatSync, readFileSync, rmdirSync, unlinkSync } from 'node:fs'
+import { existsSync, lstatSync, readFileSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
 import path from 'node:path'
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { readCard } from '../founding/cards.js'
@@ -16,7 +16,7 @@ import {
   StoreError,
   type DestroyStep,
 } from '../store/index.js'
-import { replaceFile } from '../store/durable-file.js'
+import { replaceFile, syncFolder } from '../store/durable-file.js'
 import { ApplianceError } from './appliance-error.js'
 import { eraseLargeFile } from './erase-large-file.js'
 import { describeMedium } from './medium.js'
@@ -34,7 +34,10 @@ import { filesToWipe, isKeyslotFile, type WipeTarget } from './wipe-targets.js'
 
 export interface WipeOptions {
   folder: string
-  /** Where the certificate goes: outside the folder. A certificate that was begun there is continued. */
+  /**
+   * Where the certificate goes: outside the folder. A wipe by hand that was begun there is continued; any
+   * other file there is set aside under a number.
+   */
   certificatePath: string
   /** Store password, for the signature; the caller zeroes it. Without it the certificate is unsigned. */
   password?: Uint8Array
@@ -92,14 +95,40 @@ function isNodeFolder(folder: string): boolean {
   return [files.keyslots, files.config, files.identity].some((file) => existsSync(file))
 }
 
+/**
+ * The mark lies in the node's own folder, where nobody else writes. A certificate elsewhere is believed only
+ * by a person who wipes by hand: a wipe by order that is told to go on would take anyone's word.
+ */
 function earlierRun(options: WipeOptions): CertificateFile | undefined {
-  if (!existsSync(options.certificatePath)) return undefined
-  const file = decodeCertificateFile(readFileSync(options.certificatePath, 'utf8'))
-  if (file.certificate.state === 'begun') return file
-  throw new ApplianceError(
-    'FOLDER_NOT_EMPTY',
-    `${options.certificatePath} is the certificate of another wipe`,
-  )
+  const mark = wipeBegun(options.folder)
+  if (mark || isOrdered(options)) return mark
+  const file = readCertificate(options.certificatePath)
+  return file?.certificate.state === 'begun' ? file : undefined
+}
+
+const isOrdered = ({ revocationHeight }: WipeOptions): boolean => revocationHeight !== undefined
+
+/** The beginning of a wipe by order, from the node's own folder; undefined when none was begun there. */
+export function wipeBegun(folder: string): CertificateFile | undefined {
+  const file = readCertificate(nodeFiles(folder).wipeMark)
+  return file?.certificate.state === 'begun' ? file : undefined
+}
+
+/** Undefined when there is none, or something else. */
+function readCertificate(file: string): CertificateFile | undefined {
+  try {
+    return decodeCertificateFile(readFileSync(file, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** The certificate of another wipe of this machine is kept; it must not keep this wipe from its end. */
+function setAside(certificatePath: string, id: string): void {
+  if (!existsSync(certificatePath) || readCertificate(certificatePath)?.certificate.id === id) return
+  let number = 1
+  while (existsSync(`${certificatePath}.${number}`)) number++
+  renameSync(certificatePath, `${certificatePath}.${number}`)
 }
 
 /** Undefined without a password, or when nothing is left that it could open. */
@@ -126,6 +155,8 @@ async function openIdentity({ folder, password }: WipeOptions): Promise<NodeIden
 
 class Wipe {
   private readonly targets: WipeTarget[]
+  /** What the wipe itself writes: the mark goes last of all, the certificate stays. */
+  private readonly kept: string[]
   /** Keyslot files outside the folder. */
   private readonly copies: string[]
   private readonly certificate: SanitisationCertificate
@@ -138,7 +169,10 @@ class Wipe {
     private readonly earlier: CertificateFile | undefined,
   ) {
     this.copies = [...(options.keyslotCopies ?? []), ...copiesOf(earlier)]
-    this.targets = filesToWipe(options.folder, this.copies)
+    this.kept = [nodeFiles(options.folder).wipeMark, options.certificatePath].map((file) =>
+      path.resolve(file),
+    )
+    this.targets = filesToWipe(options.folder, this.copies).filter((target) => !this.isKept(target))
     this.certificate = { ...this.fresh(), ...(earlier && pastOf(earlier.certificate)) }
   }
 
@@ -148,7 +182,11 @@ class Wipe {
    */
   begin(): void {
     this.options.onStep?.({ name: 'begin', path: this.options.certificatePath })
-    if (!this.earlier) this.write(signCertificate(this.certificate, this.identity?.vote))
+    setAside(this.options.certificatePath, this.certificate.id)
+    if (this.earlier) return
+    const begun = signCertificate(this.certificate, this.identity?.vote)
+    if (isOrdered(this.options)) this.write(begun, nodeFiles(this.options.folder).wipeMark)
+    this.write(begun)
   }
 
   destroy(): void {
@@ -159,6 +197,7 @@ class Wipe {
     try {
       const report = destroyStore(folder, {
         keyslotFiles,
+        keep: this.kept,
         onStep: (step) => {
           at = step
           onStep?.({ name: step.step, path: step.path })
@@ -195,11 +234,16 @@ class Wipe {
     if (this.earlier) file.begun = this.earlier
     onStep?.({ name: 'certificate', path: certificatePath })
     this.write(file)
+    removeMark(folder)
     return file
   }
 
-  private write(file: CertificateFile): void {
-    replaceFile(this.options.certificatePath, Buffer.from(encodeCertificateFile(file)))
+  private write(file: CertificateFile, place = this.options.certificatePath): void {
+    replaceFile(place, Buffer.from(encodeCertificateFile(file)))
+  }
+
+  private isKept(target: { path: string }): boolean {
+    return this.kept.includes(path.resolve(target.path))
   }
 
   private eraseLarge({ step, path: file }: DestroyStep): void {
@@ -256,7 +300,8 @@ class Wipe {
     for (const file of [nodeFiles(folder).keyslots, ...this.copies]) {
       if (opens(file)) findings.push(`${file} is still a keyslot file`)
     }
-    for (const left of filesToWipe(folder, [])) findings.push(`${this.shown(left.path)} is still there`)
+    const left = filesToWipe(folder, []).filter((target) => !this.isKept(target))
+    for (const target of left) findings.push(`${this.shown(target.path)} is still there`)
     return [...new Set(findings)]
   }
 
@@ -342,6 +387,15 @@ function attempt(work: () => void): void {
   } catch {
     // Told by the empty field.
   }
+}
+
+/** After the certificate is on disk: cut off before, the next start ends the wipe once more. */
+function removeMark(folder: string): void {
+  const { wipeMark } = nodeFiles(folder)
+  if (!existsSync(wipeMark)) return
+  unlinkSync(wipeMark)
+  syncFolder(folder)
+  removeEmptyFolders(folder)
 }
 
 function removeEmptyFolders(folder: string): void {

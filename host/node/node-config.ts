@@ -44,6 +44,8 @@ export const nodeFiles = (folder: string) => ({
   evidence: path.join(folder, 'evidence'),
   peerUnlock: path.join(folder, 'peer-unlock.key'),
   shares: path.join(folder, 'shares.sealed'),
+  /** A wipe by order was begun: the next start goes on with it. */
+  wipeMark: path.join(folder, 'wipe-begun.json'),
 })
 
 export function writeNodeConfig(folder: string, config: NodeConfig): void {

@@ -16,7 +16,7 @@ import {
   truncateSync,
   unlinkSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { overwriteDescriptor, syncFolder } from './durable-file.js'
 import { engineError } from './engine-error.js'
 
@@ -42,6 +42,8 @@ export interface DestroyReport {
 export interface DestroyOptions {
   /** Files to destroy before all others, in this order. */
   keyslotFiles?: readonly string[]
+  /** Absolute paths of files under the folder that stay. */
+  keep?: readonly string[]
   onStep?: (step: DestroyStep) => void
 }
 
@@ -54,7 +56,8 @@ const keyNames = /\.(key|token)$|(^|\/)identity/
  * destroyed.
  */
 export function destroyStore(folder: string, options: DestroyOptions = {}): DestroyReport {
-  const found = existsSync(folder) ? filesUnder(folder) : []
+  const inside = existsSync(folder) ? filesUnder(folder) : []
+  const found = inside.filter((path) => !options.keep?.includes(resolve(path)))
   const keyslots = [...(options.keyslotFiles ?? []), ...found.filter((path) => keyslotNames.test(path))]
   const first = [...new Set(keyslots)].filter((path) => existsSync(path))
   const second = found.filter((path) => !first.includes(path) && keyNames.test(path))

@@ -1,6 +1,5 @@
 // The daemon obeys governance: wipes its own node, writes the certificate where it can, and ends.
 import { accessSync, constants } from 'node:fs'
-import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { obeyWipe, resumeWipe } from '../../host/appliance/remote-wipe.js'
 import {
@@ -17,12 +16,15 @@ interface Daemon {
 
 const version = '0.1.0'
 
-/** Beside the folder as with `ward wipe`; a hardened service may write nowhere but in its own places. */
+/**
+ * Beside the folder as with `ward wipe`; a hardened service may write nowhere but in its own places, in the
+ * end in the node's folder. Never where everybody writes.
+ */
 function certificatePlace(dir: string): string {
   const folder = path.resolve(dir)
-  const places = [path.dirname(folder), process.env.RUNTIME_DIRECTORY, tmpdir()]
+  const places = [path.dirname(folder), process.env.RUNTIME_DIRECTORY]
   const place = places.find((candidate) => candidate !== undefined && isWritable(candidate))
-  return path.join(place ?? tmpdir(), `${path.basename(folder)}.sanitisation.json`)
+  return path.join(place ?? folder, `${path.basename(folder)}.sanitisation.json`)
 }
 
 function isWritable(folder: string): boolean {
