@@ -130,6 +130,8 @@ t.test('acknowledge by keyboard alone, then sign an order', { skip }, async (t) 
   await page.waitForTimeout(450)
   await page.keyboard.press('Enter')
   await page.getByTestId('signing-problem').filter({ hasText: 'SIGN_IN_REJECTED' }).waitFor()
+  // The field takes the focus back as soon as it is open again.
+  await dialog.locator('input:focus:enabled').waitFor()
   await page.keyboard.type(personPassword)
   await page.keyboard.press('Enter')
   await dialog.waitFor({ state: 'detached' })

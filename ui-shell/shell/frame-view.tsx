@@ -63,7 +63,17 @@ export function FrameView(props: FrameViewProps) {
   const wasPaused = useRef(false)
   useEffect(() => {
     // A dialog took the focus out of the frame; give it back, so that the keyboard goes on where it was.
-    if (wasPaused.current && !isPaused) place.current?.querySelector('iframe')?.focus()
+    const give = (): void => {
+      if (document.querySelector('dialog[open]') === null) place.current?.querySelector('iframe')?.focus()
+    }
+    const giveIfNobodyHasIt = (): void => {
+      if (document.activeElement === document.body) give()
+    }
+    if (wasPaused.current && !isPaused) {
+      give()
+      // A dialog that goes away after this takes the focus with it.
+      for (const afterMs of [50, 300]) setTimeout(giveIfNobodyHasIt, afterMs)
+    }
     wasPaused.current = isPaused
   }, [isPaused])
   useEffect(() => host.current?.tick(), [state.status?.height, state.isReachable])

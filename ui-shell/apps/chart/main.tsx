@@ -99,9 +99,21 @@ function Chart({ channel }: { channel: FrameChannel }) {
 function focusCard(id: string): void {
   const focus = (): void => document.getElementById(id)?.focus()
   focus()
-  if (document.hasFocus() && document.activeElement?.id === id) return
   window.addEventListener('focus', () => setTimeout(focus), { once: true })
+  // The lists are read anew meanwhile, and a card that moves loses the focus; whoever went on is left alone.
+  let looksLeft = focusLookCount
+  const timer = setInterval(() => {
+    const active = document.activeElement
+    const isElsewhere = active !== null && active !== document.body && active.id !== id
+    if (isElsewhere && document.hasFocus()) looksLeft = 0
+    else if (active?.id !== id) focus()
+    looksLeft -= 1
+    if (looksLeft <= 0) clearInterval(timer)
+  }, focusLookMs)
 }
+
+const focusLookMs = 100
+const focusLookCount = 50
 
 type Report = (part: Partial<ChartData>, problems: Record<string, string>) => void
 
