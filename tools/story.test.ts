@@ -1,5 +1,6 @@
 // The main job end to end: `npm start` as a process of its own, a network of real processes, a real
 // browser on the workstation's page, and a look for anything readable on disk.
+import { isUtf8 } from 'node:buffer'
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,20 +11,27 @@ import type { AlertView, OrderView } from '../host/api/node-port.js'
 import { driveShell, findChromium } from '../ui-shell/drive.fixture.js'
 import type { Verdict } from './story/verdict.js'
 
-/** Lisa's name, numbers and readings, as any part of the system might write them. */
+/**
+ * Lisa's name, numbers and readings, as any part of the system might write them. None is shorter than six
+ * bytes: four bytes turn up by chance in some megabytes of ciphertext.
+ */
 const secrets = [
-  'JONES',
-  'Jones',
-  'LISA',
+  'JONES^',
+  '\x65JONES',
+  '\x65Jones',
+  '^LISA',
   '10012877',
   'V3300417',
-  '101.5',
-  '38.6',
+  '|101.5|',
   'purulent',
   'Possible sepsis',
-  '4WEST',
+  '\x654WEST',
+  '4WEST^',
   'Blood culture',
 ]
+
+/** The same in text, where words are whole; the seconds of a time (`:38.6`) are no temperature. */
+const secretWords = /\bJONES\b|\bLISA\b|\b4WEST\b|(?<![:.\d])(101\.5|38\.6)(?!\d)/i
 
 interface Told {
   verdict: Verdict
@@ -72,9 +80,9 @@ function filesUnder(folder: string): string[] {
 function readableIn(folder: string): string[] {
   return filesUnder(folder).flatMap((file) => {
     const bytes = readFileSync(file)
-    return secrets
-      .filter((secret) => bytes.includes(secret))
-      .map((secret) => `${path.basename(file)}: ${secret}`)
+    const found = secrets.filter((secret) => bytes.includes(secret))
+    if (isUtf8(bytes)) found.push(...(secretWords.exec(bytes.toString('utf8'))?.slice(0, 1) ?? []))
+    return found.map((secret) => `${path.basename(file)}: ${secret}`)
   })
 }
 
@@ -107,8 +115,14 @@ t.test('Lisa Jones on a real network, in a real browser, with nothing readable o
     t.ok(filesUnder(folder).length > 20)
     t.same(readableIn(folder), [])
     const control = mkdtempSync(path.join(tmpdir(), 'wardchain-control-'))
-    writeFileSync(path.join(control, 'note'), 'temperature 101.5 of LISA')
-    t.same(readableIn(control).length, 2)
+    writeFileSync(path.join(control, 'note'), 'temperature 101.5 of Lisa at 2026-01-01T10:00:38.612Z')
+    writeFileSync(path.join(control, 'time'), 'at 2026-01-01T10:00:38.612Z, serial 1101.53')
+    writeFileSync(
+      path.join(control, 'cbor'),
+      Buffer.from('ff0065', 'hex').toString('latin1') + 'JONES\xff',
+      'latin1',
+    )
+    t.same(readableIn(control).sort(), ['cbor: \x65JONES', 'note: 101.5'])
     rmSync(control, { recursive: true })
   })
 
