@@ -8,6 +8,7 @@ import { StoreError } from '../host/store/index.js'
 import { CommandError, exitStatus } from './ward/command-error.js'
 import { addBackupCommands } from './ward/backup.js'
 import { addDoctorCommand } from './ward/doctor.js'
+import { addStoreCommands } from './ward/store.js'
 import { addImageCommands } from './ward/image.js'
 import { addInitCommands } from './ward/init.js'
 import { addKeyslotCommands } from './ward/keyslot.js'
@@ -47,6 +48,7 @@ addWipeCommands(program)
 addServiceCommands(program)
 addImageCommands(program)
 addDoctorCommand(program)
+addStoreCommands(program)
 addBackupCommands(program)
 program.exitOverride()
 

@@ -78,3 +78,20 @@ export interface SignedView {
       }
     | { type: 'call'; target: string; method: string; arguments: Json; attachments: string[] }
 }
+
+/** What `status` tells of the chain store's disk and housekeeping; absent before it was looked at. */
+export interface StoreView {
+  fileBytes: number
+  /** Inside the file; filled before it grows. */
+  freeBytes: number
+  /** Sealed records. */
+  records: number
+  /** Blocks below keep all but their signed transactions. */
+  firstPayload: number
+  isCompacting: boolean
+  pruning: { done: number; total: number } | null
+  /** Records looked at after a change of the data key. */
+  resealing: { done: number; total: number } | null
+  /** Why housekeeping waits; it is tried again by itself. */
+  failure: { code: string; detail: string } | null
+}

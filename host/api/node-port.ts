@@ -4,7 +4,7 @@
 import type { ErrorCode } from '../../runtime/protocol/error-codes.js'
 import type { NetworkJson, ReadinessJson } from './network-json.js'
 import type { RecordKindName } from '../../runtime/protocol/record.js'
-import type { ProofOf, ReplayView } from './history-port.js'
+import type { ProofOf, ReplayView, StoreView } from './history-port.js'
 import type { Result } from '../../runtime/protocol/result.js'
 
 /** A value, or a code of `runtime/protocol/error-codes.ts` with a detail for people, never patient data. */
@@ -51,6 +51,7 @@ export interface NodeStatus extends Pinned {
   equivocations: { node: string; count: number; lastHeight: number }[]
   /** Rules that failed for several sources and patients and are kept from running, and since when (ms). */
   quarantined: { alias: string; since: number }[]
+  store?: StoreView
   /** Why this node no longer takes part, with what ran when it stopped. */
   fault?: { code: string; detail: string }
   /** Transactions that this node does not propose, because the executor died while it ran them. */
@@ -93,10 +94,7 @@ export interface SummaryLine {
   text: string
 }
 
-/**
- * A transaction built but not signed. The shell draws its dialog from this and from nothing that a frame
- * said.
- */
+/** A transaction built but not signed. The shell draws its dialog from this, not from what a frame said. */
 export interface Prepared {
   id: string
   /**

@@ -33,6 +33,8 @@ export const applianceErrorSentences = {
   FOLDER_NOT_EMPTY: 'This folder already holds something. Nothing was changed. Choose a new or empty one.',
   BACKUP_MALFORMED: 'This is not a whole backup. Nothing was restored.',
   BACKUP_TORN: 'A patient was erased while the backup was taken. Nothing was kept. Take it again.',
+  STORE_NOT_COMPACTED:
+    'The node could not make its store smaller. Nothing was lost and it goes on. `ward status` tells why; free some disk and ask again.',
   GENESIS_UNKNOWN:
     'The store holds no founding document: it was never unlocked, so there is nothing to check.',
 } as const

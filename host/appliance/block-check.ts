@@ -36,6 +36,7 @@ export type BlockLookups = Pick<ChainStore, 'transactionLocation' | 'patientBody
 export class BlockCheck {
   readonly #store: BlockLookups
   readonly #chainId: Uint8Array
+  readonly #payloadsFrom: number
   /** Sets that are known, by hash in hex: a header names its set by hash only. */
   readonly #sets = new Map<string, readonly Validator[]>()
   #parent: Parent | undefined
@@ -44,8 +45,15 @@ export class BlockCheck {
   certificatesUnknown = 0
   transactions = 0
 
-  constructor(store: BlockLookups, genesis: Uint8Array, sets: readonly (readonly Validator[])[]) {
+  /** `payloadsFrom`: below it payloads were pruned, and headers, results and receipts speak alone. */
+  constructor(
+    store: BlockLookups,
+    genesis: Uint8Array,
+    sets: readonly (readonly Validator[])[],
+    payloadsFrom = 0,
+  ) {
     this.#store = store
+    this.#payloadsFrom = payloadsFrom
     this.#chainId = chainIdOf(sha256, genesis)
     for (const set of sets) this.#sets.set(hexOf(validatorsHash(sha256, set)), set)
   }
@@ -151,6 +159,7 @@ export class BlockCheck {
    * by decision.
    */
   #payload(block: StoredBlock, header: BlockHeader): string | undefined {
+    if (block.height < this.#payloadsFrom && block.payload.length === 0) return undefined
     const lanes = lanesOf(block.payload)
     if (!lanes) return 'its transactions do not decode'
     const roots = transactionRoots(sha256, lanes)

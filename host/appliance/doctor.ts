@@ -42,6 +42,8 @@ export interface DoctorReport {
    * signatures.
    */
   certificatesUnknown: number
+  /** Blocks below this height have no payload here any more. */
+  prunedBelow: number
   findings: DoctorFinding[]
 }
 
@@ -88,10 +90,8 @@ function examineStore(store: ChainStore, { onProgress }: DoctorOptions): DoctorR
   if (!genesisBytes) throw new ApplianceError('GENESIS_UNKNOWN')
   const genesis = decodeGenesis(genesisBytes)
   if (!genesis.ok) throw new ApplianceError('GENESIS_UNKNOWN', genesis.code)
-  const blocks = new BlockCheck(store, genesisBytes, [
-    genesisValidators(genesis.value),
-    ...knownSets(store),
-  ])
+  const sets = [genesisValidators(genesis.value), ...knownSets(store)]
+  const blocks = new BlockCheck(store, genesisBytes, sets, store.firstPayload())
   const totals = recordTotals(store)
   const height = store.applied()?.height ?? 0
   const verified = verifyChainStore(store, {
@@ -112,6 +112,7 @@ function examineStore(store: ChainStore, { onProgress }: DoctorOptions): DoctorR
     transactions: blocks.transactions,
     certificatesChecked: blocks.certificatesChecked,
     certificatesUnknown: blocks.certificatesUnknown,
+    prunedBelow: store.firstPayload(),
     findings,
   }
 }

@@ -184,6 +184,7 @@ t.test(
         transactionLocation: (id) => store.transactionLocation(id),
         undoAt: (height) => store.undoAt(height),
         undoFirst: () => store.undoFirst(),
+        firstPayload: () => store.firstPayload(),
         ...source,
       }
       return new BlockReplays(whole, state, createModuleCache()).step(

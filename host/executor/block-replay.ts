@@ -78,6 +78,7 @@ export type ReplaySource = Pick<
   | 'transactionLocation'
   | 'undoAt'
   | 'undoFirst'
+  | 'firstPayload'
 >
 
 export class BlockReplays {
@@ -129,7 +130,7 @@ export class BlockReplays {
     if (place === undefined) return refusal('TRANSACTION_UNKNOWN', name)
     const { height } = place
     if (height === 0) return refusal('REPLAY_UNAVAILABLE', 'the founding calls are the genesis itself')
-    const first = this.#store.undoFirst()
+    const first = Math.max(this.#store.undoFirst(), this.#store.firstPayload())
     if (height < first) return refusal('REPLAY_UNAVAILABLE', `block ${height}; kept from block ${first} on`)
     const block = this.#read(height)
     if (block === undefined) return refusal('REPLAY_UNAVAILABLE', `block ${height}: a body was erased`)

@@ -215,9 +215,11 @@ export class ChainQueries {
       },
       attachment: (hash: Uint8Array) => this.store.attachmentByHash(hash),
     }
+    // What was pruned travels by snapshot only.
+    if (fromHeight < this.store.firstPayload()) return []
     for (let height = Math.max(1, fromHeight); blocks.length < count; height += 1) {
       const stored = this.store.blockAt(height)
-      if (!stored) break
+      if (!stored || stored.payload.length === 0) break
       const payload = attachPayload(stored.payload, source)
       const header = decodeHeader(stored.header)
       const result = decodeResult(stored.result)

@@ -72,6 +72,7 @@ import { buildPayload } from './payload-builder.js'
 import { receiptEntries, ledgerEntry } from './reply-views.js'
 import { SnapshotExport } from './snapshot-export.js'
 import { SnapshotImport } from './snapshot-import.js'
+import { StoreCare } from './store-care.js'
 import type { Offer } from './snapshot-format.js'
 import { tentativeRun } from './tentative-run.js'
 
@@ -112,6 +113,7 @@ export class ExecutorCore {
   private nextValidators!: ValidatorSet
   private exported!: SnapshotExport
   private imported!: SnapshotImport
+  private storeCare!: StoreCare
   private readonly candidates = new Map<string, Candidate>()
   private readonly bundles = new BundleCache()
 
@@ -154,7 +156,13 @@ export class ExecutorCore {
     sequence: ({ keyId, stream }) => this.queries.sequence(keyId, stream),
     snapshot: ({ request }) => this.exported.answer(request),
     snapshotStep: ({ budgetMs }) => this.exported.step(budgetMs),
-    firstBlock: () => this.store.firstBlock(),
+    firstBlock: () => this.store.firstPayload(),
+    care: (request) => this.storeCare.step(request),
+    careFinish: () => {
+      this.exported.end()
+      this.store.finishCompaction()
+      return this.store.space()
+    },
     syncOpen: (request) => this.syncOpen(request),
     syncAim: ({ answer }) => this.imported.aim(answer),
     syncNext: ({ count }) => ({
@@ -205,6 +213,7 @@ export class ExecutorCore {
     warmModules(this.state, this.cache, this.ports)
     this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.tip)
     this.replays = new BlockReplays(this.store, this.state, this.cache)
+    this.storeCare = new StoreCare(this.store)
     this.exported = new SnapshotExport(this.store, this.tree, () => this.snapshotEvidence())
     return {
       chainId: this.chainId,
@@ -221,7 +230,7 @@ export class ExecutorCore {
     const evidence = tipEvidence(this.store, this.tip)
     const note = this.store.note(erasureNote)
     const erasedAt = note === undefined ? 0 : Number(Buffer.from(note).readBigUInt64BE(0))
-    return evidence && { ...evidence, floor: Math.max(this.store.firstBlock(), erasedAt) }
+    return evidence && { ...evidence, floor: Math.max(this.store.firstPayload(), erasedAt) }
   }
 
   private syncOpen({ folder, dataKey, genesis }: OpenRequest): null {

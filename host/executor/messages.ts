@@ -9,6 +9,7 @@ import type { RunningFrame } from './execution-note.js'
 import type { KeyChanges } from './key-changes.js'
 import type { ImportProgress, TakeVerdict } from './snapshot-import.js'
 import type { Touched } from './trace-view.js'
+import type { ResealProgress, SpaceReport } from '../store/index.js'
 
 export interface OpenRequest {
   folder: string
@@ -260,6 +261,25 @@ export interface QuarantineEntry {
   since: number
 }
 
+/** One slice of the store's housekeeping. */
+export interface CareRequest {
+  budgetMs: number
+  /** Blocks below the tip that keep their payload; null: all. */
+  keepBlocks: number | null
+  /** Begin a compaction, unless one is under way. */
+  compact: boolean
+}
+
+export interface CareReply {
+  space: SpaceReport
+  /** Lowest height whose payload is here. */
+  firstPayload: number
+  pruning: ResealProgress | null
+  resealing: ResealProgress | null
+  /** `copied`: `careFinish` puts the copy in its place. */
+  compaction: 'none' | 'copying' | 'copied' | 'failed'
+}
+
 /** Method name -> [arguments, answer]. */
 export interface ExecutorCalls {
   open: [OpenRequest, OpenReply]
@@ -307,6 +327,9 @@ export interface ExecutorCalls {
   snapshotStep: [{ budgetMs: number }, boolean]
   /** Lowest height whose block is here. */
   firstBlock: [null, number]
+  care: [CareRequest, CareReply]
+  /** Ends a compaction: the copy becomes the store. No other thread may have the store open meanwhile. */
+  careFinish: [null, SpaceReport]
   /** Opens a folder to take a snapshot into; instead of `open`. */
   syncOpen: [OpenRequest, null]
   /** An offer as the aim. */

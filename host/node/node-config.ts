@@ -24,7 +24,12 @@ export interface NodeConfig {
   sources: SourceConfig[]
   /** Shown loudly on every screen unless empty: TRAINING, DEMONSTRATION. */
   environment: string
+  /** How many of the newest blocks keep their signed transactions here; absent: all (an archive). */
+  keepBlocks?: number
 }
+
+/** Enough for a node that was away for a moment to catch up by blocks. */
+export const keepBlocksMin = 256
 
 export const nodeFiles = (folder: string) => ({
   config: path.join(folder, 'node.json'),
@@ -44,6 +49,8 @@ export const nodeFiles = (folder: string) => ({
   evidence: path.join(folder, 'evidence'),
   peerUnlock: path.join(folder, 'peer-unlock.key'),
   shares: path.join(folder, 'shares.sealed'),
+  /** Empty file: somebody asked for a compaction; removed when it is done. */
+  compact: path.join(folder, 'compact'),
   /** A wipe by order was begun: the next start goes on with it. */
   wipeMark: path.join(folder, 'wipe-begun.json'),
 })
@@ -69,9 +76,13 @@ export function readNodeConfig(folder: string): NodeConfig {
     !roles.includes(String(parsed.role)) ||
     !whole(parsed.apiPort) ||
     !whole(parsed.port) ||
-    typeof parsed.host !== 'string'
+    typeof parsed.host !== 'string' ||
+    !(parsed.keepBlocks === undefined || isKeepBlocks(parsed.keepBlocks))
   ) {
     throw new NodeError('CONFIG_MALFORMED', folder)
   }
   return { environment: '', sources: [], ...parsed } as NodeConfig
 }
+
+export const isKeepBlocks = (value: unknown): boolean =>
+  Number.isSafeInteger(value) && Number(value) >= keepBlocksMin

@@ -58,6 +58,7 @@ export function nodeStatus(
     leader: nameOf(driver.leader),
     phase: fault?.code ?? (node.isQuorumLost ? 'QUORUM_LOST' : driver.phase),
     ...(fault === undefined ? {} : { fault }),
+    ...(node.upkeep.view === undefined ? {} : { store: node.upkeep.view }),
     setAside: node.pool.setAsideCount,
     voted: driver.voted.map(nameOf),
     missing: driver.missing.map(nameOf),

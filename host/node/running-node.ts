@@ -38,6 +38,8 @@ import { checkFounding, nodesOf, openVotes } from './node-standing.js'
 import type { NodeLogger } from './node-logger.js'
 import { firstSync } from '../sync/first-sync.js'
 import { SnapshotService } from '../sync/snapshot-service.js'
+import { runAll } from './run-all.js'
+import { StoreUpkeep } from './store-upkeep.js'
 import { createNodeServices } from './node-services.js'
 import { streamOfNode } from './node-sequences.js'
 import { visitorsOf, type ShareService } from './share-service.js'
@@ -91,7 +93,11 @@ export class RunningNode {
     private readonly dataKey: DataKey,
   ) {
     this.snapshots = new SnapshotService(executor)
+    const { folder, logger } = options
+    this.upkeep = new StoreUpkeep({ folder, logger, executor, withoutReaders: (work) => work() })
   }
+
+  readonly upkeep: StoreUpkeep
 
   private driverOrNone: Driver | undefined
   private runningRole: NodeConfig['role'] | undefined
@@ -142,6 +148,7 @@ export class RunningNode {
     watchTestCuts(this.options.config.environment, this.book, () => this.driverOrNone?.transport)
     this.listsTimer = setInterval(() => this.refreshLists(), listsCheckMs)
     this.listsTimer.unref()
+    this.upkeep.start()
   }
 
   private async startDriver(): Promise<void> {
@@ -402,6 +409,7 @@ export class RunningNode {
       () => this.restarting,
       () => this.driverOrNone?.close(),
       () => this.waiter.close(),
+      () => this.upkeep.close(),
       () => this.executor.close(),
       () => this.votes?.close(),
       () => this.journal.close(),
@@ -483,17 +491,4 @@ async function openChain(
   } finally {
     keyBytes.fill(0)
   }
-}
-
-/** Runs every step in order, then throws the first error that one of them threw. */
-async function runAll(steps: readonly (() => unknown)[]): Promise<void> {
-  const errors: unknown[] = []
-  for (const step of steps) {
-    try {
-      await step()
-    } catch (error) {
-      errors.push(error)
-    }
-  }
-  if (errors.length > 0) throw errors[0]
 }

@@ -17,6 +17,7 @@ import {
   destroyStore,
   openChainStore,
   openKeyslot,
+  Reseal,
   resealSlice,
   rotateDataKey,
   verifyChainStore,
@@ -104,7 +105,7 @@ t.test('re-sealing in slices moves every record to the new epoch', async (t) => 
   t.equal(verifyChainStore(store, options).epochCounts[1], undefined)
   let slices = 0
   let resealed = 0
-  let step: ReturnType<typeof resealSlice> = { cursor: undefined, resealed: 0 }
+  let step: ReturnType<typeof resealSlice> = { cursor: undefined, resealed: 0, seen: 0 }
   do {
     step = resealSlice(store, step.cursor, 7)
     slices += 1
@@ -117,6 +118,37 @@ t.test('re-sealing in slices moves every record to the new epoch', async (t) => 
   t.ok(slices > 10, `${resealed} records in ${slices} slices`)
   t.same(StateTree.open(store, sha256, leafSalt).root, store.applied()?.stateRoot)
   await store.close()
+})
+
+t.test('re-sealing goes on where a crash cut it off, through several changes of the key', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  for (let height = 0; height <= 5; height += 1) applyNext(bed)
+  t.equal(new Reseal(bed.store).progress, undefined, 'nothing to do before the first change')
+  await bed.store.close()
+  const options = { hash: sha256, leafSalt }
+  for (const epoch of [1, 2]) {
+    const dataKey = await rotateDataKey(join(folder, 'keyslots'), password)
+    let steps = 0
+    for (let isDone = false; !isDone; steps += 1) {
+      // A new process each time: all that is known is in the store.
+      const store = openChainStore(folder, dataKey)
+      const reseal = new Reseal(store)
+      const before = reseal.progress
+      t.ok(before && before.total > 60, `${before?.done} of ${before?.total}`)
+      reseal.step(20)
+      isDone = reseal.progress === undefined
+      if (!isDone) t.ok((reseal.progress?.done ?? 0) >= (before?.done ?? 0), 'progress never goes back')
+      await store.close()
+    }
+    const store = openChainStore(folder, dataKey)
+    t.equal(new Reseal(store).progress, undefined, 'done stays done')
+    const report = verifyChainStore(store, options)
+    t.same(report.findings, [])
+    t.same(Object.keys(report.epochCounts), [String(epoch)], `all of epoch ${epoch} after ${steps} steps`)
+    await store.close()
+  }
 })
 
 t.test('a destroyed store does not open, at whatever step the wipe was cut off', async (t) => {

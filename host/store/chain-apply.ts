@@ -1,5 +1,5 @@
 // Writing a block: the body of the one transaction that makes it part of the chain on this node.
-import { appliedKey, bodyErased, bodySealed, type ChainReads } from './chain-reads.js'
+import { appliedKey, bodyErased, bodySealed, firstPayloadNote, type ChainReads } from './chain-reads.js'
 import {
   bodyTrueKey,
   heightStoredKey,
@@ -81,6 +81,17 @@ export class BlockApplier {
         this.putPoint(table.note, Buffer.from(name, 'utf8'), value)
       if (batch.applied !== undefined) this.#putApplied(batch.applied.height, batch.applied.stateRoot)
     })
+  }
+
+  /** Inside a write transaction: blocks [from, to) keep all but their payload. */
+  prune(from: number, to: number): void {
+    for (let height = from; height < to; height += 1) {
+      const block = this.#reads.blockAt(height)
+      if (block !== undefined) this.#putAtHeight(table.block, height, [block.header, new Uint8Array(0)])
+    }
+    const first = Buffer.alloc(8)
+    first.writeBigUInt64BE(BigInt(to))
+    this.putPoint(table.note, Buffer.from(firstPayloadNote, 'utf8'), first)
   }
 
   #putApplied(height: number, stateRoot: Uint8Array): void {

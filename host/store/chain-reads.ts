@@ -20,6 +20,8 @@ import { table, type TableId } from './tables.js'
 export const appliedKey = Buffer.from('applied', 'latin1')
 /** Note: u64 BE, see `firstBlock`. */
 export const firstBlockNote = 'first-block'
+/** Note: u64 BE, see `firstPayload`. */
+export const firstPayloadNote = 'first-payload'
 /** First byte of a body's row; what follows a sealed one is the body under its patient's key. */
 export const bodySealed = 1
 export const bodyErased = 2
@@ -144,7 +146,16 @@ export class ChainReads implements ChainReader {
 
   /** Lowest height from which on every block is here; above 0 in a store that began with a snapshot. */
   firstBlock(): number {
-    const note = this.note(firstBlockNote)
+    return this.#heightNote(firstBlockNote)
+  }
+
+  /** Lowest height from which on every block has its payload; what lies below was pruned. */
+  firstPayload(): number {
+    return Math.max(this.firstBlock(), this.#heightNote(firstPayloadNote))
+  }
+
+  #heightNote(name: string): number {
+    const note = this.note(name)
     return note === undefined ? 0 : Number(Buffer.from(note).readBigUInt64BE(0))
   }
 

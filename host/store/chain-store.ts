@@ -8,7 +8,7 @@ import { BlockApplier, wrappingIdKey } from './chain-apply.js'
 import { ChainReads } from './chain-reads.js'
 import { DataKey } from './data-key.js'
 import { PatientKeys } from './patient-keys.js'
-import { SealedEnvironment } from './sealed-environment.js'
+import { SealedEnvironment, type SpaceReport } from './sealed-environment.js'
 import { SnapshotPool, type SnapshotOptions } from './snapshot-pool.js'
 import { StoreError } from './store-error.js'
 import type {
@@ -197,6 +197,42 @@ export class ChainStore implements ChainStoreReads {
 
   firstBlock(): number {
     return this.#reads.firstBlock()
+  }
+
+  /** Blocks below have been pruned: header, result, certificate and receipts are here, the payload is not. */
+  firstPayload(): number {
+    return this.#reads.firstPayload()
+  }
+
+  /**
+   * Takes the payloads of at most `countMax` blocks below this height away, the lowest first, in one durable
+   * transaction. Returns how many blocks that were.
+   */
+  prune(below: number, countMax: number): number {
+    const first = this.firstPayload()
+    const end = Math.min(below, first + countMax, (this.applied()?.height ?? 0) + 1)
+    if (end <= first) return 0
+    this.#environment.write(() => this.#applier.prune(first, end))
+    return end - first
+  }
+
+  /** Begins to make the file small again, while blocks go on; see `compaction.ts`. */
+  beginCompaction(): void {
+    this.#environment.beginCompaction()
+  }
+
+  get compactionState(): SealedEnvironment['compactionState'] {
+    return this.#environment.compactionState
+  }
+
+  /** Between two blocks. Pinned reads end with SNAPSHOT_EXPIRED; those of other threads must be gone. */
+  finishCompaction(): void {
+    this.#snapshots.expireAll()
+    this.#environment.finishCompaction()
+  }
+
+  space(): SpaceReport {
+    return this.#environment.space()
   }
 
   /**

@@ -38,7 +38,7 @@ export {
   type SlotKind,
   type UnattendedKind,
 } from './keyslot-file.js'
-export { resealSlice, type ResealCursor } from './reseal.js'
+export { Reseal, resealSlice, type ResealCursor, type ResealProgress } from './reseal.js'
 export { readSealedFile, writeSealedFile } from './sealed-file.js'
 export { StoreError, type StoreCode } from './store-error.js'
 export type {
@@ -56,3 +56,4 @@ export { UnlockThrottle, type ThrottleOptions } from './unlock-throttle.js'
 export { openVotesStore, VotesStore, type VotesStoreOptions } from './votes-store.js'
 export { PathIndex, splitStateKey } from './path-index.js'
 export { firstBlockNote } from './chain-reads.js'
+export { compactClosed, spaceOf, type SpaceReport } from './sealed-environment.js'

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
+import { Compaction, dropLeftCopy, putInPlace } from './compaction.js'
 import type { DataKey, KeySpace } from './data-key.js'
 import { checkEngineFile } from './engine-file.js'
 import { engineError, writeError } from './engine-error.js'
@@ -13,6 +14,7 @@ import { isPadded, table, type TableId } from './tables.js'
 
 export const formatVersion = 1
 const sharedViewsMax = 64
+const pageBytes = 4_096
 const labelKey = Buffer.from([table.label])
 
 /** An LMDB read transaction; every read takes one or uses the engine's own newest. */
@@ -21,9 +23,9 @@ export interface ReadTransaction {
 }
 
 /** The parts of lmdb-js that its types leave out. */
-type Engine = Omit<
+export type Engine = Omit<
   RootDatabase<Buffer, Buffer>,
-  'getBinaryFast' | 'putSync' | 'removeSync' | 'useReadTransaction'
+  'getBinaryFast' | 'putSync' | 'removeSync' | 'useReadTransaction' | 'getStats'
 > & {
   getBinaryFast(key: Uint8Array, options?: { transaction: ReadTransaction }): Buffer | undefined
   /** Byte count of the value that was read last: the buffer handed out may be a longer, shared one. */
@@ -31,6 +33,28 @@ type Engine = Omit<
   putSync(key: Uint8Array, value: Uint8Array): boolean
   removeSync(key: Uint8Array): boolean
   useReadTransaction(): ReadTransaction
+  getStats(): EngineStats
+}
+
+interface TreeStats {
+  treeBranchPageCount: number
+  treeLeafPageCount: number
+  overflowPages: number
+}
+
+interface EngineStats extends TreeStats {
+  entryCount: number
+  lastPageNumber: number
+  free: TreeStats
+}
+
+/** Where the bytes of the file are. */
+export interface SpaceReport {
+  fileBytes: number
+  /** Pages inside the file that hold nothing; the engine fills them before the file grows. */
+  freeBytes: number
+  /** Sealed records. */
+  entryCount: number
 }
 
 export interface EnvironmentOptions {
@@ -39,12 +63,17 @@ export interface EnvironmentOptions {
   space: KeySpace & ('chain' | 'votes')
   tables: readonly TableId[]
   dataKey: DataKey
+  /** For another thread of the process that owns the environment: takes no lock and never writes. */
+  readsOnly?: boolean
 }
 
 export class SealedEnvironment {
   readonly path: string
-  readonly #engine: Engine
-  readonly #lock: StoreLock
+  #engine: Engine
+  readonly #lock: StoreLock | undefined
+  #compaction: Compaction | undefined
+  #copyEnded: Promise<void> = Promise.resolve()
+  #isCopying = false
   readonly #sealers: (RecordSealer | undefined)[] = []
   readonly #dataKey: DataKey
   readonly isNew: boolean
@@ -56,18 +85,21 @@ export class SealedEnvironment {
    * Opens or creates `<folder>/<space>.lmdb`. Throws FOREIGN_FILE, STORE_NEWER_VERSION, STORE_LOCKED and
    * IO codes.
    */
-  constructor({ folder, space, tables, dataKey }: EnvironmentOptions) {
+  constructor({ folder, space, tables, dataKey, readsOnly = false }: EnvironmentOptions) {
     this.path = join(folder, `${space}.lmdb`)
     this.#dataKey = dataKey
     makeFolder(folder)
-    this.#lock = StoreLock.take(join(folder, `${space}.owner`))
+    this.#lock = readsOnly ? undefined : StoreLock.take(join(folder, `${space}.owner`))
     try {
       this.isNew = !existsSync(this.path) || statSync(this.path).size === 0
-      checkEngineFile(this.path)
+      if (!readsOnly) {
+        dropLeftCopy(this.path)
+        checkEngineFile(this.path)
+      }
       this.#engine = openEngine(this.path)
       this.#checkLabel()
     } catch (error) {
-      this.#lock.release()
+      this.#lock?.release()
       throw engineError(error, `opening ${this.path}`)
     }
     for (const id of tables) {
@@ -97,18 +129,23 @@ export class SealedEnvironment {
 
   /** Inside `write` only: outside it would be visible before it is on disk. */
   put(id: TableId, storedKey: Uint8Array, trueKey: Uint8Array, value: Uint8Array): void {
+    this.#compaction?.touch(storedKey)
     this.#engine.putSync(storedKey, this.sealer(id).sealShared(storedKey, trueKey, value))
   }
 
   /** Inside `write` only. */
   remove(storedKey: Uint8Array): void {
+    this.#compaction?.touch(storedKey)
     this.#engine.removeSync(storedKey)
   }
 
   /** Puts sealed records back as they are: for repair and for the tests of replayed records. */
   putRecords(records: readonly { storedKey: Uint8Array; record: Uint8Array }[]): void {
     this.write(() => {
-      for (const { storedKey, record } of records) this.#engine.putSync(storedKey, record)
+      for (const { storedKey, record } of records) {
+        this.#compaction?.touch(storedKey)
+        this.#engine.putSync(storedKey, record)
+      }
     })
   }
 
@@ -175,6 +212,55 @@ export class SealedEnvironment {
     }
   }
 
+  /** Begins a copy without free pages beside the file, while blocks go on. STORE_FULL without the room. */
+  beginCompaction(): void {
+    if (this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
+    // A copy that was given up may still be written to.
+    if (this.#compaction !== undefined || this.#isCopying) return
+    const { fileBytes, freeBytes } = this.space()
+    this.#compaction = Compaction.begin(this.#engine, this.path, fileBytes - freeBytes)
+    this.#isCopying = true
+    this.#copyEnded = this.#compaction.ended.then(() => {
+      this.#isCopying = false
+    })
+  }
+
+  get compactionState(): 'none' | Compaction['state'] {
+    return this.#compaction?.state ?? 'none'
+  }
+
+  /**
+   * Brings the finished copy up to the newest state and puts it in the file's place: one rename. All reads
+   * that are pinned must have ended, in other threads too. A failure leaves the old file in its place.
+   */
+  finishCompaction(): void {
+    const compaction = this.#compaction
+    if (compaction === undefined || this.#isClosed || compaction.state === 'copying') {
+      throw new StoreError('STORE_CLOSED', 'no compacted copy is ready')
+    }
+    this.#compaction = undefined
+    try {
+      compaction.complete((key) => this.#engine.getBinary(key) ?? undefined, openEngine)
+      // Its work is done when it returns; the promise is a formality.
+      void this.#engine.close()
+      this.#shared = undefined
+      this.#sharedViews.clear()
+      try {
+        putInPlace(this.path)
+      } finally {
+        this.#engine = openEngine(this.path)
+      }
+    } catch (error) {
+      dropLeftCopy(this.path)
+      throw writeError(error, this.path)
+    }
+  }
+
+  space(): SpaceReport {
+    if (this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
+    return spaceOf(this.#engine.getStats(), this.fileBytes)
+  }
+
   /** The key epoch that new records are sealed under. */
   get epoch(): number {
     return this.#dataKey.epoch
@@ -189,9 +275,12 @@ export class SealedEnvironment {
     this.#isClosed = true
     for (const sealer of this.#sealers) sealer?.close()
     try {
+      // The engine copies in a thread of its own, which must not lose its file.
+      await this.#copyEnded
       await this.#engine.close()
     } finally {
-      this.#lock.release()
+      if (this.#compaction !== undefined) dropLeftCopy(this.path)
+      this.#lock?.release()
     }
   }
 
@@ -231,6 +320,15 @@ export class SealedEnvironment {
   }
 }
 
+/** Also of a file that another process has open: it needs no key. */
+export function spaceOf(stats: EngineStats, fileBytes: number): SpaceReport {
+  const pagesOf = (tree: TreeStats): number =>
+    tree.treeBranchPageCount + tree.treeLeafPageCount + tree.overflowPages
+  const usedPages = 2 + pagesOf(stats) + pagesOf(stats.free)
+  const freePages = Math.max(0, stats.lastPageNumber + 1 - usedPages)
+  return { fileBytes, freeBytes: freePages * pageBytes, entryCount: stats.entryCount }
+}
+
 function makeFolder(folder: string): void {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -244,10 +342,35 @@ function openEngine(path: string): Engine {
     path,
     noSubdir: true,
     encoding: 'binary',
-    pageSize: 4_096,
+    pageSize: pageBytes,
     keyEncoding: 'binary',
     cache: false,
     // A commit returns after fdatasync: an acknowledged block is on disk (store.md section 6).
     overlappingSync: false,
   }) as unknown as Engine
+}
+
+/** The same for an environment that no process has open. No key is needed. STORE_LOCKED while one has. */
+export async function compactClosed(folder: string, space: EnvironmentOptions['space']): Promise<void> {
+  const path = join(folder, `${space}.lmdb`)
+  const lock = StoreLock.take(join(folder, `${space}.owner`))
+  try {
+    dropLeftCopy(path)
+    checkEngineFile(path)
+    const engine = openEngine(path)
+    try {
+      const { fileBytes, freeBytes } = spaceOf(engine.getStats(), statSync(path).size)
+      const compaction = Compaction.begin(engine, path, fileBytes - freeBytes)
+      await compaction.ended
+      compaction.complete(() => undefined, openEngine)
+    } finally {
+      await engine.close()
+    }
+    putInPlace(path)
+  } catch (error) {
+    dropLeftCopy(path)
+    throw writeError(error, path)
+  } finally {
+    lock.release()
+  }
 }

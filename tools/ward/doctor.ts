@@ -42,6 +42,9 @@ function describe(report: DoctorReport): string {
       (certificatesUnknown > 0
         ? `, ${certificatesUnknown} of earlier validator sets only linked by hash`
         : ''),
+    report.prunedBelow > 0
+      ? `pruned: blocks below ${report.prunedBelow} keep all but their transactions`
+      : '',
     ...report.findings.map(
       ({ table, storedKey, code, message }) => `  ${code} in ${table} ${storedKey}: ${message}`,
     ),

@@ -37,6 +37,7 @@ function describe(status: AnyStatus): string {
       ['round', why(status.reason)],
       ['peers', `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected`],
       ['lag', `${status.lag ?? 0} blocks`],
+      ...storeLines(status.store),
       ...(status.quarantined ?? []).map(({ alias, since }): [string, string] => [
         'QUARANTINE',
         `${alias} does not run since ${new Date(since).toISOString()}: see \`ward rule versions ${alias}\``,
@@ -58,6 +59,26 @@ function describe(status: AnyStatus): string {
   }
   if (status.phase === 'QUORUM_LOST') lines.push(['halted', errorTable.QUORUM_LOST.sentence])
   return lines.map(([name, text]) => `${name.padEnd(11)} ${text}\n`).join('')
+}
+
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
+
+/** Disk, and what the node's housekeeping is doing. */
+export function storeLines(store: NodeStatus['store']): [string, string][] {
+  if (store === undefined) return []
+  const { fileBytes, freeBytes, firstPayload, pruning, resealing, isCompacting, failure } = store
+  const from = firstPayload > 0 ? `, transactions kept from block ${firstPayload} on` : ''
+  const lines: [string, string][] = [
+    ['store', `${mib(fileBytes)}, of which ${mib(freeBytes)} free inside${from}`],
+  ]
+  const share = ({ done, total }: { done: number; total: number }): string =>
+    `${Math.floor((100 * done) / Math.max(1, total))} % (${done} of ${total})`
+  if (pruning) lines.push(['pruning', `${share(pruning)} blocks`])
+  if (resealing) lines.push(['re-sealing', `${share(resealing)} records, after a change of the data key`])
+  if (isCompacting) lines.push(['compacting', 'a copy without free space is being made; the node goes on'])
+  if (failure)
+    lines.push(['STORE', `${failure.code}: ${failure.detail}; nothing was lost, it is tried again`])
+  return lines
 }
 
 /** The round's reason, and for how long once that says something. */

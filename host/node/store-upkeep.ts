@@ -1,0 +1,122 @@
+// When the store does its housekeeping: a slice at a time, resting four times as long as a slice took, so
+// that blocks have four fifths of the executor even while years are pruned or sealed anew. What to keep is
+// read from `node.json` again in every round, so that a running node follows a change; a compaction is asked
+// for by an empty file in the node's folder, or begins by itself when most of the file is free.
+import { existsSync, rmSync } from 'node:fs'
+import type { StoreView } from '../api/history-port.js'
+import type { CareReply } from '../executor/messages.js'
+import type { ExecutorClient } from '../executor/executor-client.js'
+import { nodeFiles, readNodeConfig } from './node-config.js'
+import type { NodeLogger } from './node-logger.js'
+
+const sliceMs = 20
+const restTimes = 4
+const restMsMin = 50
+const idleMs = 3_000
+/** A compaction by itself: so much free, and this part of the file, and not more often than this. */
+const freeBytesMin = 64 * 2 ** 20
+const freePart = 0.4
+const betweenMs = 24 * 3_600_000
+
+export interface UpkeepPorts {
+  folder: string
+  executor: Pick<ExecutorClient, 'call'>
+  logger: NodeLogger
+  /** Makes every other thread let go of the store, and gives it back after `work`. */
+  withoutReaders: <T>(work: () => Promise<T>) => Promise<T>
+  /** Monotonic milliseconds. */
+  now?: () => number
+}
+
+export class StoreUpkeep {
+  #timer: NodeJS.Timeout | undefined
+  #round: Promise<void> = Promise.resolve()
+  #isClosed = false
+  #view: StoreView | undefined
+  #compactedAt = -Infinity
+  #failure: StoreView['failure'] = null
+
+  constructor(private readonly ports: UpkeepPorts) {}
+
+  /** What `ward status` tells; undefined before the first round. */
+  get view(): StoreView | undefined {
+    return this.#view
+  }
+
+  start(): void {
+    this.#next(restMsMin)
+  }
+
+  /** Ends after the slice that is under way. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    await this.#round
+  }
+
+  #next(waitMs: number): void {
+    if (this.#isClosed) return
+    this.#timer = setTimeout(() => {
+      this.#round = this.#run().then(
+        (wait) => this.#next(wait),
+        // The executor has failed or is going away: both are told elsewhere.
+        () => undefined,
+      )
+    }, waitMs)
+    this.#timer.unref()
+  }
+
+  async #run(): Promise<number> {
+    const { executor, now = () => performance.now() } = this.ports
+    const begun = now()
+    let care: CareReply
+    try {
+      const keepBlocks = readNodeConfig(this.ports.folder).keepBlocks ?? null
+      care = await executor.call('care', { budgetMs: sliceMs, keepBlocks, compact: this.#wantsCompact() })
+      if (care.compaction === 'copied' || care.compaction === 'failed') care = await this.#finish(care)
+      else this.#failure = null
+    } catch (error) {
+      return this.#failed(error)
+    }
+    this.#tell(care)
+    const isBusy = care.pruning !== null || care.resealing !== null || care.compaction === 'copying'
+    return isBusy ? Math.max(restMsMin, restTimes * (now() - begun)) : idleMs
+  }
+
+  #wantsCompact(): boolean {
+    if (existsSync(nodeFiles(this.ports.folder).compact)) return true
+    const { now = () => performance.now() } = this.ports
+    const view = this.#view
+    if (view === undefined || view.pruning !== null || view.resealing !== null) return false
+    if (now() - this.#compactedAt < betweenMs) return false
+    return view.freeBytes >= freeBytesMin && view.freeBytes >= freePart * view.fileBytes
+  }
+
+  /** The copy takes the file's place between two blocks. */
+  async #finish(care: CareReply): Promise<CareReply> {
+    const { executor, folder, logger, withoutReaders, now = () => performance.now() } = this.ports
+    this.#compactedAt = now()
+    rmSync(nodeFiles(folder).compact, { force: true })
+    const space = await withoutReaders(() => executor.call('careFinish', null))
+    logger.info({ before: care.space.fileBytes, after: space.fileBytes }, 'the store was compacted')
+    this.#failure = null
+    return { ...care, space, compaction: 'none' }
+  }
+
+  /** A full disk, for instance: nothing was lost, and it is tried again later. */
+  #failed(error: unknown): number {
+    const detail = error instanceof Error ? error.message : String(error)
+    this.ports.logger.warn({ code: 'STORE_UPKEEP', error: detail }, 'housekeeping of the store failed')
+    this.#failure = { code: 'STORE_UPKEEP', detail }
+    rmSync(nodeFiles(this.ports.folder).compact, { force: true })
+    if (this.#view) this.#view = { ...this.#view, failure: this.#failure }
+    return 10 * idleMs
+  }
+
+  #tell({ space, firstPayload, pruning, resealing, compaction }: CareReply): void {
+    const { fileBytes, freeBytes, entryCount } = space
+    const isCompacting = compaction === 'copying' || existsSync(nodeFiles(this.ports.folder).compact)
+    const common = { fileBytes, freeBytes, records: entryCount, firstPayload, isCompacting }
+    this.#view = { ...common, pruning, resealing, failure: this.#failure }
+  }
+}

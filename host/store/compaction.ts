@@ -1,0 +1,108 @@
+// Making an environment's file small again while it is in use. The engine never gives pages back to the
+// file system, so a copy without free pages takes the file's place:
+//
+//   1. the keys of every write are noted from now on; the engine copies one state, in a thread of its own
+//   2. between two blocks: what was noted is brought over, the copy is synced
+//   3. the file is closed, the copy renamed over it, the folder synced, the file opened again
+//
+// A crash before the rename leaves the old file and a copy that the next start removes; after it, the new
+// file.
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { syncFolder } from './durable-file.js'
+import type { Engine } from './sealed-environment.js'
+import { StoreError } from './store-error.js'
+
+/** Keys noted while the copy is made: about 60 MB. Past it the copy would never catch up with the writers. */
+const touchedCountMax = 500_000
+/** Left free beside the copy, for the blocks that go on. */
+const reserveBytes = 64 * 2 ** 20
+
+const copyOf = (path: string): string => `${path}.compact`
+
+export class Compaction {
+  readonly #touched = new Set<string>()
+  readonly #path: string
+  state: 'copying' | 'copied' | 'failed' = 'copying'
+  /** Why it failed: a code of the engine or of this room. */
+  failure: Error | undefined
+  /** Resolves when the engine's copying has ended, well or not. */
+  ended: Promise<void> = Promise.resolve()
+
+  private constructor(path: string) {
+    this.#path = path
+  }
+
+  static begin(engine: Engine, path: string, usedBytes: number): Compaction {
+    const { bavail, bsize } = statfsSync(dirname(path))
+    const needed = usedBytes + reserveBytes
+    if (bavail * bsize < needed) {
+      throw new StoreError('STORE_FULL', `a compacted copy of ${path} needs ${needed} bytes beside it`)
+    }
+    dropLeftCopy(path)
+    const compaction = new Compaction(path)
+    compaction.ended = engine.backup(copyOf(path), true).then(
+      () => {
+        if (compaction.state === 'copying') compaction.state = 'copied'
+      },
+      (error: unknown) => compaction.#fail(error instanceof Error ? error : new Error(String(error))),
+    )
+    return compaction
+  }
+
+  /** Inside every write, before it. */
+  touch(storedKey: Uint8Array): void {
+    if (this.state === 'failed') return
+    this.#touched.add(Buffer.from(storedKey).toString('latin1'))
+    if (this.#touched.size > touchedCountMax) {
+      this.#fail(
+        new StoreError('STORE_FULL', 'too much was written while the copy was made: try when it is quiet'),
+      )
+    }
+  }
+
+  #fail(error: Error): void {
+    this.state = 'failed'
+    this.failure ??= error
+    this.#touched.clear()
+  }
+
+  /** Writes what changed since into the copy, and syncs it. */
+  complete(read: (storedKey: Buffer) => Buffer | undefined, openEngine: (path: string) => Engine): void {
+    if (this.failure !== undefined) throw this.failure
+    const copy = openEngine(copyOf(this.#path))
+    try {
+      copy.transactionSync(() => {
+        for (const text of this.#touched) {
+          const key = Buffer.from(text, 'latin1')
+          const record = read(key)
+          if (record === undefined) copy.removeSync(key)
+          else copy.putSync(key, record)
+        }
+      })
+    } finally {
+      // Its work is done when it returns; the promise is a formality.
+      void copy.close()
+    }
+    const file = openSync(copyOf(this.#path), 'r')
+    try {
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+  }
+}
+
+/** The environment is closed everywhere in this process. */
+export function putInPlace(path: string): void {
+  renameSync(copyOf(path), path)
+  // The lock file of the copy goes, and so does the old file's: it names transactions of the old file.
+  for (const lock of [`${copyOf(path)}-lock`, `${path}-lock`]) rmSync(lock, { force: true })
+  syncFolder(dirname(path))
+}
+
+/** Of a compaction that was cut off. */
+export function dropLeftCopy(path: string): void {
+  if (existsSync(copyOf(path))) rmSync(copyOf(path), { force: true })
+  rmSync(`${copyOf(path)}-lock`, { force: true })
+}
