@@ -29,6 +29,7 @@ import { readKey, type KeyRow } from './entities.js'
 import { reservedFuel } from './execute-signed.js'
 import { onlyKey, store } from './kernel-tables.js'
 import type { Admission, AdmissionPoint, ExecutionPorts } from './ports.js'
+import { patientStatus, readPatient } from './record-rows.js'
 import { checkSequence } from './replay-window.js'
 
 /**
@@ -96,7 +97,7 @@ export interface AdmissionOptions {
  * and time. Reserves no credit: whoever puts transactions together does. Codes: WRONG_CHAIN, KEY_UNKNOWN,
  * KEY_REVOKED, SENDER_MISMATCH, VALID_UNTIL_MISSING, EXPIRED, VALID_TOO_LONG, TRANSACTION_TOO_LARGE,
  * FUEL_LIMIT_TOO_HIGH, SEQUENCE_REUSED, SEQUENCE_TOO_OLD, SEQUENCE_JUMP, CREDIT_EXHAUSTED (the detail says
- * when to retry), CREDIT_TOO_SMALL, SIGNATURE_INVALID.
+ * when to retry), CREDIT_TOO_SMALL, PATIENT_ERASED, SIGNATURE_INVALID.
  */
 export function checkTransaction(
   state: StateReader,
@@ -113,6 +114,7 @@ export function checkTransaction(
   if (key === undefined) return refused('KEY_UNKNOWN')
   const refusal = refuseSender(transaction, key, at.time)
   if (refusal !== undefined) return refused(refusal)
+  if (namesErased(state, transaction)) return refused('PATIENT_ERASED')
   const standing = options.standing ?? standingAt(state, at)
   const charged = weigh(bundle, key, standing, options.bundleBytes)
   if (!charged.ok) return charged
@@ -183,6 +185,22 @@ function refuseSender(transaction: Transaction, key: KeyRow, time: number): Erro
   }
   if (transaction.validUntil < time) return 'EXPIRED'
   return transaction.validUntil > time + validUntilAheadMsMax ? 'VALID_TOO_LONG' : undefined
+}
+
+/**
+ * A body of an erased patient is kept by nobody: a block that carried one could never be handed on to a node
+ * that is behind, even if its receipt refused the record.
+ */
+function namesErased(state: StateReader, { action }: Transaction): boolean {
+  if (action.type !== 'append') return false
+  let asked: Uint8Array | undefined
+  for (const { patient } of action.records) {
+    // A set of vital signs names one patient: it is looked up once.
+    if (asked !== undefined && equalBytes(asked, patient)) continue
+    if (readPatient(state, patient)?.status === patientStatus.erased) return true
+    asked = patient
+  }
+  return false
 }
 
 /**

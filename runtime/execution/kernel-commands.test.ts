@@ -23,6 +23,7 @@ import {
   readCode,
   readEntity,
   readKey,
+  checkTransaction,
 } from './index.js'
 import {
   contractOf,
@@ -450,7 +451,18 @@ t.test('an erased patient reads ERASED from the next block on', async (t) => {
   world.chain.bodies.clear()
   t.equal(ask('go', lisa), -126)
   t.equal(ask('one', id), -126)
-  const late = world.block([world.append(monitor, [observationOf(lisa, 'a', 1)])])
-  t.equal(codeOfStatus(late.receiptsDecoded[0].status), 'ERASED')
+  // Nobody keeps such a body, so a block with one could not be handed on: it is invalid, not a receipt.
+  const late = world.append(monitor, [admissionOf(patientOf('other')), observationOf(lisa, 'a', 1)])
+  const refused = world.try([late])
+  t.match(refused, { ok: false, code: 'PATIENT_ERASED' })
+  const at = {
+    chainId: world.chainId,
+    height: world.height + 1,
+    time: world.time + 1,
+    parentTime: world.time,
+  }
+  const options = { verifySignature: true, bundleBytes: late.length }
+  const admission = checkTransaction(world.chain, world.bundle(late), at, ports, options)
+  t.match(admission, { ok: false, code: 'PATIENT_ERASED' }, 'and no pool takes it')
   t.equal(run(world, command('erasePatient', { patient: patientOf('nobody') }))[0], 'PATIENT_UNKNOWN')
 })

@@ -91,6 +91,10 @@ export const errorTable = {
     21,
     'No transaction with this id is known here. It may not have arrived yet, or it was refused. Check the id and ask again.',
   ),
+  PATIENT_ERASED: entry(
+    22,
+    'A patient that the transaction names was erased, so no record about them is taken any more. Nothing was stored. If this is a new stay, admit the person as a new patient.',
+  ),
 
   CREDIT_EXHAUSTED: entry(
     70,
