@@ -19,6 +19,7 @@ import {
   type Explanation,
   type LedgerRecord,
   type ParentState,
+  newestVersions,
 } from '../runtime/execution/index.js'
 import * as protocol from '../runtime/protocol/index.js'
 import { MemoryPages, MemoryState, StateTree } from '../runtime/state/index.js'
@@ -332,6 +333,7 @@ function genesisOf(
       .map((name) => builtContract(name))
       .map(({ manifest, code }) => ({ manifest, code })),
     calls: [{ alias: 'ward/policy', method: 'genesis', args: encoded(policy.input, { roles, grants }) }],
+    fuelSchedule: newestVersions.fuelSchedule,
   })
 }
 

@@ -37,6 +37,7 @@ const meanings: Readonly<Record<string, string>> = {
   'ward/governance.erasePatient': 'I erase this patient',
   'ward/governance.grantCredit': 'I grant this credit',
   'ward/governance.setLanes': 'I set which traffic goes first',
+  'ward/governance.setFuelSchedule': 'I set the prices of computing from a height on',
   'ward/policy.assignRole': 'I assign this role',
   'ward/policy.removeRole': 'I remove this role',
   'ward/policy.grant': 'I grant this permission',

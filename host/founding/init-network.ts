@@ -13,6 +13,7 @@ import {
   type GenesisNode,
   type KeyQuorum,
 } from '../../runtime/protocol/index.js'
+import { newestVersions } from '../../runtime/execution/index.js'
 import { randomBytes, sha256 } from '../keys/crypto.js'
 import { NodeError } from '../node/node-error.js'
 import type { Card, NodeCard, PersonCard } from './cards.js'
@@ -49,6 +50,7 @@ export function initNetwork(plan: NetworkPlan): { genesis: Uint8Array; chainId: 
     calls: [policyCall(plan.contracts, [...entities, ...nodes.map(nodeRole)])],
     ...(plan.institution && { institution: plan.institution }),
     ...(plan.release && { release: plan.release }),
+    fuelSchedule: newestVersions.fuelSchedule,
   }
   const bytes = encodeGenesis(genesis)
   return { genesis: bytes, chainId: chainIdOf(sha256, bytes) }

@@ -15,6 +15,7 @@ import { putApproval, withdrawApproval } from './approvals.js'
 import { putEntity, putKey, readEntity, revokeKey } from './entities.js'
 import type { FinishedRun } from './execute-signed.js'
 import { runFrame, trigger, type FrameOutcome } from './frame.js'
+import { planVersions } from './fuel-versions.js'
 import { createRun, type Kernel, type Run } from './kernel.js'
 import type { KernelCommand } from './kernel-commands.js'
 import {
@@ -81,6 +82,8 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
       return void grantCredit(kernel, command.entity, command.granted)
     case 'setLanes':
       return void overlay.set(store.lanes, onlyKey, encodeRow(laneTableSchema, command.table))
+    case 'setFuelSchedule':
+      return void planVersions(overlay, command.planned)
     default:
       return unreachable(command)
   }

@@ -64,6 +64,8 @@ export function callView(
     caller,
     trigger: trigger.view,
     readOnly: true,
+    // Nobody pays for a view: its bound is for what the method does, not for loading a former version.
+    pinned: true,
     fuel: Math.min(bound, call.fuelLimit ?? bound),
     stackLeft: STACK_BYTES_MAX,
   })

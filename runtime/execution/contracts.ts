@@ -2,11 +2,12 @@
 import { byteText } from './byte-text.js'
 import { aliasEntityId } from '../protocol/entity.js'
 import { equalBytes, hexToBytes, utf8 } from '../protocol/bytes.js'
+import { assert } from '../protocol/result.js'
 import { decodeManifest, type Manifest, type ManifestMethod } from '../protocol/manifest.js'
 import type { StateReader } from '../state/store-interface.js'
 import type { Kernel } from './kernel.js'
 import { aliasRow, codeRow, decodeRow, store, type AliasRow, type CodeRow } from './kernel-tables.js'
-import type { CompiledModule, LoadedManifest } from './module-cache.js'
+import { scheduleOf, type CompiledModule, type LoadedManifest } from './module-cache.js'
 import { NodeFault } from './ports.js'
 
 /** New code's method that runs once when its layout is newer than the active one. */
@@ -28,6 +29,8 @@ export interface Contract {
    * undefined while its layout is the active one.
    */
   frozenSince: number | undefined
+  /** Fuel for reading, checking and rewriting the code, where it is not kept compiled: by its length. */
+  loadPrice(): number
   module(): CompiledModule
 }
 
@@ -96,8 +99,17 @@ function loadContract(kernel: Kernel, address: Uint8Array, row: CodeRow): Contra
     reads: manifest.reads,
     active: alias !== undefined && equalBytes(alias.active, address),
     frozenSince: frozenSince(alias, manifest.manifest.migrateVersion),
+    loadPrice: () => loadPrice(kernel, row.code),
     module: () => kernel.cache.module(row.code, kernel.chain, () => attachment(kernel, row.code)),
   }
+}
+
+function loadPrice(kernel: Kernel, code: Uint8Array): number {
+  const { load, loadByte } = scheduleOf(kernel.chain)
+  if (load === 0) return 0
+  const row = kernel.overlay.get(store.attachment, code)
+  assert(row !== undefined, 'the chain keeps what is deployed')
+  return load + loadByte * new DataView(row.buffer, row.byteOffset).getUint32(0, true)
 }
 
 /** The manifest of a version that was deployed, now or before. */

@@ -6,13 +6,23 @@ import type { ErrorCode } from '../protocol/error-codes.js'
 import { attachmentBytesMax } from '../protocol/limits.js'
 import { contractAddress, decodeManifest, type Manifest } from '../protocol/manifest.js'
 import { ok, refused, type Result } from '../protocol/result.js'
-import { INITIALIZE_EXPORT, prepareModule } from '../module/index.js'
+import {
+  INITIALIZE_EXPORT,
+  prepareModule,
+  type FuelSchedule,
+  type PreparedModule,
+} from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { manifestOf, readAlias, readCode } from './contracts.js'
-import { GuestStop } from './guest-failure.js'
 import type { Kernel } from './kernel.js'
 import { store } from './kernel-tables.js'
-import { compileModule, contractPolicy, scheduleOf } from './module-cache.js'
+import {
+  contractPolicy,
+  initializeFuelMax,
+  scheduleOf,
+  tryInitialize,
+  type InitializeOutcome,
+} from './module-cache.js'
 import type { Attachment } from './ports.js'
 import { isWaitedFor } from './timers.js'
 
@@ -29,6 +39,16 @@ export interface Deployment {
 /** Takes fuel before dear work; leaves the guest when it is not there. */
 export type Charge = (fuel: number) => void
 
+/** Who pays for a deployment. */
+export interface Payer {
+  charge: Charge
+  /** Fuel that is left to pay with. */
+  left: () => number
+}
+
+/** Founding and rehearsals: nobody pays, and everything may use what it may use at most. */
+export const nobodyPays: Payer = { charge: () => undefined, left: () => initializeFuelMax }
+
 /**
  * Fuel bound that a method run by the kernel may declare: a quarter of what a block keeps for derived work.
  */
@@ -41,13 +61,13 @@ export const methodFuelMax = 500_000_000
 export function checkDeployment(
   kernel: Kernel,
   wanted: { vendor: Uint8Array; manifest: Uint8Array; code: Uint8Array },
-  charge: Charge,
+  payer: Payer,
 ): Result<Deployment, ErrorCode> {
   const manifestBytes = findAttachment(kernel, wanted.manifest)
   const code = findAttachment(kernel, wanted.code)
   if (manifestBytes === undefined) return refused('ATTACHMENT_MISMATCH', 'manifest')
   if (code === undefined) return refused('ATTACHMENT_MISMATCH', 'code')
-  charge(manifestBytes.length)
+  payer.charge(manifestBytes.length)
   const decoded = decodeManifest(manifestBytes)
   if (!decoded.ok) return refused('MANIFEST_REFUSED', decoded.detail)
   const manifest = decoded.value
@@ -56,8 +76,8 @@ export function checkDeployment(
   if (belongsToAnother(kernel, manifest.alias, wanted.vendor)) return refused('ALIAS_TAKEN', manifest.alias)
   const fault =
     manifest.type === 'page'
-      ? pageProblem(code, charge)
-      : moduleProblem(kernel, { code, codeHash: wanted.code }, manifest, charge)
+      ? pageProblem(code, payer.charge)
+      : moduleProblem(kernel, { code, codeHash: wanted.code }, manifest, payer)
   if (fault !== undefined) return refused('MODULE_REFUSED', fault)
   return ok({
     address: contractAddress(kernel.hash, {
@@ -151,24 +171,31 @@ function moduleProblem(
   kernel: Kernel,
   { code, codeHash }: { code: Uint8Array; codeHash: Uint8Array },
   manifest: Manifest,
-  charge: Charge,
+  payer: Payer,
 ): string | undefined {
   const schedule = scheduleOf(kernel.chain)
   // What grows with the bytes is paid before they are read, the rest when the reader has counted it.
   const before = schedule.deploy + schedule.deployByte * code.length
-  charge(before)
+  payer.charge(before)
   const prepared = prepareModule(code, contractPolicy, schedule)
   if (!prepared.ok) return `${prepared.code} at byte ${prepared.offset}: ${prepared.detail}`
-  charge(Math.max(0, prepared.value.deployPrice - before))
+  payer.charge(Math.max(0, prepared.value.deployPrice - before))
   const missing = manifest.methods.find((method) => !prepared.value.methods.includes(method.name))
   if (missing !== undefined) return `METHOD_MISSING: ${missing.name} is not exported as a function () -> ()`
-  try {
-    kernel.cache.keepModule(codeHash, kernel.chain, compileModule(prepared.value))
-  } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError || error instanceof GuestStop) {
-      return 'INITIALIZE_FAILED: _initialize traps, calls the host or needs too much fuel'
-    }
-    throw error
-  }
+  const tried = initialize(prepared.value, schedule, payer)
+  if (!tried.ok) return 'INITIALIZE_FAILED: _initialize traps, calls the host or needs too much fuel'
+  kernel.cache.keepModule(codeHash, kernel.chain, tried.module)
   return undefined
+}
+
+/**
+ * Makes the first instance, so that nothing is deployed that cannot be entered. What `_initialize` uses is
+ * the deploying transaction's to pay, however it ends.
+ */
+function initialize(prepared: PreparedModule, schedule: FuelSchedule, payer: Payer): InitializeOutcome {
+  if (!schedule.deployInitialize) return tryInitialize(prepared, initializeFuelMax)
+  const tried = tryInitialize(prepared, Math.min(initializeFuelMax, payer.left()))
+  // More than it had was asked for: then there is not enough to pay with, and the deployment ends here.
+  payer.charge(Math.min(tried.fuelUsed, initializeFuelMax))
+  return tried
 }

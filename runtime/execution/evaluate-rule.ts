@@ -14,7 +14,7 @@ import { byteText } from './byte-text.js'
 import { Overlay } from '../state/overlay.js'
 import { applyDeployment, putAlias } from './block-boundary.js'
 import { activeContract, contractAt, readCode, type Contract } from './contracts.js'
-import { checkDeployment } from './deployment.js'
+import { checkDeployment, nobodyPays } from './deployment.js'
 import { executeDerived } from './execute-derived.js'
 import { createProgress, keep } from './execute-block.js'
 import { createKernel, createRun, type Kernel } from './kernel.js'
@@ -112,7 +112,7 @@ function deployScratch(
   }
   kernel.attachments.set(byteText(wanted.manifest), rule.manifest)
   kernel.attachments.set(byteText(wanted.code), rule.code)
-  const checked = checkDeployment(kernel, wanted, () => undefined)
+  const checked = checkDeployment(kernel, wanted, nobodyPays)
   if (!checked.ok) return checked
   const { address, manifest } = checked.value
   if (readCode(kernel.overlay, address) === undefined) applyDeployment(kernel, checked.value)

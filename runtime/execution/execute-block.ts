@@ -14,6 +14,7 @@ import { checkBlock, readValidators, type CheckedBlock } from './block-validity.
 import { boundOf, executeDerived, executeTimer, mustWait } from './execute-derived.js'
 import { executeSigned, type FinishedRun } from './execute-signed.js'
 import { activeContract } from './contracts.js'
+import { promoteVersions } from './fuel-versions.js'
 import { createKernel, type Kernel } from './kernel.js'
 import { encodeRow, headKey, headRow, store } from './kernel-tables.js'
 import { promoteValidators, readPending } from './membership-commands.js'
@@ -228,6 +229,7 @@ function finishBlock(progress: BlockProgress): ExecutedBlock {
   kernel.budgets.flush(overlay)
   promoteValidators(overlay, kernel.height)
   for (const finished of applyCommands(kernel)) keep(progress, finished)
+  promoteVersions(overlay, kernel.chain, kernel.height)
   assert(progress.fuelUsed <= blockFuelMax, 'a block stays within its fuel')
   return {
     ok: true,

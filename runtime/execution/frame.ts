@@ -1,8 +1,10 @@
 // A frame: one entry into one contract, with its own instance, fuel slice and journal.
 import { statusOf, type ErrorCode } from '../protocol/error-codes.js'
 import type { ManifestMethod, MethodKind } from '../protocol/manifest.js'
+import { byteText } from './byte-text.js'
 import type { Contract } from './contracts.js'
 import type { GuestInstance } from './guest-instance.js'
+import { scheduleOf, type CompiledModule } from './module-cache.js'
 import { hostCaps } from './host-prices.js'
 import { markEffects, rollbackEffects, type Run } from './kernel.js'
 import { classifyFailure } from './guest-failure.js'
@@ -67,7 +69,8 @@ const noBytes = new Uint8Array(0)
 
 /**
  * Runs one entry. On success its writes and effects become the caller's; on failure nothing of it stays but
- * the fuel that it used. Refusals before the guest runs (unknown method, depth, re-entry...) use no fuel.
+ * the fuel that it used. Refusals before the guest runs (unknown method, depth, re-entry...) use no fuel but
+ * what loading took.
  */
 export function runFrame(run: Run, entry: FrameEntry): FrameOutcome {
   const { contract } = entry
@@ -75,9 +78,9 @@ export function runFrame(run: Run, entry: FrameEntry): FrameOutcome {
   if (method === undefined || !entry.kinds.includes(method.kind)) return refusedEntry('METHOD_UNKNOWN')
   const refusal = refuseEntry(run, contract)
   if (refusal !== undefined) return refusedEntry(refusal)
-  const module = contract.module()
-  const price = module.framePrice
-  if (entry.fuel < price) return { ok: false, code: 'OUT_OF_FUEL', fuelUsed: entry.fuel }
+  const priced = priceOfEntry(run, entry)
+  if (!priced.ok) return priced
+  const { module, price } = priced
   const frame: Frame = {
     run,
     contract,
@@ -99,11 +102,11 @@ export function runFrame(run: Run, entry: FrameEntry): FrameOutcome {
   run.kernel.overlay.begin()
   run.open.push(contract.alias)
   run.framesOpened += 1
-  run.pagesOpen += module.pages
+  run.pagesOpen += module.pages.initial
   try {
     return enterGuest(frame, entry.fuel - price, price, mark)
   } finally {
-    run.pagesOpen -= module.pages
+    run.pagesOpen -= module.pages.initial
     run.open.pop()
     module.give(frame.instance)
   }
@@ -159,8 +162,41 @@ function refuseEntry(run: Run, contract: Contract): ErrorCode | undefined {
   if (run.framesOpened >= hostCaps.frames) return 'FRAMES_EXCEEDED'
   // By alias, not by address: two versions share one store.
   if (run.open.includes(contract.alias)) return 'REENTRANCY_DENIED'
-  if (run.pagesOpen + contract.module().pages > hostCaps.pages) return 'LIMIT_EXCEEDED'
   return undefined
+}
+
+const outOfFuel = ({ fuel }: FrameEntry): FrameOutcome & { ok: false } => ({
+  ok: false,
+  code: 'OUT_OF_FUEL',
+  fuelUsed: fuel,
+})
+
+/**
+ * What the frame costs before its method runs. A version that no alias points to may have to be loaded: each
+ * part of that is paid before it is done, once in a transaction, whether this node has it at hand or not.
+ */
+function priceOfEntry(
+  run: Run,
+  entry: FrameEntry,
+): { ok: true; module: CompiledModule; price: number } | (FrameOutcome & { ok: false }) {
+  const { contract } = entry
+  // Work that was queued for a version when it was active is not dearer because the alias moved on.
+  const isKept = contract.active || entry.pinned === true
+  const name = isKept ? '' : byteText(contract.address)
+  const isLoaded = isKept || run.loaded.has(name)
+  const before = isLoaded ? 0 : contract.loadPrice()
+  if (entry.fuel < before) return outOfFuel(entry)
+  const module = contract.module()
+  const load = isLoaded ? 0 : before + module.loadPrice
+  if (entry.fuel < load) return outOfFuel(entry)
+  if (!isLoaded) run.loaded.add(name)
+  // Callers stand still meanwhile: only the frame on top grows.
+  const { pagesReserved } = scheduleOf(run.kernel.chain)
+  if (run.pagesOpen + module.pages[pagesReserved] > hostCaps.pages) {
+    return { ok: false, code: 'LIMIT_EXCEEDED', fuelUsed: load }
+  }
+  const price = load + module.framePrice()
+  return entry.fuel < price ? outOfFuel(entry) : { ok: true, module, price }
 }
 
 function traceStart(frame: Frame): void {

@@ -7,13 +7,13 @@ import { foundingLaneTable, laneTableSchema } from '../protocol/lanes.js'
 import { appVersion } from '../protocol/limits.js'
 import { nodeRoles } from '../protocol/membership.js'
 import { ok, refused, type Result } from '../protocol/result.js'
-import { INSTRUMENTER_VERSION, SCHEDULE_VERSION, STACK_BYTES_MAX } from '../module/index.js'
+import { INSTRUMENTER_VERSION, STACK_BYTES_MAX } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { Overlay } from '../state/overlay.js'
 import { applyDeployment, putAlias } from './block-boundary.js'
 import { putApproval } from './approvals.js'
 import { activeContract } from './contracts.js'
-import { checkDeployment } from './deployment.js'
+import { checkDeployment, nobodyPays } from './deployment.js'
 import { putEntity, readEntity } from './entities.js'
 import { closeBlock, createProgress, keep } from './execute-block.js'
 import { runFrame, trigger } from './frame.js'
@@ -28,7 +28,7 @@ import {
   validatorRow,
   type ChainRow,
 } from './kernel-tables.js'
-import type { ModuleCache } from './module-cache.js'
+import { knowsVersions, type ModuleCache } from './module-cache.js'
 import { nodeOfName, nodeOfTransportKey, putNode, readNode } from './node-registry.js'
 import type { ExecutionPorts, GenesisOutcome, ParentState } from './ports.js'
 import { receiptOf } from './receipts.js'
@@ -54,6 +54,10 @@ export function executeGenesis(
   const decoded = decodeGenesis(genesisBytes)
   if (!decoded.ok) return decoded
   const genesis = decoded.value
+  const fuelSchedule = genesis.fuelSchedule ?? 1
+  if (!knowsVersions({ fuelSchedule, instrumenter: INSTRUMENTER_VERSION })) {
+    return refused('GENESIS_REFUSED', `fuel schedule ${fuelSchedule} is not known here`)
+  }
   const chainId = chainIdOf(ports.hash, genesisBytes)
   const overlay = new Overlay(state)
   writeChain(overlay, genesis, chainId)
@@ -77,7 +81,7 @@ function writeChain(overlay: Overlay, genesis: Genesis, chainId: Uint8Array): vo
     leafSalt: genesis.leafSalt,
     epoch: 0,
     appVersion,
-    fuelSchedule: SCHEDULE_VERSION,
+    fuelSchedule: genesis.fuelSchedule ?? 1,
     instrumenter: INSTRUMENTER_VERSION,
     genesisTime: BigInt(genesis.time),
   }
@@ -118,7 +122,7 @@ function deployAll(
     const wanted = { vendor: kernelEntity, manifest: hash(manifest), code: hash(code) }
     kernel.attachments.set(byteText(wanted.manifest), manifest)
     kernel.attachments.set(byteText(wanted.code), code)
-    const checked = checkDeployment(kernel, wanted, () => undefined)
+    const checked = checkDeployment(kernel, wanted, nobodyPays)
     if (!checked.ok) return `contract: ${checked.code} ${checked.detail ?? ''}`
     const deployment = checked.value
     const { alias, migrateVersion } = deployment.manifest

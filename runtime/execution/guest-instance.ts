@@ -41,7 +41,16 @@ export const reusePagesMax = 16
 
 const noSnapshot = new Uint8Array(0)
 
-/** Throws what the engine throws when `_initialize` traps; the caller classifies it. */
+/** `_initialize` trapped, called the host, or needed more fuel than it had (then it used more than that). */
+export class InitializeFailed extends Error {
+  readonly fuelUsed: number
+  constructor(fuelUsed: number, cause: unknown) {
+    super('_initialize did not come to its end', { cause })
+    this.fuelUsed = fuelUsed
+  }
+}
+
+/** Throws InitializeFailed, or a RangeError of the engine. */
 export function createGuestInstance(
   module: WebAssembly.Module,
   prepared: PreparedModule,
@@ -63,7 +72,12 @@ export function createGuestInstance(
   if (hasInitialize) {
     fuel.value = BigInt(initializeFuelMax)
     stack.value = stackBytesMax
-    ;(exports[INITIALIZE_EXPORT] as () => void)()
+    try {
+      ;(exports[INITIALIZE_EXPORT] as () => void)()
+    } catch (cause) {
+      if (cause instanceof RangeError) throw cause
+      throw new InitializeFailed(initializeFuelMax - Number(fuel.value), cause)
+    }
     initializeFuel = initializeFuelMax - Number(fuel.value)
   }
   const globals = prepared.globalExports

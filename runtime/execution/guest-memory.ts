@@ -3,7 +3,7 @@
 import { guestMemory } from './guest-instance.js'
 import { stopFrame } from './guest-failure.js'
 import type { Frame } from './frame.js'
-import { hostCaps, hostPrices, type HostFunctionName } from './host-prices.js'
+import { hostCaps, type HostFunctionName } from './host-prices.js'
 
 /** A view of guest memory; valid until the guest runs again, so what is kept must be copied. */
 export function guestBytes(frame: Frame, pointer: number, length: number, cap: number): Uint8Array {
@@ -40,13 +40,13 @@ export function chargeFuel(frame: Frame, amount: number): void {
 
 /** Base price and the bytes that the guest hands over. */
 export function chargeCall(frame: Frame, name: HostFunctionName, bytesIn = 0): void {
-  const price = hostPrices[name]
+  const price = frame.run.kernel.prices[name]
   chargeFuel(frame, price.base + price.perByteIn * bytesIn)
 }
 
 /** What a search or a read found, charged before it is copied. */
 export function chargeAnswer(frame: Frame, name: HostFunctionName, bytesOut: number, items = 0): void {
-  const price = hostPrices[name]
+  const price = frame.run.kernel.prices[name]
   chargeFuel(frame, price.perByteOut * bytesOut + price.perItem * items)
 }
 

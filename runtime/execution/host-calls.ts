@@ -3,11 +3,12 @@ import { statusOf } from '../protocol/error-codes.js'
 import { aliasLengthMax, callArgumentBytesMax, methodLengthMax } from '../protocol/limits.js'
 import { kernelEntity } from '../protocol/entity.js'
 import { ByteWriter } from './byte-writer.js'
-import { activeContract, contractTarget } from './contracts.js'
+import { activeContract, contractTarget, type Contract } from './contracts.js'
 import { runFrame, tellRunning, trigger, type Frame, type FrameEntry } from './frame.js'
 import { stopFrame } from './guest-failure.js'
 import { pagesGrown } from './guest-instance.js'
 import {
+  chargeAnswer,
   chargeCall,
   guestBytes,
   guestText,
@@ -38,7 +39,7 @@ export function contractCall(
   chargeCall(frame, 'contract_call', targetBytes.length + methodBytes.length + args.length)
   requireUnsealed(frame)
   const catches = (flags & flagCatch) !== 0
-  const target = contractTarget(frame.run.kernel, targetBytes)
+  const target = lookUp(frame, targetBytes)
   const method = guestText(frame, methodBytes)
   frame.answerFrozenSince = undefined
   if (target === undefined) return failCall(frame, 'CONTRACT_UNKNOWN', undefined, catches)
@@ -56,6 +57,18 @@ export function contractCall(
   if (!outcome.ok) return failCall(frame, outcome.code, outcome.detail, catches)
   noteAge(frame, outcome.frozenSince)
   return setResult(frame, 'contract_call', outcome.returned)
+}
+
+/**
+ * The rows that the name leads to, an alias and a version, are paid whether this block has read them before
+ * or not; the second one only when the name is known.
+ */
+function lookUp(frame: Frame, target: Uint8Array): Contract | undefined {
+  const { kernel } = frame.run
+  chargeAnswer(frame, 'contract_call', 0, 1)
+  const found = contractTarget(kernel, target)
+  if (found !== undefined) chargeAnswer(frame, 'contract_call', 0, 1)
+  return found
 }
 
 /** An answer is as old as the oldest that it rests on. */

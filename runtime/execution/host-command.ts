@@ -21,8 +21,11 @@ export function kernelCommand(frame: Frame, pointer: number, length: number): nu
   if (contract.alias !== governanceAlias) return stopFrame(frame, 'COMMAND_NOT_ALLOWED')
   // Whoever signed the transaction signed this command only when no other contract stands between them.
   const signer = equalBytes(frame.entry.caller, run.origin) ? run.origin : undefined
-  const charge = (fuel: number): void => chargeFuel(frame, fuel)
-  const checked = checkCommand(run, bytes.slice(), { signer, charge })
+  const payer = {
+    charge: (fuel: number): void => chargeFuel(frame, fuel),
+    left: (): number => Number(frame.instance.fuel.value),
+  }
+  const checked = checkCommand(run, bytes.slice(), { signer, payer })
   if (checked.ok) {
     if (checked.value !== 'only checked') run.effects.commands.push(checked.value)
     return 0

@@ -20,7 +20,7 @@ const price = (base: number, perByteIn = 0, perByteOut = 0, perItem = 0): HostPr
 })
 
 /** One row for each import of `wardchain_v1`; a test compares the two lists. */
-export const hostPrices = {
+export const hostPricesV1 = {
   input_len: price(100),
   input_read: price(300, 0, 1),
   result_len: price(100),
@@ -53,7 +53,15 @@ export const hostPrices = {
   kernel_command: price(20_000, 4),
 } as const satisfies Record<string, HostPrice>
 
-export type HostFunctionName = keyof typeof hostPrices
+export type HostFunctionName = keyof typeof hostPricesV1
+export type HostPrices = Readonly<Record<HostFunctionName, HostPrice>>
+
+/** Version 2: a call pays for each row of the state that its target's name is looked up in. */
+export const hostPricesV2: HostPrices = { ...hostPricesV1, contract_call: price(2_000, 1, 1, 5_000) }
+
+/** Under a schedule that this node knows; `scheduleOf` is the fault for one that it does not know. */
+export const hostPricesOf = (fuelSchedule: number): HostPrices =>
+  fuelSchedule < 2 ? hostPricesV1 : hostPricesV2
 
 /** Prices of the kernel's own work for a transaction. */
 export const kernelPrices = {
@@ -74,7 +82,7 @@ export const kernelPrices = {
  * `countMax` rows of which the merged answer may leave out all.
  */
 export const furtherCodesPrice = (codeCount: number, countMax: number): number =>
-  Math.max(0, codeCount - 1) * (hostPrices.record_query.perItem + rowReadPrice * countMax)
+  Math.max(0, codeCount - 1) * (hostPricesV1.record_query.perItem + rowReadPrice * countMax)
 
 /** Fuel for a row that a search reads and may leave out; measured about 1 µs. */
 const rowReadPrice = 300

@@ -24,9 +24,9 @@ export { generationMax } from './execute-derived.js'
 export { appendPrice, reservedFuel } from './execute-signed.js'
 export { executeGenesis, type GenesisCode } from './genesis.js'
 export { hostModuleName, hostSignatures } from './host-abi.js'
-export { hostCaps, hostPrices, kernelPrices } from './host-prices.js'
+export { hostCaps, kernelPrices } from './host-prices.js'
 export * from './kernel-tables.js'
-export { contractPolicy, createModuleCache, type ModuleCache } from './module-cache.js'
+export { contractPolicy, createModuleCache, newestVersions, type ModuleCache } from './module-cache.js'
 export {
   readInstitution,
   readPending,

@@ -11,10 +11,18 @@ import { kernelCommandSchemas, kernelCommandTag } from '../protocol/record-bodie
 import { ok, refused, type Result } from '../protocol/result.js'
 import { activeContract, manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
 import { checkApprover, readApproval } from './approvals.js'
-import { belongsToAnother, checkDeployment, type Charge, type Deployment } from './deployment.js'
+import {
+  belongsToAnother,
+  checkDeployment,
+  type Charge,
+  type Deployment,
+  type Payer,
+} from './deployment.js'
 import { creditMax, type CreditTerms } from './credit.js'
 import { readEntity, readKey } from './entities.js'
+import { checkVersions } from './fuel-versions.js'
 import type { Run } from './kernel.js'
+import type { PlannedVersions } from './kernel-tables.js'
 import {
   checkAdmit,
   checkChangeValidator,
@@ -44,6 +52,7 @@ export type KernelCommand =
   | { type: 'withdrawApproval'; address: Uint8Array }
   | { type: 'grantCredit'; entity: Uint8Array; granted: CreditTerms & { priority: number } }
   | { type: 'setLanes'; table: LaneTable }
+  | { type: 'setFuelSchedule'; planned: PlannedVersions }
 
 /** A question like `checkActivation` leaves nothing to be applied. */
 type Checked = Result<KernelCommand | 'only checked', ErrorCode>
@@ -51,7 +60,7 @@ type Checked = Result<KernelCommand | 'only checked', ErrorCode>
 export interface CommandGiver {
   /** Who signed this very call; undefined when a contract or a timer gives the command. */
   signer: Uint8Array | undefined
-  charge: Charge
+  payer: Payer
 }
 
 /** Aliases that one activation switches at most: a hospital's whole set of rules. */
@@ -75,7 +84,7 @@ export function checkCommand(run: Run, bytes: Uint8Array, giver: CommandGiver): 
     case kernelCommandTag.withdrawApproval:
       return checkWithdraw(run, (body as { address: Uint8Array }).address)
     case kernelCommandTag.activate:
-      return checkActivate(run, (body as { addresses: Uint8Array[] }).addresses, giver.charge)
+      return checkActivate(run, (body as { addresses: Uint8Array[] }).addresses, giver.payer.charge)
     case kernelCommandTag.checkActivation: {
       return checkPlan(run, (body as { addresses: Uint8Array[] }).addresses)
     }
@@ -93,6 +102,10 @@ export function checkCommand(run: Run, bytes: Uint8Array, giver: CommandGiver): 
       return checkCredit(run, body as CreditBody)
     case kernelCommandTag.setLanes:
       return checkLanes(body as LaneTable)
+    case kernelCommandTag.setFuelSchedule: {
+      const checked = checkVersions(run.kernel, body as PlannedVersions)
+      return checked.ok ? ok({ type: 'setFuelSchedule', planned: checked.value }) : checked
+    }
     case kernelCommandTag.erasePatient:
       return checkErase(run, (body as { patient: Uint8Array }).patient)
     default:
@@ -148,7 +161,7 @@ function versionAt(run: Run, address: Uint8Array): Version | undefined {
 function checkDeploy(
   run: Run,
   body: { vendor: Uint8Array; manifest: Uint8Array; code: Uint8Array },
-  { signer, charge }: CommandGiver,
+  { signer, payer }: CommandGiver,
 ): Checked {
   const { overlay } = run.kernel
   const entity = readEntity(overlay, body.vendor)
@@ -157,7 +170,7 @@ function checkDeploy(
   if (signer === undefined || !equalBytes(signer, body.vendor)) {
     return refused('VENDOR_REQUIRED', 'the vendor signs the deployment itself')
   }
-  const checked = checkDeployment(run.kernel, body, charge)
+  const checked = checkDeployment(run.kernel, body, payer)
   if (!checked.ok) return checked
   const deployment = checked.value
   if (versionAt(run, deployment.address) !== undefined) {

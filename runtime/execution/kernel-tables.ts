@@ -254,6 +254,22 @@ export interface ChainRow {
   instrumenter: number
   genesisTime: bigint
 }
+
+/** `$chain` at `plannedVersionsKey`: what the block of this height and those after it run under. */
+export const plannedVersionsKey: Uint8Array = new Uint8Array([3])
+export const plannedVersionsRow: Schema = {
+  struct: [
+    ['fuelSchedule', 'u16'],
+    ['instrumenter', 'u16'],
+    ['height', 'u64'],
+  ],
+}
+export interface PlannedVersions {
+  fuelSchedule: number
+  instrumenter: number
+  height: bigint
+}
+
 /** `$chain` at `headKey`: height and time of the last block. */
 export const headKey: Uint8Array = new Uint8Array([1])
 export const headRow: Schema = {

@@ -7,6 +7,7 @@ import { patientBytes } from '../protocol/record.js'
 import type { ReceiptEvent } from '../protocol/receipt.js'
 import type { Overlay } from '../state/overlay.js'
 import type { Contract } from './contracts.js'
+import { hostPricesOf, type HostPrices } from './host-prices.js'
 import type { KernelCommand } from './kernel-commands.js'
 import type { ModuleCache } from './module-cache.js'
 import { createPolicyMemo, type PolicyMemo } from './policy.js'
@@ -26,6 +27,8 @@ export interface Kernel {
   parent: ParentState
   overlay: Overlay
   chain: ChainRow
+  /** Prices of host functions under the block's schedule. */
+  prices: HostPrices
   height: number
   /** Block time, ms. */
   time: number
@@ -77,6 +80,8 @@ export interface Run {
   /** Aliases of the open frames, outermost first. */
   open: string[]
   framesOpened: number
+  /** Addresses as text of versions that are not active and that it has entered: loading is paid once. */
+  loaded: Set<string>
   /** Memory pages of the open frames. */
   pagesOpen: number
   /** Salts of the bodies read, in order of first reading: they blind the bodies that are made from them. */
@@ -98,10 +103,12 @@ export function createKernel(
 ): Kernel {
   const row = parts.overlay.get(store.chain, onlyKey)
   assert(row !== undefined, 'the state has a founding row')
+  const chain = decodeRow<ChainRow>(chainRow, row)
   return {
     ...parts,
     hash: parts.ports.hash,
-    chain: decodeRow<ChainRow>(chainRow, row),
+    chain,
+    prices: hostPricesOf(chain.fuelSchedule),
     index: new RecordIndex(parts.parent),
     contracts: new Map(),
     aliases: new Map(),
@@ -134,6 +141,7 @@ export function createRun(
     effects: { records: [], events: [], commands: [], deployed: [], explanations: [] },
     open: [],
     framesOpened: 0,
+    loaded: new Set(),
     pagesOpen: 0,
     saltsRead: new Map(),
     timersSet: 0,

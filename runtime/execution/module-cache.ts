@@ -4,7 +4,7 @@
 import { byteText } from './byte-text.js'
 import type { Manifest, ManifestMethod } from '../protocol/manifest.js'
 import {
-  fuelScheduleV1,
+  fuelSchedules,
   INITIALIZE_EXPORT,
   INSTRUMENTER_VERSION,
   moduleLimits,
@@ -17,6 +17,7 @@ import {
 } from '../module/index.js'
 import {
   createGuestInstance,
+  InitializeFailed,
   resetGuestInstance,
   reusePagesMax,
   type GuestInstance,
@@ -25,12 +26,14 @@ import { hostModuleName, hostSignatures } from './host-abi.js'
 import { createPolicyMemo, type PolicyMemo } from './policy.js'
 import { NodeFault, type ExecutionPorts } from './ports.js'
 
-/** A module that the engine has compiled, with instances that wait to be used again. */
+/** A module that was checked and metered, with instances that wait to be used again. */
 export interface CompiledModule {
-  /** Fuel of every frame before the method runs: loading and `_initialize`. */
-  framePrice: number
-  /** Initial memory pages. */
-  pages: number
+  /** Fuel for having it compiled, where it is not kept so: beyond what its bytes cost. */
+  loadPrice: number
+  /** Memory pages that it begins with, and that it may have at most. */
+  pages: { initial: number; maximum: number }
+  /** Fuel of every frame before the method runs: an instance and `_initialize`. Asking compiles. */
+  framePrice(): number
   take(): GuestInstance
   give(instance: GuestInstance): void
 }
@@ -83,14 +86,23 @@ export const contractPolicy: ModulePolicy = {
  * block.
  */
 export function scheduleOf(versions: ModuleVersions): FuelSchedule {
-  if (versions.fuelSchedule === SCHEDULE_VERSION && versions.instrumenter === INSTRUMENTER_VERSION) {
-    return fuelScheduleV1
-  }
+  const schedule = fuelSchedules.get(versions.fuelSchedule)
+  if (schedule !== undefined && versions.instrumenter === INSTRUMENTER_VERSION) return schedule
   throw new NodeFault(
     'ENGINE_DISAGREES',
     'this node does not know the fuel schedule or instrumenter of the state',
   )
 }
+
+/** What new networks are founded with. */
+export const newestVersions: ModuleVersions = {
+  fuelSchedule: SCHEDULE_VERSION,
+  instrumenter: INSTRUMENTER_VERSION,
+}
+
+/** Can this node run blocks under these versions? */
+export const knowsVersions = ({ fuelSchedule, instrumenter }: ModuleVersions): boolean =>
+  fuelSchedules.has(fuelSchedule) && instrumenter === INSTRUMENTER_VERSION
 
 /** `ports` is taken for symmetry with the other entry points: the cache itself hashes nothing. */
 export function createModuleCache(_ports?: ExecutionPorts): ModuleCache {
@@ -161,10 +173,61 @@ function loadModule(code: Uint8Array, versions: ModuleVersions): CompiledModule 
 }
 
 /**
- * Compiles and makes the first instance. Throws NodeFault when the engine refuses what our validator
- * accepted.
+ * Compiles at the first need. Throws NodeFault when the engine refuses what our validator accepted.
  */
-export function compileModule(prepared: PreparedModule): CompiledModule {
+function compileModule(prepared: PreparedModule, make?: InstanceMaker): CompiledModule {
+  let compiled: Compiled | undefined
+  const need = (): Compiled => (compiled ??= compile(prepared, make ?? instanceMaker(prepared)))
+  return {
+    loadPrice: prepared.loadPrice,
+    pages: { initial: prepared.memoryPagesInitial, maximum: prepared.memoryPagesMax },
+    framePrice: () => need().framePrice,
+    take: () => need().take(),
+    give: (instance) => need().give(instance),
+  }
+}
+
+interface Compiled extends Pick<CompiledModule, 'take' | 'give'> {
+  framePrice: number
+}
+
+function compile(prepared: PreparedModule, make: InstanceMaker): Compiled {
+  const first = make()
+  const idle = [first]
+  // JavaScript does not keep the bits of every NaN, so a float global that holds one cannot be put back.
+  const hasNan = first.globals.some(({ initial }) => Number.isNaN(initial))
+  const reusable = !hasNan && prepared.memoryPagesInitial <= reusePagesMax
+  return {
+    framePrice: prepared.instancePrice + first.initializeFuel,
+    take: () => idle.pop() ?? make(),
+    give: (instance) => {
+      if (reusable && idle.length < idleMax && resetGuestInstance(instance)) idle.push(instance)
+    },
+  }
+}
+
+/**
+ * Compiles the module and tries `_initialize` with this fuel. The fuel that it used, and whether it came to
+ * its end; it may trap, call the host or need more.
+ */
+export function tryInitialize(prepared: PreparedModule, fuel: number): InitializeOutcome {
+  const make = instanceMaker(prepared)
+  try {
+    const { initializeFuel } = make(fuel)
+    return { ok: true, fuelUsed: initializeFuel, module: compileModule(prepared, make) }
+  } catch (error) {
+    if (error instanceof InitializeFailed) return { ok: false, fuelUsed: error.fuelUsed }
+    throw error
+  }
+}
+
+/** `fuelUsed` is above the fuel given when that was not enough. */
+export type InitializeOutcome =
+  { ok: true; fuelUsed: number; module: CompiledModule } | { ok: false; fuelUsed: number }
+
+type InstanceMaker = (fuel?: number) => GuestInstance
+
+function instanceMaker(prepared: PreparedModule): InstanceMaker {
   let module: WebAssembly.Module
   try {
     module = new WebAssembly.Module(prepared.instrumented)
@@ -174,26 +237,13 @@ export function compileModule(prepared: PreparedModule): CompiledModule {
     })
   }
   const hasInitialize = prepared.methods.includes(INITIALIZE_EXPORT)
-  const make = (): GuestInstance => {
+  return (fuel = initializeFuelMax) => {
     try {
-      return createGuestInstance(module, prepared, hasInitialize, initializeFuelMax, STACK_BYTES_MAX)
+      return createGuestInstance(module, prepared, hasInitialize, fuel, STACK_BYTES_MAX)
     } catch (cause) {
       // No memory for an instance, or a native stack overflow in `_initialize`: not the contract's fault.
       if (!(cause instanceof RangeError)) throw cause
       throw new NodeFault('NATIVE_FAILURE', 'the engine could not make an instance', { cause })
     }
-  }
-  const first = make()
-  const idle = [first]
-  // JavaScript does not keep the bits of every NaN, so a float global that holds one cannot be put back.
-  const hasNan = first.globals.some(({ initial }) => Number.isNaN(initial))
-  const reusable = !hasNan && prepared.memoryPagesInitial <= reusePagesMax
-  return {
-    framePrice: prepared.instancePrice + first.initializeFuel,
-    pages: prepared.memoryPagesInitial,
-    take: () => idle.pop() ?? make(),
-    give: (instance) => {
-      if (reusable && idle.length < idleMax && resetGuestInstance(instance)) idle.push(instance)
-    },
   }
 }

@@ -44,6 +44,7 @@ import {
   executeBlock,
   executeGenesis,
   laneOf,
+  newestVersions,
   type BlockOptions,
   type BlockOutcome,
   type ExecutedBlock,
@@ -149,6 +150,8 @@ export interface WorldOptions {
   contracts: GenesisContract[]
   institution?: Genesis['institution']
   calls?: GenesisCall[]
+  /** The newest unless given. */
+  fuelSchedule?: number
 }
 
 export const validatorNames = ['node a', 'node b', 'node c', 'node d']
@@ -191,6 +194,10 @@ export class World {
       contracts: options.contracts,
       calls: options.calls ?? [],
       ...(options.institution && { institution: options.institution }),
+      // A document of before there were two schedules does not name one.
+      ...(options.fuelSchedule === 1
+        ? {}
+        : { fuelSchedule: options.fuelSchedule ?? newestVersions.fuelSchedule }),
     }
     this.genesisBytes = encodeGenesis(genesis)
     const founded = executeGenesis(this.genesisBytes, this.chain, this.cache, ports)

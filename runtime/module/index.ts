@@ -5,6 +5,8 @@ export { checkPolicy, type ModulePolicy } from './check-policy.js'
 export {
   FUEL_MAX,
   fuelScheduleV1,
+  fuelScheduleV2,
+  fuelSchedules,
   INSTRUMENTER_VERSION,
   SCHEDULE_VERSION,
   type FuelSchedule,

@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { fuelScheduleV1, instrument, INSTRUMENTER_VERSION, readModule, SCHEDULE_VERSION } from './index.js'
+import { fuelScheduleV1, instrument, INSTRUMENTER_VERSION, readModule } from './index.js'
 import { randomModule } from './random-module.js'
 import { assemble, instantiate, load, meter, runMetered } from './wat.fixture.js'
 
@@ -62,7 +62,7 @@ t.test('golden vectors: bytes and fuel', async (t) => {
     const vectors = texts.map(([name, text]) => makeVector(name, assemble(text)))
     const all: Vectors = {
       instrumenterVersion: INSTRUMENTER_VERSION,
-      scheduleVersion: SCHEDULE_VERSION,
+      scheduleVersion: fuelScheduleV1.version,
       vectors,
     }
     writeFileSync(vectorsPath, `${JSON.stringify(all, null, 2)}\n`)
@@ -70,7 +70,7 @@ t.test('golden vectors: bytes and fuel', async (t) => {
   }
   const golden = JSON.parse(readFileSync(vectorsPath, 'utf8')) as Vectors
   t.equal(golden.instrumenterVersion, INSTRUMENTER_VERSION)
-  t.equal(golden.scheduleVersion, SCHEDULE_VERSION)
+  t.equal(golden.scheduleVersion, fuelScheduleV1.version)
   t.ok(golden.vectors.length >= texts.length)
   for (const vector of golden.vectors) {
     t.same(makeVector(vector.name, Buffer.from(vector.raw, 'base64')), vector, vector.name)

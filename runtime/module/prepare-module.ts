@@ -17,6 +17,8 @@ export interface PreparedModule {
   readonly deployPrice: number
   /** Fuel for every frame that runs the module, on a reused instance too. */
   readonly instancePrice: number
+  /** Fuel for loading where no alias points to it, beyond what its bytes cost; paid before compiling. */
+  readonly loadPrice: number
   /** Exported functions `() -> ()`: the methods, `_initialize` among them. */
   readonly methods: readonly string[]
   readonly memoryPagesInitial: number
@@ -91,17 +93,28 @@ function describe(
   return {
     instrumented,
     deployPrice: deployPrice(module, schedule, localCount),
-    instancePrice:
-      schedule.instance +
-      schedule.instancePage * memory.minimum +
-      schedule.instanceGlobal * module.globals.length +
-      Math.ceil(dataBytes / schedule.instanceDataBytesPerFuel),
+    instancePrice: instancePrice(module, schedule, dataBytes),
+    loadPrice:
+      schedule.loadFunction * module.functions.length + schedule.loadGlobal * module.globals.length,
     methods: findMethods(module),
     memoryPagesInitial: memory.minimum,
     memoryPagesMax: Math.min(memory.maximum ?? pagesMax, pagesMax),
     dataBytes,
     globalExports: mutableGlobals(module).map((index) => `${GLOBAL_EXPORT_PREFIX}${index}`),
   }
+}
+
+function instancePrice(module: WasmModule, schedule: FuelSchedule, dataBytes: number): number {
+  const { fuel, bytes } = schedule.instanceData
+  const entries = module.elements.reduce((sum, segment) => sum + segment.items.length, 0)
+  return (
+    schedule.instance +
+    schedule.instancePage * module.memories[0].limits.minimum +
+    schedule.instanceGlobal * module.globals.length +
+    schedule.instanceExport * module.exports.length +
+    schedule.instanceTableEntry * entries +
+    Math.ceil((dataBytes * fuel) / bytes)
+  )
 }
 
 function deployPrice(module: WasmModule, schedule: FuelSchedule, localCount: number): number {

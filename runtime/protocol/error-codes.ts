@@ -271,6 +271,11 @@ export const errorTable = {
     'Timers of this alias wait for a method that the new version does not have. Nothing was switched. Ship the method, or activate when the timers have run.',
   ),
 
+  SCHEDULE_REFUSED: entry(
+    160,
+    'The chain cannot switch to this fuel schedule and instrumenter: they are not newer than those in force, this software does not know them, or the height is not ahead. Prices stay as they are. Update the nodes first, then name a later height.',
+  ),
+
   // 200..299: the local node and its screens.
   KEYSLOT_REJECTED: entry(
     200,

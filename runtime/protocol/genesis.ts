@@ -65,9 +65,14 @@ export interface Genesis {
   institution?: KeyQuorum
   /** Keys of the vendor's releases: an image is installed only with their signatures. */
   release?: KeyQuorum
+  /** Fuel schedule that the chain begins under; documents of before there were two do not say: 1. */
+  fuelSchedule?: number
 }
 
-/** CBOR map, keys 1..8 in the order of the fields above; 9 and 10, each [threshold, [key...]], when given. */
+/**
+ * CBOR map, keys 1..8 in the order of the fields above; 9 and 10, each [threshold, [key...]], and 11 (fuel
+ * schedule) when given.
+ */
 export function encodeGenesis(genesis: Genesis): Uint8Array {
   return encodeCbor(
     new Map<number, CborValue>([
@@ -81,6 +86,7 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
       [8, genesis.calls.map((call) => [call.alias, call.method, call.args])],
       ...quorumEntry(9, genesis.institution),
       ...quorumEntry(10, genesis.release),
+      ...(genesis.fuelSchedule === undefined ? [] : [[11, genesis.fuelSchedule] as [number, CborValue]]),
     ]),
   )
 }
@@ -105,7 +111,7 @@ export function decodeGenesis(bytes: Uint8Array): Result<Genesis, 'GENESIS_MALFO
   const decoded = decodeCbor(bytes)
   if (!decoded.ok) return refused('GENESIS_MALFORMED', decoded.code)
   try {
-    const map = asMap(decoded.value, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], 8)
+    const map = asMap(decoded.value, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], 8)
     const institution = quorumFromCbor(map.get(9))
     const release = quorumFromCbor(map.get(10))
     return ok({
@@ -119,6 +125,7 @@ export function decodeGenesis(bytes: Uint8Array): Result<Genesis, 'GENESIS_MALFO
       calls: asArray(map.get(8), 0, 64).map(callFromCbor),
       ...(institution && { institution }),
       ...(release && { release }),
+      ...(map.has(11) && { fuelSchedule: asUint(map.get(11), 65_535) }),
     })
   } catch (error) {
     if (error instanceof FieldError) return refused('GENESIS_MALFORMED', error.message)

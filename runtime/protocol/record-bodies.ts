@@ -296,6 +296,7 @@ export const kernelCommandTag = {
   checkActivation: 11,
   grantCredit: 20,
   setLanes: 21,
+  setFuelSchedule: 22,
 } as const
 export const kernelCommandSchemas: ReadonlyMap<number, Schema> = new Map<number, Schema>([
   [kernelCommandTag.liftQuarantine, { struct: [['alias', 'string']] }],
@@ -316,6 +317,17 @@ export const kernelCommandSchemas: ReadonlyMap<number, Schema> = new Map<number,
     },
   ],
   [kernelCommandTag.setLanes, laneTableSchema],
+  [
+    kernelCommandTag.setFuelSchedule,
+    {
+      struct: [
+        ['fuelSchedule', 'u16'],
+        ['instrumenter', 'u16'],
+        /** The first block that runs under them. */
+        ['height', 'u64'],
+      ],
+    },
+  ],
   [
     kernelCommandTag.deploy,
     {

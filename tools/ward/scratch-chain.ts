@@ -5,6 +5,7 @@ import {
   type ExecutionPorts,
   type ModuleCache,
   type ParentState,
+  newestVersions,
 } from '../../runtime/execution/index.js'
 import { MemoryState, StateTree, type TreePages } from '../../runtime/state/index.js'
 import {
@@ -83,6 +84,7 @@ function scratchGenesis(contracts: GenesisContract[], time: number, leafSalt: Ui
     entities: [],
     contracts,
     calls: contracts.flatMap(genesisCall),
+    fuelSchedule: newestVersions.fuelSchedule,
   }
 }
 

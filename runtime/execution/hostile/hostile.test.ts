@@ -98,13 +98,17 @@ function holdsHotCache(t: Test): void {
   t.same(hot.honest(), before, 'the cache is hot')
   const { chain } = hot.world
   const row = decodeRow<ChainRow>(chainRow, chain.get(store.chain, onlyKey) as Uint8Array)
-  for (const change of [{ fuelSchedule: 2 }, { instrumenter: 2 }]) {
+  const put = (change: Partial<ChainRow>): void => {
     const value = encodeRow(chainRow, { ...row, ...change })
     chain.state.apply({ state: [{ store: store.chain, key: encodePointKey(onlyKey), value }], index: [] })
+  }
+  put({ fuelSchedule: 1 })
+  t.ok(hot.honest().fuelUsed < before.fuelUsed, 'another schedule, other prices')
+  for (const change of [{ fuelSchedule: 99 }, { instrumenter: 2 }]) {
+    put(change)
     t.equal(faultOf(hot), 'ENGINE_DISAGREES', 'a fault of the node, no receipt')
   }
-  const value = encodeRow(chainRow, row)
-  chain.state.apply({ state: [{ store: store.chain, key: encodePointKey(onlyKey), value }], index: [] })
+  put({})
   t.same(hot.honest(), before, 'and with the schedule that it knows it goes on')
 }
 

@@ -2,8 +2,8 @@
 // is. Whatever goes wrong in the callee comes back as a code.
 import { answer, input, tryCallVersion, Reader, Writer } from '../../sdk'
 
-/** All that one answer may cost us. */
-const ANSWER_FUEL: i64 = 2_000_000
+/** All that one answer may cost us; a version that is not active has to be loaded, by its size. */
+const ANSWER_FUEL: i64 = 5_000_000
 
 /** {address, method, patient} -> {code, count, frozenSince}. */
 export function ask(): void {

@@ -39,6 +39,7 @@ namespace Command {
   export const CheckActivation: u8 = 11
   export const GrantCredit: u8 = 20
   export const SetLanes: u8 = 21
+  export const SetFuelSchedule: u8 = 22
 }
 
 /**
@@ -273,6 +274,12 @@ export function setLanes(): void {
   const table = reader.fixed(reader.remaining)
   issue(new Writer().u8(Command.SetLanes).fixed(table))
   emitEvent('lanes-set', new Writer().u32(<u32>table.length))
+}
+
+/** {fuelSchedule, instrumenter, height}: prices and metering of the block of this height and all after it. */
+export function setFuelSchedule(): void {
+  allowed('setFuelSchedule')
+  pass(Command.SetFuelSchedule, 'fuel-schedule-set')
 }
 
 /** The kernel's refusal becomes ours, with the same number. */

@@ -106,6 +106,7 @@ export function addBuiltInGrants(): void {
     'revokeTicket',
     'grantCredit',
     'setLanes',
+    'setFuelSchedule',
   ])
   call('admin', 'ward/appliance', ['setRelease', 'orderWipe', 'withdrawWipe', 'confirmWipe'])
   call('node', 'ward/appliance', ['recordRelease', 'reportWipe'])

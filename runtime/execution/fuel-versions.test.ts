@@ -1,0 +1,295 @@
+// Fuel schedules are state: governance switches them at a height, and old blocks replay under their own.
+import t from 'tap'
+import {
+  codeOfStatus,
+  entityKind,
+  kernelCommandSchemas,
+  kernelCommandTag,
+  type Manifest,
+  type Schema,
+} from '../protocol/index.js'
+import { fuelScheduleV1, fuelScheduleV2, prepareModule } from '../module/index.js'
+import {
+  contractPolicy,
+  createModuleCache,
+  executeBlock,
+  newestVersions,
+  rewind,
+  undoOf,
+  type BlockInput,
+  type ExecutedBlock,
+} from './index.js'
+import {
+  contractOf,
+  genesisContract,
+  methodsOf,
+  systemContracts,
+  type TestContract,
+} from './test-contracts.fixture.js'
+import { hostPricesV1, hostPricesV2 } from './host-prices.js'
+import { borsh, hex, ports, sha256, signerOf, World } from './world.fixture.js'
+
+const admin = signerOf('admin')
+const vendor = signerOf('vendor', entityKind.vendor)
+const worker = contractOf(
+  { alias: 'acme/worker', methods: methodsOf({ go: 'call' }) },
+  '(data (i32.const 0) "0123456789") (func (export "go"))',
+)
+
+const found = (contracts: TestContract[] = [worker], fuelSchedule = 1): World =>
+  new World({
+    signers: [admin, vendor],
+    contracts: [...systemContracts, ...contracts.map(genesisContract)],
+    fuelSchedule,
+  })
+
+function command(
+  world: World,
+  tag: keyof typeof kernelCommandTag,
+  body: unknown,
+  attachments: Uint8Array[] = [],
+): Uint8Array {
+  const schema = kernelCommandSchemas.get(kernelCommandTag[tag]) as Schema
+  const args = Buffer.concat([Buffer.from([kernelCommandTag[tag]]), borsh(schema, body)])
+  const signer = tag === 'deploy' ? vendor : admin
+  const fuelLimit = tag === 'deploy' ? 900_000_000 : 100_000_000
+  return world.call(signer, 'ward/governance', 'command', args, { attachments, fuelLimit })
+}
+
+const statuses = ({ receiptsDecoded }: ExecutedBlock): string[] =>
+  receiptsDecoded.map(({ status, detail }) => `${codeOfStatus(status)} ${detail ?? ''}`.trim())
+
+const planned = (world: World, fuelSchedule: number, instrumenter: number, height: number): string =>
+  statuses(
+    world.block([
+      command(world, 'setFuelSchedule', { fuelSchedule, instrumenter, height: BigInt(height) }),
+    ]),
+  )[0]
+
+t.test('a switch of schedule at a height, and every block before and after it replays', async (t) => {
+  const world = found()
+  const journal: { input: BlockInput; block: ExecutedBlock; undo: ReturnType<typeof undoOf> }[] = []
+  const step = (bundles: Uint8Array[]): ExecutedBlock => {
+    const input = world.propose(bundles)
+    const outcome = world.try(bundles)
+    if (!outcome.ok) throw new Error(outcome.code)
+    const undo = undoOf(world.chain, outcome.writeSet, input.header.height)
+    const block = world.block(bundles)
+    journal.push({ input, block, undo })
+    return block
+  }
+  const go = (): Uint8Array => world.call(admin, 'acme/worker', 'go')
+  const fuelOf = (): number => step([go()]).receiptsDecoded[0].fuelUsed
+  const old = fuelOf()
+  t.equal(old, 100_000 + 4_000 + 2 + 0)
+  const at = world.height + 3
+  step([command(world, 'setFuelSchedule', { fuelSchedule: 2, instrumenter: 1, height: BigInt(at) })])
+  t.equal(fuelOf(), old, 'until then as before')
+  t.equal(world.height + 1, at)
+  const prepared = prepareModule(worker.code, contractPolicy, fuelScheduleV2)
+  t.ok(prepared.ok)
+  const dearer = prepared.ok ? prepared.value.instancePrice : 0
+  t.ok(dearer > old)
+  t.equal(fuelOf(), dearer, 'from that height on by the new prices, on a hot cache')
+  t.equal(fuelOf(), dearer)
+  // The cache is hot with both; a cold one gives the same.
+  const hot = world.cache
+  for (const cache of [hot, createModuleCache()]) {
+    for (const [index, { input, block }] of journal.entries()) {
+      const undos = journal
+        .slice(index)
+        .reverse()
+        .map(({ undo }) => undo)
+      const state = rewind(world.chain, undos, input.header.height)
+      const again = executeBlock(input, state, cache, ports)
+      t.ok(again.ok)
+      if (again.ok) t.same(again.receipts.map(hex), block.receipts.map(hex), `block ${input.header.height}`)
+    }
+  }
+})
+
+t.test('what is no step forward is refused', async (t) => {
+  const world = found()
+  t.match(planned(world, 1, 1, 99), /^SCHEDULE_REFUSED|CONTRACT_ABORTED/)
+  t.match(planned(world, 3, 1, 99), /not known to this software/)
+  t.match(planned(world, 2, 2, 99), /not known to this software/)
+  t.match(planned(world, 2, 1, world.height + 1), /is past/)
+  t.equal(planned(world, 2, 1, world.height + 2), 'OK')
+  t.match(planned(world, 1, 1, 99), /in force: schedule 2/)
+  t.match(planned(world, 2, 1, 99), /in force: schedule 2/)
+  t.same(newestVersions, { fuelSchedule: 2, instrumenter: 1 })
+})
+
+t.test('a plan that has not taken effect is replaced by a later one', async (t) => {
+  const world = found()
+  t.equal(planned(world, 2, 1, world.height + 3), 'OK')
+  t.equal(planned(world, 2, 1, world.height + 4), 'OK')
+  const fuel = [0, 1, 2].map(
+    () => world.block([world.call(admin, 'acme/worker', 'go')]).receiptsDecoded[0].fuelUsed,
+  )
+  t.equal(fuel[0], fuel[1])
+  t.ok(fuel[2] > fuel[1])
+})
+
+/** Costs a good deal to begin with. */
+const eager = (turns: number, alias = 'acme/eager'): TestContract =>
+  contractOf(
+    { alias, methods: methodsOf({ go: 'call' }) },
+    `(func (export "go")) (func (export "_initialize") (local $n i32) (local.set $n (i32.const ${turns}))
+       (loop $more (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))`,
+  )
+
+function deploy(
+  world: World,
+  contract: TestContract,
+  fuelLimit = 900_000_000,
+): { fuelUsed: number; status: string } {
+  const body = {
+    vendor: vendor.entity,
+    manifest: sha256(contract.manifestBytes),
+    code: sha256(contract.code),
+  }
+  const schema = kernelCommandSchemas.get(kernelCommandTag.deploy) as Schema
+  const args = Buffer.concat([Buffer.from([kernelCommandTag.deploy]), borsh(schema, body)])
+  const attachments = [contract.manifestBytes, contract.code]
+  const bundle = world.call(vendor, 'ward/governance', 'command', args, { attachments, fuelLimit })
+  const block = world.block([bundle])
+  return { fuelUsed: block.receiptsDecoded[0].fuelUsed, status: statuses(block)[0] }
+}
+
+t.test('the deploying transaction pays for _initialize', async (t) => {
+  const world = found([], 2)
+  const cheap = deploy(world, eager(1))
+  const dear = deploy(world, eager(1_000_000, 'acme/eager'))
+  t.same([cheap.status, dear.status], ['OK', 'OK'])
+  // Six a turn: constant, two locals, subtraction and a branch of two.
+  t.ok(dear.fuelUsed - cheap.fuelUsed > 5_000_000, `${dear.fuelUsed - cheap.fuelUsed}`)
+  const short = deploy(world, eager(999_999, 'acme/other'), dear.fuelUsed - 100_000)
+  t.same(short, { status: 'OUT_OF_FUEL', fuelUsed: dear.fuelUsed - 100_000 })
+  const trapping = contractOf(
+    { alias: 'acme/trap', methods: methodsOf({ go: 'call' }) },
+    `(func (export "go")) (func (export "_initialize") (local $n i32) (local.set $n (i32.const 1000000))
+       (loop $more (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1))))) (unreachable))`,
+  )
+  const failed = deploy(world, trapping)
+  t.match(failed.status, /INITIALIZE_FAILED/)
+  t.ok(failed.fuelUsed > cheap.fuelUsed + 5_000_000, 'also when it fails')
+  const before = found([], 1)
+  const [one, other] = [deploy(before, eager(1)), deploy(before, eager(1_000_000))]
+  t.ok(other.fuelUsed - one.fuelUsed < 10_000, 'schedule 1 asked for nothing')
+})
+
+t.test(
+  'a version that is not active pays for loading, before it is loaded and once a transaction',
+  async (t) => {
+    const callee: Partial<Manifest> = { methods: methodsOf({ go: 'call', view: 'view' }) }
+    const code = '(func (export "go")) (func (export "view"))'
+    const twice = contractOf(
+      { alias: 'acme/twice', calls: ['acme/old'], methods: methodsOf({ once: 'call', twice: 'call' }) },
+      `(data (i32.const 900) "view") (func $ask
+       (drop (call $contract_call (i32.const 0) (i32.const 32) (i32.const 900) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 0))))
+     (func (export "once") (call $input_read (i32.const 0)) (call $ask))
+     (func (export "twice") (call $input_read (i32.const 0)) (call $ask) (call $ask))`,
+    )
+    const world = found([twice], 2)
+    const large = contractOf(
+      { alias: 'acme/old', ...callee },
+      `${code} ${'(func (drop (i32.const 1)))'.repeat(900)}`,
+    )
+    const small = contractOf({ alias: 'acme/old', ...callee, version: '2.0.0' }, code)
+    const addresses = [large, small].map((contract) => {
+      const body = {
+        vendor: vendor.entity,
+        manifest: sha256(contract.manifestBytes),
+        code: sha256(contract.code),
+      }
+      const block = world.block([command(world, 'deploy', body, [contract.manifestBytes, contract.code])])
+      t.same(statuses(block), ['OK'])
+      const write = block.writeSet.state.find(({ store }) => store === '$code')
+      return (write?.key as Uint8Array).slice(-32)
+    })
+    const loadOf = (contract: TestContract): number => {
+      const prepared = prepareModule(contract.code, contractPolicy, fuelScheduleV2)
+      if (!prepared.ok) throw new Error(prepared.detail)
+      return fuelScheduleV2.load + fuelScheduleV2.loadByte * contract.code.length + prepared.value.loadPrice
+    }
+    const call = (address: Uint8Array, fuelLimit = 90_000_000): ExecutedBlock['receiptsDecoded'][number] =>
+      world.block([world.call(admin, hex(address), 'go', new Uint8Array(0), { fuelLimit })])
+        .receiptsDecoded[0]
+    const [dear, cheap] = addresses.map((address) => call(address).fuelUsed)
+    t.equal(dear - cheap, loadOf(large) - loadOf(small))
+    t.equal(call(addresses[0]).fuelUsed, dear, 'the same when it is at hand')
+    // Too little fuel: nothing is read, whatever is asked for.
+    world.cache = createModuleCache()
+    const read: string[] = []
+    const attachmentOf = world.chain.attachmentOf.bind(world.chain)
+    world.chain.attachmentOf = (hash) => {
+      read.push(hex(hash))
+      return attachmentOf(hash)
+    }
+    const little = fuelScheduleV2.load + fuelScheduleV2.loadByte * large.code.length - 1
+    const poor = call(addresses[0], little)
+    t.same([codeOfStatus(poor.status), poor.fuelUsed], ['OUT_OF_FUEL', little])
+    t.notOk(read.includes(hex(sha256(large.code))))
+    t.equal(codeOfStatus(call(addresses[0], little + 1).status), 'OUT_OF_FUEL', 'read, and not compiled')
+    t.ok(read.includes(hex(sha256(large.code))))
+    const [once, two] = ['once', 'twice'].map(
+      (method) =>
+        world.block([world.call(admin, 'acme/twice', method, addresses[0])]).receiptsDecoded[0].fuelUsed,
+    )
+    t.ok(once > loadOf(large))
+    t.ok(two - once < 300_000, 'loading is paid once in a transaction')
+  },
+)
+
+t.test('a call to nobody pays for the look-up', async (t) => {
+  const lost = contractOf(
+    { alias: 'acme/lost', methods: methodsOf({ go: 'call' }) },
+    `(data (i32.const 0) "acme/nobodygo") (func (export "go")
+       (drop (call $contract_call (i32.const 0) (i32.const 11) (i32.const 11) (i32.const 2) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 2))))`,
+  )
+  const fuel = [1, 2].map((schedule) => {
+    const world = found([lost], schedule)
+    const prepared = prepareModule(
+      lost.code,
+      contractPolicy,
+      schedule === 1 ? fuelScheduleV1 : fuelScheduleV2,
+    )
+    const { fuelUsed } = world.block([world.call(admin, 'acme/lost', 'go')]).receiptsDecoded[0]
+    return fuelUsed - (prepared.ok ? prepared.value.instancePrice : 0)
+  })
+  t.equal(fuel[1] - fuel[0], hostPricesV2.contract_call.perItem - hostPricesV1.contract_call.perItem)
+  t.ok(hostPricesV2.contract_call.perItem >= hostPricesV2.state_get.base)
+})
+
+t.test('the pages of all open frames are 256 at most, whatever the one on top does', async (t) => {
+  const aliasOf = (index: number): string => `acme/p${index}`
+  /** Each grows to its size, calls the next one, and the last grows as far as it can. */
+  const chainOf = (sizes: number[], last: number): TestContract[] =>
+    sizes.map((size, index) =>
+      contractOf(
+        {
+          alias: aliasOf(index),
+          calls: [aliasOf(index + 1)],
+          methods: methodsOf({ go: 'call' }, 90_000_000),
+        },
+        `(data (i32.const 0) "${aliasOf(index + 1)}go") (func (export "go")
+           (drop (memory.grow (i32.const ${index === sizes.length - 1 ? last : size - 1})))
+           ${
+             index === sizes.length - 1
+               ? ''
+               : `(drop (call $contract_call (i32.const 0) (i32.const 7) (i32.const 7) (i32.const 2) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 0)))`
+           })`,
+      ),
+    )
+  const run = (contracts: TestContract[], schedule: number): string => {
+    const world = found(contracts, schedule)
+    return statuses(world.block([world.call(admin, aliasOf(0), 'go')]))[0]
+  }
+  const within = chainOf([64, 64, 64, 1], 63)
+  const beyond = chainOf([64, 64, 63, 2, 1], 63)
+  t.equal(run(within, 2), 'OK')
+  t.match(run(beyond, 2), /^LIMIT_EXCEEDED/, 'the one on top might grow to 64: 193 and 64')
+  t.equal(run(beyond, 1), 'OK', 'schedule 1 looked at the beginning only')
+  t.equal(run(chainOf([2, 2, 2, 2, 2, 2, 2, 1], 63), 2), 'OK', 'eight frames of ordinary size')
+})
