@@ -207,7 +207,7 @@ const fuel: readonly HostileCall[] = [
     'OUT_OF_FUEL',
     `(call $state_set ${zero} ${zero} (i32.const 4) ${zero} (i32.const 4))`,
     '',
-    { fuelLimit: 104_000 + 10_000 },
+    { fuelLimit: 60_000 + 10_000 },
   ),
   attack(15, 'a host function for ever', 'OUT_OF_FUEL', endless('(drop (call $fuel_left))')),
   attack(
