@@ -1,6 +1,7 @@
 // `ward/appliance` in the real runtime: two persons order a wipe, nodes report, administrators refuse shares.
 import t from 'tap'
-import { entityKind } from '../runtime/protocol/index.js'
+import { entityKind, nodeProofBytes } from '../runtime/protocol/index.js'
+import { signDetached } from '../host/keys/crypto.js'
 import { buildContracts } from './build-contracts.js'
 import { ContractChain, createSigner, zeroId, type BlockView } from './contract-chain.fixture.js'
 
@@ -93,4 +94,30 @@ t.test('releases are kept once, and refused by an administrator', async (t) => {
   t.same(chain.view(alias, 'mayRelease', { node: node.entity }), { allowed: false })
   t.ok(done(chain.call(admin, alias, 'setRelease', { node: node.entity, allowed: true })))
   t.same(chain.view(alias, 'mayRelease', { node: zeroId }), { allowed: true })
+})
+
+t.test('a node that is admitted has role node at once; nobody else gives it so', async (t) => {
+  const { chain, admin, nurse } = found()
+  const fresh = createSigner(entityKind.node)
+  const release = { node: fresh.entity, generation: 1, releasedAt: 1_700_000_000_000n }
+  const card = {
+    name: 'ward-4',
+    role: 1,
+    voteKey: fresh.key.publicKey,
+    transportKey: new Uint8Array(32).fill(7),
+    host: '10.0.0.4',
+    port: 0,
+  }
+  const proof = signDetached(fresh.key, nodeProofBytes(chain.chainId, card))
+  const admission = { ...card, proof }
+  const spoilt = { ...admission, proof: new Uint8Array(64) }
+  t.notOk(done(chain.call(admin, 'ward/governance', 'admitNode', spoilt)))
+  const rolesOf = (): string[] =>
+    chain.view<string[]>('ward/policy', 'rolesOfEntity', { entity: fresh.entity })
+  t.same(rolesOf(), [], 'a refused admission leaves no role')
+  for (const signer of [admin, nurse])
+    t.notOk(done(chain.call(signer, 'ward/policy', 'nodeAdmitted', { entity: nurse.entity })), 'by hand')
+  t.ok(done(chain.call(admin, 'ward/governance', 'admitNode', admission)))
+  t.same(rolesOf(), ['node'])
+  t.ok(done(chain.call(fresh, alias, 'recordRelease', release)), 'it may report')
 })

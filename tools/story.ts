@@ -149,7 +149,11 @@ function sayWhereToLook(network: StoryNetwork, say: (text: string) => void): voi
   say(
     `the workstation's page: ${network.urlOf('workstation')}  (sign in as nurse or surgeon with the passwords above)`,
   )
-  say(`status of a node: npx ward status --dir ${network.processes.folderOf('workstation')}`)
+  const desk = path.relative('', network.processes.folderOf('workstation'))
+  say('in another terminal, in this folder:')
+  say(`   npm run -s ward -- status --dir ${desk}`)
+  say(`   npm run -s ward -- network ticket --dir ${desk} --as admin --out ticket.json`)
+  say('   npm run -s ward -- join ticket.json --dir .wardchain/ward-5 --name ward-5   (a further node)')
   say('Ctrl-C ends all nodes.')
 }
 

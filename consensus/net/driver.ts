@@ -54,6 +54,8 @@ export interface Driver {
   gossip(bundles: readonly Uint8Array[], urgency?: Urgency): void
   /** Hands a message to the peer's host, at most 4 KiB. False: not connected, or no room. */
   sendToHost(peer: PeerId, message: Uint8Array): boolean
+  /** Asks the services of one peer's host. Null: no answer in time, or the peer went away. */
+  ask(peer: PeerId, body: Uint8Array, timeoutMs: number): Promise<Uint8Array | null>
   /** Governance changed the members or observers that may connect, and whom to dial. */
   setPeers(peers: {
     readonly allowed: readonly PeerId[]
@@ -111,6 +113,7 @@ function driverOf(options: DriverOptions, parts: Parts): Driver {
     transactionOverdue: () => runner.push({ type: 'transactionOverdue', now: runner.clock.now() }),
     gossip: (bundles, urgency = 'normal') => network.submitted(bundles, urgency),
     sendToHost: (peer, message) => transport.send(peer, encodeHostFrame(message), 0),
+    ask: (peer, body, timeoutMs) => network.asks.ask(peer, body, timeoutMs),
     setPeers: ({ allowed, dial, book }) => {
       network.setDial(dial)
       transport.dial(dial, book)
@@ -120,6 +123,7 @@ function driverOf(options: DriverOptions, parts: Parts): Driver {
       clearInterval(upkeep)
       // The others need not wait for a timeout when the leader is restarted on purpose.
       runner.standDown()
+      network.asks.close()
       // Consensus first: nothing may be signed for a network that this node is leaving.
       const stopped = runner.close()
       await transport.close()

@@ -4,6 +4,7 @@
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { decodeMessage, encodeMessage, senderKey, signingBytes } from '../pbft/index.js'
 import type { CoreEvent, CoreMessage, SignedMessage, WireMessage } from '../pbft/index.js'
+import { Asks } from './asks.js'
 import { BlockExchange } from './block-exchange.js'
 import type { BlockSource } from '../driver/catch-up.js'
 import type { CoreRunner, RunnerEffects } from './core-runner.js'
@@ -64,6 +65,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   readonly #blocks: BlockExchange
   readonly #upstream: UpstreamChoice
   readonly #services: Services
+  readonly asks: Asks
   #runner: CoreRunner | null = null
   #transport: Transport | null = null
   #poolChangePending = false
@@ -79,6 +81,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     this.#services = new Services(ports.services, (to, frame, queueClass) => {
       this.#transport?.send(to, frame, queueClass)
     })
+    this.asks = new Asks((to, frame) => this.#transport?.send(to, frame, 0) === true)
     const { chainId, epoch } = options
     this.#blocks = new BlockExchange({
       ...{ chainId, epoch, ports },
@@ -132,6 +135,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     else {
       this.peers.down(peer)
       this.#gossip.forget(peer)
+      this.asks.down(peer)
     }
     this.upkeep()
     this.#ports.logger?.info({ peer, up, role: hello.role, tip: hello.tipHeight }, 'peer')
@@ -203,9 +207,11 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       case 'tip':
         this.#claimed(entry, frame.height)
         break
-      case 'request':
       case 'answer':
-        // Requests were taken before; nothing was asked here that an answer could belong to.
+        this.asks.answered(entry.peer, frame.id, frame.body)
+        break
+      case 'request':
+        // Taken before.
         break
       case 'consensus': {
         const event = this.#onConsensus(entry, frame.body, item)

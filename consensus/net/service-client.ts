@@ -1,6 +1,7 @@
 // The asking side of services: a transport without consensus, for a node that is not a member of anything
 // yet or has no state. Its peers' other frames are dropped unread.
-import { decodeFrame, encodeServiceFrame } from './frames.js'
+import { Asks } from './asks.js'
+import { decodeFrame } from './frames.js'
 import { createTransport, type PeerId, type Transport, type TransportOptions } from './transport.js'
 import type { Hello } from './wire.js'
 
@@ -16,39 +17,26 @@ export interface ServiceClient {
   close(): Promise<void>
 }
 
-interface Waiting {
-  peer: PeerId
-  done(answer: Uint8Array | null): void
-}
-
 const reasonsMax = 32
 
 /** Throws as `createTransport` does. */
 export async function createServiceClient(options: TransportOptions): Promise<ServiceClient> {
   const peers = new Map<PeerId, Hello>()
-  const waiting = new Map<number, Waiting>()
   const reasons: { peer: PeerId; reason: string }[] = []
   const arrivals = new Set<() => void>()
-  let nextId = 1
+  const asks = new Asks((to, frame) => transport.send(to, frame, 0))
   const transport: Transport = await createTransport(options, {
     onPeer(peer, up, hello) {
       if (up) peers.set(peer, hello)
       else peers.delete(peer)
-      for (const [id, entry] of up ? [] : waiting) {
-        if (entry.peer !== peer) continue
-        waiting.delete(id)
-        entry.done(null)
-      }
+      if (!up) asks.down(peer)
       if (up) for (const arrived of arrivals) arrived()
     },
     onFrame(from, frame, _queueClass, release) {
       const decoded = decodeFrame(frame)
       release()
-      if (!decoded.ok || decoded.frame.kind !== 'answer') return
-      const entry = waiting.get(decoded.frame.id)
-      if (entry?.peer !== from) return
-      waiting.delete(decoded.frame.id)
-      entry.done(decoded.frame.body)
+      if (decoded.ok && decoded.frame.kind === 'answer')
+        asks.answered(from, decoded.frame.id, decoded.frame.body)
     },
     onWritable: () => undefined,
     onClosed(peer, reason) {
@@ -59,27 +47,10 @@ export async function createServiceClient(options: TransportOptions): Promise<Se
   return {
     peers: () => [...peers].map(([peer, hello]) => ({ peer, hello })),
     closedReasons: () => reasons,
-    request: (to, body, timeoutMs) =>
-      new Promise((resolve) => {
-        const id = nextId
-        nextId = (nextId + 1) >>> 0
-        const timer = setTimeout(() => {
-          waiting.delete(id)
-          resolve(null)
-        }, timeoutMs)
-        const done = (answer: Uint8Array | null): void => {
-          clearTimeout(timer)
-          resolve(answer)
-        }
-        waiting.set(id, { peer: to, done })
-        if (transport.send(to, encodeServiceFrame('request', id, body), 0)) return
-        waiting.delete(id)
-        done(null)
-      }),
+    request: (to, body, timeoutMs) => asks.ask(to, body, timeoutMs),
     waitForPeer: (timeoutMs) => (peers.size > 0 ? Promise.resolve(true) : nextArrival(arrivals, timeoutMs)),
     close: async () => {
-      for (const entry of waiting.values()) entry.done(null)
-      waiting.clear()
+      asks.close()
       await transport.close()
     },
   }

@@ -154,7 +154,7 @@ export class ExecutorCore {
     versions: ({ alias }) => this.queries.versions(alias),
     keyState: ({ keyId }) => this.queries.keyState(keyId),
     sequence: ({ keyId, stream }) => this.queries.sequence(keyId, stream),
-    snapshot: ({ request }) => this.exported.answer(request),
+    snapshot: ({ request, peer }) => this.exported.answer(request, peer),
     snapshotStep: ({ budgetMs }) => this.exported.step(budgetMs),
     firstBlock: () => this.store.firstPayload(),
     care: (request) => this.storeCare.step(request),

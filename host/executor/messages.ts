@@ -322,7 +322,7 @@ export interface ExecutorCalls {
   /** Highest sequence used with a key and stream; -1 when none. */
   sequence: [{ keyId: Uint8Array; stream: number }, number]
   /** An answer to another node's snapshot request, and a slice of preparing for the next ones. */
-  snapshot: [{ request: Uint8Array }, Uint8Array]
+  snapshot: [{ request: Uint8Array; peer: string }, Uint8Array]
   /** True when there is more to prepare. */
   snapshotStep: [{ budgetMs: number }, boolean]
   /** Lowest height whose block is here. */

@@ -17,11 +17,18 @@ import {
 
 /** Forks that one split opens: 64 hashes, 2 KiB. */
 const splitLevels = 6
-/** A pin that nobody asked of for so long is let go; none is kept longer than the second bound. */
+/**
+ * A pin that nobody asked of for so long is let go; none is kept longer than the second bound, however busy a
+ * peer keeps it: while it lasts the store cannot use the room of what blocks replace. Who still takes it aims
+ * anew and asks only for what it lacks.
+ */
 const idleMsMax = 60_000
-const ageMsMax = 30 * 60_000
+export const ageMsMax = 10 * 60_000
 /** After it a pin makes way for a newer one when somebody asks for an offer. */
 const freshMs = 20_000
+/** A peer has so many pins made for it in this time: each costs an index of the whole state. */
+export const pinsPerPeerMax = 4
+export const pinsWindowMs = 30 * 60_000
 
 interface Pinned {
   offer: Offer
@@ -34,6 +41,8 @@ interface Pinned {
 
 export class SnapshotExport {
   private pinned: Pinned | undefined
+  /** When pins were made, by the peer that asked for them. */
+  private readonly made = new Map<string, number[]>()
 
   constructor(
     private readonly store: ChainStore,
@@ -52,15 +61,15 @@ export class SnapshotExport {
     return this.pinned !== undefined && pinned.index.step(budgetMs)
   }
 
-  answer(bytes: Uint8Array): Uint8Array {
+  answer(bytes: Uint8Array, peer = ''): Uint8Array {
     const request = decodeRequest(bytes)
-    return encodeAnswer(request === undefined ? { kind: 'other' } : this.answerTo(request))
+    return encodeAnswer(request === undefined ? { kind: 'other' } : this.answerTo(request, peer))
   }
 
-  private answerTo(request: SnapshotRequest): SnapshotAnswer {
+  private answerTo(request: SnapshotRequest, peer: string): SnapshotAnswer {
     switch (request.kind) {
       case 'offer': {
-        const offer = this.pin()?.offer
+        const offer = this.pin(peer)?.offer
         return offer === undefined ? { kind: 'other' } : { kind: 'offer', offer }
       }
       case 'part':
@@ -74,12 +83,22 @@ export class SnapshotExport {
     }
   }
 
-  private pin(): Pinned | undefined {
+  /** The pin as it is, unless it is too old to be kept. */
+  private live(): Pinned | undefined {
+    const { pinned } = this
+    if (pinned === undefined) return undefined
     const now = this.now()
-    if (this.pinned !== undefined && now - this.pinned.usedAt < freshMs) {
-      this.pinned.usedAt = now
-      return this.pinned
-    }
+    if (now - pinned.since > ageMsMax) this.end()
+    else pinned.usedAt = now
+    return this.pinned
+  }
+
+  /** For an offer: the pin that is in use, or a new one while this peer has not asked for too many. */
+  private pin(peer: string): Pinned | undefined {
+    const now = this.now()
+    const isFresh = this.pinned !== undefined && now - this.pinned.usedAt < freshMs
+    if (isFresh && this.live() !== undefined) return this.pinned
+    if (!this.mayPin(peer, now)) return this.live()
     this.end()
     const evidence = this.evidence()
     if (evidence === undefined) return undefined
@@ -90,11 +109,21 @@ export class SnapshotExport {
     this.pinned = { offer, tree, index, done: () => transaction.done(), since: now, usedAt: now }
     // The first read pins the transaction: it must see the very block that the tree is of.
     index.step(1)
+    this.made.set(peer, [...(this.made.get(peer) ?? []), now])
     return this.pinned
   }
 
+  private mayPin(peer: string, now: number): boolean {
+    for (const [name, times] of this.made) {
+      const recent = times.filter((time) => now - time < pinsWindowMs)
+      if (recent.length === 0) this.made.delete(name)
+      else this.made.set(name, recent)
+    }
+    return (this.made.get(peer)?.length ?? 0) < pinsPerPeerMax
+  }
+
   private part({ part }: Extract<SnapshotRequest, { kind: 'part' }>): SnapshotAnswer {
-    const pinned = this.pin()
+    const pinned = this.live()
     const node = pinned?.tree.nodeAt(part)
     if (pinned === undefined || node === undefined) return { kind: 'other' }
     if (Buffer.compare(node.hash, part.hash) !== 0) return { kind: 'other' }

@@ -71,7 +71,8 @@ export function readTicketFile(file: string): Ticket {
   try {
     return ticketFromJson(JSON.parse(readFileSync(file, 'utf8')) as Partial<TicketJson>)
   } catch (error) {
-    throw new NodeError('TICKET_MALFORMED', file, error)
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    throw new NodeError('TICKET_MALFORMED', isMissing ? `${file}: no such file` : file, error)
   }
 }
 

@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { encodeMessage, type Evidence } from '../../consensus/pbft/index.js'
 import { bytesToHex, utf8 } from '../../runtime/protocol/index.js'
 import { replaceFile } from '../store/durable-file.js'
+import type { NodeLogger } from './node-logger.js'
 
 /** Lines kept for each accused: more prove nothing more. */
 export const evidencePerAccusedMax = 8
@@ -55,6 +56,22 @@ export class EvidenceFile {
     replaceFile(this.#path, utf8(next.map((entry) => `${JSON.stringify(entry)}\n`).join('')))
     this.#kept.push(next[next.length - 1])
     return true
+  }
+
+  /** R30: on disk before anything else happens with it; a full disk loses the proof, not the node. */
+  report(evidence: Evidence, chainId: Uint8Array, now: number, logger: NodeLogger): void {
+    const accused = bytesToHex(evidence.first.sender)
+    const { type: phase, height, view } = evidence.first
+    const fields = { accused, phase, height, view }
+    try {
+      if (!this.keep(evidence, chainId, now)) return
+      logger.error({ code: 'EQUIVOCATION', ...fields }, 'a validator signed two contradicting messages')
+    } catch (error) {
+      logger.error(
+        { code: 'EVIDENCE_NOT_KEPT', ...fields, error: String(error) },
+        'evidence is not on disk',
+      )
+    }
   }
 }
 

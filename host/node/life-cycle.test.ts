@@ -137,6 +137,7 @@ t.test('a node that is behind answers late and judges nothing', async (t) => {
     onCommit: () => undefined,
     onTentative: () => undefined,
     onAlarm: () => undefined,
+    onBehind: () => undefined,
     onFault: (code: string) => t.fail(code),
   }
   const node = await RunningNode.open(

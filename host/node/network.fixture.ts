@@ -33,6 +33,8 @@ export interface TestHospital {
   validators: TestNode[]
   /** Opens a node of a folder that is there, and unlocks it. */
   open(name: string): Promise<TestNode>
+  /** Entity id, hex. */
+  personOf(role: 'admin' | 'nurse'): string
   signIn(node: TestNode, role: 'admin' | 'nurse'): Promise<Session>
   /** Prepares and signs at this node; throws on a refusal before the receipt. */
   sign(node: TestNode, session: Session, proposal: Proposal): Promise<ReceiptView>
@@ -73,9 +75,9 @@ export async function createHospital(
       opened.add(entry)
       return entry
     },
+    personOf: (role) => bytesToHex(entityIdOf(sha256, persons[roles.indexOf(role)].publicKey)),
     signIn: async ({ node }, role) => {
-      const entity = bytesToHex(entityIdOf(sha256, persons[roles.indexOf(role)].publicKey))
-      const session = await node.signIn(entity, personPassword.slice())
+      const session = await node.signIn(hospital.personOf(role), personPassword.slice())
       if (!session.ok) throw new Error(session.code)
       return session.value
     },

@@ -41,8 +41,8 @@ export const nodeFiles = (folder: string) => ({
   chain: path.join(folder, 'chain'),
   /** A snapshot that is being taken; becomes `chain` when it is whole. */
   sync: path.join(folder, 'chain.sync'),
-  /** Empty file: take a snapshot at the next start, whatever `chain` holds. */
-  resync: path.join(folder, 'resync'),
+  /** Take a snapshot at the next start, whatever `chain` holds; sealed: see behind-watch.ts. */
+  resync: path.join(folder, 'resync.sealed'),
   votes: path.join(folder, 'votes'),
   executing: path.join(folder, 'executing'),
   executingNote: path.join(folder, 'executing-now'),

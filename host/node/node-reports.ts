@@ -1,6 +1,6 @@
 // What a node says about itself and its peers on the chain (`ward/appliance`), signed with its own key, and
 // what it asks there.
-import { decodeBorsh, encodeBorsh, entityIdOf, type Schema } from '../../runtime/protocol/index.js'
+import { decodeBorsh, encodeBorsh, type Schema } from '../../runtime/protocol/index.js'
 import { sha256 } from '../keys/crypto.js'
 import type { NodeSequences } from './node-sequences.js'
 import type { RunningNode } from './running-node.js'
@@ -51,6 +51,9 @@ export interface WipeOrderView {
   certificate: Uint8Array
 }
 
+/** What became of a report. */
+export type ReportEnd = 'taken' | 'refused' | 'failed'
+
 export class NodeReports {
   constructor(
     private readonly node: RunningNode,
@@ -58,19 +61,21 @@ export class NodeReports {
     private readonly now: () => number,
   ) {}
 
-  /** True when the report is final on the chain and was taken; false when it should be tried again. */
+  /** refused: final on the chain, and it did not want it. failed: not final in time, or never sent. */
   async report(
     method: keyof typeof schemas,
     values: Record<string, unknown>,
     waitMs: number,
-  ): Promise<boolean> {
+  ): Promise<ReportEnd> {
     const args = encodeBorsh(schemas[method], values)
     if (!args.ok) throw new Error(`${alias} ${method}: ${args.detail ?? args.code}`)
     const { publicKey } = this.node.identity.vote
+    // Its entity stays when its vote key is rotated.
+    const { entity } = this.node
     const draft = draftCall(alias, method, args.value, [])
     const sender = {
       chainId: this.node.open.chainId,
-      entity: entityIdOf(sha256, publicKey),
+      entity,
       publicKey,
     }
     const sequence = await this.sequences.next(sha256(publicKey).slice(0, 16), reportStream)
@@ -78,7 +83,8 @@ export class NodeReports {
     const terms = { stream: reportStream, sequence, validUntil, fuelLimit }
     const bundle = signBundle(payloadOf(sender, draft, terms), draft, this.node.identity.vote)
     const outcome = await this.node.submit(bundle, waitMs)
-    return outcome.ok && outcome.receipts[0]?.status === 0
+    if (!outcome.ok) return 'failed'
+    return outcome.receipts[0]?.status === 0 ? 'taken' : 'refused'
   }
 
   /** False when governance refuses this node its shares. A chain without the contract refuses nothing. */

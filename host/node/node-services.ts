@@ -6,7 +6,18 @@
 //   answer    1 | status u16 BE | detail     status of error-codes.ts, 0: admitted and final
 //             2 | genesis bytes
 //   3 ...     snapshots: host/executor/snapshot-format.ts
-import { concatBytes, errorTable, statusOf, utf8, type ErrorCode } from '../../runtime/protocol/index.js'
+import {
+  concatBytes,
+  decodeBundle,
+  equalBytes,
+  errorTable,
+  hexToBytes,
+  keyIdOf,
+  statusOf,
+  utf8,
+  type ErrorCode,
+} from '../../runtime/protocol/index.js'
+import { sha256 } from '../keys/crypto.js'
 import type { ServicePort } from '../../consensus/net/ports.js'
 
 export const serviceTag = { admission: 1, genesis: 2, snapshot: 3 } as const
@@ -16,7 +27,8 @@ export interface ServiceParts {
   /** Submits and waits until the transaction is final: the receipt's code, or why there is none. */
   submit(bundle: Uint8Array): Promise<{ code: ErrorCode; detail: string }>
   genesis(): Promise<Uint8Array | null>
-  snapshot(request: Uint8Array): Promise<Uint8Array>
+  snapshot(request: Uint8Array, peer: string): Promise<Uint8Array>
+  chainId: Uint8Array
 }
 
 /** An admission is a card and a signature; whatever is larger is none. */
@@ -25,12 +37,12 @@ const admissionBytesMax = 4_096
 export function createNodeServices(parts: ServiceParts): ServicePort {
   return {
     isApplicant: (peer) => parts.isApplicant(peer),
-    request: async ({ isApplicant }, body) => {
+    request: async ({ peer, isApplicant }, body) => {
       const [tag] = body
-      if (tag === serviceTag.admission) return admission(parts, body.subarray(1))
+      if (tag === serviceTag.admission) return isApplicant ? admission(parts, body.subarray(1), peer) : null
       // Who is not listed yet gets nothing of the chain.
       if (isApplicant) return null
-      if (tag === serviceTag.snapshot) return parts.snapshot(body)
+      if (tag === serviceTag.snapshot) return parts.snapshot(body, peer)
       if (tag !== serviceTag.genesis) return null
       const genesis = await parts.genesis()
       return genesis && concatBytes(new Uint8Array([serviceTag.genesis]), genesis)
@@ -38,12 +50,29 @@ export function createNodeServices(parts: ServiceParts): ServicePort {
   }
 }
 
-async function admission(parts: ServiceParts, bundle: Uint8Array): Promise<Uint8Array> {
-  const { code, detail } =
-    bundle.length > admissionBytesMax
-      ? { code: 'TRANSACTION_TOO_LARGE' as const, detail: '' }
-      : await parts.submit(bundle)
+async function admission(parts: ServiceParts, bundle: Uint8Array, peer: string): Promise<Uint8Array> {
+  const refusal = admissionProblem(bundle, peer, parts.chainId)
+  const { code, detail } = refusal ?? (await parts.submit(bundle))
   return encodeStatus(code, detail)
+}
+
+/** A ticket passes its own `redeemTicket` here and nothing else. */
+function admissionProblem(
+  bundle: Uint8Array,
+  peer: string,
+  chainId: Uint8Array,
+): { code: ErrorCode; detail: string } | undefined {
+  if (bundle.length > admissionBytesMax) return { code: 'TRANSACTION_TOO_LARGE', detail: '' }
+  const decoded = decodeBundle(bundle, sha256)
+  if (!decoded.ok) return { code: decoded.code, detail: decoded.detail ?? '' }
+  const { transaction } = decoded.value.signed
+  const { action } = transaction
+  const ticket = hexToBytes(peer)
+  const isOwn = ticket !== undefined && equalBytes(transaction.keyId, keyIdOf(sha256, ticket))
+  const isRedeem =
+    action.type === 'call' && action.target === 'ward/governance' && action.method === 'redeemTicket'
+  if (isOwn && isRedeem && equalBytes(transaction.chainId, chainId)) return undefined
+  return { code: 'TICKET_REFUSED', detail: 'only its own redeemTicket, signed with its key' }
 }
 
 function encodeStatus(code: ErrorCode, detail: string): Uint8Array {

@@ -11,7 +11,7 @@ import {
 } from '../../runtime/protocol/index.js'
 import { createDriver, type Driver } from '../../consensus/net/driver.js'
 import type { DriverPorts, Urgency } from '../../consensus/net/ports.js'
-import type { Evidence, FinalBlock, ValidatorSet } from '../../consensus/pbft/types.js'
+import type { FinalBlock, ValidatorSet } from '../../consensus/pbft/types.js'
 import { CrashJournal } from '../executor/crash-journal.js'
 import { watchTestCuts } from './test-cuts.js'
 import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
@@ -28,6 +28,7 @@ import {
 import { PoolPort, type SubmitOutcome } from '../pool/pool-port.js'
 import { readSealedFile, type DataKey, type VotesStore } from '../store/index.js'
 import { adoptNextVote, saveIdentity } from './vote-key.js'
+import { BehindWatch, readResync } from './behind-watch.js'
 import { EvidenceFile } from './evidence-file.js'
 import { reportEarlierEnd, startExecutor, type CrashWatch } from './executor-watch.js'
 import { FinalWaiter } from './final-waiter.js'
@@ -69,6 +70,8 @@ export interface RunningOptions {
   onTentative: (records: readonly TentativeRecord[]) => void
   /** The node must stop voting: a fault of its executor, its store or a divergence. */
   onFault: (code: string, detail: string) => void
+  /** Blocks lead no further, but somebody proves this height: the node has to start from a snapshot. */
+  onBehind: (provenHeight: number) => void
   /** The core noticed something that a person may have to look at. */
   onAlarm: (code: string) => void
 }
@@ -95,6 +98,7 @@ export class RunningNode {
     this.snapshots = new SnapshotService(executor)
     const { folder, logger } = options
     this.upkeep = new StoreUpkeep({ folder, logger, executor, withoutReaders: (work) => work() })
+    this.behind = new BehindWatch(this, options.now, options.onBehind)
   }
 
   readonly upkeep: StoreUpkeep
@@ -106,6 +110,7 @@ export class RunningNode {
   private quorumLostAt: number | undefined
   isQuorumLost = false
   private readonly snapshots: SnapshotService
+  private readonly behind: BehindWatch
   private tentativeTimer: NodeJS.Timeout | undefined
   private listsTimer: NodeJS.Timeout | undefined
   private allowed = ''
@@ -175,6 +180,7 @@ export class RunningNode {
 
   private refreshLists(): void {
     this.snapshots.upkeep()
+    this.behind.tick()
     const lists = this.book.lists()
     const allowed = lists.allowed.join()
     if (allowed === this.allowed) return
@@ -313,8 +319,9 @@ export class RunningNode {
       services: createNodeServices({
         isApplicant: (peer) => this.book.isApplicant(peer),
         submit: (bundle) => this.admission(bundle),
+        chainId: this.open.chainId,
         genesis: async () => executor.call('genesis', null),
-        snapshot: (request) => this.snapshots.answer(request),
+        snapshot: (request, peer) => this.snapshots.answer(request, peer),
       }),
       transactions: pool,
       votes: this.votes,
@@ -330,26 +337,10 @@ export class RunningNode {
           options.onAlarm(code)
           options.logger.warn({ code, ...detail }, 'alarm')
         },
-        onEvidence: (evidence) => this.keepEvidence(evidence),
+        onEvidence: (evidence) =>
+          this.evidence.report(evidence, this.open.chainId, options.now(), options.logger),
         onHalt: (code, detail) => options.onFault(code, JSON.stringify(detail)),
       },
-    }
-  }
-
-  /** R30: on disk before anything else happens with it; a full disk loses the proof, not the node. */
-  private keepEvidence(evidence: Evidence): void {
-    const accused = bytesToHex(evidence.first.sender)
-    const { type: phase, height, view } = evidence.first
-    const fields = { accused, phase, height, view }
-    const { logger, now } = this.options
-    try {
-      if (!this.evidence.keep(evidence, this.open.chainId, now())) return
-      logger.error({ code: 'EQUIVOCATION', ...fields }, 'a validator signed two contradicting messages')
-    } catch (error) {
-      logger.error(
-        { code: 'EVIDENCE_NOT_KEPT', ...fields, error: String(error) },
-        'evidence is not on disk',
-      )
     }
   }
 
@@ -437,7 +428,10 @@ async function openParts(
   const watch: CrashWatch = { journal: undefined }
   const { executor, lastFrame } = startExecutor(options, watch)
   undo.push(() => executor.close())
-  if (genesis && hasJoined) await firstSync({ ...options, files, identity, genesis, dataKey })
+  const resync = readResync(files.resync, dataKey)
+  const first = resync?.genesis ?? (hasJoined ? genesis : null)
+  if (first)
+    await firstSync({ ...options, files, identity, genesis: first, dataKey, insteadFrom: resync?.peers })
   mkdirSync(files.chain, { recursive: true })
   const open = await openChain(executor, files.chain, dataKey, genesis)
   if (genesis && bytesToHex(chainIdOf(sha256, genesis)) !== bytesToHex(open.chainId))

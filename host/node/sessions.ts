@@ -1,6 +1,7 @@
 // Signed-in persons. A person's key lives in locked memory from sign-in to lock and never leaves this
 // process.
-import { bytesToHex, ok, refused, type Result } from '../../runtime/protocol/index.js'
+import { bytesToHex, hexToBytes, ok, refused, type Result } from '../../runtime/protocol/index.js'
+import type { Session } from '../api/node-port.js'
 import { destroyKey, randomBytes, type SigningKey } from '../keys/crypto.js'
 import { openPersonKeystore } from '../keys/person-keystore.js'
 import type { PersonEntry } from '../executor/messages.js'
@@ -140,3 +141,11 @@ export class Sessions {
     if (oldest) this.end(oldest.token)
   }
 }
+
+export function sessionView(session: PersonSession): Session {
+  const person = { entity: bytesToHex(session.entity), label: session.label, roles: session.roles }
+  return { token: session.token, person, expires: session.expires }
+}
+
+export const readerOf = (session: Session): Uint8Array =>
+  hexToBytes(session.person.entity) ?? new Uint8Array(32)

@@ -20,7 +20,7 @@ import {
 import { ShareKeeper, type OwedReport } from '../keys/share-keeper.js'
 import type { DataKey } from '../store/index.js'
 import type { NodeLogger } from './node-logger.js'
-import { NodeReports } from './node-reports.js'
+import { NodeReports, type ReportEnd } from './node-reports.js'
 import type { NodeSequences } from './node-sequences.js'
 import type { PeerUnlock } from './peer-unlock-file.js'
 import type { RunningNode } from './running-node.js'
@@ -31,6 +31,10 @@ const reportMs = 10_000
 /** A crash loop comes back; a thief who asks again and again does not. */
 const releasesMax = 6
 const releaseWindowMs = 10 * 60_000
+/** Before an owed report is tried again: not final in time; refused by the chain; doubled up to the last. */
+const failedRestMs = 2_000
+const refusedRestMs = 60_000
+const restMsMax = 60 * 60_000
 
 export interface DealOutcome {
   secret: Uint8Array
@@ -72,6 +76,8 @@ export class ShareService {
   private dealing: { generation: number; held: Set<string>; heard: () => void } | undefined
   private readonly released = new Map<string, number[]>()
   private reporting = false
+  private restMs = 0
+  private nextReport = 0
 
   constructor(
     private readonly node: RunningNode,
@@ -90,9 +96,11 @@ export class ShareService {
   async deal(generation: number): Promise<DealOutcome | undefined> {
     const nodes = this.node.book.listed
     const own = this.node.entity
-    const validators = nodes.filter((peer) => peer.role === 'validator')
+    // Who votes, not who is listed as if: f counts by the set that the chain has.
+    const { members } = (await this.node.executor.call('tip', null)).nextValidators
+    const validators = nodes.filter((peer) => members.some(({ entity }) => equalBytes(entity, peer.entity)))
     const peers = validators.filter((peer) => !equalBytes(peer.entity, own))
-    const threshold = thresholdOf(faultsTolerated(validators.length))
+    const threshold = thresholdOf(faultsTolerated(members.length))
     if (peers.length < threshold) return undefined
     const visiting = generateSigningKey()
     const secret = randomBytes(32)
@@ -218,25 +226,36 @@ export class ShareService {
     this.released.set(node, [...this.recentReleases(node), this.now()])
   }
 
-  /** Puts owed reports on the chain, oldest first, one at a time. Called now and then; never throws. */
+  /**
+   * Puts owed reports on the chain, oldest first, one at a time. Called now and then; never throws. After a
+   * failure it waits, longer each time: a node that is refused must not fill the chain with refusals.
+   */
   async reportOwed(): Promise<void> {
-    if (this.reporting) return
+    if (this.reporting || this.now() < this.nextReport) return
     this.reporting = true
     try {
       for (const owed of [...this.keeper.owed]) {
-        if (!(await this.report(owed))) return
+        const end = await this.report(owed)
+        if (end !== 'taken') return this.wait(end === 'refused' ? refusedRestMs : failedRestMs)
+        this.restMs = 0
         this.keeper.paid(owed)
         const { generation } = owed
         this.logger.info({ node: bytesToHex(owed.node), generation }, 'a release is on the chain')
       }
     } catch (error) {
       this.logger.warn({ error: String(error) }, 'a release could not be reported yet')
+      this.wait(failedRestMs)
     } finally {
       this.reporting = false
     }
   }
 
-  private report({ node, generation, releasedAt }: OwedReport): Promise<boolean> {
+  private wait(leastMs: number): void {
+    this.restMs = Math.min(restMsMax, Math.max(leastMs, this.restMs * 2))
+    this.nextReport = this.now() + this.restMs
+  }
+
+  private report({ node, generation, releasedAt }: OwedReport): Promise<ReportEnd> {
     const values = { node, generation, releasedAt: BigInt(releasedAt) }
     return this.reports.report('recordRelease', values, reportMs)
   }

@@ -23,6 +23,7 @@ import type { CommitReply } from '../executor/messages.js'
 import { openKeyslot, type DataKey } from '../store/index.js'
 import { startHl7Bridge } from '../gateways/hl7-bridge.js'
 import { sha256 } from '../keys/crypto.js'
+import { leaveForSnapshot } from './behind-watch.js'
 import { ComeBack } from './come-back.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
@@ -38,7 +39,7 @@ import { healthOf, nodeStatus, restartFirst, sealedStatus } from './node-status.
 import { pageListOf, pageViewOf } from './page-view.js'
 import { RunningNode } from './running-node.js'
 import type { TentativeRecord } from './tentative-records.js'
-import { Sessions, type PersonSession } from './sessions.js'
+import { readerOf, Sessions, sessionView } from './sessions.js'
 import { dealShares } from './share-deal.js'
 import { attachShares } from './share-service.js'
 import { unlockFailure } from './unlock-failure.js'
@@ -178,6 +179,16 @@ export class WardNode implements NodePort {
     }
   }
 
+  /** It was away while a patient was erased: it goes on from a snapshot, and by itself. */
+  private onBehind(height: number): void {
+    const { unsealed } = this
+    if (!unsealed || this.unlocking) return
+    this.logger.warn({ code: 'BLOCKS_GONE', height }, 'blocks lead no further: taking a snapshot')
+    this.unlocking = { phase: 'starting from a snapshot', percent: 10 }
+    const key = (): Promise<DataKey> => leaveForSnapshot(unsealed, this.folder, () => this.leave())
+    this.changing = this.changing.then(() => this.openAndStart(key))
+  }
+
   /** Whatever fails, everything that was opened is closed again: an unlock after it finds a sealed node. */
   private async start(dataKey: DataKey): Promise<void> {
     this.unlocking = { phase: 'opening the store', percent: 50 }
@@ -192,6 +203,7 @@ export class WardNode implements NodePort {
         onCommit: (commit) => this.onCommit(commit),
         onTentative: (records) => this.onTentative(records),
         onFault: (code, detail) => this.onFault(code, detail),
+        onBehind: (height) => this.onBehind(height),
         onAlarm: (code) => this.metricsOf.round.onAlarm(code),
       },
       dataKey,
@@ -317,8 +329,8 @@ export class WardNode implements NodePort {
 
   async signIn(person: string, password: Uint8Array): Promise<Outcome<Session>> {
     if (!this.unsealed) return refused('NODE_SEALED')
-    const signedIn = await this.sessions.signIn(this.personEntry(person), password)
-    return signedIn.ok ? ok(sessionView(signedIn.value)) : signedIn
+    const signed = await this.sessions.signIn(this.personEntry(person), password)
+    return signed.ok ? ok(sessionView(signed.value)) : signed
   }
 
   /** What genesis says of a person is the beginning only: the chain says whether the key still holds. */
@@ -479,18 +491,9 @@ export class WardNode implements NodePort {
 
   // --------------------------------------------------------------------------------------------- upkeep
 
-  metrics(): Promise<string> {
-    return this.metricsOf.text(this.unsealed?.node)
-  }
+  metrics = (): Promise<string> => this.metricsOf.text(this.unsealed?.node)
 
   health(): { healthy: boolean; detail: string } {
     return healthOf(this.fault, this.hasDeadExecutor, this.unsealed?.node)
   }
 }
-
-function sessionView(session: PersonSession): Session {
-  const person = { entity: bytesToHex(session.entity), label: session.label, roles: session.roles }
-  return { token: session.token, person, expires: session.expires }
-}
-
-const readerOf = (session: Session): Uint8Array => hexToBytes(session.person.entity) ?? new Uint8Array(32)

@@ -8,7 +8,7 @@ import { decodeAnswer, encodeRequest } from '../executor/snapshot-format.js'
 import { ExecutorClient } from '../executor/executor-client.js'
 import { sha256, signDetached, verifySignature } from '../keys/crypto.js'
 import type { NodeIdentity } from '../keys/node-identity.js'
-import { readBootstrapPeers } from '../node/network-book.js'
+import { readBootstrapPeers, type BootstrapPeer } from '../node/network-book.js'
 import type { nodeFiles, NodeConfig } from '../node/node-config.js'
 import type { NodeLogger } from '../node/node-logger.js'
 import { syncFolder } from '../store/durable-file.js'
@@ -24,6 +24,8 @@ export interface FirstSyncOptions {
   dataKey: DataKey
   logger: NodeLogger
   onSync?: (phase: string, percent: number) => void
+  /** Take a snapshot whatever `chain` holds, from these nodes: blocks lead no further (`behind-watch.ts`). */
+  insteadFrom?: readonly BootstrapPeer[]
 }
 
 /** So many blocks are replayed sooner than a snapshot is taken. */
@@ -33,12 +35,22 @@ const offerMs = 15_000
 /** Nothing to do when there is a chain already. Throws SyncError when nobody helps. */
 export async function firstSync(options: FirstSyncOptions): Promise<void> {
   const { files } = options
-  const mustSync = existsSync(files.sync) || existsSync(files.resync)
+  const mustSync = existsSync(files.sync) || options.insteadFrom !== undefined
   if (existsSync(files.chain) && !mustSync) return
   const client = await connect(options)
   try {
     if (!mustSync && !(await isSnapshotBetter(client))) return
     await take(options, client)
+  } catch (error) {
+    // The chain that is there is better than none; `behind-watch.ts` will look again.
+    if (!existsSync(files.chain)) throw error
+    options.logger.warn(
+      { error: String(error) },
+      'no snapshot could be taken: going on with the chain as it is',
+    )
+    rmSync(files.resync, { force: true })
+    rmSync(files.sync, { recursive: true, force: true })
+    return
   } finally {
     await client.close()
   }
@@ -85,8 +97,9 @@ async function take(options: FirstSyncOptions, client: ServiceClient): Promise<v
   }
 }
 
-function connect({ config, identity, genesis, files }: FirstSyncOptions): Promise<ServiceClient> {
-  const peers = readBootstrapPeers(files.peers)
+function connect(options: FirstSyncOptions): Promise<ServiceClient> {
+  const { config, identity, genesis, files } = options
+  const peers = options.insteadFrom ?? readBootstrapPeers(files.peers)
   const book = new Map(
     peers.map(({ transportKey, host, port }) => [bytesToHex(transportKey), { host, port }]),
   )

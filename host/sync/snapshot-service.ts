@@ -12,8 +12,9 @@ export class SnapshotService {
 
   constructor(private readonly executor: Pick<ExecutorClient, 'call'>) {}
 
-  async answer(request: Uint8Array): Promise<Uint8Array> {
-    const answer = await this.executor.call('snapshot', { request })
+  /** `peer` asks: what its requests may cost is bounded by peer. */
+  async answer(request: Uint8Array, peer: string): Promise<Uint8Array> {
+    const answer = await this.executor.call('snapshot', { request, peer })
     this.isPinned = true
     void this.prepare()
     return answer

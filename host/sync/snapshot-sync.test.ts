@@ -10,6 +10,7 @@ import { randomBytes } from '../keys/crypto.js'
 import { nodeFiles } from '../node/node-config.js'
 import { createSingleNode, storePassword, type SingleNode } from '../node/single-node.fixture.js'
 import { openKeyslot, type DataKey } from '../store/index.js'
+import { encodeRequest } from '../executor/snapshot-format.js'
 import { SnapshotService } from './snapshot-service.js'
 import { takeSnapshot, type SyncOptions } from './snapshot-sync.js'
 
@@ -21,6 +22,8 @@ async function source(): Promise<{
   executor: ExecutorClient
   dataKey: DataKey
   stateRoot: string
+  /** An offer of the time before the erasure. */
+  stale: Uint8Array
 }> {
   const single = await createSingleNode()
   const nurse = await single.signIn('nurse')
@@ -29,6 +32,7 @@ async function source(): Promise<{
     const receipt = await single.sign(nurse, { type: 'append', records })
     if (receipt.code !== 'OK') throw new Error(`${receipt.code} ${receipt.detail}`)
   }
+  const stale = await offerOf(single)
   const admin = await single.signIn('admin')
   const govern = async (method: string, args: Record<string, string | number>): Promise<void> => {
     const receipt = await single.sign(admin, { type: 'call', target: 'ward/governance', method, args })
@@ -43,7 +47,22 @@ async function source(): Promise<{
   const executor = new ExecutorClient(() => undefined)
   const bytes = dataKey.toBytes()
   await executor.call('open', { folder: nodeFiles(single.folder).chain, dataKey: bytes, genesis: null })
-  return { single, executor, dataKey, stateRoot }
+  return { single, executor, dataKey, stateRoot, stale }
+}
+
+/** What this node offers now. It is open again afterwards. */
+async function offerOf(single: SingleNode): Promise<Uint8Array> {
+  await single.node.seal()
+  const key = await openKeyslot(nodeFiles(single.folder).keyslots, storePassword.slice())
+  const executor = new ExecutorClient(() => undefined)
+  const dataKey = key.toBytes()
+  await executor.call('open', { folder: nodeFiles(single.folder).chain, dataKey, genesis: null })
+  const offer = await executor.call('snapshot', { request: encodeRequest({ kind: 'offer' }), peer: '' })
+  await executor.close()
+  key.close()
+  const unlocked = await single.node.unlock(storePassword.slice())
+  if (!unlocked.ok) throw new Error(unlocked.code)
+  return offer
 }
 
 function admission(number: number) {
@@ -129,7 +148,7 @@ async function target(t: Teardown, made: Awaited<ReturnType<typeof source>>): Pr
   return entry
 }
 
-type Alter = (answer: Uint8Array, count: number) => Uint8Array | null
+type Alter = (answer: Uint8Array, count: number) => Uint8Array | null | Promise<Uint8Array | null>
 
 /** Peers that answer from one executor, each in its own way. */
 function peersOf(
@@ -143,11 +162,12 @@ function peersOf(
     asked: 0,
     peers: () => Object.keys(peers).map((peer) => ({ peer, hello })),
     waitForPeer: () => Promise.resolve(true),
-    request: async (peer: string, request: Uint8Array) => {
+    request: async (peer: string, request: Uint8Array, timeoutMs: number) => {
       client.asked += 1
       const count = (counts.get(peer) ?? 0) + 1
       counts.set(peer, count)
-      return peers[peer](await service.answer(request), count)
+      const answer = peers[peer](await service.answer(request, peer), count)
+      return Promise.race([answer, new Promise<null>((end) => setTimeout(end, timeoutMs, null).unref())])
     },
   }
   return client
@@ -178,6 +198,23 @@ t.test('a snapshot', async (t) => {
       t.equal(got.records.length, 1)
       t.ok(got.records[0], 'a body that can be read')
       t.same(got.erased, [null], 'the header stays, the content does not come back')
+    },
+  )
+
+  await t.test(
+    'the highest proven offer is taken, not the first one; nobody waits for the silent',
+    async (t) => {
+      const to = await target(t, made)
+      const client = peersOf(made.executor, {
+        silent: () => new Promise<null>(() => undefined),
+        stale: (_answer, count) => (count === 1 ? made.stale : null),
+        honest: async (answer) => {
+          await new Promise((resolve) => setTimeout(resolve, 100))
+          return answer
+        },
+      })
+      await takeSnapshot({ client, executor: to.executor, answerMs: 1_500, timeoutMs: 60_000 })
+      t.equal((await to.check()).root, made.stateRoot, 'not the state before the erasure')
     },
   )
 

@@ -1,6 +1,7 @@
 // Takes a snapshot of the chain's state from several nodes at once into an empty folder. The executor thread
 // asks and checks; this carries its requests to peers, keeps all of them busy, and sends away who lies.
-import { encodeRequest } from '../executor/snapshot-format.js'
+import { decodeHeader } from '../../runtime/protocol/index.js'
+import { decodeAnswer, encodeRequest } from '../executor/snapshot-format.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import type { ImportProgress } from '../executor/snapshot-import.js'
 import type { ServiceClient } from '../../consensus/net/service-client.js'
@@ -16,6 +17,13 @@ export interface SyncOptions {
   /** Waited for a peer that helps, all in all. */
   timeoutMs?: number
   answerMs?: number
+  /** Waited for the others' offers after the first one. */
+  offersMs?: number
+}
+
+interface OfferMade {
+  peer: PeerId
+  answer: Uint8Array
 }
 
 export class SyncError extends Error {
@@ -28,7 +36,10 @@ export class SyncError extends Error {
 }
 
 const pauseMs = 50
-/** Requests that a peer answers with "another state" before a new aim is taken. */
+/**
+ * Requests that a peer answers with "another state" before it is passed over; at once when it is silent. When
+ * nobody is left, a new aim is taken.
+ */
 const othersMax = 16
 
 /** Resolves when the folder holds a chain at a certified height. Throws SyncError. */
@@ -70,16 +81,16 @@ class SyncRun {
     }
   }
 
-  /** The highest block that any peer proves. */
+  /**
+   * The highest block that any peer proves. All are asked at once, and who has not answered shortly after the
+   * first offer is not waited for: a slow or stale peer holds nobody up.
+   */
   private async aim(): Promise<void> {
-    const { client, executor, timeoutMs = 120_000, answerMs = 15_000 } = this.options
-    const request = encodeRequest({ kind: 'offer' })
+    const { client, executor, timeoutMs = 120_000 } = this.options
     const end = Date.now() + timeoutMs
     while (Date.now() < end) {
       await client.waitForPeer(Math.min(1_000, end - Date.now()))
-      for (const peer of this.usable) {
-        const answer = await client.request(peer, request, answerMs)
-        if (answer === null) continue
+      for (const { peer, answer } of highestFirst(await this.offers())) {
         const verdict = await executor.call('syncAim', { answer })
         if (verdict === 'bad') this.lied(peer, 'an offer that no certificate covers')
         if (verdict !== 'taken') continue
@@ -90,6 +101,30 @@ class SyncRun {
       await pause()
     }
     throw new SyncError('SYNC_NO_PEER', 'no node offers a state that is certified')
+  }
+
+  private async offers(): Promise<OfferMade[]> {
+    const { client, answerMs = 15_000, offersMs = 2_000 } = this.options
+    const request = encodeRequest({ kind: 'offer' })
+    const made: OfferMade[] = []
+    await new Promise<void>((resolve) => {
+      const { usable } = this
+      let open = usable.length
+      if (open === 0) resolve()
+      for (const peer of usable) {
+        const ask = async (): Promise<void> => {
+          const answer = await client.request(peer, request, answerMs)
+          if (answer !== null && made.push({ peer, answer }) === 1) setTimeout(resolve, offersMs)
+        }
+        void ask()
+          .catch(() => undefined)
+          .finally(() => {
+            open -= 1
+            if (open === 0) resolve()
+          })
+      }
+    })
+    return [...made]
   }
 
   private lied(peer: PeerId, what: string): void {
@@ -114,7 +149,10 @@ class SyncRun {
         if (verdict === 'bad') this.lied(peer, 'a part that does not have the hash it must have')
         if (verdict === 'other') this.others.set(peer, (this.others.get(peer) ?? 0) + 1)
         if (verdict === 'wait') await pause()
-        if (answer === null) return
+        if (answer === null) {
+          this.others.set(peer, othersMax)
+          return
+        }
       }
     } catch (error) {
       this.failure ??= error instanceof Error ? error : new Error(String(error))
@@ -122,6 +160,19 @@ class SyncRun {
       this.busy.delete(peer)
     }
   }
+}
+
+/** By what they claim: an invented height is found out by its certificate, and its peer is sent away. */
+const highestFirst = (offers: readonly OfferMade[]): OfferMade[] =>
+  offers
+    .map((offer) => ({ ...offer, height: claimedHeight(offer.answer) }))
+    .sort((left, right) => right.height - left.height)
+
+function claimedHeight(answer: Uint8Array): number {
+  const decoded = decodeAnswer(answer)
+  if (decoded?.kind !== 'offer') return 0
+  const header = decodeHeader(decoded.offer.block.header)
+  return header.ok ? header.value.height : 0
 }
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, pauseMs))

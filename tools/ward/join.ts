@@ -7,7 +7,7 @@ import type { NodeConfig } from '../../host/node/node-config.js'
 import { defaultKdfCost, floorKdfCost } from '../../host/store/index.js'
 import { CommandError } from './command-error.js'
 import { must } from './connect.js'
-import { startDaemon } from './node.js'
+import { assertApiPortFree, startDaemon } from './node.js'
 import { readNewPassword } from './password.js'
 import { createProgress } from './progress.js'
 
@@ -63,6 +63,7 @@ async function runJoin(file: string, options: JoinCommandOptions): Promise<void>
     sources: [],
     environment: options.environment,
   }
+  if (options.start) await assertApiPortFree(config.apiPort, 'Choose another one with --api-port.')
   const password = await readNewPassword(`Store password of ${options.name}`)
   try {
     const progress = createProgress()
@@ -105,6 +106,9 @@ async function follow(options: JoinCommandOptions, password: Uint8Array): Promis
   progress.end()
   const { height, stateRoot } = node.status()
   process.stdout.write(`${options.name}: follows at height ${height}, state root ${stateRoot}\n`)
+  process.stdout.write(
+    `its page: http://127.0.0.1:${options.apiPort}  It runs here until Ctrl-C; later: ward node --dir ${dir}\n`,
+  )
 }
 
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 100))

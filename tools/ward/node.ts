@@ -1,9 +1,11 @@
 // `ward node`: the daemon in the foreground. Sealed until the unlock page or API gets the store password.
+import { createServer } from 'node:net'
 import type { Command } from 'commander'
 import { startApi } from '../../host/api/server.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
 import { notifyOf, Supervisor } from '../../host/appliance/supervisor.js'
 import { readNodeConfig } from '../../host/node/node-config.js'
+import { CommandError } from './command-error.js'
 import { obeyOrderedWipe, resumeOrderedWipe } from './ordered-wipe.js'
 import { placesOf } from '../../host/node/unattended.js'
 import { WardNode } from '../../host/node/ward-node.js'
@@ -35,9 +37,24 @@ async function runNode(options: DaemonOptions): Promise<void> {
   await startDaemon(options)
 }
 
+/** Throws PORT_TAKEN before anything is started that would have to be taken back. */
+export async function assertApiPortFree(port: number, advice: string): Promise<void> {
+  if (port === 0) return
+  const probe = createServer()
+  await new Promise<void>((resolve, reject) => {
+    const taken = (): void => {
+      const text = `Port ${port} of this computer is taken, perhaps by another node. Nothing was changed. ${advice}`
+      reject(new CommandError('PORT_TAKEN', text))
+    }
+    probe.once('error', taken)
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve()))
+  })
+}
+
 /** The node and its API, until a signal ends the process. */
 export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
   const { apiPort, name, role } = readNodeConfig(options.dir)
+  await assertApiPortFree(apiPort, `Change "apiPort" in ${options.dir}/node.json, or end what has it.`)
   const logger = createNodeLogger(name, options.log)
   const { secondSecret } = options
   const node = new WardNode(options.dir, logger, Date.now, {
@@ -71,6 +88,9 @@ export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
   }
   process.on('SIGTERM', close)
   process.on('SIGINT', close)
-  if (options.untilStdinEnds) process.stdin.resume().on('end', close)
+  if (options.untilStdinEnds) {
+    if (process.stdin.readableEnded) close()
+    else process.stdin.resume().on('end', close)
+  }
   return node
 }

@@ -3,7 +3,8 @@
 import { password as ask, isCancel } from '@clack/prompts'
 import { CommandError } from './command-error.js'
 
-let pipedLines: string[] | undefined
+/** What came on standard input and was not asked for yet. */
+let piped = ''
 
 /** The next password: asked at a terminal, else the next line of standard input. */
 export async function readPassword(question: string): Promise<Uint8Array> {
@@ -27,15 +28,34 @@ export async function readNewPassword(question: string): Promise<Uint8Array> {
   return first
 }
 
+/** One line and no more: what comes later may be for somebody else, and the pipe may stay open for long. */
 async function nextPipedLine(question: string): Promise<string> {
-  if (!pipedLines) {
-    const parts: Buffer[] = []
-    for await (const part of process.stdin) parts.push(part as Buffer)
-    pipedLines = Buffer.concat(parts).toString('utf8').split('\n')
-  }
-  const line = pipedLines.shift()
-  if (line === undefined || line === '') {
+  while (!piped.includes('\n') && (await readPiped()));
+  const end = piped.indexOf('\n')
+  const line = end < 0 ? piped : piped.slice(0, end)
+  piped = end < 0 ? '' : piped.slice(end + 1)
+  if (line === '')
     throw new CommandError('PASSWORD_MISSING', `No password on standard input for: ${question}`)
-  }
   return line.replace(/\r$/, '')
+}
+
+/** False at the end of standard input. */
+function readPiped(): Promise<boolean> {
+  const { stdin } = process
+  if (stdin.readableEnded) return Promise.resolve(false)
+  stdin.setEncoding('utf8')
+  return new Promise((resolve, reject) => {
+    const done = (more: boolean): void => {
+      stdin.off('data', onData).off('end', onEnd).off('error', reject)
+      stdin.pause()
+      resolve(more)
+    }
+    const onData = (text: string): void => {
+      piped += text
+      done(true)
+    }
+    const onEnd = (): void => done(false)
+    stdin.on('data', onData).once('end', onEnd).once('error', reject)
+    stdin.resume()
+  })
 }

@@ -4,10 +4,12 @@
 import {
   answer,
   Bytes,
+  call,
   Context,
   emitEvent,
   entityOf,
   input,
+  Reader,
   refuse,
   requireGrant,
   Writer,
@@ -186,7 +188,7 @@ export function changeValidator(): void {
 /** A node's signed card: from the block's end on the network talks to it. */
 export function admitNode(): void {
   allowed('admitNode')
-  pass(Command.AdmitNode, 'node-admitted')
+  admit(Command.AdmitNode)
 }
 
 /** {entity}: nobody talks to this node any more. */
@@ -215,14 +217,25 @@ export function revokeTicket(): void {
 
 /** A node's signed card. No grant is asked: the signer is the ticket, and the kernel knows what it is good for. */
 export function redeemTicket(): void {
-  pass(Command.RedeemTicket, 'node-admitted')
+  admit(Command.RedeemTicket)
+}
+
+const NAME_BYTES_MAX: i32 = 64
+
+/** The kernel lists the node, and it gets role `node`: what it reports of itself and its peers is taken. */
+function admit(tag: u8): void {
+  const card = new Reader(pass(tag, 'node-admitted'))
+  card.bytesValue(NAME_BYTES_MAX)
+  card.u8()
+  call('ward/policy', 'nodeAdmitted', new Writer().fixed(entityOf(card.fixed(32))))
 }
 
 /** The argument is the command's body: its layout is the kernel's own, which decodes it strictly. */
-function pass(tag: u8, topic: string): void {
+function pass(tag: u8, topic: string): Bytes {
   const body = input().rest()
   issue(new Writer().u8(tag).fixed(body))
   emitEvent(topic, new Writer().fixed(body))
+  return body
 }
 
 function allowed(method: string): Context {

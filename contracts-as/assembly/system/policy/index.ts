@@ -1,9 +1,11 @@
 // `ward/policy`: roles and grants, and the kernel's questions about them. Static: it calls nothing, reads
 // only its own store and sees no clock. Every answer names the grant that allows, or what is missing.
 import {
+  aliasEntity,
   ALREADY_DONE,
   answer,
   ARGUMENT_INVALID,
+  bytesEqual,
   CALL_NOT_GRANTED,
   Context,
   emitEvent,
@@ -111,6 +113,19 @@ export function removeRole(): void {
   }
   if (!removeRoleOf(entity, role)) refuse(ALREADY_DONE, 'this entity does not have the role')
   emitEvent('role-removed', new Writer().fixed(entity).text(role))
+}
+
+/**
+ * {entity}. `ward/governance` only, in the transaction that lists a node: it may report what nodes report. A
+ * node that has the role keeps it.
+ */
+export function nodeAdmitted(): void {
+  if (!bytesEqual(new Context().caller, aliasEntity('ward/governance')))
+    refuse(CALL_NOT_GRANTED, 'only ward/governance admits nodes')
+  const reader = input()
+  const entity = reader.fixed(32)
+  reader.end()
+  if (assign(entity, 'node')) emitEvent('role-assigned', new Writer().fixed(entity).text('node'))
 }
 
 /** Grant -> {id 16}. A zero id is replaced by one drawn from the transaction. Administrators only. */
