@@ -25,6 +25,8 @@ export interface DriverOptions {
   /** 32 bytes each. */
   readonly chainId: Uint8Array
   readonly epoch: number
+  /** Recoveries that led to this epoch, as the host has checked them. */
+  readonly recoveries?: CoreConfig['recoveries']
   /** Entity id of this node; a validator's is in the validator set. */
   readonly nodeId: Uint8Array
   /** Public key to `SignaturePort.sign`; for a validator its vote key. */
@@ -34,7 +36,9 @@ export interface DriverOptions {
   /** Everything of the transport that the driver does not know itself. */
   readonly network: Omit<TransportOptions, 'hello' | 'sign' | 'verify'>
   /** Timers and bounds that differ from `coreDefaults`. */
-  readonly timers?: Partial<Omit<CoreConfig, 'chainId' | 'epoch' | 'self' | 'version' | 'appVersion'>>
+  readonly timers?: Partial<
+    Omit<CoreConfig, 'chainId' | 'epoch' | 'recoveries' | 'self' | 'version' | 'appVersion'>
+  >
 }
 
 export interface Driver {
@@ -144,7 +148,17 @@ export function createFollower(
 
 function coreConfigOf(options: DriverOptions): CoreConfig {
   const { chainId, epoch, nodeId, version, appVersion } = options
-  return { ...coreDefaults, ...options.timers, chainId, epoch, self: nodeId, version, appVersion }
+  const { recoveries = [] } = options
+  return {
+    ...coreDefaults,
+    ...options.timers,
+    chainId,
+    epoch,
+    recoveries,
+    self: nodeId,
+    version,
+    appVersion,
+  }
 }
 
 function transportOptionsOf(

@@ -2,6 +2,7 @@
 // subscription, a tip.
 // Total decoders; layouts in README.md, "Frames". Consensus messages are coded by consensus/pbft.
 
+import { recoveryBytesMax } from '../../runtime/protocol/recovery.js'
 import { bundlesPerFrameMax, hostMessageBytesMax } from './limits.js'
 
 export interface Subscription {
@@ -20,6 +21,8 @@ export type Frame =
   | { kind: 'answer'; id: number; body: Uint8Array }
   /** For the peer's host: the driver does not look inside. */
   | { kind: 'host'; body: Uint8Array }
+  /** A recovery manifest, for a peer of an older epoch; its host checks it. */
+  | { kind: 'recovery'; body: Uint8Array }
 
 export type FrameResult =
   { ok: true; frame: Frame } | { ok: false; code: 'FRAME_MALFORMED' | 'FRAME_UNKNOWN' }
@@ -81,6 +84,14 @@ export function encodeHostFrame(message: Uint8Array): Uint8Array {
   return bytes
 }
 
+/** u8 10 ‖ manifest. */
+export function encodeRecoveryFrame(manifest: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + manifest.length)
+  bytes[0] = 10
+  bytes.set(manifest, 1)
+  return bytes
+}
+
 /** Any bytes give a frame or a code. Bodies are views into `bytes`. */
 export function decodeFrame(bytes: Uint8Array): FrameResult {
   switch (bytes[0]) {
@@ -110,6 +121,9 @@ export function decodeFrame(bytes: Uint8Array): FrameResult {
     case 9:
       if (bytes.length === 1 || bytes.length > 1 + hostMessageBytesMax) return malformed
       return { ok: true, frame: { kind: 'host', body: bytes.slice(1) } }
+    case 10:
+      if (bytes.length === 1 || bytes.length > 1 + recoveryBytesMax) return malformed
+      return { ok: true, frame: { kind: 'recovery', body: bytes.slice(1) } }
     case undefined:
       return malformed
     default:

@@ -30,6 +30,7 @@ import {
 import { PeerTable, type PeerEntry } from './peer-table.js'
 import type { DriverPorts, FinalBlock, Urgency, ValidatorSet } from './ports.js'
 import { Services } from './services.js'
+import { OtherEpochs } from './other-epochs.js'
 import type { PeerId, Transport, TransportListener } from './transport.js'
 import { UpstreamChoice } from '../driver/upstream.js'
 import type { Hello, QueueClass } from './wire.js'
@@ -66,6 +67,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   readonly #upstream: UpstreamChoice
   readonly #services: Services
   readonly asks: Asks
+  readonly #epochs: OtherEpochs
   #runner: CoreRunner | null = null
   #transport: Transport | null = null
   #poolChangePending = false
@@ -83,6 +85,9 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     })
     this.asks = new Asks((to, frame) => this.#transport?.send(to, frame, 0) === true)
     const { chainId, epoch } = options
+    this.#epochs = new OtherEpochs(epoch, ports.recovery, (to, frame) => {
+      this.#transport?.send(to, frame, 2)
+    })
     this.#blocks = new BlockExchange({
       ...{ chainId, epoch, ports },
       send: (to, frame, queueClass) => void this.#transport?.send(to, frame, queueClass),
@@ -127,6 +132,10 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   // ------------------------------------------------------------------------------------ from the transport
 
   onPeer(peer: PeerId, up: boolean, hello: Hello): void {
+    if (up ? this.#epochs.up(peer, hello) : this.#epochs.down(peer)) {
+      this.#ports.logger?.info({ peer, up, epoch: hello.epoch }, 'peer of another epoch')
+      return
+    }
     if (up ? this.#services.up(peer, hello) : this.#services.down(peer)) {
       this.#ports.logger?.info({ peer, up }, 'applicant')
       return
@@ -168,7 +177,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     if (item === null) return 'idle'
     const decoded = decodeFrame(item.frame)
     const entry = this.peers.get(item.from)
-    const hello = entry?.hello ?? this.#services.applicant(item.from)
+    const stranger = this.#epochs.peer(item.from)
+    const hello = entry?.hello ?? this.#services.applicant(item.from) ?? stranger
     if (hello !== undefined && decoded.ok && decoded.frame.kind === 'request') {
       const { id, body } = decoded.frame
       const request = { from: item.from, hello, id, body, release: item.release }
@@ -176,6 +186,11 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       return null
     }
     if (entry !== undefined && decoded.ok) return this.#onFrameOf(entry, decoded.frame, item)
+    if (stranger !== undefined && decoded.ok) {
+      this.#epochs.onFrame(item.from, decoded.frame)
+      item.release()
+      return null
+    }
     if (entry === undefined && hello !== undefined && decoded.ok) {
       this.#misbehaved(item, 'NOT_ADMITTED')
       return null
@@ -211,7 +226,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
         this.asks.answered(entry.peer, frame.id, frame.body)
         break
       case 'request':
-        // Taken before.
+      case 'recovery':
+        // Taken before, or of another epoch.
         break
       case 'consensus': {
         const event = this.#onConsensus(entry, frame.body, item)

@@ -175,8 +175,17 @@ export interface ServicePort {
   isApplicant(peer: PeerId): boolean
 }
 
+/** Epochs: what a peer of an older one is told, and what a newer one has to say. */
+export interface RecoveryPort {
+  /** Manifests of this chain, oldest first; empty before any recovery. */
+  manifests(): readonly Uint8Array[]
+  /** A peer of a newer epoch hands over one, unchecked. */
+  heard(manifest: Uint8Array): void
+}
+
 export interface DriverPorts {
   readonly services?: ServicePort
+  readonly recovery?: RecoveryPort
   readonly chain: ChainPort
   readonly transactions: TransactionPort
   /** Null for an observer or gateway, which never votes. */

@@ -183,8 +183,6 @@ class SwarmTransport implements Transport {
   #refusal(peer: PeerId, hello: Hello): string | null {
     const own = this.#options.hello()
     if (!equalBytes(hello.chainId, own.chainId)) return 'WRONG_CHAIN'
-    // An older epoch lost to a recovery: such a node must be told, not listened to (consensus.md 9).
-    if (hello.epoch < own.epoch) return 'OLD_EPOCH'
     if (equalBytes(hello.nodeId, own.nodeId)) return 'OWN_NODE_ID'
     return this.#options.refuse?.(peer, hello) ?? null
   }

@@ -4,6 +4,7 @@ import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import type { Certificate } from '../../runtime/protocol/certificate.js'
 import { assert } from '../../runtime/protocol/result.js'
 import { viewsAheadMax, viewsBehindMax } from './config.js'
+import { epochOf, isOnBranch } from './epochs.js'
 import { skippedAfter } from './leader.js'
 import { groupsOf, haltDivergent, logVote } from './prepare.js'
 import { certificateOf, isCertificateValid, quorumSizes } from './quorum.js'
@@ -25,7 +26,9 @@ export function onCommit(state: CoreState, message: VoteMessage): void {
  */
 export function considerCertificate(state: CoreState, certificate: Certificate): boolean {
   if (certificate.height !== state.height || state.applying) return false
-  const options = { phase: 'commit', set: state.validators, epoch: state.config.epoch } as const
+  const epoch = epochOf(state.config, state.height)
+  const options = { phase: 'commit', set: state.validators, epoch } as const
+  if (!isOnBranch(state.config, certificate.height, certificate.blockHash)) return false
   if (!isCertificateValid(state, certificate, options)) return false
   decide(state, certificate)
   return true

@@ -35,6 +35,7 @@ export const alarmSubjectsMax = 32
 export const heartbeatAgeMsMax = 10_000
 
 export const coreDefaults: Omit<CoreConfig, 'chainId' | 'epoch' | 'self' | 'version' | 'appVersion'> = {
+  recoveries: [],
   // Hyperswarm's transport never retransmits before 1000 ms: a shorter timeout only causes false alarms.
   viewTimeoutMs: 1_000,
   viewTimeoutMsMax: 8_000,

@@ -4,6 +4,7 @@
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { forgetReachedClaims } from './catch-up.js'
 import { forgetStrangers } from './heartbeat.js'
+import { expectedValidators, faultOfTip } from './epochs.js'
 import { keepTipBlock } from './commit.js'
 import { skippedAfter, leaderOrder } from './leader.js'
 import { isLockConsistent } from './safety.js'
@@ -82,7 +83,10 @@ export function beginHeight(state: CoreState, tip: Tip, validators: ValidatorSet
     state.sync.asked = state.sync.claims.has(state.sync.asked) ? state.sync.asked : ''
   forgetReachedClaims(state)
   forgetStrangers(state)
-  if (!equalBytes(validators.hash, tip.result.nextValidatorsHash) || validators.members.length === 0) {
+  const foreign = faultOfTip(state.config, tip)
+  if (foreign !== null) return halt(state, foreign, { tip: tip.height, block: bytesToHex(tip.blockHash) })
+  const expected = expectedValidators(state.config, tip)
+  if (!equalBytes(validators.hash, expected) || validators.members.length === 0) {
     return halt(state, 'VALIDATORS_MISMATCH', { given: bytesToHex(validators.hash) })
   }
   restoreHeight(state)

@@ -6,6 +6,7 @@ import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { encodeCertificate } from '../../runtime/protocol/certificate.js'
 import { zeroHash } from '../../runtime/protocol/hash.js'
 import { alarmSubjectsMax, candidatesMax } from './config.js'
+import { closedHeight, laterMember } from './epochs.js'
 import type {
   Action,
   AlarmCode,
@@ -242,6 +243,8 @@ export function newHeightState(height: number): HeightState {
 
 /** A member that may sign at this height: not an observer, not silent after amnesia, not halted. */
 export function canVote(state: CoreState): boolean {
+  // Up to the base of a recovery everything is decided; a vote there could only fork the epochs.
+  if (state.height <= closedHeight(state.config)) return false
   return state.selfIndex >= 0 && state.height >= state.voteFloor && !state.applying
 }
 
@@ -359,5 +362,8 @@ export function senderKey(state: CoreState, message: SignedMessage): Uint8Array 
   const set =
     message.height < state.height && message.type !== 'heartbeat' ? state.tip.validators : state.validators
   const member = set.members.find((candidate) => equalBytes(candidate.entity, message.sender))
-  return member === undefined ? null : member.voteKey
+  if (member !== undefined) return member.voteKey
+  // Below the base of a recovery only claims of its members help: they say how far there is to follow.
+  if (message.type !== 'heartbeat') return null
+  return laterMember(state.config, state.height, message.sender)?.voteKey ?? null
 }

@@ -5,6 +5,7 @@ import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { advanceCatchUp, noteClaim, onBlocksReceived, onBody, onBodyRequest } from './catch-up.js'
 import { advanceCommit, considerCertificate, onCommit } from './commit.js'
 import { futureBytesMax, futureMessagesMax } from './config.js'
+import { closedHeight } from './epochs.js'
 import { onEvidence } from './evidence.js'
 import { advanceAmnesia, help, helpBehind, noteHeard, onHeartbeat } from './heartbeat.js'
 import { onApplied, onStart } from './height.js'
@@ -106,6 +107,8 @@ function onSigned(state: CoreState, from: Uint8Array, message: SignedMessage, re
     noteClaim(state, message.sender, message.height)
     return onHeartbeat(state, message)
   }
+  // What is signed in this epoch for a height of an earlier one decides nothing, whoever signs it.
+  if (message.height <= closedHeight(state.config)) return
   if (message.height > state.height) return onFuture(state, from, message, receivedAt)
   if (message.height < state.height) return onPast(state, message)
   const isOlderView = message.view < state.view

@@ -305,7 +305,12 @@ export type AlarmCode =
   | 'CLOCK_SKEW'
 
 export type HaltCode =
-  'RESULT_DIVERGENCE' | 'CERTIFIED_BLOCK_REFUSED' | 'VALIDATORS_MISMATCH' | 'CONFLICTING_CERTIFICATE'
+  | 'RESULT_DIVERGENCE'
+  | 'CERTIFIED_BLOCK_REFUSED'
+  | 'VALIDATORS_MISMATCH'
+  | 'CONFLICTING_CERTIFICATE'
+  | 'RECOVERY_OTHER_BRANCH'
+  | 'RECOVERY_BELOW_TIP'
 
 /** Numbers and hex strings only: for logs and status, never for decisions. */
 export type Detail = Readonly<Record<string, string | number | readonly string[]>>
@@ -373,10 +378,22 @@ export type Action =
 
 // ------------------------------------------------------------------------------------ configuration, ports
 
+/** Where a manifest of institution keys ended an epoch and began this one. */
+export interface RecoveryBase {
+  readonly epoch: number
+  /** The last block of the epochs before. */
+  readonly baseHeight: number
+  readonly baseHash: Uint8Array
+  /** Who votes above the base. */
+  readonly validators: ValidatorSet
+}
+
 /** Milliseconds unless said. Defaults and reasons: config.ts. */
 export interface CoreConfig {
   readonly chainId: Uint8Array
   readonly epoch: number
+  /** Every recovery of the chain, ascending in epoch and base; the last one began `epoch`. */
+  readonly recoveries: readonly RecoveryBase[]
   readonly version: number
   readonly appVersion: number
   /** Own entity id; also for observers (then in no validator set). */

@@ -133,6 +133,9 @@ function contentOf(message: SignedMessage): string {
 
 // S5: across crashes and restores, one value for one (epoch, height, view, phase).
 function checkSignedOnce(world: World, node: SimNode, message: SignedMessage): void {
+  // S13: what came before the base of a recovery is decided; a vote for it could only fork the epochs.
+  const base = node.recoveries.at(-1)?.baseHeight ?? 0
+  if (message.height <= base) fail('S13', node, `signs ${message.type} in a closed epoch`)
   const key = `${node.index}/${message.epoch}/${message.height}/${message.view}/${message.type}`
   const content = contentOf(message)
   const known = world.checker.signed.get(key)

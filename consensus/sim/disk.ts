@@ -1,14 +1,12 @@
 // A simulated disk: what was synced survives a crash, what was not may or may not.
 
-import type { FinalBlock, SafetyRecord, SkippedLeaders, ValidatorSet } from '../pbft/types.js'
+import type { FinalBlock, SafetyRecord, SkippedLeaders } from '../pbft/types.js'
 import type { AppState } from './app.js'
 
 export interface StoredBlock {
   readonly final: FinalBlock
   readonly skipped: readonly SkippedLeaders[]
   readonly app: AppState
-  /** A recovery manifest named these for the next height, instead of those in the result (F35). */
-  readonly members?: ValidatorSet
 }
 
 export interface Disk {

@@ -70,6 +70,7 @@ export function createNode(world: World, slot: number, index: number): SimNode {
     missesActivationAt: 0,
     appVersion: 1,
     epoch: 0,
+    recoveries: [],
   }
 }
 
@@ -81,10 +82,10 @@ export function configOf(self: Uint8Array): CoreConfig {
 export function startNode(world: World, node: SimNode): void {
   if (node.core !== null || node.halted !== '') return
   node.life += 1
-  node.app = node.disk.blocks.at(-1)?.app ?? genesisState(world.options.validators)
-  const { appVersion, epoch } = node
+  node.app = appAfter(node, node.disk.blocks.at(-1)?.app ?? genesisState(world.options.validators))
+  const { appVersion, epoch, recoveries } = node
   const core = createCore(
-    { ...configOf(node.entity), appVersion, epoch },
+    { ...configOf(node.entity), appVersion, epoch, recoveries },
     {
       hash: fakeHash,
       sign: (bytes) => fakeSign(currentKey(node), bytes),
@@ -104,6 +105,12 @@ export function startNode(world: World, node: SimNode): void {
     validators: validatorSetOf(node.app.next),
     waiting: waitingOf(node),
   })
+}
+
+/** Above the base of a recovery its members vote, whatever the last block of the old epoch says. */
+function appAfter(node: SimNode, app: AppState): AppState {
+  const base = node.recoveries.find(({ baseHeight }) => baseHeight === app.height)
+  return base === undefined ? app : { ...app, next: base.members, afterNext: base.members }
 }
 
 /** The key that the members table names for this node now; observers sign nothing that counts. */
@@ -410,9 +417,9 @@ function diverged(node: SimNode, outcome: Outcome | null): Outcome | null {
 
 function finalize(world: World, node: SimNode, action: Extract<Action, { type: 'finalize' }>): void {
   const outcome = node.overlays.get(bytesToHex(action.blockHash))
-  const app: AppState | undefined = outcome?.state
-  if (app === undefined) throw new Error('finalize without an overlay')
-  node.disk.pendingBlock = { final: action.final, skipped: action.skipped, app }
+  if (!outcome) throw new Error('finalize without an overlay')
+  const app = appAfter(node, outcome.state)
+  node.disk.pendingBlock = { final: action.final, skipped: action.skipped, app: outcome.state }
   writeThrough(world, node, () => {
     syncBlock(node.disk)
     node.app = app
@@ -423,7 +430,7 @@ function finalize(world: World, node: SimNode, action: Extract<Action, { type: '
       node.poolSince.delete(id)
     }
     onFinalized(world, node, action)
-    if (outcome) answerClients(world, node, outcome)
+    answerClients(world, node, outcome)
     pushToObservers(world, node)
     // The main loop of a driver: applied comes first, before anything that queued up meanwhile.
     node.inbox.unshift({

@@ -1,23 +1,16 @@
 // F35, L8: more than f validators are lost for good. The rest halts and finalizes nothing; then a
 // manifest raises the epoch and names new members above the highest certified block that any survivor
-// has. What a node from before the fork signs is dead. The manifest's own signatures (M of N institution
-// keys) are not modelled.
+// has. What a node from before the fork signs is dead; it is told, takes the manifest where it may, and
+// follows across the base. The manifest's own signatures (M of N institution keys) are not modelled here:
+// runtime/protocol/recovery.test.ts.
 
-import { bytesToHex } from '../../runtime/protocol/bytes.js'
-import { validatorSetOf, transactionKinds, type SimMember } from './app.js'
+import { equalBytes } from '../../runtime/protocol/bytes.js'
+import { validatorSetOf, transactionKinds } from './app.js'
 import { fired } from './faults.js'
 import { crashNode, startNode } from './node.js'
 import { conclude, createWorld, runUntil, simDefaults, type Verdict } from './run.js'
 import { register, submit } from './schedule.js'
-import { after, SimFailure, type SimNode, type World } from './world.js'
-
-interface Manifest {
-  readonly epoch: number
-  readonly baseHeight: number
-  /** Hash of the block at the base, hex. */
-  readonly baseHash: string
-  readonly members: readonly SimMember[]
-}
+import { after, SimFailure, type SimNode, type SimRecovery, type World } from './world.js'
 
 /** One seed, one loss: two or three of four validators and the way back. */
 export function runRecovery(seed: number, trace: ((line: string) => void) | null): Verdict {
@@ -34,12 +27,15 @@ export function runRecovery(seed: number, trace: ((line: string) => void) | null
     settle(world, [...lost, left])
     for (const node of lost) lose(world, node)
     checkHalted(world)
-    recover(world, left)
+    const manifest = recover(world, left)
     clients.areBusy = true
     runUntil(world, world.now + 4_000)
     comeBack(world, [left, lost[0]])
     runUntil(world, world.now + 4_000)
-    checkForked(world, [left, lost[0]])
+    checkOldEpoch(world, [left, lost[0]])
+    tell(world, manifest, [left, lost[0]])
+    runUntil(world, world.now + 6_000)
+    checkTold(world, [left, lost[0]])
   })
 }
 
@@ -91,50 +87,46 @@ function checkHalted(world: World): void {
   if (world.checker.chain.length !== height) throw new SimFailure('L8', 'a block without a quorum')
 }
 
-/** Survivors agree on the highest certified block, take what they lack of it, and restart above it. */
-function recover(world: World, left: SimNode): void {
+/** Survivors agree on the highest certified block and take the manifest; who lacks blocks fetches them. */
+function recover(world: World, left: SimNode): SimRecovery {
   const survivors = world.nodes.filter((node) => node.halted === '' && node !== left)
   const best = survivors.reduce((high, node) => (node.app.height > high.app.height ? node : high))
-  const manifest: Manifest = {
+  // The one that left early may be named too: it votes again when it has followed to the base.
+  const named = world.random.chance(0.5) ? [...survivors.slice(-4), left] : survivors.slice(-4)
+  const members = named.map(({ index }) => ({ index, rotation: 0 }))
+  const manifest: SimRecovery = {
     ...{ epoch: 1, baseHeight: best.app.height, baseHash: tipHashOf(best) },
-    members: survivors.slice(-4).map(({ index }) => ({ index, rotation: 0 })),
+    ...{ validators: validatorSetOf(members), members },
   }
-  const older = { ...manifest, baseHeight: manifest.baseHeight - 1 }
-  if (accepts(best, older))
+  if (accepts(best, { ...manifest, baseHeight: manifest.baseHeight - 1 }))
     throw new SimFailure('S8', 'a manifest below the own finalized height was taken')
-  const isElsewhere = tipHashOf(left) !== manifest.baseHash
-  if (isElsewhere && accepts(best, { ...manifest, baseHash: tipHashOf(left) })) {
+  if (accepts(best, { ...manifest, baseHash: tipHashOf(left) }) && best.app.height !== left.app.height)
     throw new SimFailure('S1', 'a manifest of another branch was taken')
-  }
-  for (const node of survivors) {
-    crashNode(world, node)
-    node.disk.blocks.push(...best.disk.blocks.slice(node.disk.blocks.length))
-    node.app = best.app
-    if (!accepts(node, manifest)) throw new SimFailure('L1', `node ${node.slot} refuses the manifest`)
-    install(node, manifest)
-  }
   const agreed = world.checker.chain[manifest.baseHeight - 1]
-  const { members } = manifest
   world.checker.epoch = manifest.epoch
   const state = { ...agreed.outcome.state, next: members, afterNext: members }
   world.checker.chain[manifest.baseHeight - 1] = { ...agreed, outcome: { ...agreed.outcome, state } }
-  for (const node of survivors) startNode(world, node)
+  for (const node of survivors) {
+    crashNode(world, node)
+    install(node, manifest)
+    after(world, world.random.between(0, 500), () => startNode(world, node))
+  }
+  return manifest
 }
 
-const tipHashOf = ({ disk }: SimNode): string =>
-  bytesToHex(disk.blocks.at(-1)?.final.certificate.blockHash ?? new Uint8Array(32))
+const tipHashOf = ({ disk }: SimNode): Uint8Array =>
+  disk.blocks.at(-1)?.final.certificate.blockHash ?? new Uint8Array(32)
 
-/** Only above the own height, on the own branch, and with a higher epoch. */
-function accepts(node: SimNode, { epoch, baseHeight, baseHash }: Manifest): boolean {
-  return epoch > node.epoch && baseHeight >= node.app.height && baseHash === tipHashOf(node)
+/** As runtime/execution/recovery.ts: a higher epoch, at the own height on the own branch, or above it. */
+function accepts(node: SimNode, { epoch, baseHeight, baseHash }: SimRecovery): boolean {
+  if (epoch <= node.epoch || baseHeight < node.app.height) return false
+  return baseHeight > node.app.height || equalBytes(baseHash, tipHashOf(node))
 }
 
-function install(node: SimNode, { epoch, members }: Manifest): void {
-  const { blocks } = node.disk
-  const base = blocks[blocks.length - 1]
-  const app = { ...base.app, next: members, afterNext: members }
-  blocks[blocks.length - 1] = { ...base, app, members: validatorSetOf(members) }
-  node.epoch = epoch
+function install(node: SimNode, manifest: SimRecovery): void {
+  if (!accepts(node, manifest)) throw new SimFailure('L1', `node ${node.slot} refuses the manifest`)
+  node.recoveries = [manifest]
+  node.epoch = manifest.epoch
 }
 
 /** The keys that were given up appear again, in the old epoch: their votes reach everybody and count
@@ -147,18 +139,31 @@ function comeBack(world: World, nodes: readonly SimNode[]): void {
   }
 }
 
-function checkForked(world: World, old: readonly SimNode[]): void {
+function checkOldEpoch(world: World, old: readonly SimNode[]): void {
   const recovered = world.nodes.filter((node) => node.epoch === 1)
   const height = Math.max(...recovered.map((node) => node.app.height))
-  if (height < world.checker.chain.length || height < 10) {
+  const [{ baseHeight }] = recovered[0].recoveries
+  if (height < world.checker.chain.length || height === baseHeight) {
     throw new SimFailure('L1', `after the recovery the chain stands at ${height}`)
   }
   for (const node of old) {
-    if (node.app.height > world.checker.chain.length) throw new SimFailure('S1', 'the old epoch went on')
-    // They are off until governance takes them in: liveness is not theirs.
+    if (node.app.height > baseHeight) throw new SimFailure('S1', 'the old epoch went on')
+  }
+}
+
+/** They hear of the manifest: stopped, and started again with it by whoever runs them. */
+function tell(world: World, manifest: SimRecovery, old: readonly SimNode[]): void {
+  for (const node of old) {
     crashNode(world, node)
-    node.halted = 'OLD_EPOCH'
-    node.isCorrect = false
+    install(node, manifest)
+    after(world, world.random.between(100, 1_000), () => startNode(world, node))
+  }
+}
+
+/** Who took the manifest follows across the base; that it reaches the tip is asked at the end (L4). */
+function checkTold(world: World, old: readonly SimNode[]): void {
+  for (const node of old) {
+    if (node.halted !== '') throw new SimFailure('L4', `node ${node.slot} halted: ${node.halted}`)
   }
   for (const node of world.nodes) if (node.halted === 'LOST') node.isCorrect = false
 }

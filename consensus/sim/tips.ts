@@ -38,7 +38,7 @@ export function tipFromDisk(disk: Disk): Tip {
     height: block.header.height,
     blockHash: certificate.blockHash,
     resultHash: certificate.resultHash,
-    result: stored.members === undefined ? result : { ...result, nextValidatorsHash: stored.members.hash },
+    result,
     time: block.header.time,
     proposer: block.header.proposer,
     certificate,

@@ -1,8 +1,8 @@
 // One simulated facility: nodes, links, disks, clocks and clients, driven by one queue and one seed.
 
 import type { CoreState } from '../pbft/state.js'
-import type { Action, CoreEvent, TimerId, WireMessage } from '../pbft/types.js'
-import type { AppState, Outcome, SimTransaction } from './app.js'
+import type { Action, CoreEvent, RecoveryBase, TimerId, WireMessage } from '../pbft/types.js'
+import type { AppState, Outcome, SimMember, SimTransaction } from './app.js'
 import type { Checker } from './checker.js'
 import type { ClientLog } from './clients.js'
 import type { Disk } from './disk.js'
@@ -46,6 +46,8 @@ export interface SimNode {
   /** F34: the version that it runs. */
   appVersion: number
   epoch: number
+  /** Manifests that it has taken, the newest last. */
+  recoveries: readonly SimRecovery[]
   core: CoreState | null
   /** Raised at every start and crash; callbacks of an older life do nothing. */
   life: number
@@ -68,6 +70,11 @@ export interface SimNode {
   storeFullUntil: number
   /** F17: reads of final blocks fail until it is restarted. */
   readsFail: boolean
+}
+
+/** A recovery as a node keeps it (recovery.ts). */
+export interface SimRecovery extends RecoveryBase {
+  readonly members: readonly SimMember[]
 }
 
 export interface World {

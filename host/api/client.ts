@@ -26,7 +26,7 @@ import type {
   VersionsView,
   ShareDealView,
 } from './node-port.js'
-import type { NetworkJson, ReadinessJson } from './network-json.js'
+import type { NetworkJson, ReadinessJson, RecoveryJson } from './network-json.js'
 
 export type SealedStatus = Pick<
   NodeStatus,
@@ -72,6 +72,8 @@ export interface ApiClient {
   /** What is deployed: of one alias, or of all. */
   versions(alias?: string): Promise<Outcome<Pinned & VersionsView>>
   network(): Promise<Outcome<NetworkJson>>
+  /** Gives the node a recovery manifest. */
+  recover(manifest: Uint8Array): Promise<Outcome<RecoveryJson>>
   /** This node's word that it is at the tip; needs a session. */
   readiness(action: 'add' | 'replace' | 'rotate', entity?: string): Promise<Outcome<ReadinessJson>>
   /** Any GET route as JSON. */
@@ -132,6 +134,7 @@ export function createApiClient(url: string): ApiClient {
     versions: (alias) =>
       get(alias === undefined ? '/v1/versions' : `/v1/versions?alias=${encodeURIComponent(alias)}`),
     network: () => get('/v1/network'),
+    recover: (manifest) => post('/v1/network/recovery', manifest),
     readiness: (action, entity) =>
       post('/v1/network/readiness', entity === undefined ? { action } : { action, entity }),
     get,

@@ -22,6 +22,8 @@ export interface NetworkJson extends Pinned {
   epoch: number
   blockHash: string
   resultHash: string
+  /** Certificate of the block at `height`, CBOR as hex; empty at genesis. */
+  certificate: string
   /** Entity of this node. */
   self: string
   /** Lowest height whose block this node has; above 0 when its state came by a snapshot. */
@@ -29,6 +31,13 @@ export interface NetworkJson extends Pinned {
   nodes: NetworkNodeJson[]
   /** Who votes on the next block, in order. */
   validators: { entity: string; voteKey: string }[]
+}
+
+/** A recovery manifest was taken; `isNew` false: before already. */
+export interface RecoveryJson {
+  epoch: number
+  baseHeight: number
+  isNew: boolean
 }
 
 /** Arguments of `ward/governance` `changeValidator`. */

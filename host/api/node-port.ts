@@ -2,7 +2,8 @@
 // HTTP. Everything in a view is plain JSON: ids are lower-case hex, times and heights numbers, 64-bit
 // Borsh values decimal text.
 import type { ErrorCode } from '../../runtime/protocol/error-codes.js'
-import type { NetworkJson, ReadinessJson } from './network-json.js'
+import type { NetworkJson, ReadinessJson, RecoveryJson } from './network-json.js'
+import type { VersionsView } from './version-port.js'
 import type { RecordKindName } from '../../runtime/protocol/record.js'
 import type { ProofOf, ReplayView, StoreView } from './history-port.js'
 import type { Result } from '../../runtime/protocol/result.js'
@@ -285,59 +286,7 @@ export interface PageView {
   calls: string[]
 }
 
-export interface RuleSelector {
-  kind: RecordKindName
-  /** None: every code of that kind. */
-  codes: string[]
-}
-
-/** One immutable version: what its manifest says, who signed it, who approved it, when it was active. */
-export interface VersionView {
-  address: string
-  version: string
-  type: 'contract' | 'page'
-  title: string
-  purpose: string
-  population: string
-  reviewer: string
-  evidence: string[]
-  /** Layout of its tables; an alias never goes back to a lower one. */
-  migrateVersion: number
-  /** It has a `migrate` that runs when the alias switches to its layout. */
-  migrates: boolean
-  reads: RuleSelector[]
-  emits: RuleSelector[]
-  listensTo: RuleSelector[]
-  calls: string[]
-  /** `kind name`. */
-  methods: string[]
-  vendor: PersonView
-  /** Null: nobody has approved it, and nothing switches to it. */
-  approvedBy: PersonView | null
-  /** Heights. */
-  approvedAt: number | null
-  deployedAt: number
-  activatedAt: number[]
-  active: boolean
-  /** What it answers is as of this height: a newer layout is active. Null: as of now. */
-  frozenSince: number | null
-}
-
-export interface AliasView {
-  alias: string
-  /** ms since 1970; null: it runs. */
-  quarantinedAt: number | null
-  /** Active contracts that call it: who is touched when it switches. */
-  dependants: string[]
-  /** In the order of deployment. */
-  versions: VersionView[]
-}
-
-export interface VersionsView {
-  aliases: AliasView[]
-  /** Activations that wait for their block time (ms); one in the past was refused when it was due. */
-  schedules: { schedule: string; at: number; by: PersonView; addresses: string[] }[]
-}
+export type { AliasView, RuleSelector, VersionsView, VersionView } from './version-port.js'
 
 /** Who reads for what: read audit needs the application beside the person. */
 export interface ReadVia {
@@ -479,6 +428,11 @@ export interface NodePort {
     session: Session,
     request: { action: 'add' | 'replace' | 'rotate'; entity?: string },
   ): Promise<Outcome<ReadinessJson>>
+  /**
+   * Takes a recovery manifest and goes on in its epoch. INSTITUTION_KEYS_NEEDED, RECOVERY_MALFORMED,
+   * RECOVERY_STALE, RECOVERY_BELOW_TIP, RECOVERY_OTHER_BRANCH.
+   */
+  recover(manifest: Uint8Array): Promise<Outcome<RecoveryJson>>
   /** The active version of a page alias. NOT_FOUND. */
   page(alias: string): Promise<Outcome<Pinned & { page: PageView }>>
   /** Aliases of active pages, for the launcher. */

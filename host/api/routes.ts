@@ -2,6 +2,7 @@
 // documents them.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { decodeCbor } from '../../runtime/protocol/cbor.js'
+import { recoveryBytesMax } from '../../runtime/protocol/recovery.js'
 import { ok, refused } from '../../runtime/protocol/result.js'
 import { bearerToken } from './guard.js'
 import { httpStatusOf, refusalBody } from './http-status.js'
@@ -125,6 +126,13 @@ function addNodeRoutes(app: FastifyInstance, { node, onSealed, ownMetrics }: Rou
       return answer(reply, await node.readiness(session.value, request.body))
     },
   )
+  // No session: enough institution keys signed it, and nothing else counts.
+  app.post('/v1/network/recovery', { bodyLimit: recoveryBytesMax }, async (request, reply) => {
+    if (!(request.body instanceof Uint8Array)) {
+      return answer(reply, refused('REQUEST_MALFORMED', 'a manifest as application/octet-stream expected'))
+    }
+    return answer(reply, await node.recover(new Uint8Array(request.body)))
+  })
   app.get('/v1/peers', async (_request, reply) => answer(reply, node.peers()))
   app.get('/v1/health', async (_request, reply) => {
     const health = node.health()

@@ -334,9 +334,8 @@ class SmallNodeOfOne implements SmallNode {
     return this.records_.filter((record) => patient === undefined || record.patient === patient)
   }
 
-  async network(): ReturnType<NodePort['network']> {
-    return refused('NOT_FOUND')
-  }
+  network = (): ReturnType<NodePort['network']> => Promise.resolve(refused('NOT_FOUND'))
+  recover = (): ReturnType<NodePort['recover']> => Promise.resolve(refused('RECOVERY_MALFORMED'))
 
   async readiness(): ReturnType<NodePort['readiness']> {
     return refused('NOT_AT_TIP')

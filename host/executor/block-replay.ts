@@ -16,6 +16,7 @@ import {
   type ErrorCode,
   type Payload,
   type Receipt,
+  type Validator,
 } from '../../runtime/protocol/index.js'
 import {
   createModuleCache,
@@ -36,6 +37,7 @@ import { sha256, verifySignature } from '../keys/crypto.js'
 import type { ChainStore, StoredBlock } from '../store/index.js'
 import type { ChainState } from './chain-state.js'
 import type { ReplayReply } from './messages.js'
+import type { RecoveryBook } from './recovery-book.js'
 import { replayView } from './replay-view.js'
 import { attachPayload } from './stored-payload.js'
 
@@ -87,7 +89,10 @@ export class BlockReplays {
   readonly #cache: ModuleCache
   readonly #jobs = new Map<string, Job>()
 
-  constructor(store: ReplaySource, state: ChainState, cache: ModuleCache) {
+  readonly #recoveries: RecoveryBook | undefined
+
+  constructor(store: ReplaySource, state: ChainState, cache: ModuleCache, recoveries?: RecoveryBook) {
+    this.#recoveries = recoveries
     this.#store = store
     this.#state = state
     this.#cache = cache
@@ -169,7 +174,10 @@ export class BlockReplays {
     // Policy answers that are remembered would hide the policy's own frames from the trace.
     const cache = { ...this.#cache, policy: createModuleCache().policy }
     const { header, payload, stored } = block
-    const outcome = replayTransaction({ header, payload }, state, id, cache, ports)
+    const recovery = this.#recoveries?.manifestOf(header)
+    const recovered = this.#recoveries?.validatorsAbove(header.height - 1)?.members
+    const input = { header, payload, ...(recovery && { recovery }) }
+    const outcome = replayTransaction(input, state, id, cache, ports)
     if (!outcome.ok || outcome.replay === undefined) {
       const why = outcome.ok ? 'the block no longer makes this transaction' : outcome.code
       return refusal('REPLAY_DIFFERS', why)
@@ -177,7 +185,7 @@ export class BlockReplays {
     const { replay } = outcome
     const row = state.get(tables.chain, onlyKey)
     const versions = row === undefined ? undefined : decodeRow<ChainRow>(chainRow, row)
-    const differences = [...certificateFaults(block, state), ...differencesOf(block, replay)]
+    const differences = [...certificateFaults(block, state, recovered), ...differencesOf(block, replay)]
     const certified = decodedReceipts(stored)
     return {
       state: 'done',
@@ -201,7 +209,11 @@ function decodedReceipts(stored: StoredBlock): Receipt[] {
 }
 
 /** Is what the store holds what a quorum signed? */
-function certificateFaults(block: ReplayBlock, state: RewoundState): string[] {
+function certificateFaults(
+  block: ReplayBlock,
+  state: RewoundState,
+  recovered: readonly Validator[] | undefined,
+): string[] {
   const { stored, header, result } = block
   const certificate = decodeCertificate(stored.certificate)
   if (!certificate.ok) return ['certificate: malformed']
@@ -211,7 +223,7 @@ function certificateFaults(block: ReplayBlock, state: RewoundState): string[] {
   if (!isSame(certificate.value.resultHash, resultHash(sha256, stored.result)))
     faults.push('certificate: another result')
   const { chainId, epoch } = header
-  const chain = { chainId, epoch, validators: readValidators(state) }
+  const chain = { chainId, epoch, validators: recovered ?? readValidators(state) }
   const verified = verifyCertificate(certificate.value, chain, verifySignature)
   if (!verified.ok) faults.push(`certificate: ${verified.code}`)
   if (!isSame(result.receiptsRoot, listRoot(sha256, stored.receipts)))

@@ -26,6 +26,8 @@ export const skippedNote = 'skipped'
 export const erasureNote = 'erasure'
 /** CBOR [[height, validatorRow bytes]...]: blocks after which another set votes, with the set that signed. */
 export const handoversNote = 'handovers'
+/** CBOR list of the recovery manifests that this node has taken, oldest first. */
+export const recoveriesNote = 'recoveries'
 
 export interface FinalParts {
   height: number

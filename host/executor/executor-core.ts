@@ -4,7 +4,6 @@ import {
   bytesToHex,
   chainIdOf,
   decodeBundle,
-  decodeGenesis,
   decodePayload,
   encodeCertificate,
   encodeHeader,
@@ -21,7 +20,6 @@ import {
   createModuleCache,
   encodeUndo,
   executeBlock,
-  executeGenesis,
   readLanes,
   standingAt,
   undoOf,
@@ -34,22 +32,16 @@ import {
   type ExecutionPorts,
   type FrameWatch,
 } from '../../runtime/execution/index.js'
-import { StateTree } from '../../runtime/state/index.js'
+import type { StateTree } from '../../runtime/state/index.js'
 import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
 import { sha256, verifySignature } from '../keys/crypto.js'
 import { openChainStore, type ChainStore } from '../store/index.js'
 import { BlockReplays } from './block-replay.js'
-import {
-  buildBlockWrite,
-  changedAliases,
-  changesHealth,
-  erasureNote,
-  genesisBlockWrite,
-  genesisNote,
-} from './block-write.js'
+import { buildBlockWrite, changedAliases, changesHealth, erasureNote, genesisNote } from './block-write.js'
 import { BundleCache, bundleKeyOf } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
 import { ChainQueries } from './chain-queries.js'
+import { foundChain } from './found-chain.js'
 import { keyChanges } from './key-changes.js'
 import { handoversAfter, prove, tipEvidence } from './chain-proofs.js'
 import { changesNetwork, networkView } from './network-view.js'
@@ -61,15 +53,18 @@ import type {
   AdmitReply,
   BuildReply,
   BuildRequest,
+  ChainPoint,
   CommitReply,
   ExecutorCalls,
   ExecutorMethod,
   OpenReply,
   OpenRequest,
+  RecoverReply,
   TentativeReply,
 } from './messages.js'
 import { buildPayload } from './payload-builder.js'
 import { receiptEntries, ledgerEntry } from './reply-views.js'
+import { RecoveryBook } from './recovery-book.js'
 import { SnapshotExport } from './snapshot-export.js'
 import { SnapshotImport } from './snapshot-import.js'
 import { StoreCare } from './store-care.js'
@@ -111,6 +106,7 @@ export class ExecutorCore {
   private chainId!: Uint8Array
   private tip!: Tip
   private nextValidators!: ValidatorSet
+  private recoveries!: RecoveryBook
   private exported!: SnapshotExport
   private imported!: SnapshotImport
   private storeCare!: StoreCare
@@ -170,7 +166,9 @@ export class ExecutorCore {
       progress: this.imported.progress(),
     }),
     syncTake: ({ id, answer }) => this.imported.take(id, answer),
-    tip: () => ({ tip: this.tip, nextValidators: this.nextValidators }),
+    tip: () => this.point(),
+    recover: ({ manifest, isTrial }) => this.recover(manifest, isTrial),
+    manifests: () => this.recoveries.manifests,
     genesis: () => this.store.note(genesisNote) ?? new Uint8Array(0),
     get: ({ table, key }) => this.store.note(noteName(table, key)) ?? null,
     put: ({ table, key, value }) => {
@@ -202,17 +200,18 @@ export class ExecutorCore {
       throw Object.assign(new Error('this node has no genesis'), { code: 'GENESIS_MISSING' })
     this.chainId = chainIdOf(sha256, genesisBytes)
     this.cache = createModuleCache()
-    if (!this.store.applied()) this.found(genesisBytes)
+    if (!this.store.applied()) foundChain(this.store, genesisBytes, this.cache, this.ports)
     const { genesis, tip, nextValidators, leafSalt } = readTip(this.store, genesisBytes)
     this.tip = tip
-    this.nextValidators = nextValidators
+    this.recoveries = new RecoveryBook(this.store)
+    this.nextValidators = this.recoveries.validatorsAbove(tip.height) ?? nextValidators
     this.tree = openTree(this.store, leafSalt, { height: tip.height, stateRoot: tip.result.stateRoot })
     this.checkRoot()
     this.store.checkReadsWith(this.tree)
     this.state = new ChainState(this.store, this.tree)
     warmModules(this.state, this.cache, this.ports)
     this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.tip)
-    this.replays = new BlockReplays(this.store, this.state, this.cache)
+    this.replays = new BlockReplays(this.store, this.state, this.cache, this.recoveries)
     this.storeCare = new StoreCare(this.store)
     this.exported = new SnapshotExport(this.store, this.tree, () => this.snapshotEvidence())
     return {
@@ -221,16 +220,36 @@ export class ExecutorCore {
       network: networkView(this.state, tip.time),
       entities: genesis.entities,
       quarantined: quarantined(this.state),
-      tip,
-      nextValidators,
+      ...this.point(),
     }
+  }
+
+  private point(): ChainPoint {
+    return {
+      tip: this.tip,
+      nextValidators: this.nextValidators,
+      recoveries: this.recoveries.bases,
+    }
+  }
+
+  /** From now on its members vote above the base. Overlays of the old epoch are worth nothing. */
+  private recover(manifest: Uint8Array, isTrial: boolean): RecoverReply {
+    const { epoch, height, blockHash } = this.tip
+    const at = { chainId: this.chainId, epoch, height, blockHash }
+    const reply = this.recoveries.take(manifest, at, this.state, isTrial)
+    if (reply.ok && reply.isNew && !isTrial) {
+      this.candidates.clear()
+      this.nextValidators = this.recoveries.validatorsAbove(height) ?? this.nextValidators
+    }
+    return reply
   }
 
   private snapshotEvidence(): Omit<Offer, 'stores'> | undefined {
     const evidence = tipEvidence(this.store, this.tip)
     const note = this.store.note(erasureNote)
     const erasedAt = note === undefined ? 0 : Number(Buffer.from(note).readBigUInt64BE(0))
-    return evidence && { ...evidence, floor: Math.max(this.store.firstPayload(), erasedAt) }
+    const { manifests } = this.recoveries
+    return evidence && { ...evidence, manifests, floor: Math.max(this.store.firstPayload(), erasedAt) }
   }
 
   private syncOpen({ folder, dataKey, genesis }: OpenRequest): null {
@@ -238,20 +257,6 @@ export class ExecutorCore {
     this.store = openChainStore(folder, dataKey)
     this.imported = new SnapshotImport(this.store, genesis)
     return null
-  }
-
-  /** Height 0: executes the founding calls and stores what they made. */
-  private found(genesisBytes: Uint8Array): void {
-    const genesis = decodeGenesis(genesisBytes)
-    if (!genesis.ok) throw Object.assign(new Error(genesis.detail), { code: genesis.code })
-    const tree = StateTree.open(this.store, sha256, genesis.value.leafSalt)
-    const founded = executeGenesis(genesisBytes, new ChainState(this.store, tree), this.cache, this.ports)
-    if (!founded.ok) {
-      throw Object.assign(new Error(`${founded.code}: ${founded.detail ?? ''}`), {
-        code: 'GENESIS_MALFORMED',
-      })
-    }
-    this.store.applyBlock(genesisBlockWrite(genesisBytes, founded.value))
   }
 
   /** The tree that the store holds must have the root that the last certificate vouches for. */
@@ -334,6 +339,7 @@ export class ExecutorCore {
     return tentativeRun({
       chainId: this.chainId,
       tip: this.tip,
+      epoch: this.recoveries.bases.at(-1)?.epoch ?? this.tip.epoch,
       validators: this.nextValidators,
       now,
       build: (height, time) => this.build({ bundles, height, time }),
@@ -360,7 +366,8 @@ export class ExecutorCore {
       const bundle = known ?? decodedOf(bytes)
       if (bundle) bundles.set(bytes, bundle)
     }
-    const input = { header, payload }
+    const recovery = this.recoveries.manifestOf(header)
+    const input = { header, payload, ...(recovery && { recovery }) }
     const executed = executeBlock(input, this.state, this.cache, this.ports, {
       decodedBundle: (bytes) => bundles.get(bytes),
       signatureChecked: (bundle) => checked.has(bundle),
@@ -439,7 +446,8 @@ export class ExecutorCore {
       validators: this.nextValidators,
       skipped,
     }
-    this.nextValidators = validatorSet(executed.validators)
+    this.nextValidators =
+      this.recoveries.validatorsAbove(header.height) ?? validatorSet(executed.validators)
   }
 
   private commitReply(

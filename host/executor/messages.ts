@@ -1,7 +1,14 @@
 // The executor seam: what the main thread may ask of the thread that runs contracts and owns the chain store.
 // Everything is plain data that structured cloning carries; the main thread never reads state itself.
 import type { ErrorCode, Lane, LaneTable, Manifest } from '../../runtime/protocol/index.js'
-import type { Block, FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
+import type {
+  Block,
+  FinalBlock,
+  RecoveryBase,
+  SkippedLeaders,
+  Tip,
+  ValidatorSet,
+} from '../../consensus/pbft/types.js'
 import type { ExecuteOutcome } from '../../consensus/net/ports.js'
 import type { ReplayView } from '../api/node-port.js'
 import type { NodeEntry } from '../../runtime/execution/index.js'
@@ -36,6 +43,17 @@ export interface NetworkView {
   tickets: { publicKey: Uint8Array; expires: number }[]
 }
 
+export interface ChainPoint {
+  tip: Tip
+  nextValidators: ValidatorSet
+  recoveries: readonly RecoveryBase[]
+}
+
+/** `isNew` false: this node had taken it before. */
+export type RecoverReply =
+  | { ok: true; isNew: boolean; epoch: number; baseHeight: number }
+  | { ok: false; code: ErrorCode; detail: string }
+
 export interface OpenReply {
   chainId: Uint8Array
   chainName: string
@@ -44,6 +62,8 @@ export interface OpenReply {
   quarantined: QuarantineEntry[]
   tip: Tip
   nextValidators: ValidatorSet
+  /** Recoveries of this chain, as the core needs them, and the newest epoch. */
+  recoveries: readonly RecoveryBase[]
 }
 
 /** What a transaction costs its sender, and what the sender has by the state of the last block. */
@@ -340,7 +360,11 @@ export interface ExecutorCalls {
   ]
   syncTake: [{ id: number; answer: Uint8Array | null }, TakeVerdict]
   /** Where the chain stands now. */
-  tip: [null, { tip: Tip; nextValidators: ValidatorSet }]
+  tip: [null, ChainPoint]
+  /** Takes a recovery manifest: checked and durable, or refused with its code. A trial only checks. */
+  recover: [{ manifest: Uint8Array; isTrial: boolean }, RecoverReply]
+  /** The manifests that this node has taken, oldest first. */
+  manifests: [null, Uint8Array[]]
   /** The founding document. */
   genesis: [null, Uint8Array]
   get: [{ table: string; key: Uint8Array }, Uint8Array | null]

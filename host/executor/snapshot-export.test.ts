@@ -30,7 +30,7 @@ t.test('a pin ends by its age however busy it is, and a peer has only so many ma
   const block = { header: tip, result: tip, certificate: tip, validators: [] }
   const evidence = (): Omit<Offer, 'stores'> => {
     made += 1
-    return { block, handovers: [], floor: 0 }
+    return { block, handovers: [], manifests: [], floor: 0 }
   }
   const exported = new SnapshotExport(store, tree, evidence, () => now)
   t.teardown(() => exported.end())

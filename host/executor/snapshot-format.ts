@@ -16,6 +16,7 @@ import {
   decodeCbor,
   encodeCbor,
   patientBytes,
+  recoveriesMax,
   type CborValue,
   type Validator,
 } from '../../runtime/protocol/index.js'
@@ -41,6 +42,8 @@ export interface Offer {
   /** Final block whose state is offered. */
   block: FinalEvidence
   handovers: FinalEvidence[]
+  /** Recovery manifests of the chain: without them nobody can follow it from one epoch to the next. */
+  manifests: Uint8Array[]
   stores: { store: string; hash: Uint8Array; leafCount: number }[]
   /** Who is below this height cannot replay here: older blocks are gone, or what they held is erased. */
   floor: number
@@ -88,9 +91,9 @@ export function decodeRequest(bytes: Uint8Array): SnapshotRequest | undefined {
 export function encodeAnswer(answer: SnapshotAnswer): Uint8Array {
   switch (answer.kind) {
     case 'offer': {
-      const { block, handovers, stores, floor } = answer.offer
+      const { block, handovers, manifests, stores, floor } = answer.offer
       const named = stores.map(({ store, hash, leafCount }) => [store, hash, leafCount])
-      return tagged([0, evidenceToCbor(block), handovers.map(evidenceToCbor), named, floor])
+      return tagged([0, evidenceToCbor(block), handovers.map(evidenceToCbor), named, floor, manifests])
     }
     case 'leaves':
       return tagged([1, answer.leaves.map(({ key, value }) => [key, value])])
@@ -130,13 +133,14 @@ export function decodeAnswer(bytes: Uint8Array): SnapshotAnswer | undefined {
   return undefined
 }
 
-function offerFromCbor([, block, handovers, stores, floor]: CborValue[]): Offer {
+function offerFromCbor([, block, handovers, stores, floor, manifests]: CborValue[]): Offer {
   if (!Array.isArray(handovers) || !Array.isArray(stores) || typeof floor !== 'number')
     throw new Error('offer')
   return {
     block: evidenceFromCbor(block),
     handovers: handovers.map(evidenceFromCbor),
     floor,
+    manifests: asArrayOfBytes(manifests).slice(0, recoveriesMax),
     stores: stores.map((entry) => {
       const [store, hash, leafCount] = Array.isArray(entry) ? entry : []
       if (typeof store !== 'string' || !isHash(hash) || typeof leafCount !== 'number')

@@ -38,7 +38,8 @@ import {
 } from '../../runtime/state/index.js'
 import { sha256, verifySignature } from '../keys/crypto.js'
 import { firstBlockNote, PathIndex, type ChainStore } from '../store/index.js'
-import { genesisNote, handoversNote, skippedNote, validatorsNote } from './block-write.js'
+import { encodeManifests } from './recovery-book.js'
+import { genesisNote, handoversNote, recoveriesNote, skippedNote, validatorsNote } from './block-write.js'
 import {
   bodiesPerRequestMax,
   decodeAnswer,
@@ -131,7 +132,9 @@ export class SnapshotImport {
       validatorsHash: validatorsHash(sha256, genesisValidators(genesis.value)),
       height: 0,
     }
-    const final = followChain(anchor, offer.handovers, offer.block, ports)
+    const { institution } = genesis.value
+    const recoveries = institution && { quorum: institution, manifests: offer.manifests }
+    const final = followChain(anchor, offer.handovers, offer.block, ports, recoveries)
     if (!final.ok) return undefined
     const leaves = offer.stores.map(({ store, hash }) => ({ key: utf8(store), value: hash }))
     const whole = { store: '', path: top, depth: 0, hash: final.value.result.stateRoot }
@@ -307,7 +310,7 @@ export class SnapshotImport {
 
   /** The last batch makes the store a chain at the target's height. */
   private finish({ offer, final }: Target): void {
-    const { block, handovers } = offer
+    const { block, handovers, manifests } = offer
     const overlay = new Overlay(this.store)
     const versions = this.rows(tables.code).map(({ key, value }) => ({
       address: key,
@@ -328,6 +331,7 @@ export class SnapshotImport {
       blocks: [...handed, { ...block, height }],
       notes: [
         { name: genesisNote, value: this.genesis },
+        { name: recoveriesNote, value: encodeManifests(manifests) },
         { name: validatorsNote, value: encodeRow(validatorRow, block.validators) },
         { name: skippedNote, value: encodeCbor([]) },
         { name: firstBlockNote, value: first },

@@ -16,6 +16,8 @@ import { ledgerEntry, receiptEntries } from './reply-views.js'
 export interface TentativeInput {
   chainId: Uint8Array
   tip: Tip
+  /** Of the next block: above the tip's after a recovery. */
+  epoch: number
   validators: ValidatorSet
   /** This computer's time, ms since 1970. */
   now: number
@@ -43,7 +45,7 @@ export function tentativeRun(input: TentativeInput): TentativeReply {
 
 /** Hashes that only a certificate would bind are those of the parent: nobody ever sees this header. */
 function headerOf(
-  { chainId, tip, validators }: TentativeInput,
+  { chainId, tip, epoch, validators }: TentativeInput,
   height: number,
   time: number,
   transactionRoots: Uint8Array[],
@@ -52,7 +54,7 @@ function headerOf(
     version: protocolVersion,
     appVersion,
     chainId,
-    epoch: tip.epoch,
+    epoch,
     height,
     view: 0,
     time,

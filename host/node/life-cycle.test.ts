@@ -138,6 +138,7 @@ t.test('a node that is behind answers late and judges nothing', async (t) => {
     onTentative: () => undefined,
     onAlarm: () => undefined,
     onBehind: () => undefined,
+    onFaultEnded: () => undefined,
     onFault: (code: string) => t.fail(code),
   }
   const node = await RunningNode.open(

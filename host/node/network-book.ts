@@ -28,6 +28,7 @@ const endedMax = 64
 
 export class NetworkBook {
   private nodes: NodeEntry[] = []
+  private named: readonly Uint8Array[] = []
   private tickets: NetworkView['tickets'] = []
   /** Tickets that ended a moment ago: their holders still wait for the answer to their last request. */
   private ended: (NetworkView['tickets'][number] & { until: number })[] = []
@@ -71,7 +72,20 @@ export class NetworkBook {
   }
 
   get validators(): NodeEntry[] {
-    return this.others.filter((node) => node.role === 'validator')
+    return this.others.filter((node) => node.role === 'validator' || this.isNamedBy(node.entity))
+  }
+
+  /** Who votes by a recovery manifest, until its first block says so in their rows. */
+  name(entities: readonly Uint8Array[]): void {
+    this.named = entities
+  }
+
+  get isNamed(): boolean {
+    return this.isNamedBy(this.own)
+  }
+
+  private isNamedBy(entity: Uint8Array): boolean {
+    return this.named.some((other) => equalBytes(other, entity))
   }
 
   nameOf(entity: string): string | undefined {

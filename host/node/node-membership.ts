@@ -1,6 +1,7 @@
 // What a node says of the network's members, and what it signs for its own place among them.
 import {
   bytesToHex,
+  encodeCertificate,
   hexToBytes,
   ok,
   readinessBytes,
@@ -11,12 +12,14 @@ import {
 import type { Outcome, Pinned } from '../api/node-port.js'
 import type { NetworkJson, ReadinessJson } from '../api/network-json.js'
 import { signDetached, type SigningKey } from '../keys/crypto.js'
+import { epochOf } from './recovery-watch.js'
 import type { RunningNode } from './running-node.js'
 
 /** Nodes, the set that votes now, and who of it is reachable from here. */
 export async function networkOf(node: RunningNode, tip: Pinned): Promise<NetworkJson> {
   const { book, driver, open } = node
-  const { tip: at, nextValidators } = await node.executor.call('tip', null)
+  const point = await node.executor.call('tip', null)
+  const { tip: at, nextValidators } = point
   const status = driver.status()
   const connected = new Map(status.peers.map((peer) => [peer.peer, peer]))
   const own = bytesToHex(book.own)
@@ -24,9 +27,10 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
     ...tip,
     chainId: bytesToHex(open.chainId),
     chainName: open.chainName,
-    epoch: at.epoch,
+    epoch: epochOf(point).epoch,
     blockHash: bytesToHex(at.blockHash),
     resultHash: bytesToHex(at.resultHash),
+    certificate: at.certificate === null ? '' : bytesToHex(encodeCertificate(at.certificate)),
     self: own,
     firstBlock: await node.executor.call('firstBlock', null),
     nodes: book.all.map((entry) => {
@@ -50,6 +54,16 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
       voteKey: bytesToHex(voteKey),
     })),
   }
+}
+
+/** The other nodes: connected or not, and what height they claim. */
+export function peersOf({ book, driver }: RunningNode) {
+  const connected = new Map(driver.status().peers.map((peer) => [peer.peer, peer]))
+  return book.others.map((node) => {
+    const link = connected.get(bytesToHex(node.transportKey))
+    const height = link?.claimedHeight ?? null
+    return { name: node.name, role: node.role, connected: link !== undefined, height }
+  })
 }
 
 /**

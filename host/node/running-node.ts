@@ -42,6 +42,8 @@ import { SnapshotService } from '../sync/snapshot-service.js'
 import { runAll } from './run-all.js'
 import { StoreUpkeep } from './store-upkeep.js'
 import { createNodeServices } from './node-services.js'
+import { epochOf, namedBy, RecoveryWatch } from './recovery-watch.js'
+import { openChain } from './open-chain.js'
 import { streamOfNode } from './node-sequences.js'
 import { visitorsOf, type ShareService } from './share-service.js'
 
@@ -72,6 +74,8 @@ export interface RunningOptions {
   onFault: (code: string, detail: string) => void
   /** Blocks lead no further, but somebody proves this height: the node has to start from a snapshot. */
   onBehind: (provenHeight: number) => void
+  /** The cause of this fault is gone. */
+  onFaultEnded: (code: string) => void
   /** The core noticed something that a person may have to look at. */
   onAlarm: (code: string) => void
 }
@@ -99,9 +103,15 @@ export class RunningNode {
     const { folder, logger } = options
     this.upkeep = new StoreUpkeep({ folder, logger, executor, withoutReaders: (work) => work() })
     this.behind = new BehindWatch(this, options.now, options.onBehind)
+    this.recovery = new RecoveryWatch({
+      ...{ executor, entity: identity.entity, logger: options.logger },
+      stop: (code, detail) => this.stop(code, detail),
+      restart: () => this.restartDriver(this.role),
+    })
   }
 
   readonly upkeep: StoreUpkeep
+  readonly recovery: RecoveryWatch
 
   private driverOrNone: Driver | undefined
   private runningRole: NodeConfig['role'] | undefined
@@ -157,6 +167,7 @@ export class RunningNode {
   }
 
   private async startDriver(): Promise<void> {
+    await this.recovery.load()
     const options = await this.driverOptions(this.options)
     this.runningRole = options.role
     this.driverOrNone = await createDriver(options, this.driverPorts(this.options))
@@ -220,12 +231,19 @@ export class RunningNode {
       this.options.onFault('NODE_REMOVED', self.name)
       return
     }
-    if (self && self.role !== this.runningRole) this.restartDriver(self.role)
+    if (self && self.role !== this.runningRole && !this.book.isNamed) this.restartDriver(self.role)
   }
 
-  /** Another role has other timers, another hello and other neighbours: the driver starts anew in it. */
+  /** The network went on without this node: it leaves, and what is final here can still be read. */
+  private stop(code: string, detail: string): void {
+    this.options.onFault(code, detail)
+    this.restarting = this.restarting.then(() => this.driverOrNone?.close()).catch(() => undefined)
+  }
+
+  /** Another role or epoch has other timers, another hello and other neighbours: the driver starts anew. */
   private restartDriver(role: NodeConfig['role']): void {
-    this.options.logger.info({ role }, 'this node takes another role')
+    this.options.logger.info({ role }, 'this node joins the network anew')
+    this.options.onFaultEnded('OLD_EPOCH')
     this.runningRole = role
     // After the commit that brought the change: its block must be applied before the core starts again.
     setImmediate(() => {
@@ -266,17 +284,18 @@ export class RunningNode {
 
   /** What this node is to the network now: its row says it, its configuration until it has one. */
   private get role(): NodeConfig['role'] {
-    return this.book.self?.role ?? this.options.config.role
+    return this.book.isNamed ? 'validator' : (this.book.self?.role ?? this.options.config.role)
   }
 
   private async driverOptions({ config }: RunningOptions): Promise<Parameters<typeof createDriver>[0]> {
     const { transport, vote } = this.identity
-    const { tip } = await this.executor.call('tip', null)
+    const point = await this.executor.call('tip', null)
+    this.book.name(namedBy(point))
     const { allowed, dial, book } = this.book.lists()
     return {
       role: this.role,
       chainId: this.open.chainId,
-      epoch: tip.epoch,
+      ...epochOf(point),
       nodeId: this.entity,
       nodeKey: vote.publicKey,
       version: protocolVersion,
@@ -323,6 +342,7 @@ export class RunningNode {
         genesis: async () => executor.call('genesis', null),
         snapshot: (request, peer) => this.snapshots.answer(request, peer),
       }),
+      recovery: this.recovery.port,
       transactions: pool,
       votes: this.votes,
       signature: { sign: (bytes) => signDetached(this.identity.vote, bytes), verify: verifySignature },
@@ -353,6 +373,7 @@ export class RunningNode {
   }
 
   private settle(commit: CommitReply): void {
+    if (commit.height > this.recovery.baseHeight) this.book.name([])
     if (commit.network) this.followNetwork(commit.network)
     this.followVoteKey(commit.validators)
     this.waiter.settle(commit.receipts)
@@ -471,18 +492,4 @@ async function openParts(
   const evidence = new EvidenceFile(files.evidence)
   const parts = [executor, pool, waiter, tentative, votes, journal, evidence] as const
   return new RunningNode(options, open, book, identity, ...parts, dataKey)
-}
-
-async function openChain(
-  executor: ExecutorClient,
-  folder: string,
-  dataKey: DataKey,
-  genesis: Uint8Array | null,
-): Promise<OpenReply> {
-  const keyBytes = dataKey.toBytes()
-  try {
-    return await executor.call('open', { folder, dataKey: keyBytes, genesis })
-  } finally {
-    keyBytes.fill(0)
-  }
 }

@@ -2,49 +2,12 @@
 // and one that is removed votes no more and goes on as an observer.
 import t from 'tap'
 import path from 'node:path'
-import { bytesToHex, hexToBytes, nodeRoles, validatorAction } from '../../runtime/protocol/index.js'
+import { validatorAction } from '../../runtime/protocol/index.js'
 import { joinNetwork } from '../founding/join.js'
-import type { Ticket } from '../founding/ticket.js'
-import type { Proposal, Session } from '../api/node-port.js'
-import { generateSigningKey, seedOf } from '../keys/crypto.js'
+import type { Session } from '../api/node-port.js'
 import { createHospital, nodeConfig, until, type TestHospital, type TestNode } from './network.fixture.js'
+import { govern, networkOf, ticketFor } from './ticket.fixture.js'
 import { cheapKdf, freeUdpPort, storePassword } from './single-node.fixture.js'
-
-const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array(0)
-
-async function networkOf({ node }: TestNode) {
-  const network = await node.network()
-  if (!network.ok) throw new Error(network.code)
-  return network.value
-}
-
-async function ticketFor(hospital: TestHospital, at: TestNode, admin: Session): Promise<Ticket> {
-  const network = await networkOf(at)
-  const key = generateSigningKey()
-  const expires = Date.now() + 3_600_000
-  const role = nodeRoles.indexOf('validator')
-  const publicKey = bytesToHex(key.publicKey)
-  await govern(hospital, at, admin, 'issueTicket', {
-    ...{ publicKey, role, uses: 1, expires: String(expires), replaces: null },
-  })
-  const peers = network.nodes.map(({ entity, transportKey, host, port }) => ({
-    ...{ entity: bytes(entity), transportKey: bytes(transportKey), host, port },
-  }))
-  const { chainName } = network
-  const secret = new Uint8Array(seedOf(key))
-  return { chainId: bytes(network.chainId), chainName, epoch: 0, role: 'validator', expires, secret, peers }
-}
-
-async function govern(
-  hospital: TestHospital,
-  at: TestNode,
-  admin: Session,
-  method: string,
-  args: Extract<Proposal, { type: 'call' }>['args'],
-): Promise<string> {
-  const receipt = await hospital.sign(at, admin, { type: 'call', target: 'ward/governance', method, args })
-  return receipt.code
-}
 
 let enrolled = 0
 const anything = (hospital: TestHospital, at: TestNode, admin: Session): Promise<string> => {

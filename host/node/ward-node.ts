@@ -29,7 +29,7 @@ import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
 import type { NodeLogger } from './node-logger.js'
-import { networkOf, readinessOf } from './node-membership.js'
+import { networkOf, peersOf, readinessOf } from './node-membership.js'
 import { NodeMetrics } from './node-metrics.js'
 import { NodeReads } from './node-reads.js'
 import { NodeSequences } from './node-sequences.js'
@@ -204,6 +204,7 @@ export class WardNode implements NodePort {
         onTentative: (records) => this.onTentative(records),
         onFault: (code, detail) => this.onFault(code, detail),
         onBehind: (height) => this.onBehind(height),
+        onFaultEnded: (code) => (this.fault = this.fault?.code === code ? undefined : this.fault),
         onAlarm: (code) => this.metricsOf.round.onAlarm(code),
       },
       dataKey,
@@ -440,14 +441,10 @@ export class WardNode implements NodePort {
 
   peers() {
     if (!this.unsealed) return refused('NODE_SEALED')
-    const { book, driver } = this.unsealed.node
-    const connected = new Map(driver.status().peers.map((peer) => [peer.peer, peer]))
-    const peers = book.others.map((node) => {
-      const link = connected.get(bytesToHex(node.transportKey))
-      const height = link?.claimedHeight ?? null
-      return { name: node.name, role: node.role, connected: link !== undefined, height }
+    return ok({
+      ...(this.tip ?? { height: 0, blockTime: 0, stateRoot: '' }),
+      peers: peersOf(this.unsealed.node),
     })
-    return ok({ ...(this.tip ?? { height: 0, blockTime: 0, stateRoot: '' }), peers })
   }
 
   async versions(alias: string) {
@@ -463,6 +460,10 @@ export class WardNode implements NodePort {
   async network() {
     if (!this.unsealed || !this.tip) return refused('NODE_SEALED')
     return ok(await networkOf(this.unsealed.node, this.tip))
+  }
+
+  async recover(manifest: Uint8Array) {
+    return this.unsealed ? this.unsealed.node.recovery.take(manifest) : refused('NODE_SEALED')
   }
 
   async readiness(...[, request]: Parameters<NodePort['readiness']>) {

@@ -34,6 +34,7 @@ import type {
 import { encodeReceiptFast } from './receipt-encoder.js'
 import { indexWrites } from './record-index.js'
 import { dueTimers, firstDue, removeTimer } from './timers.js'
+import { applyRecovery } from './recovery.js'
 import { derivedWork, type DerivedItem } from './triggers.js'
 import { dequeue, enqueue, isQueueEmpty, queuedWork } from './work-queue.js'
 
@@ -69,6 +70,10 @@ export function executeBlock(
 ): BlockOutcome {
   const { header } = input
   const overlay = new Overlay(state)
+  if (input.recovery !== undefined) {
+    const recovered = applyRecovery(overlay, header, input.recovery, ports)
+    if (!recovered.ok) return { ok: false, code: recovered.code, detail: recovered.detail }
+  }
   const kernel = createKernel({
     ports,
     cache,

@@ -37,6 +37,7 @@ export {
 export { listNodes, nodesMax, readNode, type NodeEntry } from './node-registry.js'
 export * from './ports.js'
 export { decodeRecordRow, encodeRecordView, readPatient, recordRow, type RecordRow } from './record-rows.js'
+export { checkRecovery, recoveryKey, type RecoveryCode, type RecoveryPoint } from './recovery.js'
 export { replayTransaction, type Replay } from './replay.js'
 export { rewind, RewoundState } from './rewound-state.js'
 export { readHealth } from './rule-health.js'

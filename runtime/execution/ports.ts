@@ -129,6 +129,8 @@ export interface AdmissionPoint {
 export interface BlockInput {
   header: BlockHeader
   payload: Payload | Uint8Array
+  /** The manifest that begins the epoch of this block, in its first block only. */
+  recovery?: Uint8Array
 }
 
 export interface BlockOptions {

@@ -4,8 +4,11 @@ import t from 'tap'
 import {
   encodeCertificate,
   encodeHeader,
+  encodeRecovery,
+  encodeRecoveryFields,
   encodeResult,
   quorumOf,
+  recoverySigningBytes,
   resultHash,
   validatorsHash,
   voteSigningBytes,
@@ -79,7 +82,7 @@ function block(height: number, set: Validator[], next = set, change: Change = {}
   })
   const subject = {
     chainId,
-    epoch: 0,
+    epoch: change.header?.epoch ?? 0,
     height: change.height ?? height,
     view: 0,
     blockHash: hash(header),
@@ -151,6 +154,53 @@ t.test('one block: everything that does not fit has its code', async (t) => {
   const forged = { ...stolen, certificate: stolen.certificate.slice() }
   forged.certificate[forged.certificate.length - 1] ^= 1
   t.equal(code(forged), 'CERTIFICATE_BAD_SIGNATURE')
+})
+
+t.test('from epoch to epoch only by a manifest of enough institution keys', async (t) => {
+  const institution = [member(91), member(92), member(93)]
+  const quorum = { threshold: 2, keys: institution.map(({ voteKey }) => voteKey) }
+  const manifest = (signers: readonly Validator[], change = {}): Uint8Array => {
+    const signedPart = encodeRecoveryFields({
+      ...{ chainId, epoch: 1, baseHeight: 6, baseHash: new Uint8Array(32), certificate: new Uint8Array(0) },
+      ...{ validators: [...third], reason: 'fire', ...change },
+    })
+    const signatures = signers.map(({ voteKey }) => {
+      const key = keys.get(Buffer.from(voteKey).toString('hex'))
+      if (key === undefined) throw new Error('no such key')
+      return { key: voteKey, signature: new Uint8Array(sign(null, recoverySigningBytes(signedPart), key)) }
+    })
+    return encodeRecovery({ signedPart, signatures })
+  }
+  const inEpoch = { header: { epoch: 1 } }
+  const tip = block(12, third, third, inEpoch)
+  const first = [block(5, founding, second)]
+  const follow = (manifests: Uint8Array[], evidence = tip): string => {
+    const followed = followChain(trust, first, evidence, ports, { quorum, manifests })
+    return followed.ok ? 'OK' : followed.code
+  }
+  const good = manifest(institution.slice(1))
+  t.equal(follow([good]), 'OK')
+  t.equal(follow([]), 'EPOCH_WRONG')
+  t.equal(follow([manifest(institution.slice(0, 1))]), 'EPOCH_WRONG', 'one key of two')
+  t.equal(follow([manifest([institution[0], institution[0]])]), 'EPOCH_WRONG', 'one key twice')
+  t.equal(follow([manifest(people.slice(0, 2))]), 'EPOCH_WRONG', 'keys of validators')
+  t.equal(follow([manifest(institution, { chainId: new Uint8Array(32) })]), 'EPOCH_WRONG')
+  t.equal(
+    follow([manifest(institution, { baseHeight: 4 })]),
+    'EPOCH_WRONG',
+    'a base below what is believed',
+  )
+  t.equal(
+    follow([good], block(12, second, second, inEpoch)),
+    'VALIDATORS_WRONG',
+    'the old set in the new epoch',
+  )
+  t.equal(
+    follow([good], block(6, third, third, inEpoch)),
+    'HEIGHT_NOT_LATER',
+    'the base itself is not of it',
+  )
+  t.equal(followChain(trust, first, tip, ports).ok, false, 'without keys to check a manifest with')
 })
 
 t.test('the anchor names the chain and its founding set', async (t) => {

@@ -16,6 +16,8 @@ import {
 } from '../protocol/certificate.js'
 import { validatorsHash } from '../protocol/entity.js'
 import type { Hash } from '../protocol/hash.js'
+import type { KeyQuorum } from '../protocol/membership.js'
+import { checkRecoverySignatures, decodeRecovery } from '../protocol/recovery.js'
 import { ok, refused, type Result } from '../protocol/result.js'
 
 export interface LightPorts {
@@ -94,6 +96,35 @@ export function checkFinal(
   return ok({ header: header.value, result: result.value, trust: next })
 }
 
+/** Manifests of recoveries, and the keys of the genesis document that must have signed them. */
+export interface LightRecoveries {
+  quorum: KeyQuorum
+  manifests: readonly Uint8Array[]
+}
+
+/**
+ * What may be believed in the epoch of this header: enough institution keys named its members. The base is
+ * at or above everything believed before, so no recovery takes anything back.
+ */
+function trustInEpoch(
+  trust: LightTrust,
+  headerBytes: Uint8Array,
+  recoveries: LightRecoveries | undefined,
+  ports: LightPorts,
+): LightTrust {
+  const header = decodeHeader(headerBytes)
+  if (!header.ok || recoveries === undefined || header.value.epoch <= trust.epoch) return trust
+  for (const bytes of recoveries.manifests) {
+    const manifest = decodeRecovery(bytes)
+    if (!manifest.ok || manifest.value.fields.epoch !== header.value.epoch) continue
+    const { chainId, epoch, baseHeight, validators } = manifest.value.fields
+    if (!equalBytes(chainId, trust.chainId) || baseHeight < trust.height) continue
+    if (!checkRecoverySignatures(manifest.value, recoveries.quorum, ports.verify).isEnough) continue
+    return { chainId, epoch, height: baseHeight, validatorsHash: validatorsHash(ports.hash, validators) }
+  }
+  return trust
+}
+
 /**
  * Walks from the anchor to a block: `handovers` are the final blocks whose result names another set than the
  * one that signed them, ascending and all of them below `block`.
@@ -103,14 +134,15 @@ export function followChain(
   handovers: readonly FinalEvidence[],
   block: FinalEvidence,
   ports: LightPorts,
+  recoveries?: LightRecoveries,
 ): Result<CheckedFinal, LightCode> {
   let trust = anchor
   for (const handover of handovers) {
-    const checked = checkFinal(handover, trust, ports)
+    const checked = checkFinal(handover, trustInEpoch(trust, handover.header, recoveries, ports), ports)
     if (!checked.ok) return checked
     trust = checked.value.trust
   }
-  return checkFinal(block, trust, ports)
+  return checkFinal(block, trustInEpoch(trust, block.header, recoveries, ports), ports)
 }
 
 /**

@@ -327,7 +327,27 @@ export const errorTable = {
   ),
   QUORUM_LOST: entry(
     250,
-    'Too few validators are reachable to agree on anything. What is final stays final and can be read; nothing new becomes final and nothing is lost. Bring validators back, or let the institution keys recover the network.',
+    'Too few validators are reachable to agree on anything. What is final stays final and can be read; nothing new becomes final and nothing is lost. Bring validators back; if they are lost for good, the institution keys recover the network: `ward network recover`.',
+  ),
+  RECOVERY_MALFORMED: entry(
+    290,
+    'This is no recovery manifest of this chain. Nothing was changed. Make it with `ward network recover make` on a node of this network.',
+  ),
+  RECOVERY_STALE: entry(
+    291,
+    'This recovery manifest begins an epoch that is not above the one of this node. Nothing was changed. Nothing is to be done if the network has been recovered already; else make a new manifest.',
+  ),
+  RECOVERY_OTHER_BRANCH: entry(
+    292,
+    'This node holds another final block where the recovery manifest has its base. It takes no part, and its store is unchanged. Keep this store for an inquiry, and join anew from the recovered network.',
+  ),
+  RECOVERY_BELOW_TIP: entry(
+    293,
+    'This node holds final blocks above the base of the recovery manifest. It takes no part, and its store is unchanged. If the manifest is not in use yet, make it anew from this node; else keep this store and join anew.',
+  ),
+  OLD_EPOCH: entry(
+    294,
+    'The network was recovered without this node and goes on in a newer epoch. This node has stopped voting; what is final here stays final. Give it the manifest with `ward network recover apply`, then it follows.',
   ),
 } as const satisfies Record<string, ErrorEntry>
 

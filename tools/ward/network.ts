@@ -11,6 +11,7 @@ import type { NetworkJson, NetworkNodeJson } from '../../host/api/network-json.j
 import type { ApiClient } from '../../host/api/client.js'
 import { CommandError } from './command-error.js'
 import { connect, must, signIn, type NodeChoice } from './connect.js'
+import { addRecoverCommands } from './recover.js'
 import { readPassword } from './password.js'
 import { visibleText } from './visible-text.js'
 
@@ -56,6 +57,7 @@ export function addNetworkCommands(program: Command): void {
     .argument('<name>')
     .addHelpText('after', passwordHelp)
     .action(runRemoveValidator)
+  addRecoverCommands(network)
 }
 
 const withNode = (command: Command): Command =>

@@ -1,0 +1,55 @@
+// Peers whose hello names another epoch. They take no part here and this node takes none there: no vote,
+// claim or transaction passes in either direction. One that is behind is handed the manifests of the
+// recoveries (and may use services: a new node fetches its state so); one that is ahead is heard for its
+// manifests alone.
+
+import { encodeRecoveryFrame, type Frame } from './frames.js'
+import type { RecoveryPort } from './ports.js'
+import type { PeerId } from './transport.js'
+import type { Hello } from './wire.js'
+
+/** Manifests taken from one peer: more of them than a chain can have are not read. */
+const heardMax = 64
+
+export class OtherEpochs {
+  readonly #epoch: number
+  readonly #port: RecoveryPort | undefined
+  readonly #send: (to: PeerId, frame: Uint8Array) => void
+  readonly #peers = new Map<PeerId, { hello: Hello; heard: number }>()
+
+  constructor(
+    epoch: number,
+    port: RecoveryPort | undefined,
+    send: (to: PeerId, frame: Uint8Array) => void,
+  ) {
+    this.#epoch = epoch
+    this.#port = port
+    this.#send = send
+  }
+
+  /** True: this peer is of another epoch and stays here. */
+  up(peer: PeerId, hello: Hello): boolean {
+    if (hello.epoch === this.#epoch) return false
+    this.#peers.set(peer, { hello, heard: 0 })
+    if (hello.epoch > this.#epoch) return true
+    for (const manifest of this.#port?.manifests() ?? []) this.#send(peer, encodeRecoveryFrame(manifest))
+    return true
+  }
+
+  /** True: it was one of them. */
+  down(peer: PeerId): boolean {
+    return this.#peers.delete(peer)
+  }
+
+  /** Its hello, while it may ask for services: only who is behind may. */
+  peer(peer: PeerId): Hello | undefined {
+    return this.#peers.get(peer)?.hello
+  }
+
+  onFrame(from: PeerId, frame: Frame): void {
+    const entry = this.#peers.get(from)
+    if (entry === undefined || frame.kind !== 'recovery' || entry.hello.epoch < this.#epoch) return
+    entry.heard += 1
+    if (entry.heard <= heardMax) this.#port?.heard(frame.body)
+  }
+}

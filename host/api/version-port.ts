@@ -1,0 +1,57 @@
+// Versions as the API tells them: what is deployed, approved and active.
+import type { RecordKindName } from '../../runtime/protocol/record.js'
+import type { PersonView } from './node-port.js'
+
+export interface RuleSelector {
+  kind: RecordKindName
+  /** None: every code of that kind. */
+  codes: string[]
+}
+
+/** One immutable version: what its manifest says, who signed it, who approved it, when it was active. */
+export interface VersionView {
+  address: string
+  version: string
+  type: 'contract' | 'page'
+  title: string
+  purpose: string
+  population: string
+  reviewer: string
+  evidence: string[]
+  /** Layout of its tables; an alias never goes back to a lower one. */
+  migrateVersion: number
+  /** It has a `migrate` that runs when the alias switches to its layout. */
+  migrates: boolean
+  reads: RuleSelector[]
+  emits: RuleSelector[]
+  listensTo: RuleSelector[]
+  calls: string[]
+  /** `kind name`. */
+  methods: string[]
+  vendor: PersonView
+  /** Null: nobody has approved it, and nothing switches to it. */
+  approvedBy: PersonView | null
+  /** Heights. */
+  approvedAt: number | null
+  deployedAt: number
+  activatedAt: number[]
+  active: boolean
+  /** What it answers is as of this height: a newer layout is active. Null: as of now. */
+  frozenSince: number | null
+}
+
+export interface AliasView {
+  alias: string
+  /** ms since 1970; null: it runs. */
+  quarantinedAt: number | null
+  /** Active contracts that call it: who is touched when it switches. */
+  dependants: string[]
+  /** In the order of deployment. */
+  versions: VersionView[]
+}
+
+export interface VersionsView {
+  aliases: AliasView[]
+  /** Activations that wait for their block time (ms); one in the past was refused when it was due. */
+  schedules: { schedule: string; at: number; by: PersonView; addresses: string[] }[]
+}

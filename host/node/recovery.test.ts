@@ -1,0 +1,150 @@
+// Two of four validators are lost for good: the rest halts, institution keys sign a manifest, and the chain
+// goes on in a new epoch with everything that was acknowledged. A lost one that comes back is told and
+// stopped.
+import t from 'tap'
+import {
+  encodeRecovery,
+  encodeRecoveryFields,
+  hexToBytes,
+  recoverySigningBytes,
+  type RecoveryFields,
+} from '../../runtime/protocol/index.js'
+import { joinNetwork } from '../founding/join.js'
+import { generateSigningKey, signDetached, type SigningKey } from '../keys/crypto.js'
+import type { Session } from '../api/node-port.js'
+import { createHospital, nodeConfig, until, type TestHospital, type TestNode } from './network.fixture.js'
+import { cheapKdf, storePassword } from './single-node.fixture.js'
+import { networkOf, ticketFor } from './ticket.fixture.js'
+
+const patienceMs = 60_000
+const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array(0)
+
+let enrolled = 0
+async function write(hospital: TestHospital, at: TestNode, admin: Session): Promise<string> {
+  enrolled += 1
+  const args = { kind: 2, publicKey: enrolled.toString(16).padStart(64, '3') }
+  const proposal = { type: 'call', target: 'ward/governance', method: 'enrol', args } as const
+  const receipt = await hospital.sign(at, admin, proposal)
+  if (receipt.code !== 'OK') throw new Error(receipt.code)
+  return receipt.transactionId
+}
+
+function manifestOf(fields: RecoveryFields, keys: readonly SigningKey[]): Uint8Array {
+  const signedPart = encodeRecoveryFields(fields)
+  const signatures = keys.map((key) => ({
+    key: new Uint8Array(key.publicKey),
+    signature: signDetached(key, recoverySigningBytes(signedPart)),
+  }))
+  return encodeRecovery({ signedPart, signatures })
+}
+
+async function fieldsAt(at: TestNode, named: readonly TestNode[], change = {}): Promise<RecoveryFields> {
+  const network = await networkOf(at)
+  const validators = named.map(({ name }) => {
+    const node = network.nodes.find((entry) => entry.name === name)
+    if (!node) throw new Error(name)
+    return { entity: bytes(node.entity), voteKey: bytes(node.voteKey) }
+  })
+  return {
+    chainId: bytes(network.chainId),
+    epoch: network.epoch + 1,
+    baseHeight: network.height,
+    baseHash: bytes(network.blockHash),
+    certificate: bytes(network.certificate),
+    validators,
+    reason: 'two machines burnt',
+    ...change,
+  }
+}
+
+t.setTimeout(300_000)
+
+t.test('two of four lost, a manifest, a new epoch, and who comes back', async (t) => {
+  const keys = [1, 2, 3].map(() => generateSigningKey())
+  const institution = { threshold: 2, keys: keys.map((key) => new Uint8Array(key.publicKey)) }
+  const hospital = await createHospital({ validators: 4, institution })
+  t.teardown(() => hospital.close())
+  const [first, second, third, fourth] = hospital.validators
+  const admin = await hospital.signIn(first, 'admin')
+  const acknowledged = [await write(hospital, first, admin), await write(hospital, first, admin)]
+  const base = (await networkOf(first)).height
+  await until('all have it', () => hospital.validators.every(({ node }) => node.status().height === base))
+
+  await third.node.close()
+  await fourth.node.close()
+  await until('the rest says that it halted', () => first.node.status().phase === 'QUORUM_LOST', patienceMs)
+  t.match(first.node.health().detail, /QUORUM_LOST: .*ward network recover/)
+
+  const good = await fieldsAt(first, [first, second])
+  const refusals: [string, Uint8Array, string][] = [
+    ['one key of two', manifestOf(good, keys.slice(0, 1)), 'INSTITUTION_KEYS_NEEDED'],
+    ['one key twice', manifestOf(good, [keys[0], keys[0]]), 'INSTITUTION_KEYS_NEEDED'],
+    [
+      'strange keys',
+      manifestOf(good, [generateSigningKey(), generateSigningKey()]),
+      'INSTITUTION_KEYS_NEEDED',
+    ],
+    ['below the tip', manifestOf({ ...good, baseHeight: base - 1 }, keys), 'RECOVERY_BELOW_TIP'],
+    ['another block', manifestOf({ ...good, baseHash: new Uint8Array(32) }, keys), 'RECOVERY_OTHER_BRANCH'],
+    ['the same epoch', manifestOf({ ...good, epoch: 0 }, keys), 'RECOVERY_STALE'],
+    ['another chain', manifestOf({ ...good, chainId: new Uint8Array(32) }, keys), 'RECOVERY_MALFORMED'],
+    ['no manifest', new Uint8Array([1, 2, 3]), 'RECOVERY_MALFORMED'],
+  ]
+  for (const [what, manifest, code] of refusals) {
+    t.match(await first.node.recover(manifest), { ok: false, code }, what)
+  }
+  t.equal(first.node.status().phase, 'QUORUM_LOST', 'nothing was changed')
+
+  const manifest = manifestOf(good, keys.slice(1))
+  t.match(await first.node.recover(manifest), { ok: true, value: { epoch: 1, baseHeight: base } })
+  await until(
+    'a survivor with a vote is told by the other and stops',
+    () => second.node.status().fault?.code === 'OLD_EPOCH',
+    patienceMs,
+  )
+  t.match(await second.node.recover(manifest), { ok: true, value: { isNew: true } })
+  t.equal(second.node.status().fault, undefined)
+  t.match(await second.node.recover(manifest), { ok: true, value: { isNew: false } }, 'again is no news')
+  await until('both are connected', () => first.node.status().peersConnected >= 1, patienceMs)
+  acknowledged.push(await write(hospital, first, admin), await write(hospital, first, admin))
+  for (const id of acknowledged) {
+    t.match(await second.node.transaction(id), { ok: true }, 'what was acknowledged is there')
+  }
+  const after = await networkOf(second)
+  t.equal(after.epoch, 1)
+  t.equal(after.validators.length, 2)
+  t.same(
+    after.nodes.map(({ role }) => role),
+    ['validator', 'validator', 'observer', 'observer'],
+  )
+
+  const back = await hospital.open('v3')
+  await until('who comes back is told', () => back.node.status().fault?.code === 'OLD_EPOCH', patienceMs)
+  t.equal(back.node.status().height, base, 'and went no further')
+  t.match(await back.node.recover(manifest), { ok: true })
+  await until('it follows across the base', () => back.node.status().height >= base + 2, patienceMs)
+  t.match(await back.node.transaction(acknowledged[3]), { ok: true })
+
+  await first.node.close()
+  const again = await hospital.open('v1')
+  const adminAgain = await hospital.signIn(again, 'admin')
+  await until('v1 is back in the new epoch', () => again.node.status().peersConnected >= 2, patienceMs)
+  t.ok(await write(hospital, again, adminAgain), 'a restart keeps the epoch')
+
+  const ticket = await ticketFor(hospital, again, adminAgain, 'observer')
+  await joinNetwork({
+    folder: `${hospital.folder}/v9`,
+    ticket,
+    config: nodeConfig('v9', 'observer', 0),
+    password: storePassword,
+    cost: cheapKdf,
+  })
+  const fresh = await hospital.open('v9')
+  const { height } = again.node.status()
+  await until(
+    'a new node follows from genesis across the base',
+    () => fresh.node.status().height >= height,
+    patienceMs,
+  )
+  t.match(await fresh.node.transaction(acknowledged[3]), { ok: true })
+})

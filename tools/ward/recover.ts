@@ -1,0 +1,197 @@
+// `ward network recover`: the way back after more validators are lost for good than the network tolerates.
+// One makes the manifest at a surviving node, institution keys sign it away from every node, and every node
+// that votes is given it.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Command } from 'commander'
+import {
+  bytesToHex,
+  decodeRecovery,
+  encodeRecovery,
+  encodeRecoveryFields,
+  hexToBytes,
+  recoverySigningBytes,
+  type RecoveryManifest,
+} from '../../runtime/protocol/index.js'
+import { quorumOf } from '../../runtime/protocol/certificate.js'
+import { openReleaseKey } from '../../host/appliance/release-key.js'
+import { destroyKey, signDetached } from '../../host/keys/crypto.js'
+import type { NetworkJson, NetworkNodeJson } from '../../host/api/network-json.js'
+import { CommandError, exitStatus } from './command-error.js'
+import { connect, must, type NodeChoice } from './connect.js'
+import { readPassword } from './password.js'
+import { visibleText } from './visible-text.js'
+
+interface MakeOptions extends NodeChoice {
+  validator: string[]
+  lost: string[]
+  lostKeysDestroyed?: boolean
+  reason: string
+  out: string
+}
+
+const collect = (value: string, before: string[]): string[] => [...before, value]
+
+const help = `
+Only when more validators are lost for good than the network tolerates (\`ward status\`: QUORUM_LOST):
+  1. \`recover make\` at the surviving node with the greatest height, observers included
+  2. \`recover sign\` once for each institution key, on a computer where that key lies
+  3. \`recover apply\` at every node that voted before or shall vote; the others follow by themselves
+A lost validator that comes back is told, stops (OLD_EPOCH), and follows when it is given the manifest too.`
+
+export function addRecoverCommands(network: Command): void {
+  const recover = network
+    .command('recover')
+    .description('go on after the loss of too many validators: a manifest of the institution keys')
+    .addHelpText('after', help)
+  withNode(recover.command('make').description('write the manifest for the institution keys to sign'))
+    .requiredOption('--validator <name>', 'listed node that votes from now on (repeat)', collect, [])
+    .option('--lost <name>', 'validator that is lost for good (repeat)', collect, [])
+    .option('--lost-keys-destroyed', 'you state that no lost validator can ever sign again')
+    .requiredOption('--reason <text>', 'for the record, up to 200 letters')
+    .requiredOption('--out <file>', 'manifest file')
+    .action(runMake)
+  recover
+    .command('show')
+    .description('what a manifest says, and who signed it')
+    .argument('<file>', 'manifest')
+    .action((file: string) => void process.stdout.write(describe(read(file))))
+  recover
+    .command('sign')
+    .description('add the signature of an institution key; its password is asked')
+    .argument('<file>', 'manifest; it is written anew')
+    .requiredOption('--key <file>', 'key file as `ward image key` makes it')
+    .action(runSign)
+  withNode(recover.command('apply').description('give a node the manifest: it goes on in the new epoch'))
+    .argument('<file>', 'manifest with enough signatures')
+    .action(runApply)
+}
+
+const withNode = (command: Command): Command =>
+  command.option('--dir <folder>', "the node's folder").option('--api <url>', 'address of its local API')
+
+async function runMake(options: MakeOptions): Promise<void> {
+  if (existsSync(options.out))
+    throw new CommandError('FILE_EXISTS', `${options.out} exists. Nothing was changed.`)
+  const network = must(await connect(options).network())
+  const validators = options.validator.map((name) => seatOf(network, name))
+  const lost = options.lost.map((name) => nodeCalled(network, name).entity)
+  assertUnforkable(network, lost, options.lostKeysDestroyed === true)
+  assertHighest(network)
+  const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array(0)
+  const signedPart = encodeRecoveryFields({
+    chainId: bytes(network.chainId),
+    epoch: network.epoch + 1,
+    baseHeight: network.height,
+    baseHash: bytes(network.blockHash),
+    certificate: bytes(network.certificate),
+    validators: validators.map(({ entity, voteKey }) => ({
+      entity: bytes(entity),
+      voteKey: bytes(voteKey),
+    })),
+    reason: options.reason,
+  })
+  const file = encodeRecovery({ signedPart, signatures: [] })
+  const made = decodeRecovery(file)
+  if (!made.ok) usage(`the manifest would be malformed: ${made.detail ?? ''}`)
+  writeFileSync(options.out, file, { flag: 'wx', mode: 0o644 })
+  process.stdout.write(describe(made.value))
+}
+
+/**
+ * The old set must not be able to go on: fewer than a quorum of its members may be left outside. Who is not
+ * named lost is trusted to take the manifest.
+ */
+function assertUnforkable(network: NetworkJson, lost: readonly string[], destroyed: boolean): void {
+  const { validators } = network
+  const outside = validators.filter(({ entity }) => lost.includes(entity)).length
+  const needed = quorumOf(validators.length)
+  if (outside < needed || destroyed) return
+  throw new CommandError(
+    'RECOVERY_MAY_FORK',
+    `${outside} of ${validators.length} validators are lost, and ${needed} together could go on without this ` +
+      'network if they came back. Nothing was written. Make sure that their vote keys are destroyed (`ward wipe`, or the ' +
+      'media), then say so with --lost-keys-destroyed.',
+  )
+}
+
+/** The base is the highest final block that is left, or what was acknowledged above it would be lost. */
+function assertHighest(network: NetworkJson): void {
+  const higher = network.nodes.filter(({ height }) => (height ?? 0) > network.height)
+  if (higher.length === 0) return
+  const names = higher.map(({ name, height }) => `${visibleText(name)} (${height})`).join(', ')
+  throw new CommandError(
+    'NOT_AT_TIP',
+    `${names} claim more than the ${network.height} ` +
+      'blocks of this node. Nothing was written. Wait until it has caught up, or make the manifest there.',
+  )
+}
+
+function nodeCalled(network: NetworkJson, name: string): NetworkNodeJson {
+  const node = network.nodes.find((known) => known.listed && known.name === name)
+  if (node) return node
+  const known = network.nodes.filter(({ listed }) => listed).map((entry) => visibleText(entry.name))
+  throw new CommandError('NODE_UNKNOWN', `No node is called ${name}. Known: ${known.join(', ')}`)
+}
+
+function seatOf(network: NetworkJson, name: string): { entity: string; voteKey: string } {
+  const node = nodeCalled(network, name)
+  if (node.port === 0) usage(`${name}: a validator needs a fixed port`)
+  // The set in force knows the key that votes now; the row of a node that never voted, the one it will use.
+  return network.validators.find(({ entity }) => entity === node.entity) ?? node
+}
+
+async function runSign(file: string, options: { key: string }): Promise<void> {
+  const manifest = read(file)
+  process.stderr.write(describe(manifest))
+  const password = await readPassword('Password of the institution key')
+  const key = await openReleaseKey(options.key, password).finally(() => password.fill(0))
+  try {
+    const signature = signDetached(key, recoverySigningBytes(manifest.signedPart))
+    const others = manifest.signatures.filter(
+      (entry) => bytesToHex(entry.key) !== bytesToHex(key.publicKey),
+    )
+    const signatures = [...others, { key: new Uint8Array(key.publicKey), signature }]
+    writeFileSync(file, encodeRecovery({ ...manifest, signatures }))
+    process.stdout.write(
+      `signed by ${bytesToHex(key.publicKey).slice(0, 16)}; ${signatures.length} in all\n`,
+    )
+  } finally {
+    destroyKey(key)
+  }
+}
+
+async function runApply(file: string, options: NodeChoice): Promise<void> {
+  const manifest = read(file)
+  const bytes = encodeRecovery(manifest)
+  const { epoch, baseHeight, isNew } = must(await connect(options).recover(bytes))
+  process.stdout.write(
+    isNew
+      ? `epoch ${epoch} begins above block ${baseHeight}: this node goes on in it\n`
+      : `this node has taken this manifest before (epoch ${epoch}, above block ${baseHeight})\n`,
+  )
+}
+
+function read(file: string): RecoveryManifest {
+  const decoded = decodeRecovery(new Uint8Array(readFileSync(file)))
+  if (decoded.ok) return decoded.value
+  throw new CommandError(decoded.code, `${file} is no recovery manifest (${decoded.detail ?? ''})`)
+}
+
+function describe({ fields, signatures }: RecoveryManifest): string {
+  const { chainId, epoch, baseHeight, baseHash, validators, reason } = fields
+  const lines = [
+    `chain ${bytesToHex(chainId)}`,
+    `epoch ${epoch} begins above block ${baseHeight} ${bytesToHex(baseHash).slice(0, 16)}`,
+    ...validators.map(
+      ({ entity, voteKey }) =>
+        `  votes: ${bytesToHex(entity).slice(0, 16)} with key ${bytesToHex(voteKey).slice(0, 16)}`,
+    ),
+    `reason: ${reason}`,
+    ...signatures.map(({ key }) => `  carries a signature of ${bytesToHex(key).slice(0, 16)}`),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function usage(message: string): never {
+  throw new CommandError('USAGE', message, exitStatus.usage)
+}
