@@ -30,7 +30,7 @@ import { reservedFuel } from './execute-signed.js'
 import { onlyKey, store } from './kernel-tables.js'
 import type { Admission, AdmissionPoint, ExecutionPorts } from './ports.js'
 import { patientStatus, readPatient } from './record-rows.js'
-import { checkSequence } from './replay-window.js'
+import { checkSequence, type SequenceBook } from './replay-window.js'
 
 /**
  * Fuel that signed transactions of one block may reserve. The other half is kept for what they cause, so
@@ -90,6 +90,8 @@ export interface AdmissionOptions {
   bundleBytes: number
   /** Of this state and these times; read anew when left out. */
   standing?: Standing
+  /** Of the block that is checked: knows what the transactions before this one used. */
+  sequences?: SequenceBook
 }
 
 /**
@@ -118,7 +120,9 @@ export function checkTransaction(
   const standing = options.standing ?? standingAt(state, at)
   const charged = weigh(bundle, key, standing, options.bundleBytes)
   if (!charged.ok) return charged
-  const verdict = checkSequence(state, transaction.keyId, transaction.stream, transaction.sequence)
+  const { keyId, stream, sequence } = transaction
+  const verdict =
+    options.sequences?.check(keyId, stream, sequence) ?? checkSequence(state, keyId, stream, sequence)
   if (verdict !== 'OK') return refused(verdict)
   const creditRefusal = refuseCredit(standing.credits, charged.value)
   if (creditRefusal !== undefined) return creditRefusal
@@ -126,7 +130,6 @@ export function checkTransaction(
   if (options.verifySignature && !ports.verify(key.publicKey, signed.signingBytes, signed.signature)) {
     return refused('SIGNATURE_INVALID')
   }
-  const { keyId, stream, sequence } = transaction
   return ok({ ...charged.value, id: signed.id, keyId, stream, sequence })
 }
 
@@ -155,7 +158,10 @@ function weigh(
     return refused('FUEL_LIMIT_TOO_HIGH', `lane ${ownLane} allows ${fuelMax}`)
   }
   return ok({
-    ...{ lane: ownLane, fuelReserved, sender, kind },
+    lane: ownLane,
+    fuelReserved,
+    sender,
+    kind,
     creditCost: creditCost(fuelReserved, bundleBytes),
     creditLeft: credits.left(sender, kind),
     creditTerms: termsOf(kind, row),

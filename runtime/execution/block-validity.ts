@@ -11,7 +11,7 @@ import { checkTransaction, LaneMeter, retryDetail, standingAt, type Standing } f
 import type { Kernel } from './kernel.js'
 import { decodeRow, headKey, headRow, onlyKey, store, validatorRow, type HeadRow } from './kernel-tables.js'
 import type { BlockInput, BlockOptions, BlockRefusalCode } from './ports.js'
-import { useSequence } from './replay-window.js'
+import { SequenceBook } from './replay-window.js'
 import type { StateReader } from '../state/store-interface.js'
 
 /** One signed transaction of a valid block. */
@@ -57,17 +57,19 @@ export function checkBlock(
   const meter = new LaneMeter()
   const parentTime = Number(readHead(kernel.overlay).time)
   const standing = standingAt(kernel.overlay, { time: header.time, parentTime })
+  const sequences = new SequenceBook(kernel.overlay)
+  const context = { meter, options, standing, sequences, parentTime }
   const lanes: CheckedBlock['lanes'] = []
   for (let lane = 0; lane < laneCount; lane += 1) {
     const group: CheckedBlock['lanes'][number] = []
     for (const bytes of payload.value.lanes[lane]) {
-      const context = { meter, options, standing, parentTime }
       const checked = checkBundle(kernel, header, bytes, lane as Lane, context)
       if (!checked.ok) return checked
       group.push(checked.value)
     }
     lanes.push(group)
   }
+  sequences.flush(kernel.overlay)
   const signed = lanes.map((group) => group.map(({ bundle }) => bundle.signed.bytes))
   const roots = transactionRoots(kernel.hash, signed)
   const rootsFit = roots.every((root, lane) => equalBytes(root, header.transactionRoots[lane]))
@@ -92,14 +94,22 @@ function payloadOf(payload: Payload | Uint8Array): Result<Payload, BlockRefusalC
   return payload instanceof Uint8Array ? decodePayload(payload) : ok(payload)
 }
 
+interface CheckContext {
+  meter: LaneMeter
+  options: BlockOptions
+  standing: Standing
+  sequences: SequenceBook
+  parentTime: number
+}
+
 function checkBundle(
   kernel: Kernel,
   header: BlockHeader,
   bytes: Uint8Array,
   lane: Lane,
-  context: { meter: LaneMeter; options: BlockOptions; standing: Standing; parentTime: number },
+  context: CheckContext,
 ): Result<CheckedBundle, BlockRefusalCode> {
-  const { meter, options, standing, parentTime } = context
+  const { meter, options, standing, sequences, parentTime } = context
   const kept = options.decodedBundle?.(bytes)
   const decoded = kept === undefined ? decodeBundle(bytes, kernel.hash) : ok(kept)
   if (!decoded.ok) return decoded
@@ -111,6 +121,7 @@ function checkBundle(
     verifySignature,
     bundleBytes: bytes.length,
     standing,
+    sequences,
   })
   const name = (): string => bytesToHex(bundle.signed.id)
   if (!admission.ok) {
@@ -125,7 +136,7 @@ function checkBundle(
     const retry = retryDetail(standing.credits.retryAfterMs(sender, kind, creditCost))
     return refused('CREDIT_EXHAUSTED', `${name()}: ${retry}`)
   }
-  const verdict = useSequence(kernel.overlay, keyId, stream, sequence)
+  const verdict = sequences.use(keyId, stream, sequence)
   if (verdict !== 'OK') return refused(verdict, name())
   return ok({ bundle, fuelReserved, isOverdrawn: reservation === 'overdrawn' })
 }

@@ -29,6 +29,8 @@ export interface Contract {
    * undefined while its layout is the active one.
    */
   frozenSince: number | undefined
+  /** Lists of codes that it asked for in this block, see host-records.ts. */
+  codeLists: Map<string, readonly string[]>
   /** Fuel for reading, checking and rewriting the code, where it is not kept compiled: by its length. */
   loadPrice(): number
   module(): CompiledModule
@@ -90,6 +92,7 @@ export function contractTarget(kernel: Kernel, target: Uint8Array): Contract | u
 function loadContract(kernel: Kernel, address: Uint8Array, row: CodeRow): Contract {
   const manifest = manifestOf(kernel, row.manifest)
   const alias = readAlias(kernel.overlay, row.alias)
+  let compiled: CompiledModule | undefined
   return {
     alias: row.alias,
     entity: kernel.cache.aliasEntity(row.alias, () => aliasEntityId(kernel.hash, row.alias)),
@@ -98,9 +101,12 @@ function loadContract(kernel: Kernel, address: Uint8Array, row: CodeRow): Contra
     methods: manifest.methods,
     reads: manifest.reads,
     active: alias !== undefined && equalBytes(alias.active, address),
+    codeLists: new Map(),
     frozenSince: frozenSince(alias, manifest.manifest.migrateVersion),
     loadPrice: () => loadPrice(kernel, row.code),
-    module: () => kernel.cache.module(row.code, kernel.chain, () => attachment(kernel, row.code)),
+    // Found when it first runs, and once a block.
+    module: () =>
+      (compiled ??= kernel.cache.module(row.code, kernel.chain, () => attachment(kernel, row.code))),
   }
 }
 

@@ -1,6 +1,7 @@
 // Credit: a sender's allowance of fuel and bytes, which comes back with block time. Whoever floods uses up
 // his own. Integers only; golden vectors in vectors/credit.json. A sender of ordinary pace, whose use comes
 // back within the same block interval, has no row at all.
+import { equalBytes } from '../protocol/bytes.js'
 import { entityKind } from '../protocol/entity.js'
 import { lane, priority, type Lane } from '../protocol/lanes.js'
 import { assert } from '../protocol/result.js'
@@ -149,6 +150,8 @@ export class CreditBook {
   readonly #state: StateReader
   readonly #at: { parentTime: number; time: number }
   readonly #accounts = new Map<string, Account>()
+  /** The one asked for last: a transaction asks five times for its sender's. */
+  #last: Account | undefined
 
   constructor(state: StateReader, at: { parentTime: number; time: number }) {
     this.#state = state
@@ -189,7 +192,7 @@ export class CreditBook {
 
   /** A transaction has run and did not use all that it reserved. */
   giveBack(entity: Uint8Array, fuel: number): void {
-    const account = this.#accounts.get(byteText(entity))
+    const account = this.#known(entity)
     assert(
       account !== undefined && fuel >= 0 && fuel <= account.drawn,
       'only reserved credit is given back',
@@ -209,14 +212,21 @@ export class CreditBook {
   }
 
   #account(entity: Uint8Array, kind: number): Account {
-    const key = byteText(entity)
-    let account = this.#accounts.get(key)
+    let account = this.#known(entity)
     if (account === undefined) {
       const row = readCredit(this.#state, entity)
       const own = termsOf(kind, row)
       account = { entity, row, terms: own, available: availableCredit(own, row, this.#at), drawn: 0 }
-      this.#accounts.set(key, account)
+      this.#accounts.set(byteText(entity), account)
+      this.#last = account
     }
+    return account
+  }
+
+  #known(entity: Uint8Array): Account | undefined {
+    if (this.#last !== undefined && equalBytes(this.#last.entity, entity)) return this.#last
+    const account = this.#accounts.get(byteText(entity))
+    if (account !== undefined) this.#last = account
     return account
   }
 }

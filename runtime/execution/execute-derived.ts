@@ -38,7 +38,9 @@ export function executeDerived(kernel: Kernel, item: DerivedItem): FinishedRun {
   const outcome = enter(run, contract, item.method, input, trigger.record)
   kernel.budgets.spend(item.source, item.alias, outcome.fuelUsed)
   noteHealth(run, item, outcome.code)
-  return { run, receipt: receiptOf(run, { ...outcome, cause, target }) }
+  outcome.cause = cause
+  outcome.target = target
+  return { run, receipt: receiptOf(run, outcome) }
 }
 
 function refuseRun(kernel: Kernel, item: DerivedItem): ErrorCode | undefined {

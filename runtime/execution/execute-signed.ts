@@ -45,13 +45,16 @@ export function executeSigned(kernel: Kernel, bundle: Bundle, isOverdrawn = fals
  * in the receipt and the block, and not against the sender's limit.
  */
 export function appendPrice(action: AppendAction, bodyBytes: number): { records: number; policy: number } {
-  const questions = new Set(
-    action.records.map((record) => `${byteText(record.patient)}/${record.kind}/${record.code}`),
-  )
   return {
     records: action.records.length * kernelPrices.record + bodyBytes * kernelPrices.recordByte,
-    policy: questions.size * kernelPrices.policyQuestion,
+    policy: questionCount(action.records) * kernelPrices.policyQuestion,
   }
+}
+
+/** Different (patient, kind, code); most appends have one record. */
+function questionCount(records: AppendAction['records']): number {
+  if (records.length < 2) return records.length
+  return new Set(records.map(({ patient, kind, code }) => `${byteText(patient)}/${kind}/${code}`)).size
 }
 
 const bytesOf = (bodies: Bundle['bodies']): number =>

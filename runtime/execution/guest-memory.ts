@@ -15,6 +15,16 @@ export function guestBytes(frame: Frame, pointer: number, length: number, cap: n
   return memory.subarray(start, start + byteCount)
 }
 
+/** As `guestBytes`, copied: the caller's to keep. */
+export function guestCopy(frame: Frame, pointer: number, length: number, cap: number): Uint8Array {
+  const start = pointer >>> 0
+  const byteCount = length >>> 0
+  const memory = guestMemory(frame.instance)
+  if (start + byteCount > memory.length) stopFrame(frame, 'MEMORY_OUT_OF_BOUNDS')
+  if (byteCount > cap) stopFrame(frame, 'LIMIT_EXCEEDED')
+  return memory.slice(start, start + byteCount)
+}
+
 /** Printable ASCII from the guest; anything else is an invalid argument. */
 export function guestText(frame: Frame, bytes: Uint8Array): string {
   let text = ''

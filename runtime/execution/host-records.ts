@@ -7,6 +7,7 @@ import { recordCodeLengthMax } from '../protocol/limits.js'
 import type { RecordSelector } from '../protocol/manifest.js'
 import { recordKindMax, type RecordHeader } from '../protocol/record.js'
 import { emittedRecord } from '../protocol/record-bodies.js'
+import { byteText } from './byte-text.js'
 import type { Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'
 import {
@@ -14,6 +15,7 @@ import {
   chargeCall,
   chargeFuel,
   guestBytes,
+  guestCopy,
   guestText,
   requireUnsealed,
   requireWritable,
@@ -26,7 +28,7 @@ const absent = -1
 
 /** Length of the Borsh record in the result buffer; -1: no such record; -ERASED: its patient was erased. */
 export function recordGet(frame: Frame, idPointer: number): number {
-  const id = guestBytes(frame, idPointer, 32, 32).slice()
+  const id = guestCopy(frame, idPointer, 32, 32)
   chargeCall(frame, 'record_get', 32)
   requireUnsealed(frame)
   const { run } = frame
@@ -49,7 +51,7 @@ export function recordQuery(
   to: bigint,
   limit: number,
 ): number {
-  const patient = guestBytes(frame, patientPointer, 16, 16).slice()
+  const patient = guestCopy(frame, patientPointer, 16, 16)
   const codeBytes = guestBytes(frame, codePointer, codeLength, recordCodeLengthMax)
   chargeCall(frame, 'record_query', 16 + codeBytes.length)
   requireUnsealed(frame)
@@ -67,19 +69,16 @@ export function recordQuery(
     to: BigInt.asUintN(64, to),
     limit: countMax,
   })
-  const views: Uint8Array[] = [noViews]
-  let byteCount = noViews.length
+  const views: Uint8Array[] = []
+  let byteCount = countBytes
   for (const record of found) {
     const view = readView(run, record)
     if (byteCount + view.length > hostCaps.resultBytes) break
     byteCount += view.length
     views.push(view)
   }
-  const count = views.length - 1
-  const result = concatBytes(...views)
-  new DataView(result.buffer).setUint32(0, count, true)
-  setResult(frame, 'record_query', result, count)
-  return count
+  setResult(frame, 'record_query', viewList(views), views.length)
+  return views.length
 }
 
 /**
@@ -95,31 +94,46 @@ export function recordLatest(
   from: bigint,
   to: bigint,
 ): number {
-  const patient = guestBytes(frame, patientPointer, 16, 16).slice()
+  const patient = guestCopy(frame, patientPointer, 16, 16)
   const codesMax = hostCaps.latestCodes * (recordCodeLengthMax + 1)
   const codeBytes = guestBytes(frame, codesPointer, codesLength, codesMax)
   chargeCall(frame, 'record_latest', 16 + codeBytes.length)
   requireUnsealed(frame)
   const { run } = frame
-  const codes = codeList(frame, codeBytes)
-  for (const code of codes) readableCodes(frame, kind, code)
+  const codes = codeList(frame, kind, codeBytes)
   // Charged before the work, and for what is not found too: looking costs the same.
   chargeAnswer(frame, 'record_latest', 0, codes.length)
   if (isErased(run.kernel, patient)) return -statusOf('ERASED')
-  const views: Uint8Array[] = [noViews]
-  const range = { from: BigInt.asUintN(64, from), to: BigInt.asUintN(64, to) }
-  for (const code of codes) {
-    const record = run.kernel.index.latest({ patient, kind, code, ...range })
-    if (record !== undefined) views.push(readView(run, record))
-  }
-  const result = concatBytes(...views)
-  new DataView(result.buffer).setUint32(0, views.length - 1, true)
-  setResult(frame, 'record_latest', result)
-  return views.length - 1
+  const found = run.kernel.index.latest({
+    patient,
+    kind,
+    codes,
+    from: BigInt.asUintN(64, from),
+    to: BigInt.asUintN(64, to),
+  })
+  setResult(frame, 'record_latest', viewList(found.map((record) => readView(run, record))))
+  return found.length
 }
 
-/** Codes between line feeds; an empty one would stand for every code and has no newest record. */
-function codeList(frame: Frame, bytes: Uint8Array): string[] {
+/**
+ * Codes between line feeds, all of them readable; an empty one would stand for every code and has no newest
+ * record. A rule asks for the same ones in each run: what was found right is kept for the block.
+ */
+function codeList(frame: Frame, kind: number, bytes: Uint8Array): readonly string[] {
+  const { codeLists } = frame.contract
+  const key = `${kind}/${byteText(bytes)}`
+  const kept = codeLists.get(key)
+  if (kept !== undefined) return kept
+  const codes = parsedCodes(frame, bytes)
+  for (const code of codes) readableCodes(frame, kind, code)
+  if (codeLists.size < codeListsMax) codeLists.set(key, codes)
+  return codes
+}
+
+/** A contract may make up any number of lists. */
+const codeListsMax = 16
+
+function parsedCodes(frame: Frame, bytes: Uint8Array): string[] {
   const codes: string[] = []
   for (let start = 0; start <= bytes.length;) {
     const found = bytes.indexOf(lineFeed, start)
@@ -136,8 +150,25 @@ function codeList(frame: Frame, bytes: Uint8Array): string[] {
 
 const lineFeed = 0x0a
 
-/** Place of the count in front of the list. */
-const noViews = new Uint8Array(4)
+/** The count in front of a list. */
+const countBytes = 4
+
+/** Borsh vec<Record> of views. */
+function viewList(views: readonly Uint8Array[]): Uint8Array {
+  let byteCount = countBytes
+  for (const view of views) byteCount += view.length
+  const list = new Uint8Array(byteCount)
+  // At most `scanItems` of them.
+  list[0] = views.length
+  list[1] = views.length >>> 8
+  list[2] = views.length >>> 16
+  let offset = countBytes
+  for (const view of views) {
+    list.set(view, offset)
+    offset += view.length
+  }
+  return list
+}
 
 /** Codes to search: the one asked for, or every code that the manifest reads of this kind (empty: all). */
 function readableCodes(frame: Frame, kind: number, code: string): readonly string[] {

@@ -5,7 +5,14 @@ import { concatBytes } from '../protocol/bytes.js'
 import { ByteWriter } from './byte-writer.js'
 import type { Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'
-import { chargeAnswer, chargeCall, guestBytes, requireWritable, setResult } from './guest-memory.js'
+import {
+  chargeAnswer,
+  chargeCall,
+  guestBytes,
+  guestCopy,
+  requireWritable,
+  setResult,
+} from './guest-memory.js'
 import { hostCaps } from './host-prices.js'
 import { requireOwnTable } from './table-layouts.js'
 
@@ -95,7 +102,7 @@ export function stateScan(
   to: bigint,
   limit: number,
 ): number {
-  const partition = guestBytes(frame, partitionPointer, partitionLength, hostCaps.partitionBytes).slice()
+  const partition = guestCopy(frame, partitionPointer, partitionLength, hostCaps.partitionBytes)
   chargeCall(frame, 'state_scan', partition.length)
   requireTable(frame, table)
   const limitMax = Math.min(limit >>> 0, hostCaps.scanItems)

@@ -5,6 +5,7 @@ import { stopFrame } from './guest-failure.js'
 import {
   chargeCall,
   guestBytes,
+  guestCopy,
   guestText,
   requireUnsealed,
   requireWritable,
@@ -53,7 +54,7 @@ export function timerSet(
 }
 
 export function timerCancel(frame: Frame, idPointer: number): number {
-  const id = guestBytes(frame, idPointer, 32, 32).slice()
+  const id = guestCopy(frame, idPointer, 32, 32)
   chargeCall(frame, 'timer_cancel', 32)
   requireUnsealed(frame)
   requireWritable(frame)

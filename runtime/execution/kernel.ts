@@ -129,7 +129,7 @@ export function createRun(
   kernel: Kernel,
   id: Uint8Array,
   origin: Uint8Array,
-  patient: Uint8Array = new Uint8Array(patientBytes),
+  patient: Uint8Array = nobody,
   source: Uint8Array = origin,
 ): Run {
   return {
@@ -151,6 +151,8 @@ export function createRun(
     trace: isTraced(kernel, id) ? kernel.trace : undefined,
   }
 }
+
+const nobody = new Uint8Array(patientBytes)
 
 const isTraced = ({ traceOnly }: Kernel, id: Uint8Array): boolean =>
   traceOnly === undefined || equalBytes(traceOnly, id)

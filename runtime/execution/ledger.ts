@@ -2,11 +2,11 @@
 // commitment.
 import { compareBytes, u32Bytes } from '../protocol/bytes.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
-import { zeroHash } from '../protocol/hash.js'
+import { hashWithDomain, zeroHash } from '../protocol/hash.js'
 import { recordId, recordKind, saltBytes, type RecordBody, type RecordHeader } from '../protocol/record.js'
 import { concatBytes } from '../protocol/bytes.js'
 import { assert, ok, refused, type Result } from '../protocol/result.js'
-import { asciiBytes, byteText } from './byte-text.js'
+import { byteText } from './byte-text.js'
 import type { Kernel, Run } from './kernel.js'
 import { store } from './kernel-tables.js'
 import type { LedgerRecord } from './ports.js'
@@ -84,15 +84,13 @@ function refuseRecord(
   return head !== undefined && header.supersedes === undefined ? 'PATIENT_EXISTS' : undefined
 }
 
-const patientDomain = asciiBytes('wardchain/patient/1')
-
 function writeRecord(kernel: Kernel, id: Uint8Array, row: RecordRow, head: PatientHead | undefined): void {
   const { overlay, hash } = kernel
   const { header } = row
   const encoded = encodeRecordRow(row)
-  overlay.set(store.record, id, encoded)
-  const chain = hash(concatBytes(patientDomain, head?.chain ?? zeroHash, id, encoded))
-  overlay.set(
+  overlay.setOwned(store.record, id, encoded)
+  const chain = hashWithDomain(hash, 'wardchain/patient/1', head?.chain ?? zeroHash, id, encoded)
+  overlay.setOwned(
     store.patient,
     header.patient,
     encodePatientRow({ count: row.number, status: patientStatus.active, chain }),

@@ -2,7 +2,7 @@
 // question, the policy's address and its store alone, so it is kept until the store changes; it costs the
 // same kept or not.
 import { decodeBorsh, encodeBorsh } from '../protocol/borsh.js'
-import { bytesToHex, concatBytes, utf8 } from '../protocol/bytes.js'
+import { bytesToHex } from '../protocol/bytes.js'
 import { kernelEntity } from '../protocol/entity.js'
 import { zeroHash } from '../protocol/hash.js'
 import { mayAppendInput, policyAnswer } from '../protocol/record-bodies.js'
@@ -56,7 +56,7 @@ export function askMayAppend(kernel: Kernel, question: PolicyQuestion, asker?: R
 function keptAnswer(kernel: Kernel, contract: Contract, question: PolicyQuestion): PolicyAnswer {
   const memo = memoFor(kernel, contract)
   const { author, patient, kind, code } = question
-  const key = byteText(concatBytes(author, patient, new Uint8Array([kind]), utf8(code)))
+  const key = `${byteText(author)}${byteText(patient)}${kind}/${code}`
   const kept = memo.get(key)
   if (kept !== undefined) return kept
   if (memo.size >= answersMax) memo.clear()

@@ -2,7 +2,7 @@
 // new records are found in memory; the rows are written once, at its end. No row needs a look at the store
 // to be placed: the sequence of a row is the record's number per patient, or its place in the block.
 import { equalBytes } from '../protocol/bytes.js'
-import { encodeOrderedKey } from '../state/state-keys.js'
+import { encodeNumberedKey } from '../state/state-keys.js'
 import { asciiBytes, byteText } from './byte-text.js'
 import type { OrderedEntry, StateWrite } from '../state/store-interface.js'
 import { codeTimePartition, kindTimePartition, recordIndex, store } from './kernel-tables.js'
@@ -32,7 +32,7 @@ export interface RecordSearch {
   limit: number
 }
 
-export type LatestSearch = Omit<RecordSearch, 'codes' | 'limit'> & { code: string }
+export type LatestSearch = Omit<RecordSearch, 'limit'>
 
 /**
  * Versions of one code that count when the newest is chosen: what corrects a record carries its code and lies
@@ -48,20 +48,29 @@ interface Scan {
   records: IndexedRecord[]
 }
 
+/** What this block knows of one patient's records of one kind. */
+interface Group {
+  /** Records of this block, in order of arrival. */
+  arrived: IndexedRecord[]
+  /** Answers of the parent state by code; empty: every code. */
+  scans: Map<string, Scan[]>
+  /** Newest versions in the parent state up to a time, by code. */
+  versions: Map<string, { to: number; records: IndexedRecord[] }>
+}
+
 /** Answers kept of one partition: rules ask for few different ranges. */
 const scansPerPartitionMax = 8
 
 /** Answers of the parent state kept for one block: it does not change while the block runs. */
-const scansMax = 50_000
+const answersMax = 50_000
 
 export class RecordIndex {
   readonly #parent: ParentState
-  /** Records of this block by patient and kind, in order of arrival. */
-  readonly #arrived = new Map<string, IndexedRecord[]>()
+  /** By patient and kind. */
+  readonly #groups = new Map<string, Group>()
   readonly #known = new Map<string, IndexedRecord>()
-  readonly #scans = new Map<string, Scan[]>()
-  /** Newest versions of one code in the parent state, up to a time. */
-  readonly #versions = new Map<string, { to: bigint; records: IndexedRecord[] }>()
+  /** Answers of the parent state that are kept. */
+  #kept = 0
 
   constructor(parent: ParentState) {
     this.#parent = parent
@@ -81,19 +90,15 @@ export class RecordIndex {
       view: record.view,
       salt: record.body.salt,
     }
-    const group = groupKey(header.patient, header.kind)
-    const arrived = this.#arrived.get(group)
-    if (arrived === undefined) this.#arrived.set(group, [indexed])
-    else arrived.push(indexed)
+    this.#group(header.patient, header.kind).arrived.push(indexed)
     this.#known.set(key, indexed)
   }
 
   /** Takes back a record that a failing frame made. */
   remove({ id, header }: LedgerRecord): void {
     const key = byteText(id)
-    const group = groupKey(header.patient, header.kind)
-    const left = (this.#arrived.get(group) ?? []).filter((record) => record.key !== key)
-    this.#arrived.set(group, left)
+    const group = this.#group(header.patient, header.kind)
+    group.arrived = group.arrived.filter((record) => record.key !== key)
     this.#known.delete(key)
   }
 
@@ -135,11 +140,11 @@ export class RecordIndex {
   search(search: RecordSearch): IndexedRecord[] {
     const { patient, kind, codes, from, to, limit } = search
     const found: IndexedRecord[] = []
-    const group = groupKey(patient, kind)
-    if (codes.length === 0) this.#scan(found, `${group}/`, search, undefined)
-    for (const code of codes) this.#scan(found, `${group}=${code}`, search, code)
+    const group = this.#group(patient, kind)
+    if (codes.length === 0) this.#scan(found, group, search, undefined)
+    for (const code of codes) this.#scan(found, group, search, code)
     const before = found.length
-    for (const record of this.#arrived.get(group) ?? []) {
+    for (const record of group.arrived) {
       if (record.effectiveTime < from || record.effectiveTime > to) continue
       if (codes.length === 0 || codes.includes(record.code)) found.push(record)
     }
@@ -149,36 +154,69 @@ export class RecordIndex {
   }
 
   /**
-   * The newest record of a code in [from, to] that none of its `latestVersionsMax` newest versions there
-   * corrects; of equal times the one that arrived later.
+   * In the order of the codes, the newest record of each in [from, to] that none of its `latestVersionsMax`
+   * newest versions there corrects; of equal times the one that arrived later.
    */
-  latest({ patient, kind, code, from, to }: LatestSearch): IndexedRecord | undefined {
-    const group = groupKey(patient, kind)
+  latest(search: LatestSearch): IndexedRecord[] {
+    const group = this.#group(search.patient, search.kind)
+    const found: IndexedRecord[] = []
+    for (const code of search.codes) {
+      const newest = this.#latestOf(group, code, search)
+      if (newest !== undefined) found.push(newest)
+    }
+    return found
+  }
+
+  #latestOf(group: Group, code: string, search: LatestSearch): IndexedRecord | undefined {
+    // Effective times are safe integers, so that comparing numbers decides as comparing u64 would.
+    const from = Number(search.from)
+    const to = Number(search.to)
     const versions: IndexedRecord[] = []
-    for (const record of this.#newest(`${group}=${code}`, patient, kind, code, to)) {
+    for (const record of this.#newest(group, code, search, to)) {
       if (record.effectiveTime >= from) versions.push(record)
     }
     const before = versions.length
-    for (const record of this.#arrived.get(group) ?? []) {
+    for (const record of group.arrived) {
       if (record.code === code && record.effectiveTime >= from && record.effectiveTime <= to) {
         versions.push(record)
       }
     }
     if (versions.length > before) versions.sort(newestFirst)
     if (versions.length > latestVersionsMax) versions.length = latestVersionsMax
-    return versions.find((record) => !versions.some((other) => corrects(other, record)))
+    return firstUncorrected(versions)
   }
 
   /** The parent's newest versions up to `to`, whatever the start of the range: rules ask for many starts. */
-  #newest(key: string, patient: Uint8Array, kind: number, code: string, to: bigint): IndexedRecord[] {
-    const kept = this.#versions.get(key)
+  #newest(group: Group, code: string, search: LatestSearch, to: number): readonly IndexedRecord[] {
+    const kept = group.versions.get(code)
     if (kept?.to === to) return kept.records
-    const range = { patient, kind, codes: [], from: 0n, to, limit: latestVersionsMax }
-    const partition = codeTimePartition(patient, kind, asciiBytes(code))
+    const range = { from: 0n, to: search.to, limit: latestVersionsMax }
+    const partition = codeTimePartition(search.patient, search.kind, asciiBytes(code))
     const records = this.#named(this.#rows(recordIndex.codeTime, partition, range))
-    if (this.#versions.size >= scansMax) this.#versions.clear()
-    this.#versions.set(key, { to, records })
+    this.#keepOne()
+    group.versions.set(code, { to, records })
     return records
+  }
+
+  #group(patient: Uint8Array, kind: number): Group {
+    const key = `${byteText(patient)}${kind}`
+    let group = this.#groups.get(key)
+    if (group === undefined) {
+      group = { arrived: [], scans: new Map(), versions: new Map() }
+      this.#groups.set(key, group)
+    }
+    return group
+  }
+
+  #keepOne(): void {
+    if (this.#kept >= answersMax) {
+      for (const group of this.#groups.values()) {
+        group.scans.clear()
+        group.versions.clear()
+      }
+      this.#kept = 0
+    }
+    this.#kept += 1
   }
 
   #named(rows: readonly OrderedEntry[]): IndexedRecord[] {
@@ -191,9 +229,14 @@ export class RecordIndex {
   }
 
   /** Adds what the parent state has of one code, or of every code of the kind. */
-  #scan(found: IndexedRecord[], key: string, search: RecordSearch, code: string | undefined): void {
+  #scan(
+    found: IndexedRecord[],
+    { scans: byCode }: Group,
+    search: RecordSearch,
+    code: string | undefined,
+  ): void {
     const { patient, kind, from, to, limit } = search
-    const scans = this.#scans.get(key)
+    const scans = byCode.get(code ?? '')
     const kept = scans?.find((scan) => scan.limit === limit && scan.from === from && scan.to === to)
     if (kept !== undefined) {
       for (const record of kept.records) found.push(record)
@@ -204,22 +247,33 @@ export class RecordIndex {
         ? this.#rows(recordIndex.kindTime, kindTimePartition(patient, kind), search)
         : this.#rows(recordIndex.codeTime, codeTimePartition(patient, kind, asciiBytes(code)), search)
     const records = this.#named(rows)
-    if (this.#scans.size >= scansMax) this.#scans.clear()
+    this.#keepOne()
     const scan = { from, to, limit, records }
-    if (scans === undefined || scans.length >= scansPerPartitionMax) this.#scans.set(key, [scan])
+    if (scans === undefined || scans.length >= scansPerPartitionMax) byCode.set(code ?? '', [scan])
     else scans.push(scan)
     found.push(...records)
   }
 
-  #rows(table: number, partition: Uint8Array, { from, to, limit }: RecordSearch): OrderedEntry[] {
+  #rows(
+    table: number,
+    partition: Uint8Array,
+    { from, to, limit }: Pick<RecordSearch, 'from' | 'to' | 'limit'>,
+  ): OrderedEntry[] {
     return this.#parent.scanIndex(store.record, table, partition, from, to, limit, true)
   }
 }
 
-const groupKey = (patient: Uint8Array, kind: number): string => `${byteText(patient)}${kind}`
-
 const corrects = (other: IndexedRecord, record: IndexedRecord): boolean =>
   other.row.header.supersedes !== undefined && equalBytes(other.row.header.supersedes, record.id)
+
+function firstUncorrected(versions: readonly IndexedRecord[]): IndexedRecord | undefined {
+  for (const record of versions) {
+    let isCorrected = false
+    for (const other of versions) isCorrected ||= corrects(other, record)
+    if (!isCorrected) return record
+  }
+  return undefined
+}
 
 function newestFirst(left: IndexedRecord, right: IndexedRecord): number {
   return right.effectiveTime - left.effectiveTime || right.number - left.number
@@ -238,7 +292,7 @@ export function indexWrites(
     sequence: number,
     id: Uint8Array,
   ): void => {
-    const key = encodeOrderedKey(table, partition, BigInt(order), sequence)
+    const key = encodeNumberedKey(table, partition, order, sequence)
     writes.push({ store: store.record, key, value: id })
   }
   records.forEach(({ id, header, number, height }, index) => {

@@ -6,6 +6,7 @@ import { sequenceJumpMax, sequenceWindow } from '../protocol/limits.js'
 import { assert } from '../protocol/result.js'
 import type { Overlay } from '../state/overlay.js'
 import type { StateReader } from '../state/store-interface.js'
+import { byteText } from './byte-text.js'
 import { store } from './kernel-tables.js'
 
 const highestBytes = 8
@@ -36,34 +37,79 @@ function verdictOf(row: Uint8Array | undefined, sequence: number): SequenceVerdi
   return isUsed(row, sequence) ? 'SEQUENCE_REUSED' : 'OK'
 }
 
-/** Checks and marks a sequence in one step. */
-export function useSequence(
-  overlay: Overlay,
-  keyId: Uint8Array,
-  stream: number,
-  sequence: number,
-): SequenceVerdict {
-  const key = rowKey(keyId, stream)
-  const row = overlay.get(store.sequence, key)
-  const verdict = verdictOf(row, sequence)
-  if (verdict === 'OK') overlay.set(store.sequence, key, advance(row, sequence))
-  return verdict
+interface Window {
+  key: Uint8Array
+  /** The state's row, and a copy of it from the first sequence on that is marked. */
+  row: Uint8Array | undefined
+  isOwn: boolean
 }
 
-function advance(row: Uint8Array | undefined, sequence: number): Uint8Array {
-  const next = row === undefined ? new Uint8Array(rowBytes) : row.slice()
-  assert(next.length === rowBytes, 'a sequence row has 136 bytes')
-  const highest = row === undefined ? -1 : highestOf(row)
+/** Windows of one block: read once a stream, marked in place, written once. */
+export class SequenceBook {
+  readonly #state: StateReader
+  readonly #windows = new Map<string, Window>()
+
+  constructor(state: StateReader) {
+    this.#state = state
+  }
+
+  check(keyId: Uint8Array, stream: number, sequence: number): SequenceVerdict {
+    return verdictOf(this.#window(keyId, stream).row, sequence)
+  }
+
+  /** Checks and marks a sequence in one step. */
+  use(keyId: Uint8Array, stream: number, sequence: number): SequenceVerdict {
+    const window = this.#window(keyId, stream)
+    const verdict = verdictOf(window.row, sequence)
+    if (verdict !== 'OK') return verdict
+    const highest = window.row === undefined ? -1 : highestOf(window.row)
+    if (!window.isOwn) window.row = window.row?.slice()
+    window.row ??= new Uint8Array(rowBytes)
+    window.isOwn = true
+    advance(window.row, highest, sequence)
+    return verdict
+  }
+
+  /** Writes the windows of the streams that were used. */
+  flush(overlay: Overlay): void {
+    for (const { key, row, isOwn } of this.#windows.values()) {
+      if (isOwn) overlay.set(store.sequence, key, row as Uint8Array)
+    }
+  }
+
+  #window(keyId: Uint8Array, stream: number): Window {
+    const name = `${byteText(keyId)}${stream}`
+    let window = this.#windows.get(name)
+    if (window === undefined) {
+      const key = rowKey(keyId, stream)
+      window = { key, row: this.#state.get(store.sequence, key), isOwn: false }
+      this.#windows.set(name, window)
+    }
+    return window
+  }
+}
+
+/** Marks a sequence in a row whose highest one, -1 for none, is `highest`. */
+function advance(row: Uint8Array, highest: number, sequence: number): void {
+  assert(row.length === rowBytes, 'a sequence row has 136 bytes')
   // Sequences that enter the window replace those 1,024 below them, so their bits start clear.
   const from = Math.max(highest + 1, sequence - sequenceWindow + 1)
-  for (let entering = from; entering <= sequence; entering += 1) setBit(next, entering, false)
-  if (sequence > highest) new DataView(next.buffer).setBigUint64(0, BigInt(sequence))
-  setBit(next, sequence, true)
-  return next
+  for (let entering = from; entering <= sequence; entering += 1) setBit(row, entering, false)
+  if (sequence > highest) {
+    for (let index = 0, rest = sequence; index < highestBytes; index += 1) {
+      row[highestBytes - 1 - index] = rest % 256
+      rest = Math.floor(rest / 256)
+    }
+  }
+  setBit(row, sequence, true)
 }
 
-const highestOf = (row: Uint8Array): number =>
-  Number(new DataView(row.buffer, row.byteOffset, row.byteLength).getBigUint64(0))
+/** A safe integer, because `sequence` is one. */
+function highestOf(row: Uint8Array): number {
+  let highest = 0
+  for (let index = 0; index < highestBytes; index += 1) highest = highest * 256 + row[index]
+  return highest
+}
 
 function isUsed(row: Uint8Array, sequence: number): boolean {
   const bit = sequence % sequenceWindow

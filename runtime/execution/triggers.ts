@@ -1,7 +1,7 @@
 // Subscriptions and the derived work that records cause: one derived transaction per (transaction, patient,
 // rule method), ordered by (priority, address, method), then patient.
-import { compareBytes, concatBytes } from '../protocol/bytes.js'
-import type { Hash } from '../protocol/hash.js'
+import { compareBytes } from '../protocol/bytes.js'
+import { hashWithDomain, type Hash } from '../protocol/hash.js'
 import type { Lane } from '../protocol/lanes.js'
 import type { Manifest } from '../protocol/manifest.js'
 import { asciiBytes, byteText } from './byte-text.js'
@@ -32,10 +32,9 @@ export function derivedId(
   hash: Hash,
   item: Pick<DerivedItem, 'parent' | 'address' | 'method' | 'patient'>,
 ): Uint8Array {
-  return hash(concatBytes(derivedDomain, item.parent, item.address, asciiBytes(item.method), item.patient))
+  const { parent, address, method, patient } = item
+  return hashWithDomain(hash, 'wardchain/derived/1', parent, address, asciiBytes(method), patient)
 }
-
-const derivedDomain = asciiBytes('wardchain/derived/1')
 
 /**
  * Subscriptions of a record kind, in order. The table changes at block boundaries only, so a block reads it
@@ -94,14 +93,12 @@ export function derivedWork(
       }
     }
   }
-  return matches.sort(compareMatches).map(({ entry, patient, records: matching }) => ({
-    ...cause,
-    address: entry.address,
-    method: entry.method,
-    alias: entry.alias,
-    patient,
-    records: matching.map((record) => record.id),
-  }))
+  if (matches.length > 1) matches.sort(compareMatches)
+  const { parent, source, generation, lane } = cause
+  return matches.map(({ entry: { address, method, alias }, patient, records: matching }) => {
+    const ids = matching.map((record) => record.id)
+    return { parent, address, method, alias, patient, source, generation, records: ids, lane }
+  })
 }
 
 function compareMatches(left: Match, right: Match): number {

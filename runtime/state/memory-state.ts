@@ -1,6 +1,7 @@
 // State held in memory: for tests, the `ward rule eval` command and the simulator's models. Not durable.
 import { assert } from '../protocol/result.js'
-import { bytesToText, decodeStateKey, encodePartition, encodePointKey } from './state-keys.js'
+import { firstNotBefore } from './merge-rows.js'
+import { bytesToText, decodeStateKey, encodePartition } from './state-keys.js'
 import type { PageWrite, TreePages } from './tree-interface.js'
 import type { IndexReader, OrderedEntry, StateReader, StateWrite, WriteSet } from './store-interface.js'
 
@@ -12,7 +13,7 @@ export class MemoryState implements StateReader, IndexReader {
   readonly #index: Table = new Map()
 
   get(store: string, key: Uint8Array): Uint8Array | undefined {
-    return this.#points.get(store)?.get(bytesToText(encodePointKey(key)))
+    return this.#points.get(store)?.get(bytesToText(key))
   }
 
   scan(...scan: Parameters<StateReader['scan']>): OrderedEntry[] {
@@ -32,7 +33,7 @@ export class MemoryState implements StateReader, IndexReader {
   #applyState(write: StateWrite): void {
     if (write.key[0] !== 0) return applyRow(this.#ordered, write)
     const points = entryOf(this.#points, write.store, () => new Map<string, Uint8Array>())
-    const text = bytesToText(write.key)
+    const text = bytesToText(write.key.subarray(1))
     if (write.value === undefined) points.delete(text)
     else points.set(text, write.value)
   }
@@ -41,11 +42,10 @@ export class MemoryState implements StateReader, IndexReader {
 function scanTable(table: Table, scan: Parameters<StateReader['scan']>): OrderedEntry[] {
   const [store, tableNumber, partition, from, to, limit, descending = false, sequenceFrom = 0] = scan
   const rows = table.get(store)?.get(bytesToText(encodePartition(tableNumber, partition))) ?? []
-  const isAtOrBehind = (row: OrderedEntry): boolean =>
-    row.order > from || (row.order === from && row.sequence >= sequenceFrom)
-  const found = rows.filter((row) => isAtOrBehind(row) && row.order <= to)
-  if (descending) found.reverse()
-  return found.slice(0, Math.max(0, limit))
+  const start = firstNotBefore(rows, from, sequenceFrom)
+  const end = Math.max(start, firstNotBefore(rows, to + 1n, 0))
+  const count = Math.min(end - start, Math.max(0, limit))
+  return descending ? rows.slice(end - count, end).reverse() : rows.slice(start, start + count)
 }
 
 function applyRow(table: Table, write: StateWrite): void {
@@ -53,10 +53,7 @@ function applyRow(table: Table, write: StateWrite): void {
   assert(key?.kind === 'ordered', 'an ordered row has an ordered key')
   const groups = entryOf(table, write.store, () => new Map<string, OrderedEntry[]>())
   const rows = entryOf(groups, bytesToText(encodePartition(key.table, key.partition)), () => [])
-  const at = rows.findIndex(
-    (row) => row.order > key.order || (row.order === key.order && row.sequence >= key.sequence),
-  )
-  const index = at < 0 ? rows.length : at
+  const index = firstNotBefore(rows, key.order, key.sequence)
   const same =
     index < rows.length && rows[index].order === key.order && rows[index].sequence === key.sequence
   const row =

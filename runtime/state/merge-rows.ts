@@ -30,7 +30,11 @@ export const isAt = (row: WrittenRow | undefined, place: { order: bigint; sequen
   row !== undefined && compareRows(row, place) === 0
 
 /** Index of the first row that is not before (order, sequence). */
-export function firstNotBefore(rows: readonly WrittenRow[], order: bigint, sequence: number): number {
+export function firstNotBefore(
+  rows: readonly { order: bigint; sequence: number }[],
+  order: bigint,
+  sequence: number,
+): number {
   let low = 0
   let high = rows.length
   while (low < high) {

@@ -78,7 +78,7 @@ export class Overlay implements StateReader, IndexReader {
   }
 
   get(store: string, key: Uint8Array): Uint8Array | undefined {
-    const write = this.#state.find(store, encodePointKey(key))
+    const write = this.#state.find(store, key)
     return write === undefined ? this.#base.get(store, key) : write.value
   }
 
@@ -100,12 +100,19 @@ export class Overlay implements StateReader, IndexReader {
 
   /** Key and value are copied: a guest may reuse its memory at once. */
   set(store: string, key: Uint8Array, value: Uint8Array): void {
-    this.#write(this.#state, store, pointPrefix, encodePointKey(key), new Uint8Array(value))
+    this.setOwned(store, key, new Uint8Array(value))
+  }
+
+  /** As `set`, for a value that its maker hands over and never changes again. */
+  setOwned(store: string, key: Uint8Array, value: Uint8Array | undefined): void {
+    const write = { store, key: encodePointKey(key), value }
+    this.#state.writePoint(store, key, write, this.#frames.length > 0)
+    this.#revise(store)
   }
 
   /** Removing an absent key is allowed and changes nothing. */
   remove(store: string, key: Uint8Array): void {
-    this.#write(this.#state, store, pointPrefix, encodePointKey(key), undefined)
+    this.setOwned(store, key, undefined)
   }
 
   /**
@@ -208,9 +215,6 @@ export class Overlay implements StateReader, IndexReader {
   }
 }
 
-/** All point keys of a store are kept as one group. */
-const pointPrefix = new Uint8Array([0])
-
 interface Undo {
   rows: Rows
   text: string
@@ -252,6 +256,9 @@ class Rows {
 class WriteTable {
   readonly #baseScan: BaseScan
   readonly #undo: Undo[]
+  /** Point keys by store. */
+  readonly #points = new Map<string, Rows>()
+  /** Ordered rows by store and partition. */
   readonly #stores = new Map<string, Map<string, Rows>>()
 
   constructor(baseScan: BaseScan, undo: Undo[]) {
@@ -259,13 +266,27 @@ class WriteTable {
     this.#undo = undo
   }
 
+  /** The write to a point key, given without its prefix. */
   find(store: string, key: Uint8Array): StateWrite | undefined {
-    return this.#rows(store, pointPrefix)?.writes.get(bytesToText(key))
+    return this.#points.get(store)?.writes.get(bytesToText(key))
+  }
+
+  /** `key` as the caller has it, `write.key` encoded. */
+  writePoint(store: string, key: Uint8Array, write: StateWrite, inFrame: boolean): void {
+    let rows = this.#points.get(store)
+    if (rows === undefined) {
+      assertStoreName(store)
+      rows = new Rows(store, false)
+      this.#points.set(store, rows)
+    }
+    this.#put(rows, bytesToText(key), write, inFrame)
   }
 
   write(store: string, prefix: Uint8Array, write: StateWrite, inFrame: boolean): void {
-    const rows = this.#rowsForWriting(store, prefix)
-    const text = bytesToText(write.key)
+    this.#put(this.#rowsForWriting(store, prefix), bytesToText(write.key), write, inFrame)
+  }
+
+  #put(rows: Rows, text: string, write: StateWrite, inFrame: boolean): void {
     if (inFrame) this.#undo.push({ rows, text, previous: rows.writes.get(text) })
     rows.set(text, write)
   }
@@ -336,6 +357,7 @@ class WriteTable {
 
   sorted(): StateWrite[] {
     const writes: StateWrite[] = []
+    for (const rows of this.#points.values()) for (const write of rows.writes.values()) writes.push(write)
     for (const groups of this.#stores.values()) {
       for (const rows of groups.values()) for (const write of rows.writes.values()) writes.push(write)
     }
@@ -356,7 +378,7 @@ class WriteTable {
     const text = bytesToText(prefix)
     let rows = groups.get(text)
     if (rows === undefined) {
-      rows = new Rows(store, prefix !== pointPrefix)
+      rows = new Rows(store, true)
       groups.set(text, rows)
     }
     return rows

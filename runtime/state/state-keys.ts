@@ -45,6 +45,38 @@ export function encodeOrderedKey(
   return joinOrderedKey(encodePartition(table, partition), order, sequence)
 }
 
+/** As `encodeOrderedKey`, for an order that is a safe integer: on the way of every record. */
+export function encodeNumberedKey(
+  table: number,
+  partition: Uint8Array,
+  order: number,
+  sequence: number,
+): Uint8Array {
+  assert(Number.isInteger(table) && table >= 0 && table <= 255, 'table is a u8')
+  assert(partition.length <= partitionBytesMax, 'partition too long')
+  assert(Number.isSafeInteger(order) && order >= 0, 'order is a safe integer')
+  assert(Number.isInteger(sequence) && sequence >= 0 && sequence <= sequenceMax, 'sequence is a u32')
+  const encoded = new Uint8Array(4 + partition.length + orderedTailBytes)
+  encoded[0] = orderedTag
+  encoded[1] = table
+  encoded[2] = partition.length >>> 8
+  encoded[3] = partition.length & 0xff
+  encoded.set(partition, 4)
+  const tail = 4 + partition.length
+  writeU32(encoded, tail, Math.floor(order / 2 ** 32))
+  writeU32(encoded, tail + 4, order)
+  writeU32(encoded, tail + 8, sequence)
+  return encoded
+}
+
+/** The low 32 bits, big-endian. A DataView of its own would cost more than the rest of the key. */
+function writeU32(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value >>> 24
+  bytes[offset + 1] = value >>> 16
+  bytes[offset + 2] = value >>> 8
+  bytes[offset + 3] = value
+}
+
 export function joinOrderedKey(partitionPrefix: Uint8Array, order: bigint, sequence: number): Uint8Array {
   assert(order >= 0n && order <= orderMax, 'order is a u64')
   assert(Number.isInteger(sequence) && sequence >= 0 && sequence <= sequenceMax, 'sequence is a u32')

@@ -4,7 +4,7 @@
 //   valueHash  SHA-256(leaf salt | state key | value)
 //   leaf       SHA-256(0x00 | path | valueHash)
 //   inner      SHA-256(0x01 | left | right); the empty subtree is 32 zero bytes
-import type { Hash } from '../protocol/hash.js'
+import { MessageBuffer, type Hash } from '../protocol/hash.js'
 
 export const hashBytes = 32
 export const pathBits = 256
@@ -27,7 +27,9 @@ export class TreeHasher {
   }
 
   path(key: Uint8Array, out: Uint8Array, outOffset: number): void {
-    copyHash(this.#hash(this.#keyMessage.of(key)), 0, out, outOffset)
+    const message = this.#keyMessage.take(key.length)
+    message.set(key)
+    copyHash(this.#hash(message), 0, out, outOffset)
   }
 
   valueHash(key: Uint8Array, value: Uint8Array, out: Uint8Array, outOffset: number): void {
@@ -57,45 +59,6 @@ export class TreeHasher {
     copyHash(this.#hash(message), 0, out, outOffset)
   }
 }
-
-/**
- * Messages of any length in one place, after a fixed start, with the views kept by length. A native hash
- * that is given a small array of its own makes V8 move that array, which costs as much as hashing it.
- */
-class MessageBuffer {
-  readonly #start: Uint8Array
-  #bytes: Uint8Array
-  readonly #views = new Map<number, Uint8Array>()
-
-  constructor(start: Uint8Array) {
-    this.#start = start
-    this.#bytes = new Uint8Array(1_024)
-    this.#bytes.set(start)
-  }
-
-  /** A view of this length, fixed start included, valid until the next call. */
-  take(byteCount: number): Uint8Array {
-    const kept = this.#views.get(byteCount)
-    if (kept !== undefined) return kept
-    if (byteCount > this.#bytes.length) {
-      this.#bytes = new Uint8Array(2 * byteCount)
-      this.#bytes.set(this.#start)
-      this.#views.clear()
-    }
-    if (this.#views.size >= viewsMax) this.#views.clear()
-    const view = this.#bytes.subarray(0, byteCount)
-    this.#views.set(byteCount, view)
-    return view
-  }
-
-  of(message: Uint8Array): Uint8Array {
-    const view = this.take(message.length)
-    view.set(message)
-    return view
-  }
-}
-
-const viewsMax = 256
 
 /** A loop beats `set(subarray)` for 32 bytes: no view is made. */
 export function copyHash(from: Uint8Array, fromOffset: number, to: Uint8Array, toOffset: number): void {

@@ -4,6 +4,8 @@ export interface BenchLine {
   name: string
   value: number
   unit: string
+  /** The same by processor time: says more than the clock on a busy machine. */
+  cpu?: number
   p50?: number
   p99?: number
   baseline?: string
