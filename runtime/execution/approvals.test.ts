@@ -233,7 +233,7 @@ t.test('a reader of a former layout is told how old its answer is', async (t) =>
   const one = version(1, { methods: methodsOf({ get: 'call', put: 'call' }) })
   const two = version(
     2,
-    { migrateVersion: 2, methods: methodsOf({ get: 'call', put: 'call', migrate: 'system' }) },
+    { migrateVersion: 2, tables: [], methods: methodsOf({ get: 'call', put: 'call', migrate: 'system' }) },
     migrate,
   )
   for (const contract of [one, two, asks]) {
@@ -265,7 +265,11 @@ t.test('a reader of a former layout is told how old its answer is', async (t) =>
 
 t.test('the first switch to a layout is never forgotten, however often an alias switches', async (t) => {
   const world = found()
-  const contracts = [version(1), version(2, { migrateVersion: 2 }), version(3, { migrateVersion: 2 })]
+  const contracts = [
+    version(1),
+    version(2, { migrateVersion: 2, tables: [] }),
+    version(3, { migrateVersion: 2, tables: [] }),
+  ]
   for (const contract of contracts) {
     deploy(world, contract)
     approve(world, contract)
@@ -346,7 +350,7 @@ t.test('a plan whose migrations do not fit into the timer that would run them is
   const one = version(1)
   const two = version(
     2,
-    { migrateVersion: 2, methods: [...methodsOf({ get: 'view', put: 'call' }), migrating] },
+    { migrateVersion: 2, tables: [], methods: [...methodsOf({ get: 'view', put: 'call' }), migrating] },
     '(func (export "migrate"))',
   )
   for (const contract of [one, two]) {

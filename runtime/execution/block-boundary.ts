@@ -10,7 +10,7 @@ import { STACK_BYTES_MAX } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { contractAt, manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
 import { encodeCreditRow, type CreditRow } from './credit.js'
-import { belongsToAnother, orphanedTimer, type Deployment } from './deployment.js'
+import { belongsToAnother, orphanedTimer, problemOfTables, type Deployment } from './deployment.js'
 import { putApproval, withdrawApproval } from './approvals.js'
 import { putEntity, putKey, readEntity, revokeKey } from './entities.js'
 import type { FinishedRun } from './execute-signed.js'
@@ -31,6 +31,7 @@ import { applyMembership } from './membership-commands.js'
 import { receiptOf } from './receipts.js'
 import { encodePatientRow, patientStatus, readPatient } from './record-rows.js'
 import { liftQuarantine } from './rule-health.js'
+import { claimTables, eraseRows } from './table-layouts.js'
 import { wakeTimers } from './timers.js'
 import { derivedId, switchSubscriptions } from './triggers.js'
 import { indexVersion } from './versions.js'
@@ -182,6 +183,8 @@ function switchAlias(run: Run, address: Uint8Array): 'OK' | { alias: string; cod
   const layout = current?.history[current.history.length - 1].migrateVersion ?? manifest.migrateVersion
   // An activation that was accepted earlier in this block may have moved the layout on.
   if (manifest.migrateVersion < layout) return { alias: row.alias, code: 'LAYOUT_REFUSED' }
+  if (problemOfTables(kernel, manifest) !== undefined) return { alias: row.alias, code: 'TABLES_REFUSED' }
+  claimTables(kernel.overlay, manifest)
   putAlias(kernel, row.alias, address, manifest.migrateVersion)
   switchSubscriptions(
     kernel.overlay,
@@ -250,4 +253,5 @@ function erasePatient(kernel: Kernel, patient: Uint8Array): void {
   const head = readPatient(kernel.overlay, patient)
   assert(head !== undefined, 'only a known patient is erased')
   kernel.overlay.set(store.patient, patient, encodePatientRow({ ...head, status: patientStatus.erased }))
+  eraseRows(kernel, patient)
 }

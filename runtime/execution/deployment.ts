@@ -5,7 +5,7 @@ import { kernelEntity } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { attachmentBytesMax } from '../protocol/limits.js'
 import { contractAddress, decodeManifest, type Manifest } from '../protocol/manifest.js'
-import { ok, refused, type Result } from '../protocol/result.js'
+import { assert, ok, refused, type Result } from '../protocol/result.js'
 import {
   INITIALIZE_EXPORT,
   prepareModule,
@@ -24,6 +24,7 @@ import {
   type InitializeOutcome,
 } from './module-cache.js'
 import type { Attachment } from './ports.js'
+import { tablesProblem } from './table-layouts.js'
 import { isWaitedFor } from './timers.js'
 
 export interface Deployment {
@@ -56,7 +57,7 @@ export const methodFuelMax = 500_000_000
 
 /**
  * Codes: ATTACHMENT_MISMATCH (manifest or code is neither beside the transaction nor stored),
- * MANIFEST_REFUSED, ALIAS_TAKEN, MODULE_REFUSED; the detail names the place.
+ * MANIFEST_REFUSED, ALIAS_TAKEN, TABLES_REFUSED, MODULE_REFUSED; the detail names the place.
  */
 export function checkDeployment(
   kernel: Kernel,
@@ -74,6 +75,8 @@ export function checkDeployment(
   const problem = manifestProblem(manifest)
   if (problem !== undefined) return refused('MANIFEST_REFUSED', problem)
   if (belongsToAnother(kernel, manifest.alias, wanted.vendor)) return refused('ALIAS_TAKEN', manifest.alias)
+  const tables = problemOfTables(kernel, manifest)
+  if (tables !== undefined) return refused('TABLES_REFUSED', tables)
   const fault =
     manifest.type === 'page'
       ? pageProblem(code, payer.charge)
@@ -106,6 +109,16 @@ export function belongsToAnother(kernel: Kernel, alias: string, vendor: Uint8Arr
   const owner = row === undefined ? undefined : readCode(kernel.overlay, row.active)?.vendor
   if (owner === undefined || equalBytes(owner, kernelEntity)) return false
   return !equalBytes(owner, vendor) && !equalBytes(vendor, kernelEntity)
+}
+
+/** Why the declared tables of a version do not fit its alias, with the names of table and version. */
+export function problemOfTables(kernel: Kernel, manifest: Manifest): string | undefined {
+  const alias = readAlias(kernel.overlay, manifest.alias)
+  return tablesProblem(kernel.overlay, manifest, alias, (address) => {
+    const row = readCode(kernel.overlay, address)
+    assert(row !== undefined, 'what was active is deployed')
+    return manifestOf(kernel, row.manifest).manifest.version
+  })
 }
 
 /**

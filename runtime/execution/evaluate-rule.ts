@@ -22,6 +22,7 @@ import { appendRecord } from './ledger.js'
 import type { ModuleCache } from './module-cache.js'
 import type { Diagnostic, ExecutionPorts, Explanation, LedgerRecord, ParentState } from './ports.js'
 import { readPatient } from './record-rows.js'
+import { claimTables } from './table-layouts.js'
 import type { TraceSink } from './trace.js'
 import { derivedWork, toSubscriber, type DerivedItem, type Subscriber } from './triggers.js'
 
@@ -116,6 +117,7 @@ function deployScratch(
   if (!checked.ok) return checked
   const { address, manifest } = checked.value
   if (readCode(kernel.overlay, address) === undefined) applyDeployment(kernel, checked.value)
+  claimTables(kernel.overlay, manifest)
   putAlias(kernel, manifest.alias, address, manifest.migrateVersion)
   kernel.aliases.clear()
   return address

@@ -11,7 +11,7 @@ import { Overlay } from '../state/overlay.js'
 import { compareWrites } from '../state/state-keys.js'
 import { applyCommands } from './block-boundary.js'
 import { checkBlock, readValidators, type CheckedBlock } from './block-validity.js'
-import { boundOf, executeDerived, executeTimer, mustWait } from './execute-derived.js'
+import { boundOf, executeDerived, executeTimer, followLayout, mustWait } from './execute-derived.js'
 import { executeSigned, type FinishedRun } from './execute-signed.js'
 import { activeContract } from './contracts.js'
 import { promoteVersions } from './fuel-versions.js'
@@ -141,9 +141,10 @@ function executeLanes(progress: BlockProgress, block: CheckedBlock): void {
 function runCarriedOver(progress: BlockProgress, current: Lane): void {
   const { kernel } = progress
   for (const queued of queuedWork(kernel.overlay, current)) {
-    if (!fits(progress, boundOf(kernel, queued.item))) return
+    const item = followLayout(kernel, queued.item)
+    if (!fits(progress, boundOf(kernel, item))) return
     dequeue(kernel.overlay, queued)
-    drain(progress, [queued.item])
+    drain(progress, [item])
   }
 }
 

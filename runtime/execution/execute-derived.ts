@@ -22,6 +22,28 @@ export function boundOf(kernel: Kernel, item: Pick<DerivedItem, 'address' | 'met
   return contractAt(kernel, item.address)?.methods.get(item.method)?.fuel ?? 0
 }
 
+/**
+ * Work that waited keeps the version that it was queued with, unless a newer layout was activated meanwhile:
+ * the older tables are not written any more, and readers are told so. Then the active version judges the
+ * records, if its method of that name listens to them; otherwise the item stays as it is and is refused.
+ */
+export function followLayout(kernel: Kernel, item: DerivedItem): DerivedItem {
+  if (!isSuperseded(kernel, item)) return item
+  const active = activeContract(kernel, item.alias)
+  if (active?.methods.get(item.method)?.kind !== 'record') return item
+  const selectors = active.manifest.subscriptions.filter(({ method }) => method === item.method)
+  const records = item.records.filter((id) => {
+    const header = kernel.index.find(id)?.row.header
+    return selectors.some(
+      ({ kind, codes }) => header?.kind === kind && (codes.length === 0 || codes.includes(header.code)),
+    )
+  })
+  return records.length === 0 ? item : { ...item, address: active.address, records }
+}
+
+const isSuperseded = (kernel: Kernel, item: DerivedItem): boolean =>
+  contractAt(kernel, item.address)?.frozenSince !== undefined
+
 export function executeDerived(kernel: Kernel, item: DerivedItem): FinishedRun {
   const contract = contractAt(kernel, item.address)
   assert(contract !== undefined, 'derived work names a deployed version')
@@ -45,6 +67,7 @@ export function executeDerived(kernel: Kernel, item: DerivedItem): FinishedRun {
 
 function refuseRun(kernel: Kernel, item: DerivedItem): ErrorCode | undefined {
   if (item.generation > generationMax) return 'GENERATION_EXCEEDED'
+  if (isSuperseded(kernel, item)) return 'LAYOUT_SUPERSEDED'
   if (kernel.health.isQuarantined(item.alias)) return 'RULE_QUARANTINED'
   return kernel.budgets.mayRun(item.source, item.alias) ? undefined : 'BUDGET_EXHAUSTED'
 }

@@ -32,6 +32,7 @@ import { knowsVersions, type ModuleCache } from './module-cache.js'
 import { nodeOfName, nodeOfTransportKey, putNode, readNode } from './node-registry.js'
 import type { ExecutionPorts, GenesisOutcome, ParentState } from './ports.js'
 import { receiptOf } from './receipts.js'
+import { claimTables } from './table-layouts.js'
 import { firstDue } from './timers.js'
 import { switchSubscriptions } from './triggers.js'
 
@@ -130,6 +131,7 @@ function deployAll(
     applyDeployment(kernel, deployment)
     // Whoever founds the chain has approved what it is founded with.
     putApproval(kernel.overlay, { address: deployment.address, approver: kernelEntity, height: 0 })
+    claimTables(kernel.overlay, deployment.manifest)
     putAlias(kernel, alias, deployment.address, migrateVersion)
     switchSubscriptions(
       kernel.overlay,

@@ -63,6 +63,12 @@ export const hostPricesV2: HostPrices = { ...hostPricesV1, contract_call: price(
 export const hostPricesOf = (fuelSchedule: number): HostPrices =>
   fuelSchedule < 2 ? hostPricesV1 : hostPricesV2
 
+/**
+ * A timer is due this long after the block that sets it, or later: one that sets itself again at once would
+ * make block after block due. Schedule 1 had no such floor.
+ */
+export const timerDelayMs = (fuelSchedule: number): number => (fuelSchedule < 2 ? 0 : 1_000)
+
 /** Prices of the kernel's own work for a transaction. */
 export const kernelPrices = {
   /**

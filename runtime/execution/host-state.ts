@@ -38,7 +38,7 @@ export function stateSet(
   chargeCall(frame, 'state_set', key.length + value.length)
   requireWritable(frame)
   const storeKey = pointKey(frame, table, key)
-  requireOwnTable(frame, table)
+  requireOwnTable(frame, table, key)
   frame.run.kernel.overlay.set(frame.contract.alias, storeKey, value)
 }
 
@@ -47,7 +47,7 @@ export function stateRemove(frame: Frame, table: number, keyPointer: number, key
   chargeCall(frame, 'state_remove', key.length)
   requireWritable(frame)
   const storeKey = pointKey(frame, table, key)
-  requireOwnTable(frame, table)
+  requireOwnTable(frame, table, key)
   frame.run.kernel.overlay.remove(frame.contract.alias, storeKey)
 }
 
@@ -67,7 +67,7 @@ export function orderedPut(
   requireWritable(frame)
   const { overlay } = frame.run.kernel
   requireTable(frame, table)
-  requireOwnTable(frame, table)
+  requireOwnTable(frame, table, partition)
   overlay.orderedPut(frame.contract.alias, table, partition.slice(), BigInt.asUintN(64, order), value)
 }
 
@@ -84,7 +84,7 @@ export function orderedRemove(
   requireWritable(frame)
   const { overlay } = frame.run.kernel
   requireTable(frame, table)
-  requireOwnTable(frame, table)
+  requireOwnTable(frame, table, partition)
   const place = [partition.slice(), BigInt.asUintN(64, order), sequence >>> 0] as const
   return overlay.orderedRemove(frame.contract.alias, table, ...place) ? 1 : 0
 }

@@ -11,7 +11,7 @@ import {
   requireWritable,
   setResult,
 } from './guest-memory.js'
-import { hostCaps } from './host-prices.js'
+import { hostCaps, timerDelayMs } from './host-prices.js'
 import { cancelTimer, setTimer } from './timers.js'
 
 /**
@@ -36,13 +36,15 @@ export function timerSet(
   const method = contract.methods.get(guestText(frame, methodBytes))
   if (method === undefined || method.kind !== 'timer') return stopFrame(frame, 'METHOD_UNKNOWN')
   const dueTime = BigInt.asUintN(64, due)
-  // A due time is a number of ms that the result can carry; one in the past is due at once.
+  // A due time is a number of ms that the result can carry; one in the past is due as soon as may be.
   if (dueTime === 0n || dueTime > BigInt(Number.MAX_SAFE_INTEGER))
     return stopFrame(frame, 'ARGUMENT_INVALID')
+  const { kernel } = run
+  const earliest = BigInt(kernel.time + timerDelayMs(kernel.chain.fuelSchedule))
   const asked = BigInt.asUintN(64, fuel)
   const id = setTimer(run, {
     alias: contract.alias,
-    due: dueTime,
+    due: dueTime < earliest ? earliest : dueTime,
     method: method.name,
     args: args.slice(),
     fuel: asked === 0n || asked > BigInt(method.fuel) ? method.fuel : Number(asked),

@@ -36,7 +36,7 @@ import {
 } from './membership-commands.js'
 import { readPatient } from './record-rows.js'
 import { readHealth } from './rule-health.js'
-import { orphanedTimer } from './deployment.js'
+import { orphanedTimer, problemOfTables } from './deployment.js'
 
 /** A command that was accepted and waits for the end of the block. */
 export type KernelCommand =
@@ -227,6 +227,8 @@ function checkActivate(run: Run, addresses: Uint8Array[], charge: Charge): Check
     if (orphan !== undefined) return refused('TIMERS_PENDING', `${version.alias}.${orphan}`)
     const fuel = migrationFuel(run, version)
     if (fuel === 'LAYOUT_REFUSED') return refused('LAYOUT_REFUSED', version.alias)
+    const tables = problemOfTables(run.kernel, manifestOf(run.kernel, version.manifestHash).manifest)
+    if (tables !== undefined) return refused('TABLES_REFUSED', `${version.alias}: ${tables}`)
     // Paid now by the commanding transaction; the migration runs at the end of the block.
     charge(fuel)
   }

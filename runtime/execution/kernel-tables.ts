@@ -115,6 +115,20 @@ export interface ApprovalRow {
   height: bigint
 }
 
+/** `$table` at `onlyKey`: tables that are bound to patients, in the order in which they became so. */
+export const boundTablesRow: Schema = {
+  vec: {
+    struct: [
+      ['alias', 'string'],
+      ['table', 'u8'],
+    ],
+  },
+}
+export interface BoundTable {
+  alias: string
+  table: number
+}
+
 /** Sorted by (priority, address, method). */
 export const triggerRow: Schema = {
   vec: {

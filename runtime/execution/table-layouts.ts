@@ -1,21 +1,123 @@
-// Which layout a store's table belongs to: the migrate version of the code that first wrote it. Code of
-// another layout may read it and never write it, so that an older version goes on answering from tables
-// that nobody rewrites.
+// Which layout a store's table belongs to, and which tables are bound to patients. A table belongs to the
+// migrate version of the code that first declared or wrote it: code of another layout may read it and never
+// write it, so that an older version goes on answering from tables that nobody rewrites.
 import { concatBytes, utf8 } from '../protocol/bytes.js'
+import type { Manifest } from '../protocol/manifest.js'
+import { patientBytes } from '../protocol/record.js'
+import { orderMax, type StateReader } from '../state/store-interface.js'
+import type { Overlay } from '../state/overlay.js'
 import type { Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'
-import { store } from './kernel-tables.js'
+import type { Kernel } from './kernel.js'
+import {
+  boundTablesRow,
+  decodeRow,
+  encodeRow,
+  onlyKey,
+  store,
+  type AliasRow,
+  type BoundTable,
+} from './kernel-tables.js'
+import { patientStatus, readPatient } from './record-rows.js'
 
-/** Stops a frame that writes a table of another layout; the first write of a table settles its layout. */
-export function requireOwnTable(frame: Frame, table: number): void {
+/** Stops a frame that writes a table of another layout, or one that its manifest does not declare. */
+export function requireOwnTable(frame: Frame, table: number, place: Uint8Array): void {
   const { contract, run } = frame
   const { overlay } = run.kernel
-  const layout = contract.manifest.migrateVersion
-  const key = concatBytes(utf8(contract.alias), new Uint8Array([table]))
-  const row = overlay.get(store.table, key)
-  if (row === undefined) {
-    overlay.set(store.table, key, new Uint8Array([layout & 0xff, layout >>> 8]))
-  } else if (row[0] + row[1] * 256 !== layout) {
-    stopFrame(frame, 'TABLE_FROZEN', `table ${table}`)
+  const { migrateVersion: layout, tables } = contract.manifest
+  if (tables !== undefined) {
+    const declared = tables.find(({ id }) => id === table)
+    if (declared === undefined) return stopFrame(frame, 'NOT_IN_MANIFEST', `table ${table}`)
+    if (declared.patient) requirePatient(frame, place)
+  }
+  const row = layoutOf(overlay, contract.alias, table)
+  if (row === undefined) putLayout(overlay, contract.alias, table, layout)
+  else if (row !== layout) stopFrame(frame, 'TABLE_FROZEN', `table ${table}`)
+}
+
+/** The place of a row that is bound to a patient is the patient, known and not erased. */
+function requirePatient(frame: Frame, place: Uint8Array): void {
+  if (place.length !== patientBytes) return stopFrame(frame, 'ARGUMENT_INVALID', 'a patient is 16 bytes')
+  const head = readPatient(frame.run.kernel.overlay, place)
+  if (head === undefined) return stopFrame(frame, 'PATIENT_UNKNOWN')
+  if (head.status === patientStatus.erased) stopFrame(frame, 'ERASED')
+}
+
+function layoutOf(state: StateReader, alias: string, table: number): number | undefined {
+  const row = state.get(store.table, tableKey(alias, table))
+  return row === undefined ? undefined : row[0] + row[1] * 256
+}
+
+function putLayout(overlay: Overlay, alias: string, table: number, layout: number): void {
+  overlay.set(store.table, tableKey(alias, table), new Uint8Array([layout & 0xff, layout >>> 8]))
+}
+
+const tableKey = (alias: string, table: number): Uint8Array =>
+  concatBytes(utf8(alias), new Uint8Array([table]))
+
+function readBound(state: StateReader): BoundTable[] {
+  const row = state.get(store.table, onlyKey)
+  return row === undefined ? [] : decodeRow<BoundTable[]>(boundTablesRow, row)
+}
+
+/**
+ * Why the tables that a version declares do not fit its alias; undefined: they do. `versionOf` names the code
+ * at an address.
+ */
+export function tablesProblem(
+  state: StateReader,
+  manifest: Manifest,
+  alias: AliasRow | undefined,
+  versionOf: (address: Uint8Array) => string,
+): string | undefined {
+  const { tables, migrateVersion: layout } = manifest
+  const bound = readBound(state).filter((one) => one.alias === manifest.alias)
+  if (manifest.type === 'page') return undefined
+  if (tables === undefined) {
+    const before = alias?.history.find((entry) => entry.migrateVersion < layout)
+    if (before !== undefined)
+      return `tables: not declared, and layout ${layout} follows layout ${before.migrateVersion}`
+    return bound.length === 0
+      ? undefined
+      : `tables: not declared, and table ${bound[0].table} is of patients`
+  }
+  for (const { id, name, patient } of tables) {
+    const owner = layoutOf(state, manifest.alias, id)
+    if (owner === undefined) continue
+    if (owner !== layout) {
+      const older = alias?.history.filter((entry) => entry.migrateVersion === owner).pop()
+      const reader = older === undefined ? '' : `, which version ${versionOf(older.address)} reads`
+      return `table ${id} (${name}) belongs to layout ${owner}${reader}`
+    }
+    const isBound = bound.some(({ table }) => table === id)
+    if (isBound !== patient) return `table ${id} (${name}) is ${isBound ? '' : 'not '}bound to patients`
+  }
+  return undefined
+}
+
+/** The alias switches to this version: its declared tables are its layout's from now on. */
+export function claimTables(overlay: Overlay, { alias, tables, migrateVersion }: Manifest): void {
+  const bound = readBound(overlay)
+  const count = bound.length
+  for (const { id, patient } of tables ?? []) {
+    if (layoutOf(overlay, alias, id) === undefined) putLayout(overlay, alias, id, migrateVersion)
+    const isKnown = bound.some((one) => one.alias === alias && one.table === id)
+    if (patient && !isKnown) bound.push({ alias, table: id })
+  }
+  if (bound.length > count) overlay.set(store.table, onlyKey, encodeRow(boundTablesRow, bound))
+}
+
+/** Rows that one erasure looks at in one go. */
+const rowsInPart = 1_000
+
+/** Removes what all contracts keep about one patient in tables that are bound to patients. */
+export function eraseRows({ overlay }: Kernel, patient: Uint8Array): void {
+  for (const { alias, table } of readBound(overlay)) {
+    overlay.remove(alias, concatBytes(new Uint8Array([table]), patient))
+    for (;;) {
+      const rows = overlay.scan(alias, table, patient, 0n, orderMax, rowsInPart)
+      for (const { order, sequence } of rows) overlay.orderedRemove(alias, table, patient, order, sequence)
+      if (rows.length < rowsInPart) break
+    }
   }
 }

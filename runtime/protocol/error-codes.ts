@@ -276,6 +276,15 @@ export const errorTable = {
     'The chain cannot switch to this fuel schedule and instrumenter: they are not newer than those in force, this software does not know them, or the height is not ahead. Prices stay as they are. Update the nodes first, then name a later height.',
   ),
 
+  LAYOUT_SUPERSEDED: entry(
+    161,
+    'This rule was to run for a reading that waited, but a version with another layout was activated meanwhile and has no such method for it. The reading stands; this run did not take place. Ask the vendor for a version that listens to it.',
+  ),
+  TABLES_REFUSED: entry(
+    162,
+    'The tables that this version declares do not fit those of its alias: one belongs to a version that still answers from it, or is bound to patients. Nothing was deployed or switched. Use new table numbers for a new layout; the detail names the table and the version.',
+  ),
+
   // 200..299: the local node and its screens.
   KEYSLOT_REJECTED: entry(
     200,

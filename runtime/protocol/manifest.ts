@@ -36,6 +36,16 @@ export interface Subscription extends RecordSelector {
   priority: number
 }
 
+/**
+ * A table that this version writes. `patient`: bound to patients, so that its rows go with an erased patient;
+ * the key, or the partition of an ordered table, is exactly the 16 bytes of a patient.
+ */
+export interface ManifestTable {
+  id: number
+  name: string
+  patient: boolean
+}
+
 export interface Manifest {
   /** `vendor/name`. */
   alias: string
@@ -56,6 +66,8 @@ export interface Manifest {
   calls: string[]
   subscriptions: Subscription[]
   methods: ManifestMethod[]
+  /** Every table that it writes; a version of a further layout, or with tables of patients, must say. */
+  tables?: ManifestTable[]
 }
 
 export type ManifestCode = 'MANIFEST_MALFORMED'
@@ -94,6 +106,11 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
       schemaToCbor(item.output),
     ]),
   )
+  if (manifest.tables !== undefined)
+    map.set(
+      'tables',
+      manifest.tables.map(({ id, name, patient }) => [id, name, patient ? 1 : 0]),
+    )
   return encodeCbor(map)
 }
 
@@ -144,7 +161,8 @@ function manifestFromCbor(value: CborValue): Manifest {
   if (!(value instanceof Map)) throw new FieldError('a map of fields expected')
   const missing = fieldNames.find((name) => !value.has(name))
   if (missing !== undefined) throw new FieldError(`${missing}: the field is missing`)
-  const unknown = [...value.keys()].find((key) => !(fieldNames as readonly unknown[]).includes(key))
+  const known: readonly unknown[] = [...fieldNames, 'tables']
+  const unknown = [...value.keys()].find((key) => !known.includes(key))
   if (unknown !== undefined) throw new FieldError(`${unknown}: there is no such field`)
   const type = value.get('type')
   if (type !== 'contract' && type !== 'page') throw new FieldError('type: contract or page expected')
@@ -169,6 +187,16 @@ function manifestFromCbor(value: CborValue): Manifest {
     emits: listAt('emits', value.get('emits'), 32, selectorFromCbor),
     subscriptions: listAt('subscriptions', value.get('subscriptions'), 64, subscriptionFromCbor),
     methods: listAt('methods', value.get('methods'), 100, methodFromCbor),
+    ...(value.has('tables') && { tables: listAt('tables', value.get('tables'), 64, tableFromCbor) }),
+  }
+}
+
+function tableFromCbor(value: CborValue): ManifestTable {
+  const [id, name, patient] = asArray(value, 3, 3)
+  return {
+    id: at('id', () => asUint(id, 255)),
+    name: at('name', () => asAscii(name, 1, 64)),
+    patient: at('patient', () => asUint(patient, 1)) === 1,
   }
 }
 

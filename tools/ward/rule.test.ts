@@ -221,7 +221,7 @@ t.test('a plan can be cancelled, and one that is refused when it is due stays to
 })
 
 t.test('a newer layout is told before signing, and cannot be rolled back', async (t) => {
-  await ship('acme/one', '2.0.0', { migrateVersion: 2 })
+  await ship('acme/one', '2.0.0', { migrateVersion: 2, tables: [] })
   const switched = await rule('activate', 'acme/one@2.0.0', ...asAdmin)
   t.equal(switched.status, 0, switched.errors)
   t.match(switched.output, /layout 1 to 2, with a migration: it cannot be rolled back, only forward/)
