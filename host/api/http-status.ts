@@ -26,6 +26,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   NOT_FOUND: 404,
   ORIGIN_REFUSED: 403,
   INTERNAL: 500,
+  READ_FAILED: 503,
+  READ_TOO_LONG: 503,
   UNLOCK_FAILED: 503,
   REPLAY_UNAVAILABLE: 410,
   REPLAY_BUSY: 503,

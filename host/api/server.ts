@@ -150,11 +150,22 @@ function addGuards(app: FastifyInstance, context: GuardContext): void {
       { route: request.routeOptions.url, code: error.code, stack: error.stack },
       'request failed',
     )
-    return refuse(reply, 'INTERNAL')
+    return refuse(reply, refusalOf(error))
   })
 }
 
-type RefusalCode = 'ORIGIN_REFUSED' | 'NODE_SEALED' | 'NOT_FOUND' | 'REQUEST_MALFORMED' | 'INTERNAL'
+/** A reading that failed has a code of its own; whatever else is thrown is a fault of ours. */
+const refusalOf = ({ code }: { code?: string }): RefusalCode =>
+  code === 'READ_FAILED' || code === 'READ_TOO_LONG' ? code : 'INTERNAL'
+
+type RefusalCode =
+  | 'ORIGIN_REFUSED'
+  | 'NODE_SEALED'
+  | 'NOT_FOUND'
+  | 'REQUEST_MALFORMED'
+  | 'READ_FAILED'
+  | 'READ_TOO_LONG'
+  | 'INTERNAL'
 
 function refuse(reply: FastifyReply, code: RefusalCode, detail?: string, status?: number): FastifyReply {
   return reply

@@ -63,7 +63,7 @@ export async function examineNode(options: DoctorOptions): Promise<DoctorReport>
   const dataKey = await openKeyslot(files.keyslots, options.password)
   try {
     if (!existsSync(path.join(files.chain, 'chain.lmdb'))) throw new ApplianceError('GENESIS_UNKNOWN')
-    const store = openUnused(files.chain, dataKey)
+    const store = openUnused(files.chain, dataKey, options)
     try {
       const report = examineStore(store, options)
       report.findings.push(...sealedFiles(options.folder, dataKey))
@@ -76,9 +76,12 @@ export async function examineNode(options: DoctorOptions): Promise<DoctorReport>
   }
 }
 
-function openUnused(folder: string, dataKey: DataKey): ChainStore {
+function openUnused(folder: string, dataKey: DataKey, { onProgress }: DoctorOptions): ChainStore {
   try {
-    return openChainStore(folder, dataKey)
+    // The engine would end this process on a damaged page.
+    return openChainStore(folder, dataKey, {
+      onStructure: (pages, total) => onProgress?.('looking at pages', pages, total),
+    })
   } catch (error) {
     if (!(error instanceof StoreError) || error.code !== 'STORE_LOCKED') throw error
     throw new ApplianceError('NODE_RUNNING', error.message, error)

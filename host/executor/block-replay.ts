@@ -1,5 +1,5 @@
-// `ward replay`: one past transaction run again on the state before its block. Journals are read a few at a
-// time between other requests, so that blocks never wait for a replay; the block itself runs in one go.
+// `ward replay`: one past transaction run again on the state before its block, in the reader thread and from
+// one pinned height. Journals are read a few at a time between other questions; the block runs in one go.
 import {
   bytesToHex,
   decodeCertificate,
@@ -32,7 +32,6 @@ import {
   type ModuleCache,
   type Replay,
 } from '../../runtime/execution/index.js'
-import type { WriteSet } from '../../runtime/state/index.js'
 import { sha256, verifySignature } from '../keys/crypto.js'
 import type { ChainStore, StoredBlock } from '../store/index.js'
 import type { ChainState } from './chain-state.js'
@@ -96,12 +95,6 @@ export class BlockReplays {
     this.#store = store
     this.#state = state
     this.#cache = cache
-  }
-
-  /** A block became final while replays are prepared: `undefined` when it erased somebody. */
-  onCommit(undo: WriteSet | undefined): void {
-    if (undo === undefined) this.#jobs.clear()
-    else for (const job of this.#jobs.values()) job.state.addNewer(undo)
   }
 
   /** Goes on with the replay of this transaction for a moment, and ends it when it can. */

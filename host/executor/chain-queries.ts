@@ -23,7 +23,7 @@ import {
   type AliasRow,
   type CodeRow,
 } from '../../runtime/execution/kernel-tables.js'
-import type { FinalBlock, Tip } from '../../consensus/pbft/types.js'
+import type { FinalBlock } from '../../consensus/pbft/types.js'
 import { sha256, verifySignature } from '../keys/crypto.js'
 import type { ChainStore } from '../store/index.js'
 import type { ChainState } from './chain-state.js'
@@ -51,18 +51,20 @@ const recordLimitMax = 500
  */
 export const arrivalLimitMax = 65_536
 
+/** Newest, or pinned to one height. */
+type QueriedStore = Pick<
+  ChainStore,
+  'get' | 'blockAt' | 'firstPayload' | 'transactionLocation' | 'patientBody' | 'attachmentByHash'
+>
+
 export class ChainQueries {
   constructor(
-    private readonly store: ChainStore,
+    private readonly store: QueriedStore,
     private readonly state: ChainState,
     private readonly cache: ModuleCache,
-    private readonly tip: () => Tip,
+    /** What is the newest height of `state`. */
+    readonly pin: () => Pin,
   ) {}
-
-  pin(): Pin {
-    const tip = this.tip()
-    return { height: tip.height, blockTime: tip.time, stateRoot: tip.result.stateRoot }
-  }
 
   /** By patient: kind, optional code, effective time. Without a patient: kind by arrival height. */
   records(query: RecordsQuery): { pin: Pin; records: LedgerEntry[] } {
@@ -139,10 +141,10 @@ export class ChainQueries {
   }
 
   view(query: ViewQuery): ExecutorCalls['view'][1] {
-    const tip = this.tip()
+    const pin = this.pin()
     const { target, method, args, caller } = query
     const call = { target, method, args, caller }
-    const at = { height: tip.height, time: tip.time }
+    const at = { height: pin.height, time: pin.blockTime }
     const answer = callView(this.state, call, at, this.cache, ports)
     const none = new Uint8Array(0)
     if (!answer.ok) {
@@ -186,7 +188,7 @@ export class ChainQueries {
   }
 
   versions(alias: string): ExecutorCalls['versions'][1] {
-    const { height, time } = this.tip()
+    const { height, blockTime: time } = this.pin()
     return {
       pin: this.pin(),
       aliases: aliasReplies(this.state, alias),

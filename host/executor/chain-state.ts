@@ -22,7 +22,7 @@ export class ChainState implements ParentState {
 
   constructor(
     private readonly store: ChainReader,
-    private readonly tree: StateTree,
+    private readonly tree: Pick<StateTree, 'subRoot' | 'update'>,
   ) {}
 
   get(table: string, key: Uint8Array): Uint8Array | undefined {

@@ -36,7 +36,6 @@ import type { StateTree } from '../../runtime/state/index.js'
 import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
 import { sha256, verifySignature } from '../keys/crypto.js'
 import { openChainStore, type ChainStore } from '../store/index.js'
-import { BlockReplays } from './block-replay.js'
 import { buildBlockWrite, changedAliases, changesHealth, erasureNote, genesisNote } from './block-write.js'
 import { BundleCache, bundleKeyOf } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
@@ -58,6 +57,7 @@ import type {
   ExecutorCalls,
   ExecutorMethod,
   OpenReply,
+  Pin,
   OpenRequest,
   RecoverReply,
   TentativeReply,
@@ -101,7 +101,6 @@ export class ExecutorCore {
   private tree!: StateTree
   private state!: ChainState
   private queries!: ChainQueries
-  private replays!: BlockReplays
   private cache!: ModuleCache
   private chainId!: Uint8Array
   private tip!: Tip
@@ -139,10 +138,6 @@ export class ExecutorCore {
     prove: ({ question }) => {
       const prover = { store: this.store, tree: this.tree, tip: this.tip, chainId: this.chainId }
       return prove({ ...prover, state: this.state }, question)
-    },
-    replay: ({ id }) => {
-      const reply = this.replays.step(id)
-      return reply.state === 'done' ? { ...reply, pin: this.queries.pin() } : reply
     },
     contract: ({ target }) => this.queries.contract(target),
     contracts: () => this.queries.contracts(),
@@ -210,8 +205,7 @@ export class ExecutorCore {
     this.store.checkReadsWith(this.tree)
     this.state = new ChainState(this.store, this.tree)
     warmModules(this.state, this.cache, this.ports)
-    this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.tip)
-    this.replays = new BlockReplays(this.store, this.state, this.cache, this.recoveries)
+    this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.pin())
     this.storeCare = new StoreCare(this.store)
     this.exported = new SnapshotExport(this.store, this.tree, () => this.snapshotEvidence())
     return {
@@ -242,6 +236,11 @@ export class ExecutorCore {
       this.nextValidators = this.recoveries.validatorsAbove(height) ?? this.nextValidators
     }
     return reply
+  }
+
+  private pin(): Pin {
+    const { height, time, result } = this.tip
+    return { height, blockTime: time, stateRoot: result.stateRoot }
   }
 
   private snapshotEvidence(): Omit<Offer, 'stores'> | undefined {
@@ -411,7 +410,6 @@ export class ExecutorCore {
     this.tree.accept(executed.tree)
     const erased = (write.erasedPatients ?? []).length > 0
     this.state.onCommit(executed, erased)
-    this.replays.onCommit(erased ? undefined : undo)
     if (erased) this.exported.end()
     this.candidates.clear()
     this.bundles.forget(executed.transactionIds)

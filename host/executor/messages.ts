@@ -326,7 +326,6 @@ export interface ExecutorCalls {
   record: [{ id: Uint8Array }, { pin: Pin; record: LedgerEntry | null }]
   receipt: [{ id: Uint8Array }, { pin: Pin; receipts: ReceiptEntry[] }]
   prove: [{ question: ProofQuestion }, ProofReply]
-  replay: [{ id: Uint8Array }, ReplayReply]
   view: [
     ViewQuery,
     { pin: Pin; ok: boolean; code: string; detail: string; returned: Uint8Array; fuelUsed: number },

@@ -64,7 +64,7 @@ export class NodeReads {
     }
     this.tipTime = node.open.tip.time
     this.lists = new RecordLists(
-      (query) => node.executor.call('records', query),
+      (query) => node.readers.call('records', query),
       (record) => this.json(record),
     )
   }
@@ -119,7 +119,7 @@ export class NodeReads {
       const permission = await this.mayRead(reader, patient, kind)
       if (!permission.allowed) return refused('READ_NOT_GRANTED', permission.missing)
     }
-    const page = await this.node.executor.call('page', asked.value)
+    const page = await this.node.readers.call('page', asked.value)
     if (page === null) return refused('REQUEST_MALFORMED', 'pinned: there is no such height yet')
     const allowed = await Promise.all(
       page.records.map(async (record) => {
@@ -136,7 +136,7 @@ export class NodeReads {
   async replay(reader: Uint8Array, id: string): ReturnType<typeof replayFor> {
     const run = await this.replays.run(bytesToHex(reader), () =>
       replayFor(reader, id, {
-        step: (bytes) => this.node.executor.call('replay', { id: bytes }),
+        step: (bytes) => this.node.readers.call('replay', { id: bytes }),
         showsRaw: false,
         mayRead: (...question) => this.mayRead(...question),
       }),
@@ -154,7 +154,7 @@ export class NodeReads {
 
   /** One record as this person may see it; undefined when unknown or not permitted. */
   async record(reader: Uint8Array, id: Uint8Array): Promise<RecordJson | undefined> {
-    const { record } = await this.node.executor.call('record', { id })
+    const { record } = await this.node.readers.call('record', { id })
     if (!record) return undefined
     const permission = await this.mayRead(reader, record.patient, record.kind)
     return permission.allowed ? this.json(record) : undefined

@@ -2,12 +2,12 @@
 // it is shown before the policy allowed every patient and kind of record in it.
 import { hexToBytes, ok, refused } from '../../runtime/protocol/index.js'
 import type { Outcome, Pinned, ReplayView } from '../api/node-port.js'
-import type { ExecutorCalls } from '../executor/messages.js'
+import type { ReplayReply } from '../executor/messages.js'
 import { guarded } from './trace-guard.js'
 import { pinnedOf, type Permission } from './node-reads.js'
 
 export interface ReplayPorts {
-  step(id: Uint8Array): Promise<ExecutorCalls['replay'][1]>
+  step(id: Uint8Array): Promise<ReplayReply>
   /** Whoever opened the store itself sees raw bytes of contracts too. */
   showsRaw: boolean
   mayRead(reader: Uint8Array, patient: Uint8Array, kind: number): Promise<Permission>
@@ -21,7 +21,7 @@ export async function replayFor(
   const bytes = hexToBytes(id)
   if (bytes?.length !== 32) return refused('REQUEST_MALFORMED', 'id')
   let reply = await ports.step(bytes)
-  // Whatever else waits for the executor goes first: each step is a request of its own.
+  // Other readings go in between: each step is a question of its own.
   while (reply.state === 'working') reply = await ports.step(bytes)
   if (reply.state === 'refused') return refused(reply.code, reply.detail)
   for (const { patient, kind } of reply.touched) {

@@ -1,5 +1,5 @@
-// How often replays may run: a replay's block runs in one go on the thread that also votes, so that one
-// person who asks again and again would hold up agreement.
+// How often replays may run: a replay's block runs in one go on the thread that answers all readings, so that
+// one person who asks again and again would hold up the others' screens.
 
 /** Who asked rests this many times as long as the answer took; the whole node twice. */
 const restOfPerson = 8

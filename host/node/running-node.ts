@@ -16,6 +16,7 @@ import { CrashJournal } from '../executor/crash-journal.js'
 import { watchTestCuts } from './test-cuts.js'
 import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
+import type { ReaderClient } from '../executor/reader-client.js'
 import type { CommitReply, NetworkView, OpenReply, ReceiptEntry } from '../executor/messages.js'
 import { destroyIdentity, decodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
 import {
@@ -40,7 +41,7 @@ import type { NodeLogger } from './node-logger.js'
 import { firstSync } from '../sync/first-sync.js'
 import { SnapshotService } from '../sync/snapshot-service.js'
 import { runAll } from './run-all.js'
-import { StoreUpkeep } from './store-upkeep.js'
+import { storeThreads, type StoreUpkeep } from './store-upkeep.js'
 import { createNodeServices } from './node-services.js'
 import { epochOf, namedBy, RecoveryWatch } from './recovery-watch.js'
 import { openChain } from './open-chain.js'
@@ -100,8 +101,7 @@ export class RunningNode {
     private readonly dataKey: DataKey,
   ) {
     this.snapshots = new SnapshotService(executor)
-    const { folder, logger } = options
-    this.upkeep = new StoreUpkeep({ folder, logger, executor, withoutReaders: (work) => work() })
+    ;({ readers: this.readers, upkeep: this.upkeep } = storeThreads(options, executor, dataKey))
     this.behind = new BehindWatch(this, options.now, options.onBehind)
     this.recovery = new RecoveryWatch({
       ...{ executor, entity: identity.entity, logger: options.logger },
@@ -111,6 +111,8 @@ export class RunningNode {
   }
 
   readonly upkeep: StoreUpkeep
+  /** Answers what people read, beside the executor. */
+  readonly readers: ReaderClient
   readonly recovery: RecoveryWatch
 
   private driverOrNone: Driver | undefined
@@ -422,6 +424,7 @@ export class RunningNode {
       () => this.driverOrNone?.close(),
       () => this.waiter.close(),
       () => this.upkeep.close(),
+      () => this.readers.close(),
       () => this.executor.close(),
       () => this.votes?.close(),
       () => this.journal.close(),

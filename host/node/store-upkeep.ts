@@ -6,6 +6,8 @@ import { existsSync, rmSync } from 'node:fs'
 import type { StoreView } from '../api/history-port.js'
 import type { CareReply } from '../executor/messages.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
+import { ReaderClient } from '../executor/reader-client.js'
+import type { DataKey } from '../store/index.js'
 import { nodeFiles, readNodeConfig } from './node-config.js'
 import type { NodeLogger } from './node-logger.js'
 
@@ -26,6 +28,21 @@ export interface UpkeepPorts {
   withoutReaders: <T>(work: () => Promise<T>) => Promise<T>
   /** Monotonic milliseconds. */
   now?: () => number
+}
+
+/** What works on the store beside blocks. Neither does anything before it is asked or started. */
+export function storeThreads(
+  { folder, logger }: Pick<UpkeepPorts, 'folder' | 'logger'>,
+  executor: UpkeepPorts['executor'],
+  dataKey: DataKey,
+): { readers: ReaderClient; upkeep: StoreUpkeep } {
+  const readers = new ReaderClient({
+    folder: nodeFiles(folder).chain,
+    dataKey: () => dataKey.toBytes(),
+    onTrouble: (code, detail) => logger.error({ code, detail }, 'a reading failed; blocks go on'),
+  })
+  const withoutReaders: UpkeepPorts['withoutReaders'] = (work) => readers.without(work)
+  return { readers, upkeep: new StoreUpkeep({ folder, logger, executor, withoutReaders }) }
 }
 
 export class StoreUpkeep {

@@ -406,7 +406,7 @@ export class WardNode implements NodePort {
     if (!this.unsealed) return refused('NODE_SEALED')
     const bytes = hexToBytes(id)
     if (bytes?.length !== 32) return refused('REQUEST_MALFORMED', 'id')
-    const { receipts } = await this.unsealed.node.executor.call('receipt', { id: bytes })
+    const { receipts } = await this.unsealed.node.readers.call('receipt', { id: bytes })
     if (receipts.length === 0) return refused('TRANSACTION_UNKNOWN', id)
     return ok({ ...(await this.unsealed.reads.pin()), receipt: receiptView(receipts) })
   }

@@ -26,6 +26,8 @@ import { UndoJournals, type UndoLimits } from './undo-journal.js'
 export interface ChainStoreOptions {
   snapshots?: SnapshotOptions
   undo?: Partial<UndoLimits>
+  /** Looks at every page of the file before it is opened: for the doctor. */
+  onStructure?: (pages: number, total: number) => void
 }
 
 export class ChainStore implements ChainStoreReads {
@@ -61,7 +63,9 @@ export class ChainStore implements ChainStoreReads {
   static open(folder: string, dataKey: DataKey | Uint8Array, options: ChainStoreOptions = {}): ChainStore {
     const ownKey = dataKey instanceof DataKey ? undefined : DataKey.fromBytes(dataKey)
     const key = ownKey ?? (dataKey as DataKey)
-    const environment = new SealedEnvironment({ folder, space: 'chain', tables: chainTables, dataKey: key })
+    const { onStructure } = options
+    const where = { folder, space: 'chain', tables: chainTables } as const
+    const environment = new SealedEnvironment({ ...where, dataKey: key, onStructure })
     try {
       const patientKeys = openPatientKeys(environment, join(folder, 'patients.key'), key)
       return new ChainStore(environment, patientKeys, ownKey, options)

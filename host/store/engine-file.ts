@@ -4,11 +4,20 @@ import { closeSync, fstatSync, ftruncateSync, openSync, readSync } from 'node:fs
 import { engineError } from './engine-error.js'
 import { StoreError } from './store-error.js'
 
-const pageBytes = 4_096
+export const pageBytes = 4_096
 const magic = 0xbeefc0de
 const dataVersion = 2
 /** Offsets in a meta page of the LMDB that lmdb-js brings (24-byte page header). */
-const offsets = { magic: 24, version: 28, pageSize: 48, lastPage: 144, transaction: 152 }
+const offsets = {
+  magic: 24,
+  version: 28,
+  pageSize: 48,
+  freeRoot: 88,
+  mainRoot: 136,
+  lastPage: 144,
+  transaction: 152,
+}
+const noPage = 2n ** 64n - 1n
 
 /**
  * Throws FOREIGN_FILE or STORE_DAMAGED. A file that is shorter than its newest meta page says is padded
@@ -34,16 +43,44 @@ export function checkEngineFile(path: string): void {
     if (sound.length === 1 || size < head.length) {
       throw new StoreError('STORE_DAMAGED', `${path}: a meta page is damaged`)
     }
-    const newest = Math.max(...metas.map((meta) => Number(meta.readBigUInt64LE(offsets.transaction))))
-    const current =
-      metas.find((meta) => Number(meta.readBigUInt64LE(offsets.transaction)) === newest) ?? metas[0]
-    const byteCount = (Number(current.readBigUInt64LE(offsets.lastPage)) + 1) * pageBytes
+    const byteCount = (Number(newestOf(metas).readBigUInt64LE(offsets.lastPage)) + 1) * pageBytes
     // A flipped bit in the page number must not make us write terabytes of nothing.
     if (byteCount > 2 * size + 2 ** 30)
       throw new StoreError('STORE_DAMAGED', `${path}: a meta page is damaged`)
     if (size < byteCount) ftruncateSync(file, byteCount)
   } finally {
     closeSync(file)
+  }
+}
+
+const transactionOf = (meta: Buffer): bigint => meta.readBigUInt64LE(offsets.transaction)
+
+const newestOf = ([first, second]: readonly Buffer[]): Buffer =>
+  transactionOf(second) > transactionOf(first) ? second : first
+
+export interface EngineRoots {
+  lastPage: number
+  /** Undefined: an empty tree. */
+  roots: { root: number | undefined; isFreeList: boolean }[]
+}
+
+/** What the newest meta page says, of a file that `checkEngineFile` has passed. */
+export function newestMeta(file: number, path: string): EngineRoots {
+  const head = Buffer.alloc(2 * pageBytes)
+  readSync(file, head, 0, head.length, 0)
+  const metas = [head.subarray(0, pageBytes), head.subarray(pageBytes)]
+  if (!metas.every(isMeta)) throw new StoreError('STORE_DAMAGED', `${path}: a meta page is damaged`)
+  const meta = newestOf(metas)
+  const rootAt = (offset: number): number | undefined => {
+    const root = meta.readBigUInt64LE(offset)
+    return root === noPage ? undefined : Number(root)
+  }
+  return {
+    lastPage: Number(meta.readBigUInt64LE(offsets.lastPage)),
+    roots: [
+      { root: rootAt(offsets.freeRoot), isFreeList: true },
+      { root: rootAt(offsets.mainRoot), isFreeList: false },
+    ],
   }
 }
 

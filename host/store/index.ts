@@ -1,5 +1,6 @@
 // The front door of host/store.
 export { backupChainStore } from './backup.js'
+export { ChainReader, type PinnedChain } from './chain-reader.js'
 export { ChainStore, openChainStore, type ChainStoreOptions } from './chain-store.js'
 export {
   verifyChainStore,
@@ -47,7 +48,6 @@ export type {
   BlockWrite,
   BodyCode,
   BodyWrite,
-  ChainReader,
   ChainSnapshot,
   ImportBatch,
   StoredBlock,

@@ -42,6 +42,15 @@ export class PatientKeys {
    * dropped.
    */
   static open(path: string, dataKey: DataKey, current: number): PatientKeys {
+    const keys = PatientKeys.#load(path, dataKey)
+    if (!keys.#wrapping.has(current))
+      throw new StoreError('STORE_DAMAGED', `${path} is older than the store`)
+    keys.#current = current
+    if (keys.#wrapping.size > 1) keys.finishErasure()
+    return keys
+  }
+
+  static #load(path: string, dataKey: DataKey): PatientKeys {
     const keys = new PatientKeys(path, dataKey)
     const bytes = readSealedFile(path, dataKey)
     if (bytes === undefined)
@@ -54,10 +63,17 @@ export class PatientKeys {
       )
     }
     sodium.sodium_memzero(bytes)
-    if (!keys.#wrapping.has(current))
-      throw new StoreError('STORE_DAMAGED', `${path} is older than the store`)
+    return keys
+  }
+
+  /** For a thread that only reads: the file is left as it is, even in the middle of an erasure. */
+  static read(path: string, dataKey: DataKey, current: number): PatientKeys {
+    const keys = PatientKeys.#load(path, dataKey)
+    if (!keys.#wrapping.has(current)) {
+      keys.close()
+      throw new StoreError('STORE_DAMAGED', `${path} is of another state than the store`)
+    }
     keys.#current = current
-    if (keys.#wrapping.size > 1) keys.finishErasure()
     return keys
   }
 

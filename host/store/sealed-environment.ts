@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
 import { Compaction, dropLeftCopy, putInPlace } from './compaction.js'
 import type { DataKey, KeySpace } from './data-key.js'
+import { assertEngineTree } from './engine-check.js'
 import { checkEngineFile } from './engine-file.js'
+import { CrashCount } from './crash-count.js'
 import { engineError, writeError } from './engine-error.js'
 import { RecordSealer } from './record-seal.js'
 import { StoreError } from './store-error.js'
@@ -63,6 +65,8 @@ export interface EnvironmentOptions {
   space: KeySpace & ('chain' | 'votes')
   tables: readonly TableId[]
   dataKey: DataKey
+  /** Every page is looked at before the engine opens the file; pages so far, and about how many there are. */
+  onStructure?: (pages: number, total: number) => void
   /** For another thread of the process that owns the environment: takes no lock and never writes. */
   readsOnly?: boolean
 }
@@ -71,6 +75,7 @@ export class SealedEnvironment {
   readonly path: string
   #engine: Engine
   readonly #lock: StoreLock | undefined
+  readonly #crashes: CrashCount | undefined
   #compaction: Compaction | undefined
   #copyEnded: Promise<void> = Promise.resolve()
   #isCopying = false
@@ -85,7 +90,8 @@ export class SealedEnvironment {
    * Opens or creates `<folder>/<space>.lmdb`. Throws FOREIGN_FILE, STORE_NEWER_VERSION, STORE_LOCKED and
    * IO codes.
    */
-  constructor({ folder, space, tables, dataKey, readsOnly = false }: EnvironmentOptions) {
+  constructor(options: EnvironmentOptions) {
+    const { folder, space, tables, dataKey, readsOnly = false } = options
     this.path = join(folder, `${space}.lmdb`)
     this.#dataKey = dataKey
     makeFolder(folder)
@@ -95,6 +101,11 @@ export class SealedEnvironment {
       if (!readsOnly) {
         dropLeftCopy(this.path)
         checkEngineFile(this.path)
+        this.#crashes = new CrashCount(join(folder, `${space}.crashes`), this.#lock?.diedSince)
+        // An engine that dies on its own pages would do so at every start: look before it opens them.
+        if (options.onStructure !== undefined || this.#crashes.isLoop) {
+          if (!this.isNew) assertEngineTree(this.path, options.onStructure)
+        }
       }
       this.#engine = openEngine(this.path)
       this.#checkLabel()
@@ -280,6 +291,7 @@ export class SealedEnvironment {
       await this.#engine.close()
     } finally {
       if (this.#compaction !== undefined) dropLeftCopy(this.path)
+      this.#crashes?.endedInOrder()
       this.#lock?.release()
     }
   }

@@ -70,6 +70,8 @@ export class Secret {
     if (this.#isShielded) sodium.sodium_mprotect_readwrite(this.#buffer)
     this.#isShielded = false
     sodium.sodium_memzero(this.#buffer)
+    // The collector would free it some day; a process that opens and seals often runs out of mappings before.
+    sodium.sodium_free(this.#buffer)
   }
 }
 

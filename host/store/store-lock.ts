@@ -1,5 +1,5 @@
 // One process for each environment. The lock file names its owner; a dead owner's lock is taken over.
-import { closeSync, openSync, readFileSync, renameSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs'
 import { engineError } from './engine-error.js'
 import { StoreError } from './store-error.js'
 import { randomBytes } from './sodium.js'
@@ -8,17 +8,22 @@ export class StoreLock {
   readonly #path: string
   readonly #content: string
 
-  private constructor(path: string, content: string) {
+  /** When the owner began that died with the lock, ms since 1970; undefined when it was let go of. */
+  readonly diedSince: number | undefined
+
+  private constructor(path: string, content: string, diedSince: number | undefined) {
     this.#path = path
     this.#content = content
+    this.diedSince = diedSince
   }
 
   /** Throws STORE_LOCKED while another process (or another part of this one) has the store open. */
   static take(path: string): StoreLock {
     const token = Buffer.from(randomBytes(8)).toString('hex')
     const content = `${process.pid} ${startTimeOf(process.pid) ?? '?'} ${token}\n`
+    let diedSince: number | undefined
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      if (createExclusively(path, content)) return new StoreLock(path, content)
+      if (createExclusively(path, content)) return new StoreLock(path, content, diedSince)
       const owner = readOwner(path)
       if (owner === undefined) continue
       const [pid, startTime] = owner.split(' ')
@@ -27,6 +32,7 @@ export class StoreLock {
       }
       // Rename first: of two processes that find the same dead owner only one can move its file away.
       try {
+        diedSince = statSync(path).mtimeMs
         renameSync(path, `${path}.${token}`)
         unlinkSync(`${path}.${token}`)
       } catch {

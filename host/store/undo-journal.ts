@@ -49,8 +49,8 @@ export class UndoJournals {
   }
 
   /** The lowest height from which every journal up to the tip is there; `height` + 1 when there is none. */
-  first(height: number): number {
-    return this.#mark()?.first ?? height + 1
+  first(height: number, transaction?: ReadTransaction): number {
+    return this.#mark(transaction)?.first ?? height + 1
   }
 
   /** Inside the block's write transaction. Prunes what no longer fits. */
@@ -91,8 +91,8 @@ export class UndoJournals {
     return pointStoredKey(table.meta, this.#environment.sealer(table.meta), markKey)
   }
 
-  #mark(): Mark | undefined {
-    const bytes = this.#environment.get(table.meta, this.#markStoredKey(), markKey)
+  #mark(transaction?: ReadTransaction): Mark | undefined {
+    const bytes = this.#environment.get(table.meta, this.#markStoredKey(), markKey, transaction)
     if (bytes === undefined) return undefined
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     return { first: Number(view.getBigUint64(0)), bytes: Number(view.getBigUint64(8)) }

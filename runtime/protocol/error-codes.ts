@@ -306,6 +306,14 @@ export const errorTable = {
   NOT_FOUND: entry(205, 'There is nothing with this name here.'),
   ORIGIN_REFUSED: entry(206, 'The request came from another page or host. Nothing was changed.'),
   INTERNAL: entry(207, 'This node made a mistake. Nothing was half written. The log names the place.'),
+  READ_FAILED: entry(
+    209,
+    'This node could not read what was asked. Blocks go on, nothing was changed and nothing is lost. Ask again; if it repeats, check this computer with `ward doctor` and read on another one.',
+  ),
+  READ_TOO_LONG: entry(
+    210,
+    'This reading took too long and was ended, so that the store can go on. Nothing was changed. Ask for less: fewer records, a shorter time.',
+  ),
   PEERS_TOO_FEW: entry(
     260,
     'Too few validators are connected to keep the key shares of this computer. Nothing was changed. Try again when more of them run.',

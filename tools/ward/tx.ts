@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import path from 'node:path'
 import type { Json, ReplayView, ReceiptView, SignedView } from '../../host/api/node-port.js'
 import { ExecutorClient } from '../../host/executor/executor-client.js'
+import { ReaderClient } from '../../host/executor/reader-client.js'
 import { replayFor } from '../../host/node/node-replay.js'
 import { nodeFiles } from '../../host/node/node-config.js'
 import { openKeyslot } from '../../host/store/index.js'
@@ -96,17 +97,24 @@ async function readOffline(id: string, options: TransactionOptions): Promise<Rep
   const dataKey = await openKeyslot(files.keyslots, password).finally(() => password.fill(0))
   // Its death is told by every call that waits.
   const executor = new ExecutorClient(() => undefined)
+  const readers = new ReaderClient({
+    folder: files.chain,
+    dataKey: () => dataKey.toBytes(),
+    onTrouble: () => undefined,
+  })
   try {
+    // Takes the store for this command, and compares its state with the certified root.
     const keyBytes = dataKey.toBytes()
     await executor.call('open', { folder: files.chain, dataKey: keyBytes, genesis: null })
     keyBytes.fill(0)
     const outcome = await replayFor(new Uint8Array(32), id, {
-      step: (bytes) => executor.call('replay', { id: bytes }),
+      step: (bytes) => readers.call('replay', { id: bytes }),
       showsRaw: true,
       mayRead: () => Promise.resolve({ allowed: true, validUntil: 0, missing: '' }),
     })
     return must(outcome).replay
   } finally {
+    await readers.close()
     await executor.close()
     dataKey.close()
   }

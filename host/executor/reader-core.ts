@@ -1,0 +1,137 @@
+// What runs inside the reader thread: questions about records, receipts and the past, each answered from one
+// height, beside the executor and never in front of a block. What it reads is written once and never changed
+// (record rows, bodies, index rows, receipts), so its seal is enough; what a root must vouch for, because it
+// changes (grants, versions, keys), is asked of the executor.
+import { createModuleCache, type ParentState } from '../../runtime/execution/index.js'
+import { bytesToHex, decodeHeader, decodeResult } from '../../runtime/protocol/index.js'
+import { ChainReader, type PinnedChain } from '../store/index.js'
+import { BlockReplays } from './block-replay.js'
+import { ChainQueries } from './chain-queries.js'
+import { ChainState } from './chain-state.js'
+import type { ExecutorCalls, Pin, ReplayReply } from './messages.js'
+import { RecoveryBook } from './recovery-book.js'
+
+/** What a reader answers, as the executor would. */
+export type ReaderMethod = 'records' | 'page' | 'record' | 'receipt' | 'replay'
+export type ReaderCalls = Pick<ExecutorCalls, Exclude<ReaderMethod, 'replay'>> & {
+  replay: [{ id: Uint8Array }, ReplayReply]
+}
+
+/** A pinned state keeps the engine from filling free pages: nobody's may live longer. */
+const replayMsMax = 60_000
+const replayCountMax = 2
+
+interface ReplayJob {
+  chain: PinnedChain
+  replays: BlockReplays
+  since: number
+}
+
+export class ReaderCore {
+  readonly #cache = createModuleCache()
+  readonly #jobs = new Map<string, ReplayJob>()
+  #reader: ChainReader | undefined
+
+  open(folder: string, dataKey: Uint8Array): void {
+    this.#reader = new ChainReader(folder, dataKey)
+  }
+
+  handle<M extends ReaderMethod>(method: M, argument: ReaderCalls[M][0]): unknown {
+    this.#dropOldJobs()
+    if (method === 'replay') return this.#replay((argument as ReaderCalls['replay'][0]).id)
+    try {
+      return this.#answer(method, argument)
+    } catch {
+      // The key file may have been replaced by an erasure just now; what fails twice is damage.
+      return this.#answer(method, argument)
+    }
+  }
+
+  #answer(method: Exclude<ReaderMethod, 'replay'>, argument: unknown): unknown {
+    const chain = this.#pin()
+    try {
+      const queries = new ChainQueries(chain, stateOf(chain), this.#cache, () => pinOf(chain))
+      switch (method) {
+        case 'records':
+          return queries.records(argument as ReaderCalls['records'][0])
+        case 'page':
+          return queries.page(argument as ReaderCalls['page'][0])
+        case 'record':
+          return queries.record((argument as ReaderCalls['record'][0]).id)
+        case 'receipt':
+          return queries.receipt((argument as ReaderCalls['receipt'][0]).id)
+      }
+    } finally {
+      chain.done()
+    }
+  }
+
+  /** A replay keeps its height over all of its steps. */
+  #replay(id: Uint8Array): ReaderCalls['replay'][1] {
+    const name = bytesToHex(id)
+    const job = this.#jobs.get(name) ?? this.#begin(name)
+    if (job === undefined) return { state: 'refused', code: 'REPLAY_BUSY', detail: '' }
+    let isWorking = false
+    try {
+      const reply = job.replays.step(id)
+      isWorking = reply.state === 'working'
+      return reply.state === 'done' ? { ...reply, pin: pinOf(job.chain) } : reply
+    } finally {
+      if (!isWorking) this.#end(name)
+    }
+  }
+
+  #begin(name: string): ReplayJob | undefined {
+    if (this.#jobs.size >= replayCountMax) return undefined
+    const chain = this.#pin()
+    const notes = { note: (name: string) => chain.note(name), putNote: noWrite }
+    const replays = new BlockReplays(chain, stateOf(chain), this.#cache, new RecoveryBook(notes))
+    const job = { chain, replays, since: performance.now() }
+    this.#jobs.set(name, job)
+    return job
+  }
+
+  #end(name: string): void {
+    this.#jobs.get(name)?.chain.done()
+    this.#jobs.delete(name)
+  }
+
+  #dropOldJobs(): void {
+    for (const [name, { since }] of this.#jobs) if (performance.now() - since > replayMsMax) this.#end(name)
+  }
+
+  #pin(): PinnedChain {
+    if (this.#reader === undefined) throw new Error('the reader has no store')
+    return this.#reader.pin()
+  }
+
+  async close(): Promise<void> {
+    for (const name of [...this.#jobs.keys()]) this.#end(name)
+    const reader = this.#reader
+    this.#reader = undefined
+    await reader?.close()
+  }
+}
+
+const noWrite = (): never => {
+  throw new Error('a reader writes nothing')
+}
+
+const noTree = (): never => {
+  throw new Error('a reader has no tree')
+}
+
+/** Reading needs no tree; a replay computes no root. */
+const stateOf = (chain: PinnedChain): ChainState & ParentState =>
+  new ChainState(chain, { subRoot: noTree, update: noTree })
+
+function pinOf(chain: PinnedChain): Pin {
+  const applied = chain.applied()
+  const block = applied && chain.blockAt(applied.height)
+  const result = block && decodeResult(block.result)
+  if (!applied || !block || !result?.ok)
+    throw Object.assign(new Error('the newest block is not whole'), { code: 'STORE_DAMAGED' })
+  const header = applied.height === 0 ? undefined : decodeHeader(block.header)
+  const blockTime = header?.ok ? header.value.time : 0
+  return { height: applied.height, blockTime, stateRoot: result.value.stateRoot }
+}
