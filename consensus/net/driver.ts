@@ -4,7 +4,8 @@
 // (R10).
 
 import type { CoreConfig } from '../pbft/index.js'
-import { coreDefaults } from '../pbft/index.js'
+import { coreDefaults, heldBy } from '../pbft/index.js'
+import type { HeldCertificate } from '../driver/read-index.js'
 import { CoreRunner } from './core-runner.js'
 import { encodeHostFrame } from './frames.js'
 import { upstreamCheckMs } from './limits.js'
@@ -58,6 +59,11 @@ export interface Driver {
   gossip(bundles: readonly Uint8Array[], urgency?: Urgency): void
   /** Hands a message to the peer's host, at most 4 KiB. False: not connected, or no room. */
   sendToHost(peer: PeerId, message: Uint8Array): boolean
+  /**
+   * What this validator shows to a linearizable read: its highest certificate, null at genesis. Undefined: it
+   * is none, or may have forgotten what it signed.
+   */
+  heldCertificate(): HeldCertificate | null | undefined
   /** Asks the services of one peer's host. Null: no answer in time, or the peer went away. */
   ask(peer: PeerId, body: Uint8Array, timeoutMs: number): Promise<Uint8Array | null>
   /** Governance changed the members or observers that may connect, and whom to dial. */
@@ -117,6 +123,7 @@ function driverOf(options: DriverOptions, parts: Parts): Driver {
     transactionOverdue: () => runner.push({ type: 'transactionOverdue', now: runner.clock.now() }),
     gossip: (bundles, urgency = 'normal') => network.submitted(bundles, urgency),
     sendToHost: (peer, message) => transport.send(peer, encodeHostFrame(message), 0),
+    heldCertificate: () => (runner.halted === null ? heldBy(runner.core) : undefined),
     ask: (peer, body, timeoutMs) => network.asks.ask(peer, body, timeoutMs),
     setPeers: ({ allowed, dial, book }) => {
       network.setDial(dial)

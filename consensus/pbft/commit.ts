@@ -4,7 +4,7 @@ import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import type { Certificate } from '../../runtime/protocol/certificate.js'
 import { assert } from '../../runtime/protocol/result.js'
 import { viewsAheadMax, viewsBehindMax } from './config.js'
-import { epochOf, isOnBranch } from './epochs.js'
+import { closedHeight, epochOf, isOnBranch } from './epochs.js'
 import { skippedAfter } from './leader.js'
 import { groupsOf, haltDivergent, logVote } from './prepare.js'
 import { certificateOf, isCertificateValid, quorumSizes } from './quorum.js'
@@ -97,6 +97,22 @@ function onCertifiedRefused(state: CoreState, candidate: Candidate): void {
   state.candidates.delete(candidate.key)
   const { f } = quorumSizes(state.validators.members.length)
   if (state.sync.refused.size > f) halt(state, 'CERTIFIED_BLOCK_REFUSED', { block: candidate.key })
+}
+
+/**
+ * R29: the highest certificate that this replica holds. A member that sent COMMIT at a height holds at least
+ * its lock there. Undefined for a replica that may have forgotten one, or never had a vote.
+ */
+export function heldBy(
+  state: CoreState,
+): { phase: 'prepare' | 'commit'; certificate: Certificate } | null | undefined {
+  const { decided, prepared, tip } = state
+  const isClosed = state.height <= closedHeight(state.config)
+  if (state.phase !== 'running' || state.selfIndex < 0 || state.height < state.voteFloor || isClosed)
+    return undefined
+  if (decided !== null && decided.signatures.length > 0) return { phase: 'commit', certificate: decided }
+  if (prepared !== null) return { phase: 'prepare', certificate: prepared }
+  return tip.certificate === null ? null : { phase: 'commit', certificate: tip.certificate }
 }
 
 /** The body of the block being finalized, for peers that lack only that. */

@@ -1,6 +1,7 @@
 // Front door of the core. Everything else in this folder is private to it and to the simulator.
 
 export { coreDefaults } from './config.js'
+export { heldBy } from './commit.js'
 export {
   certificateHash,
   createCore,

@@ -67,6 +67,8 @@ export interface ApiClient {
     pinned?: number
     after?: string
   }): Promise<Outcome<RecordPage>>
+  /** As `NodePort.linearize`; needs a session. */
+  linearize(): Promise<Outcome<{ height: number }>>
   alerts(patient?: string): Promise<Outcome<Pinned & { alerts: AlertView[] }>>
   orders(patient?: string): Promise<Outcome<Pinned & { orders: OrderView[] }>>
   /** What is deployed: of one alias, or of all. */
@@ -129,6 +131,7 @@ export function createApiClient(url: string): ApiClient {
       }
       return get(`/v1/records?${parameters.toString()}`)
     },
+    linearize: () => post('/v1/linearize'),
     alerts: (patient) => get(patient === undefined ? '/v1/alerts' : `/v1/alerts?patient=${patient}`),
     orders: (patient) => get(patient === undefined ? '/v1/orders' : `/v1/orders?patient=${patient}`),
     versions: (alias) =>

@@ -33,6 +33,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   REPLAY_BUSY: 503,
   PROOF_UNAVAILABLE: 409,
   PEERS_TOO_FEW: 503,
+  NOT_LINEARIZABLE: 503,
 }
 
 /**

@@ -401,6 +401,11 @@ export interface NodePort {
   proof(session: Session, asked: ProofOf): Promise<Outcome<Pinned & { exists: boolean; document: string }>>
   patients(session: Session, via: ReadVia): Promise<Outcome<Pinned & { patients: PatientView[] }>>
   records(session: Session, query: RecordQuery): Promise<Outcome<RecordPage>>
+  /**
+   * Returns when this node has everything that anybody was told before the call (R29): reads at this node
+   * after it are linearizable. NOT_LINEARIZABLE.
+   */
+  linearize(): Promise<Outcome<{ height: number }>>
   /** All states; newest first. */
   alerts(
     session: Session,

@@ -281,6 +281,10 @@ function addReadRoutes(app: FastifyInstance, { node, pages }: RouteContext): voi
       return answer(reply, session.ok ? await node.proof(session.value, request.query) : session)
     },
   )
+  app.post('/v1/linearize', async (request, reply) => {
+    const session = sessionOf(request, node)
+    return answer(reply, session.ok ? await node.linearize() : session)
+  })
   app.get('/v1/pages', async (request, reply) => {
     const session = sessionOf(request, node)
     return answer(reply, session.ok ? await node.pages() : session)

@@ -335,6 +335,7 @@ class SmallNodeOfOne implements SmallNode {
   }
 
   network = (): ReturnType<NodePort['network']> => Promise.resolve(refused('NOT_FOUND'))
+  linearize = (): ReturnType<NodePort['linearize']> => Promise.resolve(ok({ height: this.height }))
   recover = (): ReturnType<NodePort['recover']> => Promise.resolve(refused('RECOVERY_MALFORMED'))
 
   async readiness(): ReturnType<NodePort['readiness']> {

@@ -6,6 +6,7 @@
 //   answer    1 | status u16 BE | detail     status of error-codes.ts, 0: admitted and final
 //             2 | genesis bytes
 //   3 ...     snapshots: host/executor/snapshot-format.ts
+//   4         linearizable reads: linear-read.ts
 import {
   concatBytes,
   decodeBundle,
@@ -20,7 +21,7 @@ import {
 import { sha256 } from '../keys/crypto.js'
 import type { ServicePort } from '../../consensus/net/ports.js'
 
-export const serviceTag = { admission: 1, genesis: 2, snapshot: 3 } as const
+export const serviceTag = { admission: 1, genesis: 2, snapshot: 3, read: 4 } as const
 
 export interface ServiceParts {
   isApplicant: ServicePort['isApplicant']
@@ -29,6 +30,8 @@ export interface ServiceParts {
   genesis(): Promise<Uint8Array | null>
   snapshot(request: Uint8Array, peer: string): Promise<Uint8Array>
   chainId: Uint8Array
+  /** What this node shows to a linearizable read. */
+  read(): Uint8Array | null
 }
 
 /** An admission is a card and a signature; whatever is larger is none. */
@@ -42,6 +45,7 @@ export function createNodeServices(parts: ServiceParts): ServicePort {
       if (tag === serviceTag.admission) return isApplicant ? admission(parts, body.subarray(1), peer) : null
       // Who is not listed yet gets nothing of the chain.
       if (isApplicant) return null
+      if (tag === serviceTag.read) return parts.read()
       if (tag === serviceTag.snapshot) return parts.snapshot(body, peer)
       if (tag !== serviceTag.genesis) return null
       const genesis = await parts.genesis()

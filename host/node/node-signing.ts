@@ -13,7 +13,16 @@ import {
   type ErrorCode,
   type Manifest,
 } from '../../runtime/protocol/index.js'
-import type { Outcome, PatientView, Prepared, Proposal, ReceiptView, RecordJson } from '../api/node-port.js'
+import type { SubmitOutcome } from '../pool/pool-port.js'
+import type {
+  BatchView,
+  Outcome,
+  PatientView,
+  Prepared,
+  Proposal,
+  ReceiptView,
+  RecordJson,
+} from '../api/node-port.js'
 import { encodeJson, jsonToBorsh } from '../api/borsh-json.js'
 import { contractRefusal } from '../api/contract-refusals.js'
 import { idsIn, subjectViews } from '../api/subjects.js'
@@ -256,5 +265,15 @@ function viewOf(receipt: ReceiptEntry): ReceiptView {
   if (receipt.cause !== '') view.cause = receipt.cause
   if (receipt.target !== '') view.target = receipt.target
   if (receipt.address !== '') view.address = receipt.address
+  return view
+}
+
+/** What became of each bundle of a batch. */
+export function batchView(outcomes: readonly SubmitOutcome[]): BatchView {
+  const view: BatchView = { accepted: [], refused: [] }
+  for (const [position, outcome] of outcomes.entries()) {
+    if (outcome.ok) view.accepted.push(outcome.id)
+    else view.refused.push({ position, id: outcome.id, code: outcome.code })
+  }
   return view
 }

@@ -33,6 +33,7 @@ import { BehindWatch, readResync } from './behind-watch.js'
 import { EvidenceFile } from './evidence-file.js'
 import { reportEarlierEnd, startExecutor, type CrashWatch } from './executor-watch.js'
 import { FinalWaiter } from './final-waiter.js'
+import { answerRead } from './linear-read.js'
 import { NetworkBook, readBootstrapPeers, writeBootstrapPeers } from './network-book.js'
 import { nodeFiles, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
@@ -341,6 +342,7 @@ export class RunningNode {
         isApplicant: (peer) => this.book.isApplicant(peer),
         submit: (bundle) => this.admission(bundle),
         chainId: this.open.chainId,
+        read: () => answerRead(this.driverOrNone),
         genesis: async () => executor.call('genesis', null),
         snapshot: (request, peer) => this.snapshots.answer(request, peer),
       }),

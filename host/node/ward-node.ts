@@ -30,11 +30,12 @@ import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
 import type { NodeLogger } from './node-logger.js'
 import { networkOf, peersOf, readinessOf } from './node-membership.js'
+import { linearize } from './linear-read.js'
 import { NodeMetrics } from './node-metrics.js'
 import { NodeReads } from './node-reads.js'
 import { NodeSequences } from './node-sequences.js'
 import { readVersions } from './node-versions.js'
-import { NodeSigning, receiptView } from './node-signing.js'
+import { batchView, NodeSigning, receiptView } from './node-signing.js'
 import { healthOf, nodeStatus, restartFirst, sealedStatus } from './node-status.js'
 import { pageListOf, pageViewOf } from './page-view.js'
 import { RunningNode } from './running-node.js'
@@ -391,13 +392,7 @@ export class WardNode implements NodePort {
 
   async submitMany(bundles: readonly Uint8Array[]): Promise<Outcome<BatchView>> {
     if (!this.unsealed) return refused('NODE_SEALED')
-    const outcomes = await this.unsealed.node.submitMany(bundles)
-    const view: BatchView = { accepted: [], refused: [] }
-    for (const [position, outcome] of outcomes.entries()) {
-      if (outcome.ok) view.accepted.push(outcome.id)
-      else view.refused.push({ position, id: outcome.id, code: outcome.code })
-    }
-    return ok(view)
+    return ok(batchView(await this.unsealed.node.submitMany(bundles)))
   }
 
   // ----------------------------------------------------------------------------------------------- reads
@@ -464,6 +459,10 @@ export class WardNode implements NodePort {
 
   async recover(manifest: Uint8Array) {
     return this.unsealed ? this.unsealed.node.recovery.take(manifest) : refused('NODE_SEALED')
+  }
+
+  async linearize() {
+    return this.unsealed ? linearize(this.unsealed.node, this.now) : refused('NODE_SEALED')
   }
 
   async readiness(...[, request]: Parameters<NodePort['readiness']>) {

@@ -362,6 +362,10 @@ export const errorTable = {
     293,
     'This node holds final blocks above the base of the recovery manifest. It takes no part, and its store is unchanged. If the manifest is not in use yet, make it anew from this node; else keep this store and join anew.',
   ),
+  NOT_LINEARIZABLE: entry(
+    295,
+    'Too few validators answered to say that this node has everything that was acknowledged anywhere. Nothing was changed. Read without that promise, or try again when more validators are reachable.',
+  ),
   OLD_EPOCH: entry(
     294,
     'The network was recovered without this node and goes on in a newer epoch. This node has stopped voting; what is final here stays final. Give it the manifest with `ward network recover apply`, then it follows.',

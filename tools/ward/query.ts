@@ -12,6 +12,7 @@ interface QueryOptions extends NodeChoice {
   kind: string
   code?: string
   limit: string
+  linearizable?: boolean
   json?: boolean
 }
 
@@ -22,6 +23,7 @@ export function addQueryCommands(program: Command): void {
       .option('--api <url>', 'address of its local API')
       .requiredOption('--as <label>', 'person to sign in as; the second password is asked')
       .option('--patient <hex>', 'one patient; all that you may see when left out')
+      .option('--linearizable', 'show everything that was acknowledged anywhere before, or fail')
       .option('--json', 'one JSON object a line')
   const record = program.command('record').description('records of the chain')
   common(record.command('list').description('list records, newest first'))
@@ -43,6 +45,7 @@ async function listRecords(options: QueryOptions): Promise<void> {
   }
   const client = connect(options)
   await signIn(client, options.as)
+  if (options.linearizable) must(await client.linearize())
   const all = must(await client.patients()).patients.map((patient) => patient.patient)
   const patients = options.patient === undefined ? all : [options.patient]
   for (const patient of patients) {
@@ -87,6 +90,7 @@ function textOf(body: Record<string, unknown>): string {
 async function listAlerts(options: QueryOptions): Promise<void> {
   const client = connect(options)
   await signIn(client, options.as)
+  if (options.linearizable) must(await client.linearize())
   const { alerts } = must(await client.alerts(options.patient))
   for (const alert of alerts)
     process.stdout.write(options.json ? `${JSON.stringify(alert)}\n` : alertText(alert))
