@@ -19,6 +19,8 @@ interface Mutation {
 }
 
 const byzantine = ['--byzantine']
+/** More than f lost, a manifest, and who comes back. */
+const recoveries = ['--recovery']
 /** Forged certificates in a network whose leaders fail often. */
 const forgers = ['--byzantine', '--only', 'F26,F2,F13,F6']
 
@@ -273,6 +275,26 @@ export const mutations: readonly Mutation[] = [
     file: '../sim/app.js',
     edits: [['credit: account.credit }', 'credit: before.accounts[owner].credit }']],
     options: [],
+  },
+  {
+    name: 'votes-in-a-closed-epoch',
+    file: 'state.js',
+    edits: [['if (state.height <= closedHeight(state.config))', 'if (state.height < 0)']],
+    options: recoveries,
+  },
+  {
+    name: 'recovered-set-ignored',
+    file: 'epochs.js',
+    edits: [['recoveryBefore(config, height + 1)?.validators.hash ?? ', '']],
+    options: recoveries,
+  },
+  {
+    name: 'new-members-unknown-below-the-base',
+    file: 'state.js',
+    edits: [
+      ['return laterMember(state.config, state.height, message.sender)?.voteKey ?? null', 'return null'],
+    ],
+    options: recoveries,
   },
 ]
 
