@@ -2,6 +2,10 @@
 // its header and result promise, and did a quorum sign it? The same questions a light client asks, and
 // some more.
 import {
+  checkRecoverySignatures,
+  decodeGenesis,
+  decodeRecovery,
+  type RecoveryFields,
   chainIdOf,
   decodeCertificate,
   decodeHeader,
@@ -39,6 +43,7 @@ export class BlockCheck {
   readonly #payloadsFrom: number
   /** Sets that are known, by hash in hex: a header names its set by hash only. */
   readonly #sets = new Map<string, readonly Validator[]>()
+  readonly #recoveries: readonly RecoveryFields[]
   #parent: Parent | undefined
   certificatesChecked = 0
   /** Certificates of sets that this store does not keep any more. */
@@ -51,11 +56,14 @@ export class BlockCheck {
     genesis: Uint8Array,
     sets: readonly (readonly Validator[])[],
     payloadsFrom = 0,
+    manifests: readonly Uint8Array[] = [],
   ) {
     this.#store = store
     this.#payloadsFrom = payloadsFrom
     this.#chainId = chainIdOf(sha256, genesis)
-    for (const set of sets) this.#sets.set(hexOf(validatorsHash(sha256, set)), set)
+    this.#recoveries = recoveriesOf(genesis, manifests)
+    const named = this.#recoveries.map(({ validators }) => validators)
+    for (const set of [...sets, ...named]) this.#sets.set(hexOf(validatorsHash(sha256, set)), set)
   }
 
   /**
@@ -108,9 +116,17 @@ export class BlockCheck {
       return 'it names another result of its parent'
     // The header names the certificate that its proposer held. Any quorum of the same votes is as good,
     // and this node may have gathered another one, so the two need not be equal.
-    if (!equalBytes(header.validatorsHash, parent.nextValidatorsHash))
+    if (!equalBytes(header.validatorsHash, this.#chosen(header, parent)))
       return 'its validators are not those chosen'
     return header.time > parent.time ? undefined : 'its time is not after its parent'
+  }
+
+  /** Above the base of a recovery its manifest chose them. */
+  #chosen(header: BlockHeader, parent: Parent): Uint8Array {
+    const recovery = this.#recoveries.find(
+      ({ epoch, baseHash }) => epoch === header.epoch && equalBytes(baseHash, parent.blockHash),
+    )
+    return recovery ? validatorsHash(sha256, recovery.validators) : parent.nextValidatorsHash
   }
 
   #certificate(
@@ -196,3 +212,15 @@ function lanesOf(payload: Uint8Array): Uint8Array[][] | undefined {
 }
 
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+/** Those that enough institution keys of the founding document signed. */
+function recoveriesOf(genesis: Uint8Array, manifests: readonly Uint8Array[]): RecoveryFields[] {
+  const decoded = decodeGenesis(genesis)
+  const quorum = decoded.ok ? decoded.value.institution : undefined
+  return manifests.flatMap((bytes) => {
+    const manifest = decodeRecovery(bytes)
+    if (!manifest.ok || quorum === undefined) return []
+    const { isEnough } = checkRecoverySignatures(manifest.value, quorum, verifySignature)
+    return isEnough ? [manifest.value.fields] : []
+  })
+}

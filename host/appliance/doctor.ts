@@ -27,6 +27,7 @@ import {
 } from '../store/index.js'
 import { chainTables, tableName } from '../store/tables.js'
 import { ApplianceError } from './appliance-error.js'
+import { readManifests } from '../executor/recovery-book.js'
 import { BlockCheck } from './block-check.js'
 import { checkRecordIndex } from './index-check.js'
 
@@ -94,7 +95,7 @@ function examineStore(store: ChainStore, { onProgress }: DoctorOptions): DoctorR
   const genesis = decodeGenesis(genesisBytes)
   if (!genesis.ok) throw new ApplianceError('GENESIS_UNKNOWN', genesis.code)
   const sets = [genesisValidators(genesis.value), ...knownSets(store)]
-  const blocks = new BlockCheck(store, genesisBytes, sets, store.firstPayload())
+  const blocks = new BlockCheck(store, genesisBytes, sets, store.firstPayload(), readManifests(store))
   const totals = recordTotals(store)
   const height = store.applied()?.height ?? 0
   const verified = verifyChainStore(store, {

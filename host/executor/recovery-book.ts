@@ -88,7 +88,8 @@ export class RecoveryBook {
 
 export const encodeManifests = (manifests: readonly Uint8Array[]): Uint8Array => encodeCbor([...manifests])
 
-function readManifests(store: Pick<Notes, 'note'>): Uint8Array[] {
+/** Oldest first. */
+export function readManifests(store: Pick<Notes, 'note'>): Uint8Array[] {
   const note = store.note(recoveriesNote)
   const decoded = note && decodeCbor(note)
   if (!decoded?.ok || !Array.isArray(decoded.value)) return []
