@@ -32,8 +32,7 @@ t.test('a finished block is forgotten', async (t) => {
   const file = journalFile(t)
   const first = new CrashJournal(file)
   t.same(first.suspects, [])
-  first.begin(payload)
-  first.end()
+  first.end(first.begin(payload))
   t.same(start(file), [])
 })
 
@@ -64,8 +63,7 @@ t.test('another block between, or a good run, clears it', async (t) => {
   start(file, other)
   t.same(start(file, payload), [])
   const good = new CrashJournal(file)
-  good.begin(payload)
-  good.end()
+  good.end(good.begin(payload))
   good.begin(payload)
   t.same(start(file), [], 'it ran to its end in between')
 })
@@ -87,11 +85,44 @@ t.test('a block that killed the thread is set aside at once', async (t) => {
 t.test('no tail of a longer block is left behind', async (t) => {
   const file = journalFile(t)
   const journal = new CrashJournal(file)
-  journal.begin(payload)
+  const first = journal.begin(payload)
   journal.begin(other)
-  journal.end()
+  journal.end(first)
   journal.executorDied()
   t.same(start(file), [bytesToHex(sha256(new Uint8Array([9])))])
+})
+
+t.test('a request that the thread refuses is over; one that it dies of is not', async (t) => {
+  const file = journalFile(t)
+  const journal = new CrashJournal(file)
+  const living = { isDead: false }
+  const refusal = new Error('a full disk')
+  await t.rejects(
+    journal.during(living, payload, () => Promise.reject(refusal)),
+    refusal,
+  )
+  t.same(journal.running, [], 'refused, not running')
+  // The one that began later is answered first: a refusal never takes another block from the list.
+  let answer: () => void = () => undefined
+  const slow = journal.during(living, payload, () => new Promise<void>((resolve) => (answer = resolve)))
+  await t.rejects(
+    journal.during(living, other, () => Promise.reject(refusal)),
+    refusal,
+  )
+  t.same(journal.running, hashes, 'the one that runs is still known')
+  answer()
+  await slow
+  t.equal(readFileSync(file, 'utf8'), '')
+  const dead = { isDead: true }
+  await t.rejects(
+    journal.during(dead, payload, () => {
+      journal.executorDied()
+      return Promise.reject(refusal)
+    }),
+  )
+  journal.close()
+  journal.close()
+  t.same(start(file), hashes, 'what the thread died of stays in the file')
 })
 
 t.test('the client says what the thread was doing when it died', async (t) => {

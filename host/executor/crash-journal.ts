@@ -18,7 +18,7 @@ const beforePattern = /^before ([0-9a-f]{64})$/
 
 type State = 'unfinished' | 'died'
 
-interface Executing {
+export interface Executing {
   /** Names the block by its bundles: the same in another view or at another height. */
   key: string
   bundles: string[]
@@ -36,6 +36,7 @@ export class CrashJournal {
   /** Key of the block that this start found unfinished, until it has run to its end. */
   private before: string | undefined
   private hasDied = false
+  private isClosed = false
   /** Hex hashes of bundles to keep out of fresh proposals. */
   readonly suspects: readonly string[]
   /** Hex hashes of the block that the process before was executing when it ended, whoever ended it. */
@@ -50,21 +51,41 @@ export class CrashJournal {
     this.file = openSync(path, 'w', 0o600)
   }
 
-  /** Call in the order in which the executor gets the blocks. */
-  begin(payloadBytes: Uint8Array): void {
+  /**
+   * Executes and remembers meanwhile what is being executed. Answered or refused, it is over; only what a
+   * dead thread took with it stays in the file. Call in the order in which the executor gets the blocks.
+   */
+  async during<T>(
+    executor: { readonly isDead: boolean },
+    payload: Uint8Array,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    const entry = this.begin(payload)
+    try {
+      return await run()
+    } finally {
+      if (!executor.isDead) this.end(entry)
+    }
+  }
+
+  begin(payloadBytes: Uint8Array): Executing {
     const payload = decodePayload(payloadBytes)
     const bundles = payload.ok
       ? payload.value.lanes.flat().map((bundle) => bytesToHex(sha256(bundle)))
       : /* refused before anything of it runs */ []
-    this.executing.push({ key: bytesToHex(sha256(utf8(bundles.join('\n')))), bundles })
+    const entry = { key: bytesToHex(sha256(utf8(bundles.join('\n')))), bundles }
+    this.executing.push(entry)
     if (this.executing.length === 1) this.write('unfinished')
+    return entry
   }
 
-  /** The oldest block that began has been answered, whatever the answer. */
-  end(): void {
-    const finished = this.executing.shift()
-    if (finished?.key === this.before) this.before = undefined
-    this.write('unfinished')
+  /** This block has been answered, whatever the answer. */
+  end(entry: Executing): void {
+    const place = this.executing.indexOf(entry)
+    if (place < 0) return
+    this.executing.splice(place, 1)
+    if (entry.key === this.before) this.before = undefined
+    if (place === 0) this.write('unfinished')
   }
 
   /** Hex hashes of the block that runs now. */
@@ -80,11 +101,12 @@ export class CrashJournal {
 
   /** Leaves what is unfinished in the file, for the next start to find. */
   close(): void {
-    closeSync(this.file)
+    if (!this.isClosed) closeSync(this.file)
+    this.isClosed = true
   }
 
   private write(state: State): void {
-    if (this.hasDied && state !== 'died') return
+    if (this.isClosed || (this.hasDied && state !== 'died')) return
     // First empty, so that no tail of a longer block before is read as part of this one.
     ftruncateSync(this.file, 0)
     const [running] = this.executing

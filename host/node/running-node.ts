@@ -321,12 +321,8 @@ export class RunningNode {
       chain: {
         tip: async () => (await executor.call('tip', null)).tip,
         validators: async () => (await executor.call('tip', null)).nextValidators,
-        execute: async (blockHash, block) => {
-          this.journal.begin(block.payload)
-          const outcome = await executor.call('execute', { blockHash, block })
-          this.journal.end()
-          return outcome
-        },
+        execute: (blockHash, block) =>
+          this.journal.during(executor, block.payload, () => executor.call('execute', { blockHash, block })),
         commit: async (blockHash, resultHash, final, skipped) => {
           const commit = await executor.call('commit', { blockHash, resultHash, final, skipped })
           this.settle(commit)
@@ -480,12 +476,10 @@ async function openParts(
   })
   const tentative = new TentativeRecords({
     pool,
-    run: async (request) => {
+    run: (request) => {
       // A contract that kills the executor does so here first: it must be known at the next start (R18).
-      journal.begin(encodePayload({ lanes: [[], [], request.bundles, [], []] }))
-      const reply = await executor.call('tentative', request)
-      journal.end()
-      return reply
+      const payload = encodePayload({ lanes: [[], [], request.bundles, [], []] })
+      return journal.during(executor, payload, () => executor.call('tentative', request))
     },
     now: options.now,
     onChange: options.onTentative,

@@ -289,7 +289,10 @@ export class WardNode implements NodePort {
     this.logger.error({ code, detail }, 'this node has stopped taking part; reads may go on')
   }
 
-  /** On purpose: this process does not come back by itself, nor does its next one in this boot. */
+  /**
+   * On purpose: this process does not come back by itself, and the boot's secret is destroyed. The next process
+   * does where a platform secret or peers' shares were set up: those are taken away, not sealed.
+   */
   async seal(): Promise<void> {
     this.comingBack.stop()
     this.unattended.forgetBoot()

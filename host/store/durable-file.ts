@@ -7,6 +7,7 @@ import {
   openSync,
   readFileSync,
   renameSync,
+  rmSync,
   unlinkSync,
   writeSync,
 } from 'node:fs'
@@ -35,8 +36,19 @@ export function replaceFile(
   }
 }
 
-function writeSynced(path: string, bytes: Uint8Array): void {
-  const file = openSync(path, 'w', 0o600)
+/** Makes a file that must not be there yet; on disk, with its name, when this returns, or not there at all. */
+export function createFile(path: string, bytes: Uint8Array): void {
+  try {
+    writeSynced(path, bytes, 'wx')
+    syncFolder(dirname(path))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') rmSync(path, { force: true })
+    throw engineError(error, `writing ${path}`)
+  }
+}
+
+function writeSynced(path: string, bytes: Uint8Array, flags: 'w' | 'wx' = 'w'): void {
+  const file = openSync(path, flags, 0o600)
   try {
     writeSync(file, bytes)
     fsyncSync(file)

@@ -1,5 +1,5 @@
 // The keyslot commands on a real keyslot file, each as a process of its own.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { openUnattended } from '../../host/store/index.js'
@@ -67,6 +67,18 @@ t.test('the data key is changed, a second secret and a platform secret open the 
   t.equal(opened.epoch, 1)
   opened.close()
   t.match(await keyslot('platform', [storePassword], '--out', out), { status: 1, stderr: /FILE_EXISTS/ })
+
+  // A refused attempt leaves neither a secret that opens nothing nor a slot that nobody can open.
+  const refused = path.join(folder, 'refused')
+  const mistyped = await keyslot('platform', ['a mistyped password'], '--out', refused)
+  t.match(mistyped, { status: 1, stderr: /KEYSLOT_REJECTED/ })
+  t.notOk(existsSync(refused))
+  const unwritable = path.join(folder, 'no such folder', 'secret')
+  const unwritten = await keyslot('platform', [storePassword], '--out', unwritable)
+  t.match(unwritten, { status: 1 }, unwritten.stderr)
+  const still = await openUnattended(path.join(dir, 'keyslots'), 'platform', readFileSync(out))
+  t.equal(still.epoch, 1, 'the earlier secret goes on to work')
+  still.close()
 })
 
 t.test('wrong use is told apart from refusal, and nothing changes', async (t) => {

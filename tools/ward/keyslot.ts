@@ -1,7 +1,7 @@
 // `ward keyslot list | add | change | remove | rotate | platform`: what opens a node's store. Only wrapped
 // keys change; no data is encrypted again.
 import type { Command } from 'commander'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { ApplianceError } from '../../host/appliance/appliance-error.js'
 import { nodeFiles } from '../../host/node/node-config.js'
 import {
@@ -16,6 +16,7 @@ import {
   type SlotInfo,
   type SlotKind,
 } from '../../host/store/index.js'
+import { createFile, overwriteAndUnlink } from '../../host/store/durable-file.js'
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { randomBytes } from '../../host/keys/crypto.js'
 import { CommandError, exitStatus } from './command-error.js'
@@ -135,8 +136,14 @@ async function platform(options: KeyslotChoice & { out: string }): Promise<void>
   const present = await readPassword('A present password of this store')
   const secret = randomBytes(32)
   await forgetting([present, secret], async () => {
-    await putUnattendedSlot(path, present, 'platform', secret, openOf(options))
-    writeFileSync(options.out, secret, { mode: 0o600, flag: 'wx' })
+    // On disk before the slot is replaced: a full disk must not leave a slot whose secret nobody has.
+    createFile(options.out, secret)
+    try {
+      await putUnattendedSlot(path, present, 'platform', secret, openOf(options))
+    } catch (error) {
+      overwriteAndUnlink(options.out)
+      throw error
+    }
   })
   process.stdout.write(
     `the store opens with the secret in ${options.out}. Seal it to this machine and destroy the file:\n` +
