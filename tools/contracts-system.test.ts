@@ -248,13 +248,30 @@ t.test('governance: a rule arrives by transactions', async (t) => {
 })
 
 t.test('governance: identities and keys', async (t) => {
-  const { chain, admin, nurse, patient } = foundWard()
+  const { chain, admin, nurse, doctor, patient } = foundWard()
+  chain.call(admin, 'ward/policy', 'assignRole', { entity: doctor.entity, role: 'admin' })
   const newcomer = createSigner(entityKind.person)
-  const enrolled = chain.call(admin, 'ward/governance', 'enrol', {
-    kind: entityKind.person,
-    publicKey: newcomer.key.publicKey,
-  })
-  t.equal(hex(enrolled.receipt.returned!), hex(newcomer.entity), 'named by its first key')
+  const { publicKey } = newcomer.key
+  const card = { kind: entityKind.person, publicKey, label: 'Nurse, ward 4', keystore: randomBytes(96) }
+  const asked = chain.call(admin, 'ward/governance', 'enrolPerson', card)
+  t.equal(
+    hex(asked.receipt.returned!),
+    `${hex(newcomer.entity)}00`,
+    'named by its first key, not enrolled yet',
+  )
+  t.equal(chain.call(admin, 'ward/governance', 'enrolPerson', card).receipt.status, 230, 'not by the same')
+  t.throws(() => chain.append(newcomer, patient, [finding('wound-assessment', [])]), /KEY_UNKNOWN/)
+  const other = { ...card, label: 'Chief physician' }
+  aborted(t, chain.call(doctor, 'ward/governance', 'enrolPerson', other), 116)
+  const device = { ...card, kind: entityKind.source }
+  aborted(t, chain.call(admin, 'ward/governance', 'enrolPerson', device), 116)
+  const enrolled = chain.call(doctor, 'ward/governance', 'enrolPerson', card)
+  t.equal(hex(enrolled.receipt.returned!), `${hex(newcomer.entity)}01`)
+  const asking = { keystore: randomBytes(96) }
+  t.equal(chain.call(newcomer, 'ward/governance', 'setKeystore', asking).receipt.status, 0, 'its own')
+  for (const keystore of [randomBytes(63), randomBytes(257)]) {
+    t.not(chain.call(newcomer, 'ward/governance', 'setKeystore', { keystore }).receipt.status, 0)
+  }
   t.equal(
     chain.append(newcomer, patient, [finding('wound-assessment', [])]).receipt.status,
     100,

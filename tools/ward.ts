@@ -16,6 +16,7 @@ import { addJoinCommand } from './ward/join.js'
 import { addNetworkCommands } from './ward/network.js'
 import { addNodeCommand } from './ward/node.js'
 import { addQueryCommands } from './ward/query.js'
+import { addPersonCommands } from './ward/person.js'
 import { addRuleCommands } from './ward/rule.js'
 import { addServiceCommands } from './ward/service.js'
 import { addStatusCommand } from './ward/status.js'
@@ -38,6 +39,7 @@ addInitCommands(program)
 addNodeCommand(program)
 addNetworkCommands(program)
 addJoinCommand(program)
+addPersonCommands(program)
 addStatusCommand(program)
 addQueryCommands(program)
 addTransactionCommands(program)

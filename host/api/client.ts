@@ -45,6 +45,8 @@ export interface ApiClient {
   /** Keeps the token for all later calls. */
   signIn(person: string | Uint8Array, password: Uint8Array): Promise<Outcome<Session>>
   signOut(): Promise<Outcome<unknown>>
+  /** Of the signed-in person: the same key, wrapped under another password. */
+  changePassword(present: Uint8Array, changed: Uint8Array): Promise<Outcome<ReceiptView>>
   prepare(proposal: Proposal): Promise<Outcome<Prepared>>
   sign(prepared: string, password?: Uint8Array): Promise<Outcome<ReceiptView>>
   /** `prepare`, then `sign`. */
@@ -110,6 +112,12 @@ export function createApiClient(url: string): ApiClient {
     signOut: async () => {
       const outcome = await post('/v1/sign-out')
       connection.token = undefined
+      return outcome
+    },
+    changePassword: async (present, changed) => {
+      const both = Buffer.concat([present, Buffer.from('\n'), changed])
+      const outcome = receiptOf(await post('/v1/session/password', both))
+      both.fill(0)
       return outcome
     },
     prepare: (proposal) => post('/v1/prepare', proposal),

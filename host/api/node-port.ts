@@ -352,17 +352,14 @@ export interface ShareDealView {
  */
 export interface NodePort {
   status(): NodeStatus
-  /**
-   * The password's bytes are overwritten by the caller afterwards. KEYSLOT_REJECTED for every failure
-   * alike.
-   */
+  /** The caller overwrites the password afterwards. KEYSLOT_REJECTED for every failure alike. */
   unlock(password: Uint8Array): Promise<Outcome<null>>
   seal(): Promise<void>
   /** Gives the validators shares that bring this node back. KEYSLOT_REJECTED, PEERS_TOO_FEW. */
   dealShares(password: Uint8Array): Promise<Outcome<ShareDealView>>
 
   /** Who can sign in here. */
-  people(): Outcome<PersonView[]>
+  people(): Promise<Outcome<PersonView[]>>
   /** SIGN_IN_REJECTED for every failure alike; the growing delay is the node's. */
   signIn(person: string, password: Uint8Array): Promise<Outcome<Session>>
   /** The live session of a token; does not prolong it. */
@@ -370,6 +367,8 @@ export interface NodePort {
   /** Prolongs the session: its person did something. SESSION_REQUIRED when it has ended. */
   extend(token: string): Outcome<Session>
   signOut(token: string): void
+  /** The same key under another password. SIGN_IN_REJECTED, PASSWORD_TOO_SHORT, and as `sign`. */
+  changePassword(session: Session, present: Uint8Array, changed: Uint8Array): Promise<Outcome<ReceiptView>>
 
   /** Builds without signing. REQUEST_MALFORMED with the path of a field that does not fit its schema. */
   prepare(session: Session, proposal: Proposal): Promise<Outcome<Prepared>>

@@ -145,7 +145,7 @@ function addNodeRoutes(app: FastifyInstance, { node, onSealed, ownMetrics }: Rou
 
 function addSessionRoutes(app: FastifyInstance, { node }: RouteContext): void {
   app.get('/v1/people', async (_request, reply) => {
-    const people = node.people()
+    const people = await node.people()
     return answer(reply, people.ok ? ok({ people: people.value }) : people)
   })
   app.post<{ Params: { person: string } }>(
@@ -161,6 +161,17 @@ function addSessionRoutes(app: FastifyInstance, { node }: RouteContext): void {
   app.post('/v1/session/extend', async (request, reply) => {
     const session = sessionOf(request, node)
     return answer(reply, withoutToken(session.ok ? node.extend(session.value.token) : session))
+  })
+  // The present password, a line feed, the new one: no password that is typed holds a line feed.
+  app.post('/v1/session/password', { bodyLimit: 2 * passwordBytesMax }, async (request, reply) => {
+    const session = sessionOf(request, node)
+    if (!session.ok) return answer(reply, session)
+    const changed = await withPassword(request, async (both) => {
+      const end = both.indexOf(0x0a)
+      if (end < 0) return refused('REQUEST_MALFORMED', 'two passwords with a line feed between expected')
+      return node.changePassword(session.value, both.subarray(0, end), both.subarray(end + 1))
+    })
+    return answerReceipt(reply, changed)
   })
   app.post('/v1/sign-out', async (request, reply) => {
     const session = sessionOf(request, node)

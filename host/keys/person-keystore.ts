@@ -27,6 +27,17 @@ export async function createPersonKeystore(
   cost: KdfCost = personKdfCost,
 ): Promise<{ publicKey: Uint8Array; keystore: Uint8Array }> {
   const key = generateSigningKey()
+  const keystore = await wrapPersonKey(key, password, cost)
+  sodium.sodium_memzero(key.secretKey)
+  return { publicKey: key.publicKey, keystore }
+}
+
+/** Wraps a key that is there already, under another password, which the caller zeroes. */
+export async function wrapPersonKey(
+  key: SigningKey,
+  password: Uint8Array,
+  cost: KdfCost = personKdfCost,
+): Promise<Uint8Array> {
   const head = new Uint8Array(headBytes)
   head.set(magic)
   head[4] = 1
@@ -37,10 +48,10 @@ export async function createPersonKeystore(
   const wrapKey = await deriveKey(password, head)
   const sealed = new Uint8Array(sealedBytes)
   const associated = concatBytes(head, key.publicKey)
-  sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, seedOf(key), associated, null, nonce, wrapKey)
+  const seed = seedOf(key)
+  sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(sealed, seed, associated, null, nonce, wrapKey)
   sodium.sodium_memzero(wrapKey)
-  sodium.sodium_memzero(key.secretKey)
-  return { publicKey: key.publicKey, keystore: concatBytes(head, nonce, sealed) }
+  return concatBytes(head, nonce, sealed)
 }
 
 /**

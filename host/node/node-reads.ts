@@ -32,6 +32,7 @@ import { proofFor } from './node-proofs.js'
 import { replayFor } from './node-replay.js'
 import { ReplayGate } from './replay-gate.js'
 import { nextOf, pageQueryOf } from './record-query.js'
+import { PeopleBook } from './people-book.js'
 import { RecordLists } from './record-lists.js'
 import type { RunningNode } from './running-node.js'
 
@@ -49,7 +50,7 @@ export interface Permission {
 }
 
 export class NodeReads {
-  private readonly people = new Map<string, PersonView>()
+  readonly people: PeopleBook
   /** Policy answers by `reader:patient:kind`; emptied when the policy's store may have changed. */
   private readonly permissions = new Map<string, Permission>()
   private readonly lists: RecordLists
@@ -58,10 +59,7 @@ export class NodeReads {
   private tipTime: number
 
   constructor(private readonly node: RunningNode) {
-    for (const entity of node.open.entities) {
-      const id = bytesToHex(entity.entity)
-      this.people.set(id, { entity: id, label: entity.label, roles: entity.roles })
-    }
+    this.people = new PeopleBook(node)
     this.tipTime = node.open.tip.time
     this.lists = new RecordLists(
       (query) => node.readers.call('records', query),
@@ -72,21 +70,19 @@ export class NodeReads {
   /** What a final block makes of what is remembered here. */
   onCommit(commit: CommitReply): void {
     this.tipTime = Math.max(this.tipTime, commit.blockTime)
+    this.people.onCommit(commit)
     if (commit.erased) this.lists.forget()
     const policyRan = commit.receipts.some((receipt) => receipt.target.startsWith(`${policyAlias}.`))
     if (policyRan || commit.switched.includes(policyAlias)) this.permissions.clear()
   }
 
   /** Persons who can sign in: they have a keystore on the chain. */
-  signers(): PersonView[] {
-    return this.node.open.entities
-      .filter((entity) => entity.keystore.length > 0)
-      .map((entity) => this.person(entity.entity))
+  signers(): Promise<PersonView[]> {
+    return this.people.signers()
   }
 
   person(entity: Uint8Array): PersonView {
-    const id = bytesToHex(entity)
-    return this.people.get(id) ?? { entity: id, label: '', roles: [] }
+    return this.people.person(entity)
   }
 
   async pin(): Promise<Pinned> {
@@ -162,7 +158,7 @@ export class NodeReads {
 
   /** Shown as author: who signed. A contract's record names the person whose call it came out of. */
   json(record: LedgerEntry, finality: Finality = 'final'): RecordJson | undefined {
-    const origin = record.origin ? this.people.get(bytesToHex(record.origin)) : undefined
+    const origin = record.origin && this.people.known(record.origin)
     return recordToJson(record, origin ?? this.person(record.author), finality)
   }
 

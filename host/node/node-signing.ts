@@ -73,7 +73,15 @@ export class NodeSigning {
     private readonly now: () => number,
   ) {}
 
-  async prepare(session: PersonSession, proposal: Proposal): Promise<Outcome<Prepared>> {
+  /** No page proposes a wrapping of a key: it could lock its person out. */
+  async prepare(
+    session: PersonSession,
+    proposal: Proposal,
+    isPasswordChange = false,
+  ): Promise<Outcome<Prepared>> {
+    if (!isPasswordChange && namesKeystore(proposal)) {
+      return refused('REQUEST_MALFORMED', 'a password is changed by its own request')
+    }
     const manifest = await this.manifestOf(proposal)
     const draft = draftOf(proposal, manifest, this.now())
     if (!draft.ok) return draft
@@ -176,6 +184,9 @@ export class NodeSigning {
     return records
   }
 }
+
+const namesKeystore = (proposal: Proposal): boolean =>
+  proposal.type === 'call' && proposal.method === 'setKeystore'
 
 const nameOf = (patient: PatientView | undefined): string | undefined =>
   patient && `${patient.family}, ${patient.given}`

@@ -322,7 +322,9 @@ export class RunningNode {
         tip: async () => (await executor.call('tip', null)).tip,
         validators: async () => (await executor.call('tip', null)).nextValidators,
         execute: (blockHash, block) =>
-          this.journal.during(executor, block.payload, () => executor.call('execute', { blockHash, block })),
+          this.journal.during(executor, block.payload, () =>
+            executor.call('execute', { blockHash, block }),
+          ),
         commit: async (blockHash, resultHash, final, skipped) => {
           const commit = await executor.call('commit', { blockHash, resultHash, final, skipped })
           this.settle(commit)

@@ -38,6 +38,7 @@ import { readVersions } from './node-versions.js'
 import { batchView, NodeSigning, receiptView } from './node-signing.js'
 import { healthOf, nodeStatus, restartFirst, sealedStatus } from './node-status.js'
 import { pageListOf, pageViewOf } from './page-view.js'
+import { changePassword, confirms } from './password-change.js'
 import { RunningNode } from './running-node.js'
 import type { TentativeRecord } from './tentative-records.js'
 import { readerOf, Sessions, sessionView } from './sessions.js'
@@ -240,7 +241,7 @@ export class WardNode implements NodePort {
     this.quarantined = node.open.quarantined
     this.joining = { parts, missed: [] }
     this.unlocking = { phase: 'joining the network', percent: 80 }
-    await node.join()
+    await Promise.all([node.join(), parts.reads.people.refresh()])
     const { sources } = this.config
     parts.bridge = await startHl7Bridge(sources, node, sequences, this.logger, this.now, () =>
       node.caughtUp(),
@@ -290,8 +291,8 @@ export class WardNode implements NodePort {
   }
 
   /**
-   * On purpose: this process does not come back by itself, and the boot's secret is destroyed. The next process
-   * does where a platform secret or peers' shares were set up: those are taken away, not sealed.
+   * On purpose: this process does not come back by itself, and the boot's secret is destroyed. The next
+   * process does where a platform secret or peers' shares were set up: those are taken away, not sealed.
    */
   async seal(): Promise<void> {
     this.comingBack.stop()
@@ -328,13 +329,13 @@ export class WardNode implements NodePort {
 
   // -------------------------------------------------------------------------------------------- sessions
 
-  people() {
-    return this.unsealed ? ok(this.unsealed.reads.signers()) : refused('NODE_SEALED')
+  async people() {
+    return this.unsealed ? ok(await this.unsealed.reads.signers()) : refused('NODE_SEALED')
   }
 
   async signIn(person: string, password: Uint8Array): Promise<Outcome<Session>> {
     if (!this.unsealed) return refused('NODE_SEALED')
-    const signed = await this.sessions.signIn(this.personEntry(person), password)
+    const signed = await this.sessions.signIn(await this.unsealed.reads.people.entry(person), password)
     return signed.ok ? ok(sessionView(signed.value)) : signed
   }
 
@@ -346,12 +347,6 @@ export class WardNode implements NodePort {
     const state = await unsealed.node.executor.call('keyState', { keyId })
     // The node may have been sealed meanwhile; nobody signs in to a sealed node.
     return state === 'valid' && this.unsealed === unsealed
-  }
-
-  private personEntry(person: string) {
-    return this.unsealed?.node.open.entities.find(
-      (entity) => entity.keystore.length > 0 && bytesToHex(entity.entity) === person,
-    )
   }
 
   session(token: string): Session | undefined {
@@ -381,12 +376,16 @@ export class WardNode implements NodePort {
     const person = this.sessions.find(session.token)
     if (!this.unsealed) return refused('NODE_SEALED')
     if (!person) return refused('SESSION_REQUIRED')
-    if (this.unsealed.signing.passwordNeeded(person, preparedId) || password) {
-      const entry = this.personEntry(bytesToHex(person.entity))
-      const confirmed = password && (await this.sessions.confirm(entry, password))
-      if (!confirmed) return refused('SIGN_IN_REJECTED')
-    }
-    return this.unsealed.signing.sign(person, preparedId)
+    const asks = password !== undefined || this.unsealed.signing.passwordNeeded(person, preparedId)
+    const { people } = this.unsealed.reads
+    if (asks && !(await confirms(people, this.sessions, person, password)))
+      return refused('SIGN_IN_REJECTED')
+    return this.unsealed?.signing.sign(person, preparedId) ?? refused('NODE_SEALED')
+  }
+
+  async changePassword({ token }: Session, present: Uint8Array, changed: Uint8Array) {
+    const parts = this.unsealed
+    return parts ? changePassword(parts, this.sessions, token, [present, changed]) : refused('NODE_SEALED')
   }
 
   async submitSigned(bundle: Uint8Array): Promise<Outcome<ReceiptView>> {
@@ -426,15 +425,13 @@ export class WardNode implements NodePort {
   }
 
   async alerts(session: Session, query: ReadVia & { patient?: string }) {
-    return this.unsealed
-      ? this.unsealed.reads.alerts(readerOf(session), query.patient)
-      : refused('NODE_SEALED')
+    const reads = this.unsealed?.reads
+    return reads ? reads.alerts(readerOf(session), query.patient) : refused('NODE_SEALED')
   }
 
   async orders(session: Session, query: ReadVia & { patient?: string }) {
-    return this.unsealed
-      ? this.unsealed.reads.orders(readerOf(session), query.patient)
-      : refused('NODE_SEALED')
+    const reads = this.unsealed?.reads
+    return reads ? reads.orders(readerOf(session), query.patient) : refused('NODE_SEALED')
   }
 
   peers() {
@@ -469,9 +466,8 @@ export class WardNode implements NodePort {
   }
 
   async readiness(...[, request]: Parameters<NodePort['readiness']>) {
-    return this.unsealed
-      ? readinessOf(this.unsealed.node, request.action, request.entity)
-      : refused('NODE_SEALED')
+    const node = this.unsealed?.node
+    return node ? readinessOf(node, request.action, request.entity) : refused('NODE_SEALED')
   }
 
   async page(alias: string): Promise<Outcome<Pinned & { page: PageView }>> {

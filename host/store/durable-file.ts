@@ -36,7 +36,7 @@ export function replaceFile(
   }
 }
 
-/** Makes a file that must not be there yet; on disk, with its name, when this returns, or not there at all. */
+/** Makes a file that must not be there yet. On disk with its name when this returns, or not there at all. */
 export function createFile(path: string, bytes: Uint8Array): void {
   try {
     writeSynced(path, bytes, 'wx')

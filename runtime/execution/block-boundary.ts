@@ -12,6 +12,7 @@ import { contractAt, manifestOf, migrateMethod, readAlias, readCode } from './co
 import { encodeCreditRow, type CreditRow } from './credit.js'
 import { belongsToAnother, orphanedTimer, problemOfTables, type Deployment } from './deployment.js'
 import { putApproval, withdrawApproval } from './approvals.js'
+import { dropEnrolmentRequest, putEnrolmentRequest } from './enrolments.js'
 import { putEntity, putKey, readEntity, revokeKey } from './entities.js'
 import type { FinishedRun } from './execute-signed.js'
 import { runFrame, trigger, type FrameOutcome } from './frame.js'
@@ -59,9 +60,13 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
     case 'activate':
       return activate(kernel, command.transactionId, command.addresses)
     case 'addEntity':
+      dropEnrolmentRequest(overlay, command)
       return void putEntity(overlay, hash, { ...command, id: command.entity, label: '' })
     case 'addKey':
+      dropEnrolmentRequest(overlay, command)
       return void putKey(overlay, hash, command.entity, command.publicKey)
+    case 'requestEnrolment':
+      return void putEnrolmentRequest(overlay, command)
     case 'revokeKey':
       return void revokeKey(overlay, command.keyId)
     case 'liftQuarantine':

@@ -10,7 +10,8 @@ import { checkCommand } from './kernel-commands.js'
 export const governanceAlias = 'ward/governance'
 
 /**
- * 0, or the negated code of a command that the kernel refuses; the reason in words goes to the diagnostics.
+ * 0; 1 when the command is only noted and waits for a second person; or the negated code of a command that
+ * the kernel refuses. The reason in words goes to the diagnostics.
  */
 export function kernelCommand(frame: Frame, pointer: number, length: number): number {
   const bytes = guestBytes(frame, pointer, length, hostCaps.commandBytes)
@@ -27,8 +28,9 @@ export function kernelCommand(frame: Frame, pointer: number, length: number): nu
   }
   const checked = checkCommand(run, bytes.slice(), { signer, payer })
   if (checked.ok) {
-    if (checked.value !== 'only checked') run.effects.commands.push(checked.value)
-    return 0
+    if (checked.value === 'only checked') return 0
+    run.effects.commands.push(checked.value)
+    return checked.value.type === 'requestEnrolment' ? 1 : 0
   }
   const text = `kernel command refused: ${checked.code}${checked.detail === undefined ? '' : `: ${checked.detail}`}`
   run.diagnostics.push({ transactionId: run.id, alias: contract.alias, text })

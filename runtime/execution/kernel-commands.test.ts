@@ -373,24 +373,24 @@ t.test('dependants are listed', async (t) => {
 
 t.test('identities, keys and validators', async (t) => {
   const world = found()
-  const nurse = signerOf('new nurse')
+  const pump = signerOf('new pump', entityKind.source)
   const second = signerOf('second key')
   const add = command('addEntity', {
-    entity: nurse.entity,
-    kind: entityKind.person,
-    publicKey: nurse.publicKey,
+    entity: pump.entity,
+    kind: entityKind.source,
+    publicKey: pump.publicKey,
   })
   t.equal(run(world, add)[0], 'OK')
   t.equal(run(world, add)[0], 'ENTITY_EXISTS')
-  t.equal(readEntity(world.chain, nurse.entity)?.kind, entityKind.person)
+  t.equal(readEntity(world.chain, pump.entity)?.kind, entityKind.source)
   const wrong = command('addEntity', {
-    entity: nurse.entity,
-    kind: entityKind.person,
+    entity: pump.entity,
+    kind: entityKind.source,
     publicKey: second.publicKey,
   })
   t.equal(run(world, wrong)[0], 'ARGUMENT_INVALID', 'the id follows from the key')
-  t.equal(hex(entityIdOf(sha256, nurse.publicKey)), hex(nurse.entity))
-  const key = command('addKey', { entity: nurse.entity, publicKey: second.publicKey })
+  t.equal(hex(entityIdOf(sha256, pump.publicKey)), hex(pump.entity))
+  const key = command('addKey', { entity: pump.entity, publicKey: second.publicKey })
   t.equal(run(world, key)[0], 'OK')
   t.equal(run(world, key)[0], 'ENTITY_EXISTS')
   t.equal(
@@ -406,18 +406,18 @@ t.test('identities, keys and validators', async (t) => {
 
 t.test('a failed transaction commands nothing', async (t) => {
   const world = found()
-  const nurse = signerOf('new nurse')
+  const pump = signerOf('new pump', entityKind.source)
   const add = command('addEntity', {
-    entity: nurse.entity,
-    kind: entityKind.person,
-    publicKey: nurse.publicKey,
+    entity: pump.entity,
+    kind: entityKind.source,
+    publicKey: pump.publicKey,
   })
   const quiet = world.block([issue(world, add, [], 'quiet')])
   t.equal(codeOfStatus(quiet.receiptsDecoded[0].status), 'OK')
-  t.ok(readEntity(world.chain, nurse.entity))
-  const other = signerOf('other')
+  t.ok(readEntity(world.chain, pump.entity))
+  const other = signerOf('other', entityKind.source)
   const both = Buffer.concat([
-    command('addEntity', { entity: other.entity, kind: 1, publicKey: other.publicKey }),
+    command('addEntity', { entity: other.entity, kind: entityKind.source, publicKey: other.publicKey }),
     Buffer.from([0]),
   ])
   t.equal(run(world, both)[0], 'ARGUMENT_INVALID', 'bytes left over')

@@ -3,7 +3,7 @@ import { decodeBorsh } from '../protocol/borsh.js'
 import { bytesToHex, equalBytes } from '../protocol/bytes.js'
 import type { Validator } from '../protocol/certificate.js'
 import type { KeySignature, NodeCardFields, ValidatorChangeFields } from '../protocol/membership.js'
-import { entityIdOf, entityKind, keyIdOf } from '../protocol/entity.js'
+import { entityIdOf, entityKind, kernelEntity, keyIdOf } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { laneCount, laneRulesMax, priority, type LaneTable } from '../protocol/lanes.js'
 import { aliasLengthMax, methodLengthMax, recordCodeLengthMax } from '../protocol/limits.js'
@@ -21,6 +21,13 @@ import {
 import { creditMax, type CreditTerms } from './credit.js'
 import { readEntity, readKey } from './entities.js'
 import { checkVersions } from './fuel-versions.js'
+import {
+  isSameClaim,
+  judgeEnrolment,
+  needsTwo,
+  type EnrolmentRequest,
+  type KeyClaim,
+} from './enrolments.js'
 import type { Run } from './kernel.js'
 import type { PlannedVersions } from './kernel-tables.js'
 import {
@@ -43,7 +50,8 @@ export type KernelCommand =
   | { type: 'deploy'; deployment: Deployment }
   | { type: 'activate'; transactionId: Uint8Array; addresses: Uint8Array[] }
   | { type: 'addEntity'; entity: Uint8Array; kind: number; publicKey: Uint8Array }
-  | { type: 'addKey'; entity: Uint8Array; publicKey: Uint8Array }
+  | ({ type: 'addKey' } & KeyClaim)
+  | ({ type: 'requestEnrolment' } & EnrolmentRequest)
   | { type: 'revokeKey'; keyId: Uint8Array }
   | { type: 'liftQuarantine'; alias: string }
   | { type: 'erasePatient'; patient: Uint8Array }
@@ -89,9 +97,9 @@ export function checkCommand(run: Run, bytes: Uint8Array, giver: CommandGiver): 
       return checkPlan(run, (body as { addresses: Uint8Array[] }).addresses)
     }
     case kernelCommandTag.addEntity:
-      return checkAddEntity(run, body as { entity: Uint8Array; kind: number; publicKey: Uint8Array })
+      return checkAddEntity(run, body as KeyClaim, giver)
     case kernelCommandTag.addKey:
-      return checkAddKey(run, body as { entity: Uint8Array; publicKey: Uint8Array })
+      return checkAddKey(run, body as { entity: Uint8Array; publicKey: Uint8Array }, giver)
     case kernelCommandTag.revokeKey:
       return checkRevokeKey(run, (body as { keyId: Uint8Array }).keyId)
     case kernelCommandTag.setValidators:
@@ -272,10 +280,7 @@ function migrationFuel(run: Run, version: Version): number | 'LAYOUT_REFUSED' {
   return manifest.methods.find((method) => method.name === migrateMethod)?.fuel ?? 0
 }
 
-function checkAddEntity(
-  run: Run,
-  body: { entity: Uint8Array; kind: number; publicKey: Uint8Array },
-): Checked {
+function checkAddEntity(run: Run, body: KeyClaim, giver: CommandGiver): Checked {
   const { kernel } = run
   const kinds: readonly number[] = Object.values(entityKind)
   if (!kinds.includes(body.kind) || body.kind === entityKind.contract)
@@ -285,16 +290,39 @@ function checkAddEntity(
   }
   if (readEntity(kernel.overlay, body.entity) !== undefined) return refused('ENTITY_EXISTS')
   if (isKeyTaken(run, body.publicKey)) return refused('ENTITY_EXISTS', 'key')
-  return ok({ type: 'addEntity', ...body })
+  return byTwo(run, { type: 'addEntity', ...body }, giver)
 }
 
-function checkAddKey(run: Run, body: { entity: Uint8Array; publicKey: Uint8Array }): Checked {
-  const added = pending(run).some(
-    (command) => command.type === 'addEntity' && equalBytes(command.entity, body.entity),
-  )
-  if (!added && readEntity(run.kernel.overlay, body.entity) === undefined) return refused('ENTITY_UNKNOWN')
+function checkAddKey(
+  run: Run,
+  body: { entity: Uint8Array; publicKey: Uint8Array },
+  giver: CommandGiver,
+): Checked {
+  let kind = readEntity(run.kernel.overlay, body.entity)?.kind
+  for (const command of pending(run)) {
+    if (command.type === 'addEntity' && equalBytes(command.entity, body.entity)) kind = command.kind
+  }
+  if (kind === undefined) return refused('ENTITY_UNKNOWN')
   if (isKeyTaken(run, body.publicKey)) return refused('ENTITY_EXISTS', 'key')
-  return ok({ type: 'addKey', ...body })
+  return byTwo(run, { type: 'addKey', ...body, kind }, giver)
+}
+
+/** The command itself when its second person has signed, the request for one at the first. */
+function byTwo(
+  run: Run,
+  command: KeyClaim & { type: 'addEntity' | 'addKey' },
+  { signer }: CommandGiver,
+): Checked {
+  if (!needsTwo(command.kind)) return ok(command)
+  const { time, overlay } = run.kernel
+  const requested = pending(run)
+    .filter((other) => other.type === 'requestEnrolment')
+    .find((other) => isSameClaim(other, command))
+  const judged = judgeEnrolment(overlay, command, { signer, time, requested })
+  if (!judged.ok) return judged
+  if (judged.value === 'second') return ok(command)
+  const { entity, kind, publicKey } = command
+  return ok({ type: 'requestEnrolment', entity, kind, publicKey, by: signer ?? kernelEntity, at: time })
 }
 
 function isKeyTaken(run: Run, publicKey: Uint8Array): boolean {

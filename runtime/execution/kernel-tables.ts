@@ -17,6 +17,8 @@ export const store = {
   code: '$code',
   /** Address -> who approved that version, and when. */
   approval: '$approval',
+  /** Entity ‖ kind ‖ public key -> the person who asked first that this key be enrolled, and when. */
+  enrolment: '$enrolment',
   /** SHA-256 of a manifest, module or page that the chain keeps -> its length u32 LE. */
   attachment: '$attachment',
   /** Alias ‖ table u8 -> migrate version u16 LE of the code that first wrote the table. */

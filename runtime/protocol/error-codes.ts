@@ -342,6 +342,14 @@ export const errorTable = {
     282,
     'This node is running other transactions again. Nothing was changed. Ask again in a moment.',
   ),
+  SECOND_PERSON_REQUIRED: entry(
+    230,
+    'A key that signs for a person or a vendor is enrolled by two administrators, each under an own signature. Nothing was enrolled; the first request stands for seven days. Ask another administrator to enrol the same key.',
+  ),
+  PASSWORD_TOO_SHORT: entry(
+    231,
+    'The new password is shorter than eight characters. Nothing was changed, the old one goes on to work. Choose a longer one.',
+  ),
   QUORUM_LOST: entry(
     250,
     'Too few validators are reachable to agree on anything. What is final stays final and can be read; nothing new becomes final and nothing is lost. Bring validators back; if they are lost for good, the institution keys recover the network: `ward network recover`.',

@@ -3,8 +3,11 @@
 // boundary.
 import {
   answer,
+  ARGUMENT_INVALID,
   Bytes,
+  bytesEqual,
   call,
+  CALL_NOT_GRANTED,
   Context,
   emitEvent,
   entityOf,
@@ -15,10 +18,22 @@ import {
   Writer,
 } from '../../sdk'
 import { kernel_command } from '../../sdk/env'
+import {
+  addPerson,
+  askFor,
+  keystoreRow,
+  listPeople,
+  readKeystore,
+  readPerson,
+  replaceKeystore,
+} from './people'
 import { cancelSchedule, listSchedules, schedule, takeSchedule } from './schedules'
 
 const ALIAS = 'ward/governance'
 const ADDRESSES_MAX: i32 = 64
+/** The kernel's numbers of kinds that sign in with a password. */
+const PERSON: u8 = 1
+const VENDOR: u8 = 5
 
 namespace Command {
   export const Deploy: u8 = 1
@@ -136,7 +151,10 @@ function onlyFixed(count: i32): Bytes {
   return value
 }
 
-/** {kind, publicKey} -> {entity}: a new identity, named by its first key. */
+/**
+ * {kind, publicKey} -> {entity}: a new identity, named by its first key. A person's or vendor's key is
+ * enrolled when a second administrator says the same; the kernel counts.
+ */
 export function enrol(): void {
   allowed('enrol')
   const reader = input()
@@ -144,20 +162,71 @@ export function enrol(): void {
   const publicKey = reader.fixed(32)
   reader.end()
   const entity = entityOf(publicKey)
-  issue(new Writer().u8(Command.AddEntity).fixed(entity).u8(kind).fixed(publicKey))
-  emitEvent('enrolled', new Writer().fixed(entity).u8(kind))
+  const waits = issue(new Writer().u8(Command.AddEntity).fixed(entity).u8(kind).fixed(publicKey))
+  emitEvent(waits ? 'enrolment-requested' : 'enrolled', new Writer().fixed(entity).u8(kind))
   answer(new Writer().fixed(entity))
 }
 
-/** {entity, publicKey}: a further key of an identity. */
+/**
+ * {kind, publicKey, label, keystore} -> {entity, enrolled}: a person or vendor who can sign in at every node
+ * as soon as two administrators have said the same.
+ */
+export function enrolPerson(): void {
+  const context = allowed('enrolPerson')
+  const reader = input()
+  const kind = reader.u8()
+  const person = readPerson(reader)
+  reader.end()
+  if (kind != PERSON && kind != VENDOR) refuse(ARGUMENT_INVALID, 'kind: 1 person or 5 vendor')
+  const entity = entityOf(person.publicKey)
+  const waits = issue(new Writer().u8(Command.AddEntity).fixed(entity).u8(kind).fixed(person.publicKey))
+  if (waits) askFor(entity, person)
+  else addPerson(entity, person, context.height)
+  emitEvent(waits ? 'enrolment-requested' : 'enrolled', new Writer().fixed(entity).u8(kind))
+  answer(new Writer().fixed(entity).bool(!waits))
+}
+
+/** {keystore}: the caller's own key under another password. Nobody sets it for somebody else. */
+export function setKeystore(): void {
+  const context = new Context()
+  const reader = input()
+  const keystore = readKeystore(reader)
+  reader.end()
+  // A contract in between could wrap another key.
+  if (!bytesEqual(context.caller, context.origin)) refuse(CALL_NOT_GRANTED, 'the person itself')
+  replaceKeystore(context.caller, keystore)
+  emitEvent('keystore-set', new Writer().fixed(context.caller))
+}
+
+/** {entity} -> {keystore: option}: for the nodes, which ask without a contract in between. */
+export function keystoreOf(): void {
+  if (new Context().depth != 0) refuse(CALL_NOT_GRANTED, 'no contract reads wrapped keys')
+  const reader = input()
+  const entity = reader.fixed(32)
+  reader.end()
+  const keystore = keystoreRow(entity)
+  const writer = new Writer()
+  if (keystore === null) return answer(writer.u8(0))
+  answer(writer.u8(1).bytesValue(keystore))
+}
+
+/** {after} -> [{number, entity, publicKey, label}]: who was enrolled later than that, at most 100. */
+export function people(): void {
+  const reader = input()
+  const after = reader.u64()
+  reader.end()
+  answer(listPeople(after))
+}
+
+/** {entity, publicKey}: a further key of an identity. For a person or vendor two administrators say it. */
 export function addKey(): void {
   allowed('addKey')
   const reader = input()
   const entity = reader.fixed(32)
   const publicKey = reader.fixed(32)
   reader.end()
-  issue(new Writer().u8(Command.AddKey).fixed(entity).fixed(publicKey))
-  emitEvent('key-added', new Writer().fixed(entity))
+  const waits = issue(new Writer().u8(Command.AddKey).fixed(entity).fixed(publicKey))
+  emitEvent(waits ? 'key-requested' : 'key-added', new Writer().fixed(entity))
 }
 
 /** {keyId}. */
@@ -295,9 +364,10 @@ export function setFuelSchedule(): void {
   pass(Command.SetFuelSchedule, 'fuel-schedule-set')
 }
 
-/** The kernel's refusal becomes ours, with the same number. */
-function issue(command: Writer): void {
+/** The kernel's refusal becomes ours, with the same number. True: noted, a second person has to say the same. */
+function issue(command: Writer): bool {
   const bytes = command.finish()
   const status = kernel_command(changetype<usize>(bytes), bytes.length)
   if (status < 0) refuse(-status, 'the kernel refused the command')
+  return status > 0
 }

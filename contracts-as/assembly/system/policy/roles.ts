@@ -93,6 +93,7 @@ export function addBuiltInGrants(): void {
     'withdrawApproval',
     'activate',
     'enrol',
+    'enrolPerson',
     'addKey',
     'revokeKey',
     'setValidators',
