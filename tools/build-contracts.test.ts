@@ -91,6 +91,12 @@ t.test('merging keeps the memory image', async (t) => {
   t.equal(mergeDataSegments(passive), passive, 'a passive segment is left alone')
 })
 
+t.test('the SDK declares every host function, and nothing else', async (t) => {
+  const env = readFileSync('contracts-as/assembly/sdk/env.ts', 'utf8')
+  const declared = [...env.matchAll(/@external\('wardchain_v1', '([a-z0-9_]+)'\)/g)].map(([, name]) => name)
+  t.same(declared.sort(), [...contractPolicy.imports.keys()].sort())
+})
+
 t.test("the README's example builds and is admitted", async (t) => {
   const sources = path.join(folder, 'example')
   cpSync('contracts-as', sources, { recursive: true })
@@ -98,7 +104,12 @@ t.test("the README's example builds and is admitted", async (t) => {
   const example = /```ts\n([^`]*export function onRecords[\s\S]*?)```/.exec(readme)?.[1]
   t.ok(example, 'the README shows a whole rule')
   mkdirSync(path.join(sources, 'assembly/rules/fever'))
-  writeFileSync(path.join(sources, 'assembly/rules/fever/index.ts'), example ?? '')
+  const proven = `import { verifySignature as isSigned } from '../../sdk'
+    export function proven(): void {
+      const key = new StaticArray<u8>(32)
+      if (isSigned(key, key, new StaticArray<u8>(64))) unreachable()
+    }`
+  writeFileSync(path.join(sources, 'assembly/rules/fever/index.ts'), `${example ?? ''}\n${proven}`)
   const model = JSON.parse(readFileSync('contracts-as/manifests/ward-deterioration.json', 'utf8')) as object
   const onRecords = { name: 'onRecords', kind: 'record', fuel: 1_000_000, input: '@triggerInput' }
   const manifest = {
@@ -108,7 +119,10 @@ t.test("the README's example builds and is admitted", async (t) => {
     reads: [{ kind: 2, codes: ['8310-5'] }],
     calls: [],
     subscriptions: [{ kind: 2, codes: ['8310-5'], method: 'onRecords', priority: 50 }],
-    methods: [{ ...onRecords, output: { struct: [] } }],
+    methods: [
+      { ...onRecords, output: { struct: [] } },
+      { name: 'proven', kind: 'call', fuel: 1_000_000, input: { struct: [] }, output: { struct: [] } },
+    ],
   }
   writeFileSync(path.join(sources, 'manifests/acme-fever.json'), JSON.stringify(manifest))
   const output = path.join(folder, 'example-built')

@@ -26,14 +26,15 @@ export function buildPayload(
   const slots = new Set<string>()
   const passedOver = new Set<string>()
   const urgentPassedOver = new Set<string>()
-  const meter = new LaneMeter()
+  const admitted = candidates.flatMap((bytes): Candidate[] => {
+    const bundle = decode(bytes)
+    return bundle === undefined ? [] : [{ bytes, bundle, admission: admit(bundle, bytes.length) }]
+  })
+  const meter = new LaneMeter({ isSystemWide: !needsRoom(admitted) })
   const dropped: BuildReply['dropped'] = []
   let count = 0
-  for (const bytes of candidates) {
-    const bundle = decode(bytes)
-    if (!bundle) continue
+  for (const { bytes, bundle, admission } of admitted) {
     const id = bytesToHex(bundle.signed.id)
-    const admission = admit(bundle, bytes.length)
     if (!admission.ok) {
       dropped.push({ id, code: admission.code })
       continue
@@ -73,4 +74,24 @@ export function buildPayload(
     count,
     dropped,
   }
+}
+
+interface Candidate {
+  bytes: Uint8Array
+  bundle: Bundle
+  admission: Result<Admission, ErrorCode>
+}
+
+/**
+ * Do waiting emergencies need more than what a large system transaction would leave them? Then it waits:
+ * whoever sends one after the other would otherwise hold up a large emergency for as long.
+ */
+function needsRoom(candidates: readonly Candidate[]): boolean {
+  const beside = { bytes: 0, fuel: 0 }
+  for (const { bytes, admission } of candidates) {
+    if (!admission.ok || admission.value.lane !== laneNumbers.emergency) continue
+    beside.bytes += bytes.length
+    beside.fuel += admission.value.fuelReserved
+  }
+  return !LaneMeter.fitsBesideSystem(beside)
 }

@@ -214,9 +214,21 @@ function namesErased(state: StateReader, { action }: Transaction): boolean {
  * lanes' shares. The system lane has a bound of its own, so that an emergency finds room beside it.
  */
 export class LaneMeter {
+  readonly #isSystemWide: boolean
   readonly #bytes = [0, 0, 0, 0, 0]
   readonly #fuel = [0, 0, 0, 0, 0]
   readonly #counts = [0, 0, 0, 0, 0]
+
+  /** `isSystemWide` false: by a leader's choice no system transaction has more than the lane's own share. */
+  constructor({ isSystemWide = true }: { isSystemWide?: boolean } = {}) {
+    this.#isSystemWide = isSystemWide
+  }
+
+  /** Would so much still fit into a block beside the largest system transaction? */
+  static fitsBesideSystem({ bytes, fuel }: { bytes: number; fuel: number }): boolean {
+    const percent = 100 - systemSharePercentMax.first
+    return bytes * 100 <= payloadBytesMax * percent && fuel * 100 <= signedFuelMax * percent
+  }
 
   /** True, and counted, when the transaction still fits into its lane and into those above it. */
   admit(of: Lane, bundleBytes: number, fuelReserved: number): boolean {
@@ -237,7 +249,7 @@ export class LaneMeter {
   #fitsSystem(bundleBytes: number, fuelReserved: number): boolean {
     const { first, all } = systemSharePercentMax
     const count = this.#counts[lanes.system]
-    const share = count === 0 ? first : all
+    const share = count === 0 && this.#isSystemWide ? first : all
     const isWithin = (sum: number, whole: number, percent: number): boolean => sum * 100 <= whole * percent
     return (
       isWithin(this.#bytes[lanes.system] + bundleBytes, payloadBytesMax, share) &&

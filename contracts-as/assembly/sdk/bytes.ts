@@ -1,5 +1,5 @@
 // Byte strings. `StaticArray<u8>` because its pointer is its content: no copy at the host boundary.
-import { host_sha256, result_read } from './env'
+import { host_ed25519_verify, host_sha256, result_read } from './env'
 
 export type Bytes = StaticArray<u8>
 
@@ -51,6 +51,15 @@ export function takeResult(length: i32): Bytes {
 export function sha256(bytes: Bytes): Bytes {
   host_sha256(pointer(bytes), bytes.length)
   return takeResult(32)
+}
+
+/**
+ * Is this the Ed25519 signature (64 bytes) of the key (32 bytes) over the message (at most 64 KiB)? By the
+ * same verifier that checks transactions. Other lengths are no signature.
+ */
+export function verifySignature(publicKey: Bytes, message: Bytes, signature: Bytes): bool {
+  if (publicKey.length != 32 || signature.length != 64) return false
+  return host_ed25519_verify(pointer(publicKey), pointer(message), message.length, pointer(signature)) == 1
 }
 
 /** Identity of a contract, whatever its version: SHA-256("wardchain/alias/1" ‖ alias). */

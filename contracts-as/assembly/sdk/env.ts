@@ -112,6 +112,8 @@ export declare function timer_set(
 export declare function timer_cancel(idPtr: usize): i32
 @external('wardchain_v1', 'sha256')
 export declare function host_sha256(ptr: usize, len: i32): void
+@external('wardchain_v1', 'ed25519_verify')
+export declare function host_ed25519_verify(keyPtr: usize, ptr: usize, len: i32, signaturePtr: usize): i32
 @external('wardchain_v1', 'kernel_command')
 export declare function kernel_command(ptr: usize, len: i32): i32
 

@@ -1,5 +1,5 @@
 // What a vendor imports.
-export { aliasEntity, bytesEqual, concat, entityOf, isZero, sha256, slice, utf8, Bytes } from './bytes'
+export { aliasEntity, bytesEqual, concat, entityOf, isZero, sha256, slice, utf8, verifySignature, Bytes } from './bytes'
 export { Reader, Writer } from './borsh'
 export * from './codes'
 export { refuse } from './env'
