@@ -16,6 +16,8 @@ export interface ClusterNodeOptions {
   book: [PeerId, { host: string; port: number }][]
   allowed: PeerId[]
   dial: PeerId[]
+  /** A relay listens here; validators by the book, others anywhere. */
+  port?: number
 }
 
 export type ToNode =
@@ -23,7 +25,8 @@ export type ToNode =
 
 export type FromNode =
   | { type: 'ready' }
-  | { type: 'final'; height: number; blockHash: string; resultHash: string }
+  /** `at`: ms since 1970 with fractions, one clock for all processes of a machine. */
+  | { type: 'final'; height: number; blockHash: string; resultHash: string; at: number }
   | { type: 'alarm'; code: string }
   | { type: 'halt'; code: string }
   | {
@@ -56,7 +59,7 @@ const votes = isValidator ? fileVoteStore(options.folder) : null
 const { allowed, dial } = options
 const replica = await startReplica(network, identity(options.number), {
   ...{ role: options.role, chain, pool, votes },
-  network: { allowed, dial },
+  network: { allowed, dial, ...(options.port !== undefined && { port: options.port }) },
   events: {
     onFinal: ({ block, certificate: { blockHash, resultHash } }) => {
       tell({
@@ -64,6 +67,7 @@ const replica = await startReplica(network, identity(options.number), {
         height: block.header.height,
         blockHash: bytesToHex(blockHash),
         resultHash: bytesToHex(resultHash),
+        at: performance.timeOrigin + performance.now(),
       })
     },
     onAlarm: (code) => tell({ type: 'alarm', code }),

@@ -116,6 +116,8 @@ export interface LoadNetwork {
   services: LoadDevice[]
   nurse: ApiClient
   admit(): Promise<Uint8Array>
+  /** A device that may observe and has what credit every source has. */
+  enrolPoor(): Promise<LoadDevice>
   wound(patient: Uint8Array): Promise<void>
   close(): Promise<void>
 }
@@ -164,13 +166,14 @@ async function found(options: LoadOptions): Promise<LoadNetwork> {
   const services = Array.from({ length: serviceCount }, () => new LoadDevice(chainId, true))
   const admin = await network.signIn(desk, 'admin')
   const adminPassword = network.person('admin').password
-  for (const device of [...devices, ...services]) {
+  const enrol = async (device: LoadDevice, isRich: boolean): Promise<void> => {
     const kind = services.includes(device) ? entityKind.service : entityKind.source
     const args = { kind, publicKey: bytesToHex(device.key.publicKey) }
     await signed(admin, { type: 'call', target: 'ward/governance', method: 'enrol', args }, adminPassword)
     await signed(admin, observationGrant(device), adminPassword)
-    await signed(admin, creditGrant(device), adminPassword)
+    if (isRich) await signed(admin, creditGrant(device), adminPassword)
   }
+  for (const device of [...devices, ...services]) await enrol(device, true)
   const nurse = await network.signIn(desk, 'nurse')
   const nursePassword = network.person('nurse').password
   return {
@@ -178,6 +181,11 @@ async function found(options: LoadOptions): Promise<LoadNetwork> {
     devices,
     services,
     nurse,
+    enrolPoor: async () => {
+      const device = new LoadDevice(chainId)
+      await enrol(device, false)
+      return device
+    },
     admit: async () => {
       const patient = randomBytes(16)
       await signed(nurse, admission(patient), nursePassword)

@@ -9,6 +9,7 @@ import { createBareNetwork, normalSet, type LoadNetwork } from '../benches/load.
 import { sleep } from '../story/network.js'
 import type { StoryShape } from '../story/plan.js'
 import { ClientHistory, compareWith, orderProblems } from './history.js'
+import { rejoin } from './rejoin.js'
 
 /** What the system promises; on a machine that is shared with others a test may be more patient. */
 export interface Promises {
@@ -32,6 +33,8 @@ export class Cluster {
   readonly measured: Measured[] = []
   readonly history: ClientHistory
   private readonly gone = new Set<string>()
+  /** They may have begun with a snapshot, and then know no older receipts. */
+  private readonly newcomers = new Set<string>()
   private readonly probes: Promise<void>[] = []
   private readonly folder: string
 
@@ -137,6 +140,16 @@ export class Cluster {
     await this.restart(name)
   }
 
+  /** A machine that lost its disk and its keys: `ward join` with a new identity, see rejoin.ts. */
+  async rejoin(name: string): Promise<void> {
+    const { network } = this.load
+    if (network.processes.isRunning(name)) await this.kill(name)
+    const asker = this.validators.find((other) => !this.gone.has(other)) ?? this.validators[0]
+    const fresh = await rejoin(network, network.node(name), asker)
+    this.gone.delete(name)
+    this.newcomers.add(fresh.name)
+  }
+
   // ----------------------------------------------------------------------------------------------- waiting
 
   /** Waits for a block that is final at some node that is up, from a client that asks until it has one. */
@@ -207,9 +220,10 @@ export class Cluster {
     await Promise.all(this.probes)
     const statuses = await this.load.network.converge(60_000)
     const problems = orderProblems(this.history.acknowledged)
-    const first = await compareWith(this.freshApi(this.names[0]), this.history)
+    const witnesses = this.names.filter((name) => !this.newcomers.has(name))
+    const first = await compareWith(this.freshApi(witnesses[0]), this.history)
     problems.push(...first.problems)
-    for (const name of this.names.slice(1)) {
+    for (const name of witnesses.slice(1)) {
       const own = await compareWith(this.freshApi(name), this.history)
       problems.push(...own.problems.map((problem) => `${name}: ${problem}`))
       for (const [id, height] of first.places) {

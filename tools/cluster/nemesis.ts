@@ -64,6 +64,12 @@ const faults: readonly Fault[] = [
     await cluster.wipe(name)
     await cluster.wholeAfterRestart(`${name} wiped and back`)
   },
+  async (cluster, pick) => {
+    // The first three stay as they were founded: somebody must remember what clients were told.
+    const name = pick(cluster.names.slice(3).filter((other) => !other.startsWith('gateway')))
+    await cluster.rejoin(name)
+    await cluster.wholeAfterRestart(`${name} lost and back by a ticket`)
+  },
 ]
 
 /** Faults until the time is over; the same seed draws the same faults. */

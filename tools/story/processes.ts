@@ -77,6 +77,10 @@ export class NodeProcesses {
     this.running.get(name)?.kill('SIGCONT')
   }
 
+  pidOf(name: string): number | undefined {
+    return this.running.get(name)?.pid
+  }
+
   isRunning(name: string): boolean {
     return this.running.has(name)
   }
