@@ -46,6 +46,8 @@ export interface NodeStatus extends Pinned {
   reason: { code: string; sentence: string; sinceMs: number }
   peersConnected: number
   peersKnown: number
+  /** Names of validators without a connection to this node. */
+  away?: readonly string[]
   /** Blocks behind the best certified height heard of. */
   lag: number
   /** Validators caught with two contradicting signatures, and how often; kept for ever on this node. */

@@ -42,6 +42,7 @@ t.test('a ticket passes its own admission and nothing else', async (t) => {
     },
     genesis: async () => new Uint8Array(1),
     snapshot: async () => new Uint8Array(1),
+    read: () => new Uint8Array(1),
   })
   const ask = async (bundle: Uint8Array, isApplicant = true, tag: number = serviceTag.admission) => {
     const from = { peer: bytesToHex(ticket.publicKey), hello: {} as never, isApplicant }

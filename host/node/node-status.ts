@@ -48,6 +48,7 @@ export function nodeStatus(
 ): NodeStatus {
   const driver = node.driver.status()
   const nameOf = (entity: string): string => node.book.nameOf(entity) ?? entity.slice(0, 8)
+  const away = driver.validators.filter(({ connected }) => !connected).map(({ entity }) => nameOf(entity))
   return {
     ...sealed,
     ...(tip ?? {}),
@@ -69,13 +70,14 @@ export function nodeStatus(
         leader: nameOf(driver.leader),
         leaderSilentMs: driver.leaderSilentMs,
         missing: driver.missing.map(nameOf),
-        away: driver.validators.filter(({ connected }) => !connected).map(({ entity }) => nameOf(entity)),
+        away,
         lag: driver.lag,
         halted: fault?.code ?? driver.halted ?? '',
       }),
     },
     peersConnected: driver.peers.length,
     peersKnown: node.book.others.length,
+    away,
     lag: driver.lag,
     equivocations: equivocationsOf(node.evidence.all, nameOf),
   }

@@ -1,5 +1,5 @@
-// Memory of real daemons is bounded with one peer that never reads and one that floods, and both slow nobody
-// so far that a reading would not become final. `npm run bench -- memory-bound` measures it for longer.
+// Memory of real daemons is bounded with one peer that never reads and one that floods, and readings of
+// others become final meanwhile. `npm run bench -- memory-bound` measures it for longer.
 import t from 'tap'
 import { createBareNetwork } from '../benches/load.js'
 import { perPeerBytesMax, runRogues, slackBytes } from './rogues.js'

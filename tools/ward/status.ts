@@ -35,7 +35,10 @@ function describe(status: AnyStatus): string {
       ['voted', voted.length > 0 ? voted.join(', ') : 'nobody (nothing to vote on)'],
       ['missing', missing.length > 0 ? missing.join(', ') : 'nobody'],
       ['round', why(status.reason)],
-      ['peers', `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected`],
+      [
+        'peers',
+        `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected${awayText(status.away)}`,
+      ],
       ['lag', `${status.lag ?? 0} blocks`],
       ...storeLines(status.store),
       ...(status.quarantined ?? []).map(({ alias, since }): [string, string] => [
@@ -80,6 +83,9 @@ export function storeLines(store: NodeStatus['store']): [string, string][] {
     lines.push(['STORE', `${failure.code}: ${failure.detail}; nothing was lost, it is tried again`])
   return lines
 }
+
+const awayText = (away: readonly string[] = []): string =>
+  away.length === 0 ? '' : `; validators away: ${away.join(', ')}`
 
 /** The round's reason, and for how long once that says something. */
 function why(reason: NodeStatus['reason'] | undefined): string {
