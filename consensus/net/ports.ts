@@ -249,6 +249,8 @@ export interface DriverStatus {
   readonly leaderSilentMs: number
   /** Enough members are connected to decide anything (self included). False: why nothing moves. */
   readonly hasQuorum: boolean
+  /** R17: a member whose record of votes was lost, until the chain has passed what it may have signed. */
+  readonly isSilent: boolean
   /** `HaltReason`, or null. */
   readonly halted: string | null
 }

@@ -47,6 +47,7 @@ export function statusOf(sources: StatusSources): DriverStatus {
     reason: roundReasonOf({ core, phase, present, now }),
     leaderSilentMs: leaderSilenceMs(core, now),
     hasQuorum: present >= quorumOf(entities.length),
+    isSilent: core.selfIndex >= 0 && core.height < core.voteFloor,
     halted,
   }
 }

@@ -50,6 +50,8 @@ export interface NodeStatus extends Pinned {
   away?: readonly string[]
   /** Blocks behind the best certified height heard of. */
   lag: number
+  /** A validator whose record of votes was lost: it votes again when that is safe (R17). */
+  isSilent?: boolean
   /** Validators caught with two contradicting signatures, and how often; kept for ever on this node. */
   equivocations: { node: string; count: number; lastHeight: number }[]
   /** Rules that failed for several sources and patients and are kept from running, and since when (ms). */

@@ -58,11 +58,11 @@ t.test('a running node is backed up, and its restored twin follows without votin
   t.equal(report.height, height)
   t.same(report.findings, [])
   t.equal(wasValidator, true)
-  t.equal(readNodeConfig(target).role, 'observer')
+  t.equal(readNodeConfig(target).role, 'validator', 'what it is, the chain says')
   const twin = new WardNode(target, createNodeLogger('twin', 'silent'))
   t.teardown(() => twin.close())
   t.equal((await twin.unlock(storePassword.slice())).ok, true)
-  t.match(twin.status(), { role: 'observer', height, sealed: false })
+  t.match(twin.status(), { height, sealed: false, isSilent: true }, 'it follows and does not vote')
   await twin.close()
 
   const dataKey = await openKeyslot(nodeFiles(target).keyslots, storePassword)

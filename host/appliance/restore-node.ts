@@ -14,7 +14,7 @@ import {
 import path from 'node:path'
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { randomBytes } from '../keys/crypto.js'
-import { nodeFiles, readNodeConfig, writeNodeConfig } from '../node/node-config.js'
+import { nodeFiles, readNodeConfig } from '../node/node-config.js'
 import { listKeyslots, openKeyslot, writeSealedFile } from '../store/index.js'
 import { syncFolder } from '../store/durable-file.js'
 import { ApplianceError } from './appliance-error.js'
@@ -35,7 +35,7 @@ export interface RestoreOptions {
 
 export interface Restored {
   report: DoctorReport
-  /** It was a validator, and comes back as an observer. */
+  /** It was a validator: it follows at once and votes again when that is safe. */
   wasValidator: boolean
 }
 
@@ -43,10 +43,10 @@ export interface Restored {
  * Throws BACKUP_MALFORMED, FOLDER_NOT_EMPTY, KEYSLOT_REJECTED and codes of the store; the folder then
  * does not exist.
  *
- * A validator comes back as an observer: it follows and does not vote. Its votes are not in any backup,
- * and what it signed since is unknown. A sealed token without votes is left in `votes/`, so that the
- * store never takes it for a new node, even if the backup is of height 0: given its role back, it goes
- * through the silence of a lost record (R17).
+ * What a node is, the chain says: a restored validator is one still. Its votes are not in any backup, and
+ * what its key signed since is unknown, so it follows and is silent until the chain has passed every height
+ * that the key may have signed (R17); then it votes again by itself. A sealed token without votes is left in
+ * `votes/`, so that the store never takes it for a new node, even if the backup is of height 0.
  */
 export async function restoreNode(options: RestoreOptions): Promise<Restored> {
   const { backup, keyslots, folder, password, onProgress } = options
@@ -61,9 +61,7 @@ export async function restoreNode(options: RestoreOptions): Promise<Restored> {
     const report = await examineNode({ folder: part, password, onProgress })
     const [finding] = report.findings
     if (finding) throw malformed(`${finding.table}: ${finding.message}`)
-    const config = readNodeConfig(part)
-    const wasValidator = config.role === 'validator'
-    if (wasValidator) writeNodeConfig(part, { ...config, role: 'observer' })
+    const wasValidator = readNodeConfig(part).role === 'validator'
     if (existsSync(folder)) rmdirSync(folder)
     renameSync(part, folder)
     syncFolder(path.dirname(path.resolve(folder)))

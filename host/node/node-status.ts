@@ -79,6 +79,7 @@ export function nodeStatus(
     peersKnown: node.book.others.length,
     away,
     lag: driver.lag,
+    isSilent: driver.isSilent,
     equivocations: equivocationsOf(node.evidence.all, nameOf),
   }
 }

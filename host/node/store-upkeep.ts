@@ -1,7 +1,7 @@
 // When the store does its housekeeping: a slice at a time, resting four times as long as a slice took, so
 // that blocks have four fifths of the executor even while years are pruned or sealed anew. What to keep is
 // read from `node.json` again in every round, so that a running node follows a change; a compaction is asked
-// for by an empty file in the node's folder, or begins by itself when most of the file is free.
+// for by an empty file in the node's folder.
 import { existsSync, rmSync } from 'node:fs'
 import type { StoreView } from '../api/history-port.js'
 import type { CareReply } from '../executor/messages.js'
@@ -15,11 +15,6 @@ const sliceMs = 20
 const restTimes = 4
 const restMsMin = 50
 const idleMs = 3_000
-/** A compaction by itself: so much free, and this part of the file, and not more often than this. */
-const freeBytesMin = 64 * 2 ** 20
-const freePart = 0.4
-const betweenMs = 24 * 3_600_000
-
 export interface UpkeepPorts {
   folder: string
   executor: Pick<ExecutorClient, 'call'>
@@ -50,7 +45,6 @@ export class StoreUpkeep {
   #round: Promise<void> = Promise.resolve()
   #isClosed = false
   #view: StoreView | undefined
-  #compactedAt = -Infinity
   #failure: StoreView['failure'] = null
 
   constructor(private readonly ports: UpkeepPorts) {}
@@ -101,18 +95,12 @@ export class StoreUpkeep {
   }
 
   #wantsCompact(): boolean {
-    if (existsSync(nodeFiles(this.ports.folder).compact)) return true
-    const { now = () => performance.now() } = this.ports
-    const view = this.#view
-    if (view === undefined || view.pruning !== null || view.resealing !== null) return false
-    if (now() - this.#compactedAt < betweenMs) return false
-    return view.freeBytes >= freeBytesMin && view.freeBytes >= freePart * view.fileBytes
+    return existsSync(nodeFiles(this.ports.folder).compact)
   }
 
   /** The copy takes the file's place between two blocks. */
   async #finish(care: CareReply): Promise<CareReply> {
-    const { executor, folder, logger, withoutReaders, now = () => performance.now() } = this.ports
-    this.#compactedAt = now()
+    const { executor, folder, logger, withoutReaders } = this.ports
     rmSync(nodeFiles(folder).compact, { force: true })
     const space = await withoutReaders(() => executor.call('careFinish', null))
     logger.info({ before: care.space.fileBytes, after: space.fileBytes }, 'the store was compacted')

@@ -149,3 +149,28 @@ t.test('a store that is closed while it is copied closes in order', async (t) =>
   t.equal(again.store.applied()?.height, 19)
   await again.store.close()
 })
+
+t.test('the first blocks after a compaction may free and need many pages', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  const grow = (bytes: number): void => {
+    const height = (bed.store.applied()?.height ?? -1) + 1
+    const block = buildBlock(bed, height)
+    bed.store.applyBlock({ ...block, payload: new Uint8Array(bytes).fill(height) })
+    bed.tree.accept(bed.tree.update(block.writes.state))
+  }
+  for (let count = 0; count < 60; count += 1) grow(130_000)
+  for (const _again of [1, 2]) {
+    bed.store.beginCompaction()
+    await copied(bed)
+    bed.store.finishCompaction()
+    // Without the small transactions before it, the engine ended the process here.
+    bed.store.prune(bed.store.firstPayload() + 30, 30)
+    grow(2_000_000)
+    grow(2_000_000)
+  }
+  t.equal(bed.store.applied()?.height, 63)
+  t.same(verifyChainStore(bed.store, { hash: sha256, leafSalt }).findings, [])
+  await bed.store.close()
+})

@@ -1,7 +1,7 @@
 // Making an environment's file small again while it is in use. The engine never gives pages back to the
 // file system, so a copy without free pages takes the file's place:
 //
-//   1. the keys of every write are noted from now on; the engine copies one state, in a thread of its own
+//   1. the keys of every write are noted from now on; one state is copied, in steps between blocks
 //   2. between two blocks: what was noted is brought over, the copy is synced
 //   3. the file is closed, the copy renamed over it, the folder synced, the file opened again
 //
@@ -9,12 +9,16 @@
 // file.
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { syncFolder } from './durable-file.js'
 import type { Engine } from './sealed-environment.js'
 import { StoreError } from './store-error.js'
 
 /** Keys noted while the copy is made: about 60 MB. Past it the copy would never catch up with the writers. */
 const touchedCountMax = 500_000
+/** Records of one step of copying: some ten milliseconds; then it rests so many times as long. */
+const batchCount = 500
+const restTimes = 2
 /** Left free beside the copy, for the blocks that go on. */
 const reserveBytes = 64 * 2 ** 20
 
@@ -26,14 +30,19 @@ export class Compaction {
   state: 'copying' | 'copied' | 'failed' = 'copying'
   /** Why it failed: a code of the engine or of this room. */
   failure: Error | undefined
-  /** Resolves when the engine's copying has ended, well or not. */
+  /** Resolves when the copying has ended, well or not. */
   ended: Promise<void> = Promise.resolve()
 
   private constructor(path: string) {
     this.#path = path
   }
 
-  static begin(engine: Engine, path: string, usedBytes: number): Compaction {
+  static begin(
+    engine: Engine,
+    path: string,
+    usedBytes: number,
+    openEngine: (path: string) => Engine,
+  ): Compaction {
     const { bavail, bsize } = statfsSync(dirname(path))
     const needed = usedBytes + reserveBytes
     if (bavail * bsize < needed) {
@@ -41,13 +50,44 @@ export class Compaction {
     }
     dropLeftCopy(path)
     const compaction = new Compaction(path)
-    compaction.ended = engine.backup(copyOf(path), true).then(
-      () => {
-        if (compaction.state === 'copying') compaction.state = 'copied'
-      },
-      (error: unknown) => compaction.#fail(error instanceof Error ? error : new Error(String(error))),
-    )
+    compaction.ended = compaction.#copy(engine, openEngine).catch((error: unknown) => {
+      compaction.#fail(error instanceof Error ? error : new Error(String(error)))
+    })
     return compaction
+  }
+
+  /**
+   * Record by record, in order. The engine's own compacting copy (lmdb-js 3.5.6) is faster and not used: the
+   * first transactions on it may fail or end the process (an assertion in its list of free pages).
+   */
+  async #copy(engine: Engine, openEngine: (path: string) => Engine): Promise<void> {
+    const copy = openEngine(copyOf(this.#path))
+    const transaction = engine.useReadTransaction()
+    try {
+      const range = engine.getRange({ transaction: transaction })
+      const records = range[Symbol.iterator]()
+      for (let isDone = false; !isDone && this.state === 'copying';) {
+        const begun = performance.now()
+        copy.transactionSync(() => {
+          for (let count = 0; count < batchCount && !isDone; count += 1) {
+            const next = records.next()
+            if (next.done === true) isDone = true
+            else copy.putSync(next.value.key, next.value.value)
+          }
+        })
+        // Blocks come in between.
+        await setTimeout(restTimes * (performance.now() - begun))
+      }
+    } finally {
+      transaction.done()
+      await copy.close()
+    }
+    if (this.state === 'copying') this.state = 'copied'
+  }
+
+  /** The environment is being closed: the copy is not finished. */
+  abandon(): void {
+    if (this.state === 'copying') this.#fail(new StoreError('STORE_CLOSED', 'the store is closed'))
   }
 
   /** Inside every write, before it. */

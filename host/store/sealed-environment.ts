@@ -229,7 +229,7 @@ export class SealedEnvironment {
     // A copy that was given up may still be written to.
     if (this.#compaction !== undefined || this.#isCopying) return
     const { fileBytes, freeBytes } = this.space()
-    this.#compaction = Compaction.begin(this.#engine, this.path, fileBytes - freeBytes)
+    this.#compaction = Compaction.begin(this.#engine, this.path, fileBytes - freeBytes, openEngine)
     this.#isCopying = true
     this.#copyEnded = this.#compaction.ended.then(() => {
       this.#isCopying = false
@@ -286,7 +286,8 @@ export class SealedEnvironment {
     this.#isClosed = true
     for (const sealer of this.#sealers) sealer?.close()
     try {
-      // The engine copies in a thread of its own, which must not lose its file.
+      // The copying must not lose its file.
+      this.#compaction?.abandon()
       await this.#copyEnded
       await this.#engine.close()
     } finally {
@@ -372,7 +373,7 @@ export async function compactClosed(folder: string, space: EnvironmentOptions['s
     const engine = openEngine(path)
     try {
       const { fileBytes, freeBytes } = spaceOf(engine.getStats(), statSync(path).size)
-      const compaction = Compaction.begin(engine, path, fileBytes - freeBytes)
+      const compaction = Compaction.begin(engine, path, fileBytes - freeBytes, openEngine)
       await compaction.ended
       compaction.complete(() => undefined, openEngine)
     } finally {

@@ -46,8 +46,8 @@ async function runRestore(options: { backup: string; keyslots: string; dir: stri
     process.stdout.write(`${options.dir}: restored at height ${report.height}, everything checked\n`)
     if (!wasValidator) return
     process.stdout.write(
-      'This node was a validator. It comes back as an observer and does not vote. When `ward status` shows lag 0 and the\n' +
-        'height has grown, set its role in node.json to validator and start it again; it stays silent for a while then.\n' +
+      'This node was a validator. It follows at once and is silent until the chain has passed every height that its key\n' +
+        'may have signed; then it votes again by itself. `ward status` shows SILENT as long as that lasts.\n' +
         'Never let two nodes with this identity run.\n',
     )
   } finally {

@@ -41,6 +41,7 @@ function describe(status: AnyStatus): string {
       ],
       ['lag', `${status.lag ?? 0} blocks`],
       ...storeLines(status.store),
+      ...(status.isSilent ? [silence] : []),
       ...(status.quarantined ?? []).map(({ alias, since }): [string, string] => [
         'QUARANTINE',
         `${alias} does not run since ${new Date(since).toISOString()}: see \`ward rule versions ${alias}\``,
@@ -63,6 +64,12 @@ function describe(status: AnyStatus): string {
   if (status.phase === 'QUORUM_LOST') lines.push(['halted', errorTable.QUORUM_LOST.sentence])
   return lines.map(([name, text]) => `${name.padEnd(11)} ${text}\n`).join('')
 }
+
+const silence: [string, string] = [
+  'SILENT',
+  'this validator does not vote yet: its record of votes is lost (a restore). It votes again by itself when\n' +
+    `${' '.repeat(12)}the chain has passed every height that its key may have signed (some blocks more)`,
+]
 
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
