@@ -70,22 +70,22 @@ function entryOf<V>(map: Map<string, V>, key: string, make: () => V): V {
   return value
 }
 
-/** Tree pages held in memory. */
+/** Tree pages held in memory. Copies both ways, as a store gives them: the tree uses buffers again. */
 export class MemoryPages implements TreePages {
   readonly #pages = new Map<string, { id: Uint8Array; page: Uint8Array }>()
 
   page(id: Uint8Array): Uint8Array | undefined {
-    return this.#pages.get(bytesToText(id))?.page
+    return this.#pages.get(bytesToText(id))?.page.slice()
   }
 
   pages(): Iterable<{ id: Uint8Array; page: Uint8Array }> {
-    return [...this.#pages.values()]
+    return Array.from(this.#pages.values(), ({ id, page }) => ({ id, page: page.slice() }))
   }
 
   apply(writes: readonly PageWrite[]): void {
     for (const { id, page } of writes) {
       if (page === undefined) this.#pages.delete(bytesToText(id))
-      else this.#pages.set(bytesToText(id), { id, page })
+      else this.#pages.set(bytesToText(id), { id, page: page.slice() })
     }
   }
 }

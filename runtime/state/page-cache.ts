@@ -33,6 +33,16 @@ export class PageCache {
     this.#buckets.set(bucket.id, bucket)
   }
 
+  /** Takes a page out for good: its bucket is not asked for it again. Undefined when it is not kept. */
+  take(id: string): Uint8Array | undefined {
+    const bucket = this.#buckets.get(id)
+    if (bucket === undefined) return undefined
+    this.forget(id)
+    const { page } = bucket
+    bucket.page = undefined
+    return page
+  }
+
   forget(id: string): void {
     this.#buckets.delete(id)
     this.#bytes -= this.#pageBytes.get(id) ?? 0

@@ -267,3 +267,31 @@ t.test('a tree opens from its outline as it opens from its pages', async (t) => 
     if (isSame) t.not(tree.leafCount('$record') + tree.leafCount('a/b'), 900)
   }
 })
+
+t.test(
+  'pages of a proposal that was dropped stay as they were, whatever is accepted after it',
+  async (t) => {
+    const pages = new MemoryPages()
+    const tree = StateTree.open(pages, sha256, testSalt)
+    const writesOf = (from: number, count: number, fill: number): StateWrite[] =>
+      Array.from({ length: count }, (_, index) => ({
+        store: 'a',
+        key: encodePointKey(new Uint8Array([from + index])),
+        value: new Uint8Array([fill]),
+      })).sort((left, right) => left.key[1] - right.key[1])
+    const take = (writes: StateWrite[]): void => {
+      const update = tree.update(writes)
+      pages.apply(update.pageWrites)
+      tree.accept(update)
+    }
+    take(writesOf(0, 200, 1))
+    const dropped = tree.update(writesOf(0, 200, 2))
+    const before = dropped.pageWrites.map(({ page }) => page?.slice())
+    for (let fill = 3; fill < 8; fill += 1) take(writesOf(fill, 150, fill))
+    t.same(
+      dropped.pageWrites.map(({ page }) => page?.slice()),
+      before,
+    )
+    t.same(StateTree.open(pages, sha256, testSalt).root, tree.root, 'and the pages of the tree are whole')
+  },
+)

@@ -15,6 +15,7 @@ import {
 import { comparePaths, copyHash, emptyRoot, hashBytes, pathBit, TreeHasher } from './tree-hash.js'
 import type { PageWrite, TreePages, TreeUpdate } from './tree-interface.js'
 import { PageCache } from './page-cache.js'
+import { PagePool } from './page-pool.js'
 import { pageId, pageIdBytes, parsePageId } from './page-id.js'
 import {
   cellOffset,
@@ -59,6 +60,7 @@ export class StateTree {
   readonly #pages: TreePages
   readonly #hasher: TreeHasher
   readonly #cache: PageCache
+  readonly #pool = new PagePool()
   readonly #scratch = new Uint8Array(2 * hashBytes)
   #roots: Roots
 
@@ -172,8 +174,10 @@ export class StateTree {
     assert(own.base === this.#roots, 'update of another parent')
     this.#roots = own.roots
     for (const [id, bucket] of own.buckets) {
-      if (bucket === undefined) this.#cache.forget(id)
-      else this.#cache.keep(bucket)
+      // The page before belongs to the tree before, which nobody walks any more: its bytes serve the next.
+      const before = this.#cache.take(id)
+      if (before !== undefined) this.#pool.give(before)
+      if (bucket !== undefined) this.#cache.keep(bucket)
     }
   }
 
@@ -227,6 +231,7 @@ export class StateTree {
   #writer(store: string, buckets: Map<string, Bucket | undefined>): SubtreeWriter {
     const context: SubtreeContext = {
       hasher: this.#hasher,
+      pool: this.#pool,
       load: (bucket) => this.#load(bucket),
       pageId: (path, offset, depth) => pageId(store, path, offset, depth),
       made: (bucket) => void buckets.set(bucket.id, bucket),
@@ -245,6 +250,7 @@ export class StateTree {
     const changes = toChanges(writes, 0, writes.length, this.#hasher)
     const writer = new SubtreeWriter({
       hasher: this.#hasher,
+      pool: this.#pool,
       load: (bucket) => loaded(bucket),
       pageId: () => '',
       made: () => undefined,

@@ -2,6 +2,7 @@
 // immutable and shared, so that computing the next root leaves the present tree as it is: a proposal can
 // be dropped at no cost.
 import { assert } from '../protocol/result.js'
+import type { PagePool } from './page-pool.js'
 import { emptyRoot, hashBytes, pathBit, pathBits, type TreeHasher } from './tree-hash.js'
 import {
   cellBytes,
@@ -63,6 +64,7 @@ export const emptyBucket = new Bucket('', 0, emptyRoot, undefined)
 /** What applying changes needs from outside, and where it reports the pages that it made or dropped. */
 export interface SubtreeContext {
   hasher: TreeHasher
+  pool: PagePool
   load(bucket: Bucket): Uint8Array
   /** Id of the page at `depth` whose leaves share the first `depth` bits of this path. */
   pageId(path: Uint8Array, pathOffset: number, depth: number): string
@@ -102,7 +104,7 @@ export class SubtreeWriter {
 
   #applyToBucket(bucket: Bucket, depth: number, changes: Changes, from: number, to: number): TreeNode {
     const page = bucket.leafCount === 0 ? undefined : this.#context.load(bucket)
-    const list = mergeChanges(page, changes, from, to)
+    const list = mergeChanges(page, changes, from, to, this.#context.pool)
     if (bucket.leafCount > 0) this.#context.dropped(bucket)
     if (list.count > 0 && list.count <= pageLeavesMax && bucket.leafCount > 0)
       return this.#makeBucket(list, depth, bucket.id)

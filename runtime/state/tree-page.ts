@@ -10,6 +10,7 @@
 // halves part. Between that depth and the page's own depth only one-sided nodes lie; they are hashed anew
 // when needed (about 0.3 a path).
 import { assert } from '../protocol/result.js'
+import type { PagePool } from './page-pool.js'
 import { comparePaths, copyHash, hashBytes, pathBit, sharedPathBits, type TreeHasher } from './tree-hash.js'
 
 const pageVersion = 1
@@ -77,9 +78,10 @@ export function mergeChanges(
   changes: Changes,
   from: number,
   to: number,
+  pool: PagePool,
 ): LeafList {
   if (page === undefined) return listOfChanges(changes, from, to)
-  return replaceValues(page, changes, from, to) ?? mergeCells(page, changes, from, to)
+  return replaceValues(page, changes, from, to, pool) ?? mergeCells(page, changes, from, to)
 }
 
 function listOfChanges(changes: Changes, from: number, to: number): LeafList {
@@ -96,7 +98,13 @@ function listOfChanges(changes: Changes, from: number, to: number): LeafList {
  * The common case, new values for leaves that exist: a copy of the page. Undefined when it is not that
  * case.
  */
-function replaceValues(page: Uint8Array, changes: Changes, from: number, to: number): LeafList | undefined {
+function replaceValues(
+  page: Uint8Array,
+  changes: Changes,
+  from: number,
+  to: number,
+  pool: PagePool,
+): LeafList | undefined {
   const count = pageLeafCount(page)
   const dirty = new Uint8Array(count)
   for (let change = from; change < to; change += 1) {
@@ -105,7 +113,8 @@ function replaceValues(page: Uint8Array, changes: Changes, from: number, to: num
     if (index < 0) return undefined
     dirty[index] = 1
   }
-  const bytes = new Uint8Array(page)
+  const bytes = pool.take(page.length)
+  bytes.set(page)
   let change = from
   for (let index = 0; index < count; index += 1) {
     if (dirty[index] === 0) continue

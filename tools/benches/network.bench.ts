@@ -110,6 +110,8 @@ async function throughput(load: LoadNetwork, shape: LoadShape, patients: Uint8Ar
     name: shape.name,
     value: Math.round(perSecond),
     unit: shape.unit,
+    // What one validator could take with a core of its own.
+    cpu: Math.round(((perSecond / (final / seconds)) * 1e6) / perReplica),
     baseline: 'signature checks alone: 4,700/s on such a machine',
     ratio: rounded(final / seconds / 4_700),
     input: `${validators.length} validators and the sender on this machine, ${load.devices.length} devices, ${final} transactions after ${warm}, both rules on; ${perReplica} us CPU per transaction and validator`,
