@@ -132,12 +132,13 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   // ------------------------------------------------------------------------------------ from the transport
 
   onPeer(peer: PeerId, up: boolean, hello: Hello): void {
-    if (up ? this.#epochs.up(peer, hello) : this.#epochs.down(peer)) {
-      this.#ports.logger?.info({ peer, up, epoch: hello.epoch }, 'peer of another epoch')
-      return
-    }
+    // First: a ticket's holder may ask for admission and nothing else, whatever epoch its hello names.
     if (up ? this.#services.up(peer, hello) : this.#services.down(peer)) {
       this.#ports.logger?.info({ peer, up }, 'applicant')
+      return
+    }
+    if (up ? this.#epochs.up(peer, hello) : this.#epochs.down(peer)) {
+      this.#ports.logger?.info({ peer, up, epoch: hello.epoch }, 'peer of another epoch')
       return
     }
     if (up) this.#onUp(this.peers.up(peer, hello))
@@ -177,8 +178,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     if (item === null) return 'idle'
     const decoded = decodeFrame(item.frame)
     const entry = this.peers.get(item.from)
-    const stranger = this.#epochs.peer(item.from)
-    const hello = entry?.hello ?? this.#services.applicant(item.from) ?? stranger
+    const stranger = this.#epochs.has(item.from)
+    const hello = entry?.hello ?? this.#services.applicant(item.from) ?? this.#epochs.behind(item.from)
     if (hello !== undefined && decoded.ok && decoded.frame.kind === 'request') {
       const { id, body } = decoded.frame
       const request = { from: item.from, hello, id, body, release: item.release }
@@ -186,7 +187,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       return null
     }
     if (entry !== undefined && decoded.ok) return this.#onFrameOf(entry, decoded.frame, item)
-    if (stranger !== undefined && decoded.ok) {
+    if (stranger && decoded.ok) {
       this.#epochs.onFrame(item.from, decoded.frame)
       item.release()
       return null

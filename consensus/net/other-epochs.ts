@@ -1,7 +1,8 @@
 // Peers whose hello names another epoch. They take no part here and this node takes none there: no vote,
 // claim or transaction passes in either direction. One that is behind is handed the manifests of the
-// recoveries (and may use services: a new node fetches its state so); one that is ahead is heard for its
-// manifests alone.
+// recoveries (and may use services, if it is listed: a new node fetches its state so); one that is ahead is
+// heard for its manifests alone. Who holds a ticket only never comes here: services.ts knows applicants
+// first, for a hello says whatever epoch its sender likes.
 
 import { encodeRecoveryFrame, type Frame } from './frames.js'
 import type { RecoveryPort } from './ports.js'
@@ -41,9 +42,14 @@ export class OtherEpochs {
     return this.#peers.delete(peer)
   }
 
-  /** Its hello, while it may ask for services: only who is behind may. */
-  peer(peer: PeerId): Hello | undefined {
-    return this.#peers.get(peer)?.hello
+  has(peer: PeerId): boolean {
+    return this.#peers.has(peer)
+  }
+
+  /** Its hello, if it is behind and may therefore ask for services. */
+  behind(peer: PeerId): Hello | undefined {
+    const hello = this.#peers.get(peer)?.hello
+    return hello !== undefined && hello.epoch < this.#epoch ? hello : undefined
   }
 
   onFrame(from: PeerId, frame: Frame): void {

@@ -171,7 +171,10 @@ export interface ServicePort {
     from: { peer: PeerId; hello: Hello; isApplicant: boolean },
     body: Uint8Array,
   ): Promise<Uint8Array | null>
-  /** A peer that may ask for admission and for nothing else: it hears nothing and says nothing more. */
+  /**
+   * A peer that may ask for admission and for nothing else, whatever its hello says: it hears nothing and
+   * says nothing more.
+   */
   isApplicant(peer: PeerId): boolean
 }
 

@@ -96,7 +96,7 @@ export class NetworkBook {
   lists(): PeerLists {
     const known: BootstrapPeer[] = this.validators
     // Until this node has caught up, what its ticket says may be newer than what its state says.
-    const fallback = this.bootstrap.filter((peer) => !this.isRemoved(peer))
+    const { fallback } = this
     const dial = unique([...known, ...fallback].map((peer) => bytesToHex(peer.transportKey)))
     const book = new Map(
       [...fallback, ...known].map(({ transportKey, host, port }) => [
@@ -118,20 +118,32 @@ export class NetworkBook {
     return [...this.tickets.filter((ticket) => ticket.expires >= now), ...ended]
   }
 
+  private get fallback(): BootstrapPeer[] {
+    return this.bootstrap.filter((peer) => !this.isRemoved(peer))
+  }
+
   private isRemoved(peer: BootstrapPeer): boolean {
     const row = this.nodes.find((node) => equalBytes(node.entity, peer.entity))
     return row !== undefined && (!row.listed || !equalBytes(row.transportKey, peer.transportKey))
   }
 
+  /** The chain lists a node with this transport key: what a ticket or an address file says does not count. */
+  isListed(peer: PeerId): boolean {
+    return this.others.some((node) => bytesToHex(node.transportKey) === peer)
+  }
+
+  /** Whoever is admitted and no node: not by its ticket, which may end in the moment that it is asked. */
   isApplicant(peer: PeerId): boolean {
-    return this.liveTickets.some((ticket) => bytesToHex(ticket.publicKey) === peer)
+    return (
+      !this.isListed(peer) && !this.fallback.some(({ transportKey }) => bytesToHex(transportKey) === peer)
+    )
   }
 
   /** A code refuses a peer whose node id does not belong to the key that it connected with. */
   refusal(peer: PeerId, hello: Hello): string | null {
     const node =
       this.others.find((entry) => bytesToHex(entry.transportKey) === peer) ??
-      this.bootstrap.find((entry) => bytesToHex(entry.transportKey) === peer)
+      this.fallback.find((entry) => bytesToHex(entry.transportKey) === peer)
     if (node) return equalBytes(node.entity, hello.nodeId) ? null : 'NODE_KEY_MISMATCH'
     const ticket = this.liveTickets.find((entry) => bytesToHex(entry.publicKey) === peer)
     if (!ticket) return 'NOT_ADMITTED'

@@ -36,6 +36,7 @@ t.test('a ticket passes its own admission and nothing else', async (t) => {
   const services = createNodeServices({
     chainId,
     isApplicant: () => true,
+    isListed: () => true,
     submit: async (bundle) => {
       passed.push(bundle)
       return { code: 'OK', detail: '' }

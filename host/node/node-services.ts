@@ -25,6 +25,8 @@ export const serviceTag = { admission: 1, genesis: 2, snapshot: 3, read: 4 } as 
 
 export interface ServiceParts {
   isApplicant: ServicePort['isApplicant']
+  /** The chain lists a node with this transport key. */
+  isListed(peer: string): boolean
   /** Submits and waits until the transaction is final: the receipt's code, or why there is none. */
   submit(bundle: Uint8Array): Promise<{ code: ErrorCode; detail: string }>
   genesis(): Promise<Uint8Array | null>
@@ -43,8 +45,8 @@ export function createNodeServices(parts: ServiceParts): ServicePort {
     request: async ({ peer, isApplicant }, body) => {
       const [tag] = body
       if (tag === serviceTag.admission) return isApplicant ? admission(parts, body.subarray(1), peer) : null
-      // Who is not listed yet gets nothing of the chain.
-      if (isApplicant) return null
+      // Who is not listed, or not any more, gets nothing of the chain.
+      if (isApplicant || !parts.isListed(peer)) return null
       if (tag === serviceTag.read) return parts.read()
       if (tag === serviceTag.snapshot) return parts.snapshot(body, peer)
       if (tag !== serviceTag.genesis) return null

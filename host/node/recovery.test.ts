@@ -68,6 +68,7 @@ t.test('two of four lost, a manifest, a new epoch, and who comes back', async (t
   const [first, second, third, fourth] = hospital.validators
   const admin = await hospital.signIn(first, 'admin')
   const acknowledged = [await write(hospital, first, admin), await write(hospital, first, admin)]
+  const ticket = await ticketFor(hospital, first, admin, 'observer')
   const base = (await networkOf(first)).height
   await until('all have it', () => hospital.validators.every(({ node }) => node.status().height === base))
 
@@ -136,7 +137,7 @@ t.test('two of four lost, a manifest, a new epoch, and who comes back', async (t
   await until('v1 is back in the new epoch', () => again.node.status().peersConnected >= 1, patienceMs)
   t.ok(await write(hospital, again, adminAgain), 'a restart keeps the epoch')
 
-  const ticket = await ticketFor(hospital, again, adminAgain, 'observer')
+  // By a ticket of the former epoch: it is an applicant first, not a stranger.
   await joinNetwork({
     folder: `${hospital.folder}/v9`,
     ticket,

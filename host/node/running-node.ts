@@ -338,6 +338,7 @@ export class RunningNode {
       },
       services: createNodeServices({
         isApplicant: (peer) => this.book.isApplicant(peer),
+        isListed: (peer) => this.book.isListed(peer),
         submit: (bundle) => this.admission(bundle),
         chainId: this.open.chainId,
         read: () => answerRead(this.driverOrNone),
