@@ -139,14 +139,19 @@ export function mustWait({ overlay, health, budgets }: Kernel, timer: DueTimer):
   return true
 }
 
-/** Runs a due timer on the active version of its alias. */
+/**
+ * Runs a due timer on the active version of its alias. One that is about a patient who was erased meanwhile does
+ * not run, and that is no failure of the rule.
+ */
 export function executeTimer(kernel: Kernel, timer: DueTimer): FinishedRun {
   const contract = activeContract(kernel, timer.alias)
   assert(contract !== undefined, 'a timer belongs to an alias that was activated')
   const run = createRun(kernel, timerRunId(kernel, timer), contract.entity, timer.patient, timer.source)
+  const target = { alias: timer.alias, address: contract.address, method: timer.method }
+  if (isErased(kernel, timer.patient))
+    return { run, receipt: receiptOf(run, { code: 'ERASED', fuelUsed: 0, cause: timer.id, target }) }
   const outcome = enter(run, contract, timer.method, timer.args, trigger.timer, Number(timer.fuel))
   kernel.budgets.spendOnTimer(timer.alias, outcome.fuelUsed)
   noteHealth(run, timer, outcome.code)
-  const target = { alias: timer.alias, address: contract.address, method: timer.method }
   return { run, receipt: receiptOf(run, { ...outcome, cause: timer.id, target }) }
 }
