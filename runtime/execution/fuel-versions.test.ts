@@ -23,11 +23,12 @@ import {
   contractOf,
   genesisContract,
   methodsOf,
+  plainGovernance,
   systemContracts,
   type TestContract,
 } from './test-contracts.fixture.js'
 import { hostPricesV1, hostPricesV2 } from './host-prices.js'
-import { borsh, hex, ports, sha256, signerOf, World } from './world.fixture.js'
+import { admissionOf, borsh, hex, patientOf, ports, sha256, signerOf, World } from './world.fixture.js'
 
 const admin = signerOf('admin')
 const vendor = signerOf('vendor', entityKind.vendor)
@@ -110,7 +111,7 @@ t.test('a switch of schedule at a height, and every block before and after it re
 
 t.test('what is no step forward is refused', async (t) => {
   const world = found()
-  t.match(planned(world, 1, 1, 99), /^SCHEDULE_REFUSED|CONTRACT_ABORTED/)
+  t.match(planned(world, 1, 1, 99), /^SCHEDULE_REFUSED in force: schedule 1/)
   t.match(planned(world, 3, 1, 99), /not known to this software/)
   t.match(planned(world, 2, 2, 99), /not known to this software/)
   t.match(planned(world, 2, 1, world.height + 1), /is past/)
@@ -293,3 +294,44 @@ t.test('the pages of all open frames are 256 at most, whatever the one on top do
   t.equal(run(beyond, 1), 'OK', 'schedule 1 looked at the beginning only')
   t.equal(run(chainOf([2, 2, 2, 2, 2, 2, 2, 1], 63), 2), 'OK', 'eight frames of ordinary size')
 })
+
+t.test('an answer of the policy does not outlive the prices that it was computed under', async (t) => {
+  // Its bound lies between the prices of an instance under the two schedules: it answers under one only.
+  const policy = (bound: number): TestContract =>
+    contractOf(
+      { alias: 'ward/policy', methods: methodsOf({ mayAppend: 'view' }, bound) },
+      `(func (export "mayAppend") (i32.store8 (i32.const 0) (i32.const 1))
+         (call $return_set (i32.const 0) (i32.const 29)))`,
+    )
+  const priceUnder = (schedule: typeof fuelScheduleV1): number => {
+    const prepared = prepareModule(policy(0).code, contractPolicy, schedule)
+    if (!prepared.ok) throw new Error(prepared.detail)
+    return prepared.value.instancePrice
+  }
+  const [before, after] = [fuelScheduleV1, fuelScheduleV2].map(priceUnder)
+  t.ok(Math.abs(before - after) > 10_000, `${before}, ${after}`)
+  const bound = Math.round((before + after) / 2)
+  const monitor = signerOf('monitor', entityKind.source)
+  const world = new World({
+    signers: [admin, monitor],
+    contracts: [policy(bound), plainGovernance].map(genesisContract),
+    fuelSchedule: 1,
+  })
+  const append = (): Uint8Array => world.append(monitor, [admissionOf(patientOf('lisa'))])
+  const ends: string[] = []
+  for (const bundles of [[append()], [switchAt(world, world.height + 3)], [append()], [append()]]) {
+    const input = world.propose(bundles)
+    const cold = executeBlock(input, world.chain, createModuleCache(), ports)
+    const hot = world.block(bundles)
+    ends.push(statuses(hot)[0])
+    if (!cold.ok) throw new Error(cold.code)
+    t.equal(hex(cold.result.stateRoot), hex(hot.result.stateRoot))
+    t.equal(hex(cold.result.receiptsRoot), hex(hot.result.receiptsRoot))
+    t.same(cold.writeSet, hot.writeSet)
+  }
+  const failed = [ends[0], ends[3]].map((end) => end.startsWith('POLICY_FAILED'))
+  t.not(failed[0], failed[1], ends.join(', '))
+})
+
+const switchAt = (world: World, height: number): Uint8Array =>
+  command(world, 'setFuelSchedule', { fuelSchedule: 2, instrumenter: 1, height: BigInt(height) })

@@ -1,6 +1,6 @@
 // The kernel's question to `ward/policy`: may this author append this record? An answer depends on the
-// question, the policy's address and its store alone, so it is kept until the store changes; it costs the
-// same kept or not.
+// question, the policy's code and its store alone, and whether it comes to one on the prices too: it is kept
+// until one of them changes; it costs the same kept or not.
 import { decodeBorsh, encodeBorsh } from '../protocol/borsh.js'
 import { bytesToHex } from '../protocol/bytes.js'
 import { kernelEntity } from '../protocol/entity.js'
@@ -67,15 +67,17 @@ function keptAnswer(kernel: Kernel, contract: Contract, question: PolicyQuestion
 
 /**
  * While the block has not written to the policy's store its sub-root at the parent names the version, and
- * answers live across blocks. After a write, answers live as long as the overlay's revision of that store.
+ * answers live across blocks under the same versions. After a write, answers live as long as the overlay's revision of that store.
  */
 function memoFor(kernel: Kernel, contract: Contract): Map<string, PolicyAnswer> {
   const revision = kernel.overlay.revision(policyAlias)
-  if (revision !== 0) return memoOf(kernel.policy, `${revision}/${byteText(contract.address)}`)
+  const { fuelSchedule, instrumenter } = kernel.chain
+  const code = `${fuelSchedule}/${instrumenter}/${byteText(contract.address)}`
+  if (revision !== 0) return memoOf(kernel.policy, `${revision}/${code}`)
   // Neither the parent nor the alias changes during a block, so the version is looked at once.
   if (!kernel.policyChecked) {
     const root = byteText(kernel.parent.subRoot(policyAlias))
-    memoOf(kernel.cache.policy, `${root}/${byteText(contract.address)}`)
+    memoOf(kernel.cache.policy, `${root}/${code}`)
     kernel.policyChecked = true
   }
   return kernel.cache.policy.answers
