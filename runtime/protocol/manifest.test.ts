@@ -41,6 +41,22 @@ const wrong: readonly (readonly [name: string, value: CborValue | undefined, sai
   ['calls', ['a/b', 'x'], /^calls\[1\]: text of 3\.\.64 expected$/],
   ['reads', [[64, []]], /^reads\[0\]: kind: unsigned integer up to 63 expected$/],
   ['emits', [[2, ['a', '']]], /^emits\[0\]: codes\[1\]: text of 1\.\./],
+  [
+    'tables',
+    [
+      [0, 'a', 0],
+      [0, 'b', 1],
+    ],
+    /^tables: 0 is declared twice$/,
+  ],
+  [
+    'tables',
+    [
+      [0, 'a', 0],
+      [1, 'a', 1],
+    ],
+    /^tables: a is declared twice$/,
+  ],
   ['subscriptions', [[2, [], 'on']], /^subscriptions\[0\]: array of 4\.\.4 expected$/],
   ['subscriptions', [[2, [], 'on', 65_536]], /^subscriptions\[0\]: priority: /],
   [

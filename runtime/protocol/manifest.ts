@@ -187,8 +187,20 @@ function manifestFromCbor(value: CborValue): Manifest {
     emits: listAt('emits', value.get('emits'), 32, selectorFromCbor),
     subscriptions: listAt('subscriptions', value.get('subscriptions'), 64, subscriptionFromCbor),
     methods: listAt('methods', value.get('methods'), 100, methodFromCbor),
-    ...(value.has('tables') && { tables: listAt('tables', value.get('tables'), 64, tableFromCbor) }),
+    ...(value.has('tables') && { tables: tablesFromCbor(value.get('tables')) }),
   }
+}
+
+/** A table that were declared twice could be bound to patients in one place and not in the other. */
+function tablesFromCbor(value: CborValue | undefined): ManifestTable[] {
+  const tables = listAt('tables', value, 64, tableFromCbor)
+  for (const [index, { id, name }] of tables.entries()) {
+    const before = tables.slice(0, index)
+    if (before.some((other) => other.id === id)) throw new FieldError(`tables: ${id} is declared twice`)
+    if (before.some((other) => other.name === name))
+      throw new FieldError(`tables: ${name} is declared twice`)
+  }
+  return tables
 }
 
 function tableFromCbor(value: CborValue): ManifestTable {
