@@ -140,8 +140,8 @@ export function mustWait({ overlay, health, budgets }: Kernel, timer: DueTimer):
 }
 
 /**
- * Runs a due timer on the active version of its alias. One that is about a patient who was erased meanwhile does
- * not run, and that is no failure of the rule.
+ * Runs a due timer on the active version of its alias. One about a patient who was erased meanwhile does not
+ * run, and that is no failure of the rule.
  */
 export function executeTimer(kernel: Kernel, timer: DueTimer): FinishedRun {
   const contract = activeContract(kernel, timer.alias)

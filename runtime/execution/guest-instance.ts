@@ -11,6 +11,7 @@ import {
 } from '../module/index.js'
 import type { Frame } from './frame.js'
 import { createHostImports } from './host-functions.js'
+import { NodeFault } from './ports.js'
 
 /** Where host functions find the frame that is running in the instance; empty while nothing runs. */
 export interface HostBinding {
@@ -50,7 +51,7 @@ export class InitializeFailed extends Error {
   }
 }
 
-/** Throws InitializeFailed, or a RangeError of the engine. */
+/** Throws InitializeFailed, a NodeFault, or a RangeError of the engine. */
 export function createGuestInstance(
   module: WebAssembly.Module,
   prepared: PreparedModule,
@@ -76,6 +77,9 @@ export function createGuestInstance(
       ;(exports[INITIALIZE_EXPORT] as () => void)()
     } catch (cause) {
       if (cause instanceof RangeError) throw cause
+      // The guest could have had more memory and this machine gave none: the next one may.
+      if (fault.value !== 0)
+        throw new NodeFault('NATIVE_FAILURE', 'no memory for `_initialize` to grow into', { cause })
       throw new InitializeFailed(initializeFuelMax - Number(fuel.value), cause)
     }
     initializeFuel = initializeFuelMax - Number(fuel.value)

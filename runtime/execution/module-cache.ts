@@ -192,17 +192,27 @@ interface Compiled extends Pick<CompiledModule, 'take' | 'give'> {
 }
 
 function compile(prepared: PreparedModule, make: InstanceMaker): Compiled {
-  const first = make()
+  const first = deployedInstance(make)
   const idle = [first]
   // JavaScript does not keep the bits of every NaN, so a float global that holds one cannot be put back.
   const hasNan = first.globals.some(({ initial }) => Number.isNaN(initial))
   const reusable = !hasNan && prepared.memoryPagesInitial <= reusePagesMax
   return {
     framePrice: prepared.instancePrice + first.initializeFuel,
-    take: () => idle.pop() ?? make(),
+    take: () => idle.pop() ?? deployedInstance(make),
     give: (instance) => {
       if (reusable && idle.length < idleMax && resetGuestInstance(instance)) idle.push(instance)
     },
+  }
+}
+
+/** What is deployed came through `_initialize` once; that it does not now is this machine's doing. */
+function deployedInstance(make: InstanceMaker): GuestInstance {
+  try {
+    return make()
+  } catch (cause) {
+    if (!(cause instanceof InitializeFailed)) throw cause
+    throw new NodeFault('ENGINE_DISAGREES', '`_initialize` of a deployed module fails', { cause })
   }
 }
 

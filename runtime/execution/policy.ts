@@ -67,7 +67,8 @@ function keptAnswer(kernel: Kernel, contract: Contract, question: PolicyQuestion
 
 /**
  * While the block has not written to the policy's store its sub-root at the parent names the version, and
- * answers live across blocks under the same versions. After a write, answers live as long as the overlay's revision of that store.
+ * answers live across blocks under the same prices. After a write, answers live as long as the overlay's
+ * revision of that store.
  */
 function memoFor(kernel: Kernel, contract: Contract): Map<string, PolicyAnswer> {
   const revision = kernel.overlay.revision(policyAlias)

@@ -109,6 +109,7 @@ export function warmModules(state: ParentState, cache: ModuleCache, ports: Execu
   const kernel = createKernel({ ports, cache, parent: state, overlay, height: 0, time: 0 })
   const contracts = listAliases(state).map((alias) => activeContract(kernel, alias))
   const modules = contracts.filter((contract) => contract?.manifest.type === 'contract')
-  for (const contract of modules) contract?.module()
+  // Asking for the price of a frame makes the first instance, and that compiles.
+  for (const contract of modules) contract?.module().framePrice()
   return modules.length
 }
