@@ -127,7 +127,6 @@ t.test('a reading that never ends is ended, and lets go of the height that it pi
     requestMsMax: 8_000,
     program: new URL('./endless-reader.fixture.js', import.meta.url),
   })
-  t.teardown(() => client.close())
   const endless = t.rejects(client.call('record', { id: new Uint8Array(32) }), { code: 'READ_TOO_LONG' })
   const behind = client.call('receipt', { id: new Uint8Array(32) })
   const rewrite = (times: number): number => {
@@ -140,13 +139,17 @@ t.test('a reading that never ends is ended, and lets go of the height that it pi
   applyNext(bed)
   const start = bed.store.fileBytes
   t.ok(rewrite(60) - start > 500_000, 'the file grows while the height is pinned')
+  // A compaction that wants to switch meanwhile waits for this reading, and not for itself.
+  const switched = client.without(() => Promise.resolve(troubles.length))
   await endless
+  t.equal(await switched, 1, 'it switches when the reading was given up')
   t.same(troubles, ['READ_TOO_LONG'])
   t.same(await behind, { pinnedBy: 'a new thread' }, 'who waited behind it is answered by a new thread')
   await client.without(() => Promise.resolve())
   const before = rewrite(10)
   t.ok(rewrite(60) - before < 200_000, 'free pages are filled again')
   applyNext(bed)
+  await client.close()
   await bed.store.close()
 })
 

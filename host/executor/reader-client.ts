@@ -129,10 +129,15 @@ export class ReaderClient {
     this.waiting.delete(id)
     this.options.onTrouble('READ_TOO_LONG', method)
     reject(new ReadError('READ_TOO_LONG', method))
-    const behind = [...this.waiting.values()].filter((each) => each.method !== 'open')
+    const rest = [...this.waiting.values()]
+    const behind = rest.filter((each) => each.method !== 'open' && each.method !== 'close')
     this.waiting.clear()
     // The height that it pinned is let go with the thread; only then may another one open the store.
     const ended = this.end(worker)
+    // Who let the thread go has what it waited for when the thread has ended. Asked again it would wait for
+    // itself: `paused` is the promise of who asked.
+    for (const { resolve } of rest.filter((each) => each.method === 'close'))
+      void ended.then(() => resolve(null as never))
     const before = this.paused
     this.paused = Promise.all([before, ended]).then(() => this.again(behind))
   }
