@@ -106,9 +106,13 @@ export class SnapshotExport {
     const transaction = this.store.environment.beginRead()
     const index = new PathIndex(this.store.environment, sha256, transaction)
     const offer: Offer = { ...evidence, stores: tree.stores() }
-    this.pinned = { offer, tree, index, done: () => transaction.done(), since: now, usedAt: now }
+    const done = (): void => {
+      index.close()
+      transaction.done()
+    }
+    this.pinned = { offer, tree, index, done, since: now, usedAt: now }
     // The first read pins the transaction: it must see the very block that the tree is of.
-    index.step(1)
+    index.step(0)
     this.made.set(peer, [...(this.made.get(peer) ?? []), now])
     return this.pinned
   }
