@@ -2,7 +2,7 @@
 // subscription, a tip.
 // Total decoders; layouts in README.md, "Frames". Consensus messages are coded by consensus/pbft.
 
-import { recoveryBytesMax } from '../../runtime/protocol/recovery.js'
+import { recoveryNoticeBytesMax } from '../../runtime/protocol/recovery-notice.js'
 import { bundlesPerFrameMax, hostMessageBytesMax } from './limits.js'
 
 export interface Subscription {
@@ -21,7 +21,7 @@ export type Frame =
   | { kind: 'answer'; id: number; body: Uint8Array }
   /** For the peer's host: the driver does not look inside. */
   | { kind: 'host'; body: Uint8Array }
-  /** A recovery manifest, for a peer of an older epoch; its host checks it. */
+  /** A recovery notice, for a peer of an older epoch; its host checks it. */
   | { kind: 'recovery'; body: Uint8Array }
 
 export type FrameResult =
@@ -84,11 +84,11 @@ export function encodeHostFrame(message: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** u8 10 ‖ manifest. */
-export function encodeRecoveryFrame(manifest: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(1 + manifest.length)
+/** u8 10 ‖ notice (runtime/protocol/recovery-notice.ts). */
+export function encodeRecoveryFrame(notice: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + notice.length)
   bytes[0] = 10
-  bytes.set(manifest, 1)
+  bytes.set(notice, 1)
   return bytes
 }
 
@@ -122,7 +122,7 @@ export function decodeFrame(bytes: Uint8Array): FrameResult {
       if (bytes.length === 1 || bytes.length > 1 + hostMessageBytesMax) return malformed
       return { ok: true, frame: { kind: 'host', body: bytes.slice(1) } }
     case 10:
-      if (bytes.length === 1 || bytes.length > 1 + recoveryBytesMax) return malformed
+      if (bytes.length === 1 || bytes.length > 1 + recoveryNoticeBytesMax) return malformed
       return { ok: true, frame: { kind: 'recovery', body: bytes.slice(1) } }
     case undefined:
       return malformed

@@ -432,6 +432,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     for (const entry of this.peers.all()) {
       if (!entry.isMember && !entry.subscription.blocks) this.#transport?.send(entry.peer, tip, 0)
     }
+    const base = this.#options.recoveries?.at(-1)?.baseHeight
+    if (base !== undefined && height === base + 1) this.#epochs.announce()
     this.#fetchBlocks()
     this.#ports.events?.onFinal?.(final, resultHash, latencyMs)
   }

@@ -9,8 +9,8 @@ import type { RecoveryPort } from './ports.js'
 import type { PeerId } from './transport.js'
 import type { Hello } from './wire.js'
 
-/** Manifests taken from one peer: more of them than a chain can have are not read. */
-const heardMax = 64
+/** Notices taken on one connection: as many as a chain can have, with and without their proof. */
+const heardMax = 128
 
 export class OtherEpochs {
   readonly #epoch: number
@@ -33,8 +33,24 @@ export class OtherEpochs {
     if (hello.epoch === this.#epoch) return false
     this.#peers.set(peer, { hello, heard: 0 })
     if (hello.epoch > this.#epoch) return true
-    for (const manifest of this.#port?.manifests() ?? []) this.#send(peer, encodeRecoveryFrame(manifest))
+    this.#tell([peer])
     return true
+  }
+
+  /** The first block of this epoch is final: who is behind is shown it. */
+  announce(): void {
+    const behind = [...this.#peers].filter(([, { hello }]) => hello.epoch < this.#epoch)
+    this.#tell(behind.map(([peer]) => peer))
+  }
+
+  #tell(peers: readonly PeerId[]): void {
+    const send = (notices: readonly Uint8Array[]): void => {
+      for (const peer of peers)
+        if (this.#peers.has(peer))
+          for (const notice of notices) this.#send(peer, encodeRecoveryFrame(notice))
+    }
+    // A failed executor has been reported by the host already.
+    if (peers.length > 0) this.#port?.notices().then(send, () => undefined)
   }
 
   /** True: it was one of them. */
@@ -56,6 +72,6 @@ export class OtherEpochs {
     const entry = this.#peers.get(from)
     if (entry === undefined || frame.kind !== 'recovery' || entry.hello.epoch < this.#epoch) return
     entry.heard += 1
-    if (entry.heard <= heardMax) this.#port?.heard(frame.body)
+    if (entry.heard <= heardMax) this.#port?.heard(frame.body, from)
   }
 }

@@ -180,10 +180,13 @@ export interface ServicePort {
 
 /** Epochs: what a peer of an older one is told, and what a newer one has to say. */
 export interface RecoveryPort {
-  /** Manifests of this chain, oldest first; empty before any recovery. */
-  manifests(): readonly Uint8Array[]
+  /**
+   * Manifests of this chain, oldest first, each with the proof that its epoch began as soon as there is one;
+   * empty before any recovery.
+   */
+  notices(): Promise<readonly Uint8Array[]>
   /** A peer of a newer epoch hands over one, unchecked. */
-  heard(manifest: Uint8Array): void
+  heard(notice: Uint8Array, from: PeerId): void
 }
 
 export interface DriverPorts {

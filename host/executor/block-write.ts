@@ -28,6 +28,8 @@ export const erasureNote = 'erasure'
 export const handoversNote = 'handovers'
 /** CBOR list of the recovery manifests that this node has taken, oldest first. */
 export const recoveriesNote = 'recoveries'
+/** Notice of a newer epoch (runtime/protocol/recovery-notice.ts) that stopped this node; absent: none did. */
+export const toldNote = 'recovery-told'
 
 export interface FinalParts {
   height: number

@@ -144,6 +144,10 @@ function evidenceAt(
   return { header, result, certificate, validators }
 }
 
+/** Heights at whose end the set changed, ascending. */
+export const handoverHeights = (store: ChainStore): number[] =>
+  handoverRows(store).map(([height]) => height)
+
 interface Handover {
   height: number
   validators: Validator[]

@@ -8,6 +8,7 @@ import {
   encodeCertificate,
   encodeHeader,
   encodeResult,
+  equalBytes,
   resultHash as resultHashOf,
   type BlockHeader,
   type Bundle,
@@ -28,6 +29,7 @@ import {
   type AdmissionPoint,
   type ExecutedBlock,
   type ModuleCache,
+  type RecoveryPoint,
   type Standing,
   type ExecutionPorts,
   type FrameWatch,
@@ -65,6 +67,7 @@ import type {
 import { buildPayload } from './payload-builder.js'
 import { receiptEntries, ledgerEntry } from './reply-views.js'
 import { RecoveryBook } from './recovery-book.js'
+import { recoveryNotices } from './recovery-notices.js'
 import { SnapshotExport } from './snapshot-export.js'
 import { SnapshotImport } from './snapshot-import.js'
 import { StoreCare } from './store-care.js'
@@ -163,7 +166,12 @@ export class ExecutorCore {
     syncTake: ({ id, answer }) => this.imported.take(id, answer),
     tip: () => this.point(),
     recover: ({ manifest, isTrial }) => this.recover(manifest, isTrial),
-    manifests: () => this.recoveries.manifests,
+    hear: ({ notice, entity }) => {
+      const hasVote = this.nextValidators.members.some((member) => equalBytes(member.entity, entity))
+      return this.recoveries.hear(notice, this.recoveryPoint(), this.state, hasVote)
+    },
+    told: () => this.recoveries.told(this.tip.epoch),
+    recoveryNotices: () => recoveryNotices(this.store, this.tip.height, this.recoveries.kept),
     genesis: () => this.store.note(genesisNote) ?? new Uint8Array(0),
     get: ({ table, key }) => this.store.note(noteName(table, key)) ?? null,
     put: ({ table, key, value }) => {
@@ -228,14 +236,17 @@ export class ExecutorCore {
 
   /** From now on its members vote above the base. Overlays of the old epoch are worth nothing. */
   private recover(manifest: Uint8Array, isTrial: boolean): RecoverReply {
-    const { epoch, height, blockHash } = this.tip
-    const at = { chainId: this.chainId, epoch, height, blockHash }
-    const reply = this.recoveries.take(manifest, at, this.state, isTrial)
+    const reply = this.recoveries.take(manifest, this.recoveryPoint(), this.state, isTrial)
     if (reply.ok && reply.isNew && !isTrial) {
       this.candidates.clear()
-      this.nextValidators = this.recoveries.validatorsAbove(height) ?? this.nextValidators
+      this.nextValidators = this.recoveries.validatorsAbove(this.tip.height) ?? this.nextValidators
     }
     return reply
+  }
+
+  private recoveryPoint(): RecoveryPoint {
+    const { epoch, height, blockHash } = this.tip
+    return { chainId: this.chainId, epoch, height, blockHash }
   }
 
   private pin(): Pin {
@@ -355,6 +366,7 @@ export class ExecutorCore {
   }
 
   private runPayload(header: BlockHeader, payload: Payload): Candidate | Refusal {
+    if (!this.recoveries.isInEpoch(header)) return { ok: false, code: 'VERSION_UNKNOWN', detail: 'epoch' }
     // Only bundles whose exact bytes were checked here count: a leader may put another signature under a
     // known id.
     const checked = new Set<Bundle>()

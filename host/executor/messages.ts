@@ -54,6 +54,22 @@ export type RecoverReply =
   | { ok: true; isNew: boolean; epoch: number; baseHeight: number }
   | { ok: false; code: ErrorCode; detail: string }
 
+/** A newer epoch that began without this node. */
+export interface Told {
+  epoch: number
+  baseHeight: number
+}
+
+/** What a peer's notice of a newer epoch means to this node. */
+export type HearReply =
+  | { verdict: 'refused'; code: ErrorCode; detail: string }
+  /** Genuine, and nothing shows that it was ever used. */
+  | ({ verdict: 'paper' } & Told)
+  /** It began, and this node has no vote to lose. */
+  | ({ verdict: 'move'; manifest: Uint8Array } & Told)
+  /** It began, and this node must not vote against it: durable. */
+  | { verdict: 'stop'; detail: string }
+
 export interface OpenReply {
   chainId: Uint8Array
   chainName: string
@@ -362,8 +378,12 @@ export interface ExecutorCalls {
   tip: [null, ChainPoint]
   /** Takes a recovery manifest: checked and durable, or refused with its code. A trial only checks. */
   recover: [{ manifest: Uint8Array; isTrial: boolean }, RecoverReply]
-  /** The manifests that this node has taken, oldest first. */
-  manifests: [null, Uint8Array[]]
+  /** The manifests that this node has taken, oldest first, with proof that their epochs began. */
+  recoveryNotices: [null, Uint8Array[]]
+  /** A peer's notice; `entity`: of this node. */
+  hear: [{ notice: Uint8Array; entity: Uint8Array }, HearReply]
+  /** The newer epoch that stopped this node, until it is given the manifest. */
+  told: [null, Told | null]
   /** The founding document. */
   genesis: [null, Uint8Array]
   get: [{ table: string; key: Uint8Array }, Uint8Array | null]

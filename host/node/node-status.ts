@@ -57,7 +57,7 @@ export function nodeStatus(
     chainName: node.open.chainName,
     view: driver.view,
     leader: nameOf(driver.leader),
-    phase: fault?.code ?? (node.isQuorumLost ? 'QUORUM_LOST' : driver.phase),
+    phase: fault?.code ?? (node.quorum.isLost ? 'QUORUM_LOST' : driver.phase),
     ...(fault === undefined ? {} : { fault }),
     ...(node.upkeep.view === undefined ? {} : { store: node.upkeep.view }),
     setAside: node.pool.setAsideCount,
@@ -109,7 +109,7 @@ export function healthOf(
 ): { healthy: boolean; detail: string } {
   if (fault) return { healthy: false, detail: `${fault.code}: ${fault.detail}` }
   if (hasDeadExecutor) return { healthy: false, detail: `EXECUTOR_FAILED: ${restartFirst}` }
-  if (node?.isQuorumLost === true)
+  if (node?.quorum.isLost === true)
     return { healthy: false, detail: `QUORUM_LOST: ${errorTable.QUORUM_LOST.sentence}` }
   return { healthy: true, detail: node ? 'running' : 'sealed' }
 }

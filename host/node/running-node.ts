@@ -44,6 +44,7 @@ import { SnapshotService } from '../sync/snapshot-service.js'
 import { runAll } from './run-all.js'
 import { storeThreads, type StoreUpkeep } from './store-upkeep.js'
 import { createNodeServices } from './node-services.js'
+import { QuorumWatch } from './quorum-watch.js'
 import { epochOf, namedBy, RecoveryWatch } from './recovery-watch.js'
 import { openChain } from './open-chain.js'
 import { streamOfNode } from './node-sequences.js'
@@ -54,7 +55,6 @@ const overdueMs = 10_000
 /** Below what the gateway adds to the wait for finality. */
 const blockOnItsWayMs = 400
 const caughtUpCheckMs = 40
-const quorumPatienceMs = 4_000
 /** Tickets end by the clock too: how often that is looked at. */
 const listsCheckMs = 2_000
 /** A new node waits so long for the network to agree on its admission before it asks elsewhere. */
@@ -103,11 +103,12 @@ export class RunningNode {
   ) {
     this.snapshots = new SnapshotService(executor)
     ;({ readers: this.readers, upkeep: this.upkeep } = storeThreads(options, executor, dataKey))
+    this.quorum = new QuorumWatch(options.logger, options.now)
     this.behind = new BehindWatch(this, options.now, options.onBehind)
     this.recovery = new RecoveryWatch({
       ...{ executor, entity: identity.entity, logger: options.logger },
       stop: (code, detail) => this.stop(code, detail),
-      restart: () => this.restartDriver(this.role),
+      apart: (work) => this.apart(work),
     })
   }
 
@@ -120,8 +121,7 @@ export class RunningNode {
   private runningRole: NodeConfig['role'] | undefined
   private restarting: Promise<unknown> = Promise.resolve()
   private isClosed = false
-  private quorumLostAt: number | undefined
-  isQuorumLost = false
+  readonly quorum: QuorumWatch
   private readonly snapshots: SnapshotService
   private readonly behind: BehindWatch
   private tentativeTimer: NodeJS.Timeout | undefined
@@ -157,7 +157,7 @@ export class RunningNode {
     await this.startDriver()
     const tick = (): void => {
       const { hasQuorum } = this.driver.status()
-      this.watchQuorum(hasQuorum)
+      this.quorum.look(hasQuorum)
       // A failed executor has been reported already.
       this.tentative.tick(hasQuorum).catch(() => undefined)
     }
@@ -170,26 +170,18 @@ export class RunningNode {
   }
 
   private async startDriver(): Promise<void> {
-    await this.recovery.load()
+    const told = await this.recovery.load()
     const options = await this.driverOptions(this.options)
     this.runningRole = options.role
-    this.driverOrNone = await createDriver(options, this.driverPorts(this.options))
+    // Told of a newer epoch: it connects to no one.
+    const network = { ...options.network, ...(told && { dial: [], allowed: [] }) }
+    this.driverOrNone = await createDriver({ ...options, network }, this.driverPorts(this.options))
+    if (told) {
+      this.options.onFault('OLD_EPOCH', `epoch ${told.epoch} began above height ${told.baseHeight}`)
+      return this.driverOrNone.close()
+    }
     // A block may have changed the list meanwhile.
     this.driverOrNone.setPeers(this.book.lists())
-  }
-
-  /** L8: with more than f validators away nothing becomes final, and this node says so. */
-  private watchQuorum(hasQuorum: boolean): void {
-    const { logger, now } = this.options
-    if (hasQuorum) {
-      this.quorumLostAt = undefined
-      this.isQuorumLost = false
-      return
-    }
-    this.quorumLostAt ??= now()
-    if (this.isQuorumLost || now() - this.quorumLostAt < quorumPatienceMs) return
-    this.isQuorumLost = true
-    logger.error({ code: 'QUORUM_LOST' }, 'too few validators are reachable: nothing becomes final')
   }
 
   private refreshLists(): void {
@@ -243,10 +235,20 @@ export class RunningNode {
     this.restarting = this.restarting.then(() => this.driverOrNone?.close()).catch(() => undefined)
   }
 
-  /** Another role or epoch has other timers, another hello and other neighbours: the driver starts anew. */
+  /** Nothing of this node is signed while this works; then it joins anew, or stays stopped if it was told. */
+  private apart<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.restarting.then(() => this.driverOrNone?.close()).then(work)
+    this.restarting = done
+      .then(() => this.options.onFaultEnded('OLD_EPOCH'))
+      .catch(() => undefined)
+      .then(() => (this.isClosed ? undefined : this.startDriver()))
+      .catch((error: unknown) => this.options.onFault('NETWORK_FAILED', String(error)))
+    return done
+  }
+
+  /** Another role has other timers, another hello and other neighbours: the driver starts anew. */
   private restartDriver(role: NodeConfig['role']): void {
     this.options.logger.info({ role }, 'this node joins the network anew')
-    this.options.onFaultEnded('OLD_EPOCH')
     this.runningRole = role
     // After the commit that brought the change: its block must be applied before the core starts again.
     setImmediate(() => {
@@ -420,6 +422,7 @@ export class RunningNode {
     clearInterval(this.tentativeTimer)
     clearInterval(this.listsTimer)
     this.isClosed = true
+    this.recovery.close()
     await runAll([
       () => this.restarting,
       () => this.driverOrNone?.close(),
