@@ -124,7 +124,7 @@ function foundNode(
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  limitMs = 20_000,
+  limitMs = 60_000,
 ): Promise<void> {
   const end = Date.now() + limitMs
   while (!(await holds())) {
