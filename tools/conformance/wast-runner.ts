@@ -10,6 +10,8 @@ import {
   type WasmModule,
 } from '../../runtime/module/index.js'
 import type { Assembler } from './assembler.js'
+import { faultyBinary, textOnlyFault } from './malformed-binary.js'
+import { refusedFeatureOf } from './text-features.js'
 import { atomText, headOf, parseWast, stringText, type WastForm, type WastList } from './wast-forms.js'
 import { parseExpectation, parseValue, type WastExpectation } from './wast-values.js'
 import {
@@ -143,9 +145,8 @@ function runForm(run: Run, form: WastList, head: string): string | undefined {
     case 'assert_exhaustion':
       return checkExhaustion(run, second)
     case 'assert_invalid':
-      return checkRefused(run, second as WastList)
     case 'assert_malformed':
-      return checkRefused(run, second as WastList)
+      return checkRefused(run, second as WastList, form.items[2])
     case 'assert_unlinkable':
       return checkInstantiation(run, second as WastList, 'link')
     default:
@@ -177,7 +178,7 @@ function moduleBinary(run: Run, form: WastList): Uint8Array | undefined {
 
 function loadModule(run: Run, form: WastList): LoadedModule {
   const binary = moduleBinary(run, form)
-  if (binary === undefined) throw new WastSkip('text not understood by the assembler')
+  if (binary === undefined) throw new WastSkip(textReason(run, form))
   return loadBinary(binary)
 }
 
@@ -188,24 +189,44 @@ function loadBinary(binary: Uint8Array): LoadedModule {
   return facts.ok ? { ok: true, value: { module: read.value, facts: facts.value } } : facts
 }
 
+/** Why the assembler does not understand a text that is meant to be good. */
+function textReason(run: Run, form: WastList): string {
+  const feature = refusedFeatureOf(run.bytes.subarray(form.start, form.end))
+  return feature === undefined ? notUnderstood : `refused feature: ${feature}`
+}
+
+const notUnderstood = 'text not understood by the assembler'
+
 /**
  * A refusal of a feature that we leave out on purpose; anything else would be a mistake of the validator.
  */
-function featureReason(refusal: ModuleRefusal): string | undefined {
-  if (refusal.code !== 'OPCODE_FORBIDDEN' && refusal.code !== 'TYPE_FORBIDDEN') return undefined
+function featureReason(run: Run, form: WastList, refusal: ModuleRefusal): string | undefined {
   const family = /belongs to (.+), which/.exec(refusal.detail)?.[1]
-  return `refused feature: ${family ?? 'SIMD'}`
+  const named = refusedFeatureOf(run.bytes.subarray(form.start, form.end))
+  if (refusal.code === 'OPCODE_FORBIDDEN' || refusal.code === 'TYPE_FORBIDDEN')
+    return `refused feature: ${named ?? family ?? 'SIMD'}`
+  if (refusal.code === 'MULTIPLE_MEMORIES') return 'refused feature: multi-memory'
+  if (named !== undefined && unknownForms.has(refusal.code)) return `refused feature: ${named}`
+  return undefined
 }
+
+/** What forms of later versions are to a reader of version 2.0. */
+const unknownForms: ReadonlySet<string> = new Set([
+  'FLAGS_MALFORMED',
+  'SECTION_UNKNOWN',
+  'OPCODE_UNKNOWN',
+  'TYPE_MALFORMED',
+])
 
 function runModule(run: Run, form: WastList): string | undefined {
   run.report.modules++
   run.current = undefined
-  run.skipReason = 'text not understood by the assembler'
+  run.skipReason = textReason(run, form)
   const name = moduleName(form)
   if (name !== undefined) run.named.set(name, undefined)
   const loaded = loadModule(run, form)
   if (!loaded.ok) {
-    const reason = featureReason(loaded)
+    const reason = featureReason(run, form, loaded)
     if (reason === undefined) return `refused: ${loaded.code} at ${loaded.offset}: ${loaded.detail}`
     run.skipReason = reason
     throw new WastSkip(reason)
@@ -343,16 +364,31 @@ function checkInstantiation(run: Run, form: WastList, kind: 'trap' | 'link'): st
 }
 
 /**
- * The validator must refuse it. A malformed text becomes a binary where the assembler reads it at all; what
- * is wrong in the text form alone never reaches a reader of binaries, and is told apart by name.
+ * The validator must refuse it. A malformed text becomes a binary where the assembler reads it at all, or
+ * where its fault can be put into one; what is wrong in the text form alone never reaches a reader of
+ * binaries, and is told apart by name.
  */
-function checkRefused(run: Run, form: WastList): string | undefined {
+function checkRefused(run: Run, form: WastList, message: WastForm | undefined): string | undefined {
   if (!isQuoted(form)) return loadModule(run, form).ok ? 'the validator admits it' : undefined
   const binary = moduleBinary(run, form)
-  if (binary === undefined) throw new WastSkip(`${textOnly}: the assembler refuses the text`)
+  if (binary === undefined) return checkFault(run, form, stringText(message))
   if (!loadBinary(binary).ok) return undefined
   if (!WebAssembly.validate(binary)) return 'the validator admits what the engine refuses'
   throw new WastSkip(`${textOnly}: the assembler reads it, and the binary is valid`)
+}
+
+/** The fault of a text that the assembler refuses too. */
+function checkFault(run: Run, form: WastList, fault: string): string | undefined {
+  const strings = form.items.filter((item) => item.kind === 'string')
+  const text = Buffer.concat(strings.flatMap((item) => [Buffer.from(item.bytes), Buffer.from(' ')]))
+  const pair = faultyBinary(text, fault, run.assembler)
+  if (pair === undefined) {
+    const feature = refusedFeatureOf(text)
+    if (feature !== undefined) throw new WastSkip(`refused feature: ${feature}`)
+    throw new WastSkip(`${textOnly}: ${textOnlyFault(fault) ?? 'the assembler refuses the text'}`)
+  }
+  if (!loadBinary(pair.sound).ok) return 'the validator refuses the module without its fault'
+  return loadBinary(pair.faulty).ok ? `the validator admits a binary with the fault "${fault}"` : undefined
 }
 
 const textOnly = 'refused feature: text format (the runtime reads binaries only)'
