@@ -14,6 +14,20 @@ export interface NetworkNodeJson {
   connected: boolean
   /** Best height that it claims; null while it is not connected. */
   height: number | null
+  wipe: WipeJson
+}
+
+/** How far the wipe of a node by governance is. The certificate's hash is there when it has ended. */
+export interface WipeJson {
+  /** `unknown`: the contract did not answer. */
+  state: 'none' | 'requested' | 'ordered' | 'begun' | 'ended' | 'unknown'
+  /** Entities of the two administrators. */
+  requestedBy?: string
+  confirmedBy?: string
+  /** Block of the last order. */
+  height?: number
+  reason?: string
+  certificate?: string
 }
 
 export interface NetworkJson extends Pinned {

@@ -87,6 +87,8 @@ export function decodeCertificateFile(text: string): CertificateFile {
     const { certificate, signatures } = file
     if (certificate.format !== certificateFormat || !Array.isArray(signatures)) throw new Error('format')
     if (!Array.isArray(certificate.files) || typeof certificate.id !== 'string') throw new Error('fields')
+    if (typeof certificate.node.voteKey !== 'string' || typeof certificate.verification.result !== 'string')
+      throw new Error('fields')
     return file
   } catch (error) {
     throw new ApplianceError('CERTIFICATE_INVALID', 'it is not a certificate', error)

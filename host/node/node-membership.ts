@@ -14,6 +14,7 @@ import type { NetworkJson, ReadinessJson } from '../api/network-json.js'
 import { signDetached, type SigningKey } from '../keys/crypto.js'
 import { epochOf } from './recovery-watch.js'
 import type { RunningNode } from './running-node.js'
+import { wipeJsonOf } from './wipe-orders.js'
 
 /** Nodes, the set that votes now, and who of it is reachable from here. */
 export async function networkOf(node: RunningNode, tip: Pinned): Promise<NetworkJson> {
@@ -23,6 +24,8 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
   const status = driver.status()
   const connected = new Map(status.peers.map((peer) => [peer.peer, peer]))
   const own = bytesToHex(book.own)
+  const entries = [...book.all]
+  const wipes = await Promise.all(entries.map(({ entity }) => wipeJsonOf(node, entity)))
   return {
     ...tip,
     chainId: bytesToHex(open.chainId),
@@ -33,7 +36,7 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
     certificate: at.certificate === null ? '' : bytesToHex(encodeCertificate(at.certificate)),
     self: own,
     firstBlock: await node.executor.call('firstBlock', null),
-    nodes: book.all.map((entry) => {
+    nodes: entries.map((entry, index) => {
       const link = connected.get(bytesToHex(entry.transportKey))
       const entity = bytesToHex(entry.entity)
       return {
@@ -47,6 +50,7 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
         listed: entry.listed,
         connected: link !== undefined || entity === own,
         height: entity === own ? tip.height : (link?.claimedHeight ?? null),
+        wipe: wipes[index],
       }
     }),
     validators: nextValidators.members.map(({ entity, voteKey }) => ({

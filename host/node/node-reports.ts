@@ -1,10 +1,11 @@
 // What a node says about itself and its peers on the chain (`ward/appliance`), signed with its own key, and
 // what it asks there.
-import { decodeBorsh, encodeBorsh, type Schema } from '../../runtime/protocol/index.js'
+import { encodeBorsh, type Schema } from '../../runtime/protocol/index.js'
 import { sha256 } from '../keys/crypto.js'
 import type { NodeSequences } from './node-sequences.js'
 import type { RunningNode } from './running-node.js'
 import { draftCall, payloadOf, signBundle } from './transaction-builder.js'
+import { applianceView, wipeOrderOf, type WipeOrderView } from './wipe-orders.js'
 
 const alias = 'ward/appliance'
 /** Apart from any other stream that this key may sign on. */
@@ -13,17 +14,6 @@ const fuelLimit = 20_000_000
 const validMs = 10 * 60_000
 
 const fixed32: Schema = { fixed: 32 }
-const nodeArgument: Schema = { struct: [['node', fixed32]] }
-const wipeOrderSchema: Schema = {
-  struct: [
-    ['state', 'u8'],
-    ['requestedBy', fixed32],
-    ['confirmedBy', fixed32],
-    ['height', 'u64'],
-    ['reason', 'string'],
-    ['certificate', fixed32],
-  ],
-}
 const schemas = {
   recordRelease: {
     struct: [
@@ -40,16 +30,6 @@ const schemas = {
     ],
   },
 } satisfies Record<string, Schema>
-
-/** 0 none, 1 requested, 2 ordered, 3 begun, 4 ended. */
-export interface WipeOrderView {
-  state: number
-  requestedBy: Uint8Array
-  confirmedBy: Uint8Array
-  height: bigint
-  reason: string
-  certificate: Uint8Array
-}
 
 /** What became of a report. */
 export type ReportEnd = 'taken' | 'refused' | 'failed'
@@ -89,29 +69,12 @@ export class NodeReports {
 
   /** False when governance refuses this node its shares. A chain without the contract refuses nothing. */
   async mayRelease(node: Uint8Array): Promise<boolean> {
-    const answer = await this.view('mayRelease', node)
+    const answer = await applianceView(this.node, 'mayRelease', node)
     return answer === undefined || answer[0] === 1
   }
 
   /** Undefined on a chain without the contract. */
-  async wipeOrder(node: Uint8Array): Promise<WipeOrderView | undefined> {
-    const answer = await this.view('wipeOrder', node)
-    const decoded = answer && decodeBorsh(wipeOrderSchema, answer)
-    return decoded?.ok ? (decoded.value as unknown as WipeOrderView) : undefined
-  }
-
-  private async view(method: string, node: Uint8Array): Promise<Uint8Array | undefined> {
-    const args = encodeBorsh(nodeArgument, { node })
-    if (!args.ok) return undefined
-    const caller = this.node.entity
-    const answer = await this.node.executor.call('view', {
-      target: alias,
-      method,
-      args: args.value,
-      caller,
-    })
-    if (answer.ok) return answer.returned
-    if (answer.code === 'CONTRACT_UNKNOWN') return undefined
-    throw new Error(`${alias} ${method}: ${answer.code}`)
+  wipeOrder(node: Uint8Array): Promise<WipeOrderView | undefined> {
+    return wipeOrderOf(this.node, node)
   }
 }

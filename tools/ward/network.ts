@@ -3,7 +3,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { bytesToHex, hexToBytes, nodeRoles, validatorAction } from '../../runtime/protocol/index.js'
-import { faultsTolerated, quorumOf } from '../../runtime/protocol/certificate.js'
 import { encodeTicket, type Ticket } from '../../host/founding/ticket.js'
 import { destroyKey, generateSigningKey, seedOf } from '../../host/keys/crypto.js'
 import type { Proposal } from '../../host/api/node-port.js'
@@ -11,6 +10,8 @@ import type { NetworkJson, NetworkNodeJson } from '../../host/api/network-json.j
 import type { ApiClient } from '../../host/api/client.js'
 import { CommandError } from './command-error.js'
 import { connect, must, signIn, type NodeChoice } from './connect.js'
+import { assertQuorum, nodeCalled } from './network-nodes.js'
+import { addOrderWipeCommands, wipeWords } from './order-wipe.js'
 import { addRecoverCommands } from './recover.js'
 import { readPassword } from './password.js'
 import { visibleText } from './visible-text.js'
@@ -57,6 +58,7 @@ export function addNetworkCommands(program: Command): void {
     .argument('<name>')
     .addHelpText('after', passwordHelp)
     .action(runRemoveValidator)
+  addOrderWipeCommands(network)
   addRecoverCommands(network)
 }
 
@@ -73,7 +75,7 @@ async function runList(options: NodeChoice & { json?: boolean }): Promise<void> 
   const lines = network.nodes.map((node) => {
     const role = voting.has(node.entity) ? `${node.role}, votes` : node.role
     const state = !node.listed ? 'removed' : node.connected ? `at ${node.height ?? '?'}` : 'not connected'
-    return `${visibleText(node.name).padEnd(24)} ${role.padEnd(20)} ${`${node.host}:${node.port}`.padEnd(22)} ${state}\n`
+    return `${visibleText(node.name).padEnd(24)} ${role.padEnd(20)} ${`${node.host}:${node.port}`.padEnd(22)} ${state}${wipeWords(node.wipe)}\n`
   })
   process.stdout.write(lines.join(''))
 }
@@ -171,41 +173,10 @@ async function runRemoveValidator(name: string, options: AdminOptions): Promise<
   process.stdout.write(`${name}: votes no more two blocks later; it goes on as an observer\n`)
 }
 
-/**
- * The chain cannot know who is switched off, so this is asked here: of the new set a quorum must be reachable
- * from this node now.
- */
-function assertQuorum(
-  network: NetworkJson,
-  memberCount: number,
-  arriving: string | undefined,
-  leaving: string | undefined,
-): void {
-  const members = network.validators.filter(({ entity }) => entity !== leaving)
-  const reachable = members.filter(({ entity }) =>
-    network.nodes.some((node) => node.entity === entity && node.connected),
-  ).length
-  const count = reachable + (arriving === undefined ? 0 : 1)
-  const needed = quorumOf(memberCount)
-  if (count >= needed) return
-  const text = `Of ${memberCount} validators ${needed} must agree (${faultsTolerated(memberCount)} may fail), and only ${count} would be reachable.`
-  throw new CommandError(
-    'QUORUM_AT_RISK',
-    `${text} Nothing was changed. Bring the missing nodes back first, or force the set with institution keys.`,
-  )
-}
-
 const votingNodes = (network: NetworkJson): NetworkNodeJson[] =>
   network.nodes.filter(
     ({ entity, port }) => port > 0 && network.validators.some((validator) => validator.entity === entity),
   )
-
-function nodeCalled(network: NetworkJson, name: string): NetworkNodeJson {
-  const node = network.nodes.find((known) => known.listed && known.name === name)
-  if (node) return node
-  const known = network.nodes.filter((entry) => entry.listed).map((entry) => entry.name)
-  throw new CommandError('NODE_UNKNOWN', `No node is called ${name}. Known: ${known.join(', ')}`)
-}
 
 async function govern(client: ApiClient, as: string, proposal: Proposal): Promise<void> {
   await signIn(client, as)
