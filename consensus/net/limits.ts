@@ -134,3 +134,5 @@ export const pinnedDialsPerQuery = 3
 export const badSignaturesMax = 256
 /** Requests to services that one peer may have open: an honest one has one, or a few while it syncs. */
 export const openRequestsMax = 8
+/** What this node has open at one peer, given up ones included: always less than would cut it off. */
+export const openAsksMax = openRequestsMax - 1

@@ -132,6 +132,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   // ------------------------------------------------------------------------------------ from the transport
 
   onPeer(peer: PeerId, up: boolean, hello: Hello): void {
+    if (!up) this.asks.down(peer)
     // First: a ticket's holder may ask for admission and nothing else, whatever epoch its hello names.
     if (up ? this.#services.up(peer, hello) : this.#services.down(peer)) {
       this.#ports.logger?.info({ peer, up }, 'applicant')
@@ -145,7 +146,6 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     else {
       this.peers.down(peer)
       this.#gossip.forget(peer)
-      this.asks.down(peer)
     }
     this.upkeep()
     this.#ports.logger?.info({ peer, up, role: hello.role, tip: hello.tipHeight }, 'peer')

@@ -16,6 +16,8 @@ export interface ServiceRequest {
   release(): void
 }
 
+const nothing = new Uint8Array(0)
+
 export class Services {
   readonly #port: ServicePort | undefined
   readonly #send: (to: PeerId, frame: Uint8Array, queueClass: QueueClass) => void
@@ -64,7 +66,8 @@ export class Services {
   async #answer(port: ServicePort, { from, hello, id, body }: ServiceRequest): Promise<void> {
     const isApplicant = this.#applicants.has(from)
     const answer = await port.request({ peer: from, hello, isApplicant }, body).catch(() => null)
-    if (answer !== null) this.#send(from, encodeServiceFrame('answer', id, answer), 2)
+    // An empty answer is none, and closes the request at the asking side.
+    this.#send(from, encodeServiceFrame('answer', id, answer ?? nothing), 2)
   }
 
   #done(request: ServiceRequest, open: { count: number }): void {

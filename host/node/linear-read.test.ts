@@ -30,6 +30,14 @@ t.test('reads at every node after writes at every node', async (t) => {
   const many = await Promise.all(hospital.validators.map(({ node }) => node.linearize()))
   t.ok(many.every((read) => read.ok && read.value.height >= acknowledged))
 
+  const peersBefore = first.node.status().peersConnected
+  const crowd = await Promise.all(Array.from({ length: 40 }, () => first.node.linearize()))
+  t.ok(
+    crowd.every((read) => read.ok && read.value.height >= acknowledged),
+    'forty reads at once at one node',
+  )
+  t.equal(first.node.status().peersConnected, peersBefore, 'and nobody cuts it off for them')
+
   await third.node.close()
   t.match(await first.node.linearize(), { ok: true }, 'one may be away')
   await fourth.node.close()

@@ -18,6 +18,7 @@ import {
 } from '../../runtime/protocol/index.js'
 import { readIndexOf, type HeldCertificate, type ReadAnswer } from '../../consensus/driver/read-index.js'
 import type { Driver } from '../../consensus/net/driver.js'
+import type { ValidatorSet } from '../../consensus/pbft/types.js'
 import type { Outcome } from '../api/node-port.js'
 import { verifySignature } from '../keys/crypto.js'
 import { serviceTag } from './node-services.js'
@@ -50,13 +51,39 @@ function answerOf(bytes: Uint8Array | null): ReadAnswer | undefined {
 /** The parts of a running node that a read needs. */
 type Reader = Pick<RunningNode, 'driver' | 'executor' | 'entity' | 'open'>
 
+interface Round {
+  asked: ValidatorSet
+  answers: ReadAnswer[]
+}
+
+/** One asking at a time at this node, shared by all reads that came before it began. */
+export class ReadRounds {
+  private current: Promise<unknown> = Promise.resolve()
+  private next: Promise<Round> | undefined
+
+  /** Begins after this call: a round in flight may have been answered before the read began. */
+  share(begin: () => Promise<Round>): Promise<Round> {
+    if (this.next) return this.next
+    const next = this.current.then(() => {
+      this.next = undefined
+      return begin()
+    })
+    this.next = next
+    this.current = next.catch(() => undefined)
+    return next
+  }
+}
+
 /** The height that this node has reached and that a read needs. NOT_LINEARIZABLE: no quorum showed one. */
-export async function linearize(parts: Reader, now: () => number): Promise<Outcome<{ height: number }>> {
+export async function linearize(
+  parts: Reader,
+  rounds: ReadRounds,
+  now: () => number,
+): Promise<Outcome<{ height: number }>> {
   const end = now() + patienceMs
   let why = ''
   while (now() < end) {
-    const asked = (await parts.executor.call('tip', null)).nextValidators
-    const answers = await askAll(parts, asked.members)
+    const { asked, answers } = await rounds.share(() => askRound(parts))
     const point = await parts.executor.call('tip', null)
     const { tip, nextValidators } = point
     const isSameSet = bytesToHex(asked.hash) === bytesToHex(nextValidators.hash)
@@ -75,6 +102,11 @@ export async function linearize(parts: Reader, now: () => number): Promise<Outco
     await pause(betweenMs)
   }
   return refused('NOT_LINEARIZABLE', why)
+}
+
+async function askRound(parts: Reader): Promise<Round> {
+  const asked = (await parts.executor.call('tip', null)).nextValidators
+  return { asked, answers: await askAll(parts, asked.members) }
 }
 
 async function askAll(parts: Reader, members: readonly Validator[]): Promise<ReadAnswer[]> {

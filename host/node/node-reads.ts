@@ -28,6 +28,7 @@ import type {
 } from '../api/node-port.js'
 import { alertViews, orderViews, patientViews, recordToJson } from '../api/views.js'
 import type { CommitReply, LedgerEntry, Pin } from '../executor/messages.js'
+import { ReadRounds } from './linear-read.js'
 import { proofFor } from './node-proofs.js'
 import { replayFor } from './node-replay.js'
 import { ReplayGate } from './replay-gate.js'
@@ -50,6 +51,9 @@ export interface Permission {
 }
 
 export class NodeReads {
+  /** Of linearizable reads. */
+  readonly rounds = new ReadRounds()
+
   readonly people: PeopleBook
   /** Policy answers by `reader:patient:kind`; emptied when the policy's store may have changed. */
   private readonly permissions = new Map<string, Permission>()

@@ -462,7 +462,8 @@ export class WardNode implements NodePort {
   }
 
   async linearize() {
-    return this.unsealed ? linearize(this.unsealed.node, this.now) : refused('NODE_SEALED')
+    if (!this.unsealed) return refused('NODE_SEALED')
+    return linearize(this.unsealed.node, this.unsealed.reads.rounds, this.now)
   }
 
   async readiness(...[, request]: Parameters<NodePort['readiness']>) {
