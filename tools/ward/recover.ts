@@ -19,12 +19,14 @@ import type { NetworkJson, NetworkNodeJson } from '../../host/api/network-json.j
 import { CommandError, exitStatus } from './command-error.js'
 import { connect, must, type NodeChoice } from './connect.js'
 import { readPassword } from './password.js'
+import { forkVerdict } from './recovery-fork.js'
 import { visibleText } from './visible-text.js'
 
 interface MakeOptions extends NodeChoice {
   validator: string[]
   lost: string[]
   lostKeysDestroyed?: boolean
+  ignore: string[]
   reason: string
   out: string
 }
@@ -46,7 +48,8 @@ export function addRecoverCommands(network: Command): void {
   withNode(recover.command('make').description('write the manifest for the institution keys to sign'))
     .requiredOption('--validator <name>', 'listed node that votes from now on (repeat)', collect, [])
     .option('--lost <name>', 'validator that is lost for good (repeat)', collect, [])
-    .option('--lost-keys-destroyed', 'you state that no lost validator can ever sign again')
+    .option('--lost-keys-destroyed', 'you state that nobody named with --lost can ever sign again')
+    .option('--ignore <name>', 'do not believe the height that this node claims (repeat)', collect, [])
     .requiredOption('--reason <text>', 'for the record, up to 200 letters')
     .requiredOption('--out <file>', 'manifest file')
     .action(runMake)
@@ -75,8 +78,8 @@ async function runMake(options: MakeOptions): Promise<void> {
   const network = must(await connect(options).network())
   const validators = options.validator.map((name) => seatOf(network, name))
   const lost = options.lost.map((name) => nodeCalled(network, name).entity)
-  assertUnforkable(network, lost, options.lostKeysDestroyed === true)
-  assertHighest(network)
+  assertUnforkable(network, validators, lost, options.lostKeysDestroyed === true)
+  assertHighest(network, options.ignore)
   const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array(0)
   const signedPart = encodeRecoveryFields({
     chainId: bytes(network.chainId),
@@ -97,32 +100,40 @@ async function runMake(options: MakeOptions): Promise<void> {
   process.stdout.write(describe(made.value))
 }
 
-/**
- * The old set must not be able to go on: fewer than a quorum of its members may be left outside. Who is not
- * named lost is trusted to take the manifest.
- */
-function assertUnforkable(network: NetworkJson, lost: readonly string[], destroyed: boolean): void {
-  const { validators } = network
-  const outside = validators.filter(({ entity }) => lost.includes(entity)).length
-  const needed = quorumOf(validators.length)
-  if (outside < needed || destroyed) return
+/** The old set must not be able to go on beside the new one: `recovery-fork.ts` says when it could. */
+function assertUnforkable(
+  network: NetworkJson,
+  next: readonly { entity: string }[],
+  lost: readonly string[],
+  areDestroyed: boolean,
+): void {
+  const old = network.validators.map(({ entity }) => entity)
+  const seats = next.map(({ entity }) => entity)
+  if (lost.some((entity) => seats.includes(entity))) usage('a lost validator cannot vote from now on')
+  const { mayFork, outside } = forkVerdict(old, seats, areDestroyed ? lost : [])
+  if (!mayFork) return
   throw new CommandError(
     'RECOVERY_MAY_FORK',
-    `${outside} of ${validators.length} validators are lost, and ${needed} together could go on without this ` +
-      'network if they came back. Nothing was written. Make sure that their vote keys are destroyed (`ward wipe`, or the ' +
-      'media), then say so with --lost-keys-destroyed.',
+    `${outside} of ${old.length} validators do not vote from now on and may still sign; ${quorumOf(old.length)} ` +
+      'could go on without this network, with members that have not been told yet. Nothing was written. Make sure that ' +
+      'the vote keys of all that are lost are destroyed (`ward wipe`, or the media), name each of them with --lost, ' +
+      'then say so with --lost-keys-destroyed.',
   )
 }
 
 /** The base is the highest final block that is left, or what was acknowledged above it would be lost. */
-function assertHighest(network: NetworkJson): void {
-  const higher = network.nodes.filter(({ height }) => (height ?? 0) > network.height)
+function assertHighest(network: NetworkJson, ignored: readonly string[]): void {
+  const doubted = ignored.map((name) => nodeCalled(network, name).entity)
+  const higher = network.nodes.filter(
+    ({ entity, height }) => (height ?? 0) > network.height && !doubted.includes(entity),
+  )
   if (higher.length === 0) return
   const names = higher.map(({ name, height }) => `${visibleText(name)} (${height})`).join(', ')
   throw new CommandError(
     'NOT_AT_TIP',
     `${names} claim more than the ${network.height} ` +
-      'blocks of this node. Nothing was written. Wait until it has caught up, or make the manifest there.',
+      'blocks of this node. Nothing was written. Wait until it has caught up, or make the manifest there. ' +
+      'If a node cannot show those blocks, its claim is false: leave it out with --ignore <name>.',
   )
 }
 
