@@ -23,6 +23,7 @@ import {
 } from './guest-memory.js'
 import { furtherCodesPrice, hostCaps } from './host-prices.js'
 import { appendRecord, derivedSalt, isErased, readView } from './ledger.js'
+import type { IndexedRecord } from './record-index.js'
 
 const absent = -1
 
@@ -69,15 +70,9 @@ export function recordQuery(
     to: BigInt.asUintN(64, to),
     limit: countMax,
   })
-  const views: Uint8Array[] = []
-  let byteCount = countBytes
-  for (const record of found) {
-    const view = readView(run, record)
-    if (byteCount + view.length > hostCaps.resultBytes) break
-    byteCount += view.length
-    views.push(view)
-  }
-  setResult(frame, 'record_query', viewList(views), views.length)
+  chargeAnswer(frame, 'record_query', countBytes, found.length)
+  const views = paidViews(frame, 'record_query', found)
+  frame.result = viewList(views)
   return views.length
 }
 
@@ -111,7 +106,10 @@ export function recordLatest(
     from: BigInt.asUintN(64, from),
     to: BigInt.asUintN(64, to),
   })
-  setResult(frame, 'record_latest', viewList(found.map((record) => readView(run, record))))
+  chargeAnswer(frame, 'record_latest', countBytes)
+  const views = paidViews(frame, 'record_latest', found)
+  if (views.length < found.length) stopFrame(frame, 'LIMIT_EXCEEDED')
+  frame.result = viewList(views)
   return found.length
 }
 
@@ -149,6 +147,24 @@ function parsedCodes(frame: Frame, bytes: Uint8Array): string[] {
 }
 
 const lineFeed = 0x0a
+
+/** As many as fit into a result. Each is paid before the body of the next is read. */
+function paidViews(
+  frame: Frame,
+  name: 'record_query' | 'record_latest',
+  found: readonly IndexedRecord[],
+): Uint8Array[] {
+  const views: Uint8Array[] = []
+  let byteCount = countBytes
+  for (const record of found) {
+    const view = readView(frame.run, record)
+    byteCount += view.length
+    if (byteCount > hostCaps.resultBytes) break
+    chargeAnswer(frame, name, view.length)
+    views.push(view)
+  }
+  return views
+}
 
 /** The count in front of a list. */
 const countBytes = 4

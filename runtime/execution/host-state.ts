@@ -115,11 +115,13 @@ export function stateScan(
     const limit = Math.min(rowsInPart, limitMax - count)
     const place = [table, partition, next.order, end, limit, next.sequence] as const
     const part: ScanPart = overlay.scanPart(frame.contract.alias, ...place)
-    // Rows that this block has removed were looked at too: whoever hides many of them pays for the search.
-    chargeAnswer(frame, 'state_scan', 0, part.looked - part.rows.length)
+    // Paid before more is read: what was read, and rows that this block has removed too, for whoever hides
+    // many of them makes the search long.
+    const byteCount = part.rows.reduce((sum, { value }) => sum + rowBytes + value.length, 0)
+    chargeAnswer(frame, 'state_scan', byteCount, part.looked)
     next = part.next
     for (const row of part.rows) {
-      if (4 + list.length + 16 + row.value.length > hostCaps.resultBytes) {
+      if (4 + list.length + rowBytes + row.value.length > hostCaps.resultBytes) {
         next = undefined
         break
       }
@@ -131,9 +133,13 @@ export function stateScan(
   }
   const head = new ByteWriter(4)
   head.u32(count)
-  setResult(frame, 'state_scan', concatBytes(head.finish(), list.finish()), count)
+  chargeAnswer(frame, 'state_scan', 4)
+  frame.result = concatBytes(head.finish(), list.finish())
   return count
 }
+
+/** Order, sequence and length in front of a row's value. */
+const rowBytes = 16
 
 /** Rows that are read before anything of them is paid: each may hold 64 KiB. */
 const rowsInPart = 8
