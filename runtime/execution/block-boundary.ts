@@ -8,6 +8,7 @@ import { patientBytes } from '../protocol/record.js'
 import { assert, unreachable } from '../protocol/result.js'
 import { STACK_BYTES_MAX } from '../module/index.js'
 import { byteText } from './byte-text.js'
+import { addErasure, addWaking } from './chores.js'
 import { contractAt, manifestOf, migrateMethod, readAlias, readCode } from './contracts.js'
 import { encodeCreditRow, type CreditRow } from './credit.js'
 import { belongsToAnother, orphanedTimer, problemOfTables, type Deployment } from './deployment.js'
@@ -32,8 +33,7 @@ import { applyMembership } from './membership-commands.js'
 import { receiptOf } from './receipts.js'
 import { encodePatientRow, patientStatus, readPatient } from './record-rows.js'
 import { liftQuarantine } from './rule-health.js'
-import { claimTables, eraseRows } from './table-layouts.js'
-import { wakeTimers } from './timers.js'
+import { claimTables } from './table-layouts.js'
 import { derivedId, switchSubscriptions } from './triggers.js'
 import { indexVersion } from './versions.js'
 
@@ -95,9 +95,9 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
   }
 }
 
-function endQuarantine({ overlay }: Kernel, alias: string): void {
-  liftQuarantine(overlay, alias)
-  wakeTimers(overlay, alias)
+function endQuarantine(kernel: Kernel, alias: string): void {
+  liftQuarantine(kernel.overlay, alias)
+  addWaking(kernel, alias)
 }
 
 /** The allowance is full at once: whoever was out of credit goes on with the next block. */
@@ -258,5 +258,5 @@ function erasePatient(kernel: Kernel, patient: Uint8Array): void {
   const head = readPatient(kernel.overlay, patient)
   assert(head !== undefined, 'only a known patient is erased')
   kernel.overlay.set(store.patient, patient, encodePatientRow({ ...head, status: patientStatus.erased }))
-  eraseRows(kernel, patient)
+  addErasure(kernel, patient)
 }

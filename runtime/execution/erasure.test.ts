@@ -68,3 +68,48 @@ t.test('timers of erased patients do not run, and the rule goes on for everybody
   world.block([world.append(monitors[0], [admissionOf(nina)])])
   t.same(codes(world.block([read(nina)])), ['OK', 'OK'])
 })
+
+t.test('many rows of an erased patient go in slices, and none is searched again', async (t) => {
+  const count = 2_500
+  const diary = contractOf(
+    {
+      alias: 'acme/diary',
+      tables: [{ id: 0, name: 'entries', patient: true }],
+      methods: methodsOf({ go: 'call' }),
+    },
+    `(func (export "go") (local $n i32) (call $input_read (i32.const 0))
+       (loop $more
+         (call $ordered_put (i32.const 0) (i32.const 0) (i32.const 16) (i64.extend_i32_u (local.get $n)) (i32.const 0) (i32.const 8))
+         (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const ${count})))))`,
+  )
+  const world = new World({
+    signers: [admin, monitors[0]],
+    contracts: [...systemContracts, genesisContract(diary)],
+  })
+  world.block([world.append(monitors[0], patients.map(admissionOf))])
+  for (const patient of patients.slice(0, 2))
+    t.same(
+      codes(world.block([world.call(admin, 'acme/diary', 'go', patient, { fuelLimit: 200_000_000 })])),
+      ['OK'],
+    )
+  const rowsOf = (patient: Uint8Array): number =>
+    world.chain.scan('acme/diary', 0, patient, 0n, 9_999n, 9_999).length
+  const left: number[] = []
+  let read = 0
+  const { scan } = world.chain
+  world.chain.scan = (...place): ReturnType<typeof scan> => {
+    const rows = scan.apply(world.chain, place)
+    if (place[0] === 'acme/diary') read += rows.length
+    return rows
+  }
+  let block = world.block([erase(world, patients[0])])
+  for (; block.result.nextDueTime === world.time; block = world.block([]))
+    left.push(block.writeSet.state.length)
+  world.chain.scan = scan
+  t.equal(left.length, 2, 'three blocks in all')
+  t.ok(Math.max(...left) < 1_100, `${Math.max(...left)} writes`)
+  t.equal(read, 2 * count, 'each is found once, and looked at once to be removed')
+  t.equal(rowsOf(patients[0]), 0)
+  t.equal(rowsOf(patients[1]), count)
+  t.equal(block.result.nextDueTime, 0)
+})

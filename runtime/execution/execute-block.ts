@@ -11,6 +11,7 @@ import { Overlay } from '../state/overlay.js'
 import { compareWrites } from '../state/state-keys.js'
 import { applyCommands } from './block-boundary.js'
 import { checkBlock, readValidators, type CheckedBlock } from './block-validity.js'
+import { hasChores, runChores } from './chores.js'
 import { boundOf, executeDerived, executeTimer, followLayout, mustWait } from './execute-derived.js'
 import { executeSigned, type FinishedRun } from './execute-signed.js'
 import { activeContract } from './contracts.js'
@@ -235,6 +236,7 @@ function finishBlock(progress: BlockProgress): ExecutedBlock {
   kernel.budgets.flush(overlay)
   promoteValidators(overlay, kernel.height)
   for (const finished of applyCommands(kernel)) keep(progress, finished)
+  runChores(overlay)
   promoteVersions(overlay, kernel.chain, kernel.height)
   assert(progress.fuelUsed <= blockFuelMax, 'a block stays within its fuel')
   return {
@@ -245,7 +247,7 @@ function finishBlock(progress: BlockProgress): ExecutedBlock {
 
   function dueTimeAfter({ time }: Kernel): number {
     // A set that waits needs the next block to take effect, whether anybody has something to say or not.
-    if (!isQueueEmpty(overlay) || readPending(overlay) !== undefined) return time
+    if (!isQueueEmpty(overlay) || hasChores(overlay) || readPending(overlay) !== undefined) return time
     const due = firstDue(overlay)
     // A timer that is due and did not fit is work carried over too.
     return due === undefined ? 0 : Math.max(time, Number(due))

@@ -8,7 +8,6 @@ import { orderMax, type StateReader } from '../state/store-interface.js'
 import type { Overlay } from '../state/overlay.js'
 import type { Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'
-import type { Kernel } from './kernel.js'
 import {
   boundTablesRow,
   decodeRow,
@@ -107,17 +106,17 @@ export function claimTables(overlay: Overlay, { alias, tables, migrateVersion }:
   if (bound.length > count) overlay.set(store.table, onlyKey, encodeRow(boundTablesRow, bound))
 }
 
-/** Rows that one erasure looks at in one go. */
-const rowsInPart = 1_000
-
-/** Removes what all contracts keep about one patient in tables that are bound to patients. */
-export function eraseRows({ overlay }: Kernel, patient: Uint8Array): void {
+/**
+ * Removes what all contracts keep about one patient in tables that are bound to patients: at most so many rows
+ * of ordered tables. Returns how many; fewer than that: nothing is left.
+ */
+export function eraseRows(overlay: Overlay, patient: Uint8Array, most: number): number {
+  let count = 0
   for (const { alias, table } of readBound(overlay)) {
     overlay.remove(alias, concatBytes(new Uint8Array([table]), patient))
-    for (;;) {
-      const rows = overlay.scan(alias, table, patient, 0n, orderMax, rowsInPart)
-      for (const { order, sequence } of rows) overlay.orderedRemove(alias, table, patient, order, sequence)
-      if (rows.length < rowsInPart) break
-    }
+    const rows = overlay.scan(alias, table, patient, 0n, orderMax, most - count)
+    for (const { order, sequence } of rows) overlay.orderedRemove(alias, table, patient, order, sequence)
+    count += rows.length
   }
+  return count
 }

@@ -1,6 +1,7 @@
 // Timers: due times in the result, order, cancelling, roll-back, and that they are state.
 import t from 'tap'
 import { blockFuelMax, codeOfStatus, entityKind, recordKind } from '../protocol/index.js'
+import { choreRowsPerBlock } from './chores.js'
 import { createModuleCache, replayTransaction, rewind, undoOf } from './index.js'
 import { i32Of, Probes, returnI32, type Probe } from './probe.fixture.js'
 import { budgetBurst, budgetPerSecond } from './rule-budget.js'
@@ -272,4 +273,48 @@ t.test('failing timers quarantine their alias; its other timers wait until that 
   t.equal(lifted.result.nextDueTime, world.time, 'due at once')
   t.same(codes(world.block([])), ['OK', 'OK'])
   t.equal(world.last?.result.nextDueTime, 0)
+})
+
+t.test('many timers of an alias wake in slices when its quarantine is lifted', async (t) => {
+  const each = 250
+  const rule = contractOf(
+    {
+      alias: 'acme/rule',
+      subscriptions: [{ kind: recordKind.observation, codes: [], method: 'onAny', priority: 1 }],
+      methods: methodsOf({ onAny: 'record', fail: 'timer' }, 50_000_000),
+    },
+    `(data (i32.const 512) "fail")
+     (func (export "onAny") (local $n i32)
+       (loop $more
+         (call $timer_set (i64.const 1) (i32.const 512) (i32.const 4) (i32.const 0) (i32.const 0) (i64.const 0))
+         (br_if $more (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const ${each})))))
+     (func (export "fail") (unreachable))`,
+  )
+  const monitors = ['a', 'b', 'c'].map((name) => signerOf(name, entityKind.source))
+  const patients = Array.from({ length: 9 }, (_, index) => patientOf(`patient ${index}`))
+  const world = new World({ signers: monitors, contracts: [...systemContracts, genesisContract(rule)] })
+  world.block([world.append(monitors[0], patients.map(admissionOf))])
+  for (let round = 0; round < 3; round += 1) {
+    const of = patients.slice(round * 3, round * 3 + 3)
+    const bundles = monitors.map((monitor, index) =>
+      world.append(monitor, [observationOf(of[index], '8867-4', 80)]),
+    )
+    world.block(bundles, { time: world.time + 1 })
+  }
+  const rows = (table: number, partition: string): number =>
+    world.chain.scan('$timer', table, Buffer.from(partition), 0n, 1n << 62n, 9_999).length
+  const timers = 9 * each
+  t.equal(rows(0, ''), timers)
+  let run = world.block([], { time: world.time + 2_000 }).receipts.length
+  while (world.last?.result.nextDueTime !== 0) run += world.block([]).receipts.length
+  t.equal(rows(1, 'acme/rule'), timers - run, 'all that did not fail are parked')
+  const lift = Buffer.concat([Buffer.from([7, 9, 0, 0, 0]), Buffer.from('acme/rule')])
+  const lifted = world.block([world.call(monitors[0], 'ward/governance', 'command', lift)])
+  t.equal(rows(0, ''), choreRowsPerBlock)
+  t.equal(lifted.result.nextDueTime, world.time, 'the rest in the following blocks')
+  // They fail again: what is awake is parked, and the rest stays as it is.
+  run += world.block([]).receipts.length
+  while (world.last?.result.nextDueTime !== 0) run += world.block([]).receipts.length
+  t.equal(rows(0, ''), 0)
+  t.equal(rows(1, 'acme/rule'), timers - run, 'none is lost')
 })

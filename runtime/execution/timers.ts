@@ -16,6 +16,7 @@ import {
   type TimerRow,
 } from './kernel-tables.js'
 import { hostCaps } from './host-prices.js'
+import { readHealth } from './rule-health.js'
 
 /** Ordered tables: 0 waits for its time, 1 for the end of its alias' quarantine. */
 const table = 0
@@ -100,14 +101,18 @@ export function parkTimer(overlay: Overlay, timer: DueTimer): void {
   moveTimer(overlay, timer, { due: timer.due, parked: 1 })
 }
 
-/** The quarantine is over: what came due meanwhile is due at once, in the order in which it was due. */
-export function wakeTimers(overlay: Overlay, alias: string): void {
-  const most = hostCaps.timersPerContract
+/**
+ * The quarantine is over: what came due meanwhile is due at once, in the order in which it was due, at most so
+ * many. Returns how many; fewer than that: nothing is parked any more, or the alias is in quarantine again.
+ */
+export function wakeTimers(overlay: Overlay, alias: string, most: number): number {
+  if ((readHealth(overlay, alias)?.quarantinedAt ?? 0n) !== 0n) return 0
   const rows = overlay.scan(store.timer, parkedTable, utf8(alias), 0n, orderMax, most)
   for (const { order, sequence, value } of rows) {
     const timer = { ...decodeRow<TimerRow>(timerRow, value), due: order, parked: 1, sequence }
     moveTimer(overlay, timer, { due: order, parked: 0 })
   }
+  return rows.length
 }
 
 function moveTimer(overlay: Overlay, timer: DueTimer, to: { due: bigint; parked: number }): void {
