@@ -15,11 +15,20 @@ export const budgetPerSecond = 200_000_000
 /** Rules listed for one source; the one that was drawn upon longest ago leaves first. */
 const entriesMax = 64
 
-/** Between two timers of an alias that wait for its budget. */
-const timerSpacingMs = 10
+/** At least between two timers of an alias that wait for its budget. */
+const timerSpacingMs = 100
+
+/** Names the second entry of an alias' timers: what the last run used, and when the last that waits is due. */
+const lineName = ''
 
 /** Longer than an entity id, so that it is nobody's. */
 const timersKey = (alias: string): Uint8Array => utf8(`timers/${alias}/`.padEnd(33, '.'))
+
+interface TimerBudget {
+  entry: BudgetEntry
+  line: BudgetEntry
+  isChanged: boolean
+}
 
 interface SourceBudget {
   source: Uint8Array
@@ -37,8 +46,8 @@ export class BudgetBook {
   readonly #state: StateReader
   readonly #time: number
   readonly #sources = new Map<string, SourceBudget>()
-  /** Budgets of timers that were looked at, by alias, and how many of its timers wait for it to refill. */
-  readonly #timers = new Map<string, { entry: BudgetEntry; isChanged: boolean; waiting: number }>()
+  /** Budgets of timers that were looked at, by alias. */
+  readonly #timers = new Map<string, TimerBudget>()
 
   /** `time` is the block's. */
   constructor(state: StateReader, time: number) {
@@ -82,23 +91,29 @@ export class BudgetBook {
     const debt = Math.ceil((Math.max(0, -left) * 1_000) / budgetPerSecond)
     const time = budget.entry.time + BigInt(debt)
     budget.entry = { alias, fuel: BigInt(Math.max(0, left)), time }
+    budget.line.fuel = BigInt(fuel)
     budget.isChanged = true
   }
 
   /**
-   * When a timer that may not run now is to be asked again: ms of block time, after now. Each gets a time
-   * of its own, so that those who wait do not come back as one crowd.
+   * When a timer that may not run now is to be asked again: ms of block time, after now. Those that wait stand
+   * in line over all blocks, as far apart as the budget needs to pay a run like the last one: they neither
+   * come back as one crowd nor make blocks due that could run none of them.
    */
   timerWaitsUntil(alias: string): number {
     const budget = this.#timersOf(alias)
-    budget.waiting += 1
-    return Math.max(this.#time, Number(budget.entry.time)) + budget.waiting * timerSpacingMs
+    const { entry, line } = budget
+    const spacing = Math.ceil((Number(line.fuel) * 1_000) / budgetPerSecond)
+    const behind = Math.max(this.#time, Number(entry.time), Number(line.time))
+    line.time = BigInt(behind + Math.max(timerSpacingMs, spacing))
+    budget.isChanged = true
+    return Number(line.time)
   }
 
   /** Writes the budgets that were drawn upon. */
   flush(overlay: Overlay): void {
-    for (const [alias, { entry, isChanged }] of this.#timers) {
-      if (isChanged) overlay.set(store.budget, timersKey(alias), encodeRow(budgetRow, [entry]))
+    for (const [alias, { entry, line, isChanged }] of this.#timers) {
+      if (isChanged) overlay.set(store.budget, timersKey(alias), encodeRow(budgetRow, [entry, line]))
     }
     for (const { source, entries, isChanged } of this.#sources.values()) {
       if (isChanged) overlay.set(store.budget, source, encodeRow(budgetRow, entries))
@@ -115,15 +130,21 @@ export class BudgetBook {
     return budget
   }
 
-  #timersOf(alias: string): { entry: BudgetEntry; isChanged: boolean; waiting: number } {
+  #timersOf(alias: string): TimerBudget {
     let budget = this.#timers.get(alias)
     if (budget === undefined) {
       const row = this.#state.get(store.budget, timersKey(alias))
       const known = row === undefined ? [] : decodeRow<BudgetEntry[]>(budgetRow, row)
       const fuel = BigInt(this.#left(known, alias))
       // A debt lies in the future: until then nothing comes back.
-      const time = known.reduce((latest, entry) => Math.max(latest, Number(entry.time)), this.#time)
-      budget = { entry: { alias, fuel, time: BigInt(time) }, isChanged: false, waiting: 0 }
+      const own = known.find((entry) => entry.alias === alias)
+      const time = Math.max(this.#time, Number(own?.time ?? 0n))
+      const line = known.find((entry) => entry.alias === lineName) ?? {
+        alias: lineName,
+        fuel: 0n,
+        time: 0n,
+      }
+      budget = { entry: { alias, fuel, time: BigInt(time) }, line, isChanged: false }
       this.#timers.set(alias, budget)
     }
     return budget

@@ -318,3 +318,24 @@ t.test('many timers of an alias wake in slices when its quarantine is lifted', a
   t.equal(rows(0, ''), 0)
   t.equal(rows(1, 'acme/rule'), timers - run, 'none is lost')
 })
+
+t.test('timers that wait for a budget make no more blocks due than it can pay runs', async (t) => {
+  const crowd: Probe = {
+    ...restless,
+    body: restless.body.replace('(i32.const 9)', '(i32.const 400)').replace('60000000', '12000000'),
+  }
+  const probes = new Probes({ 'acme/crowd': crowd })
+  const { world } = probes
+  t.equal(probes.go('acme/crowd').code, 'OK')
+  world.block([])
+  const began = world.time
+  const blocks = 60
+  let empty = 0
+  for (let block = 0; block < blocks; block += 1) {
+    const time = Math.max(world.time + 1, Number(world.last?.result.nextDueTime))
+    if (world.block([], { time }).receipts.length === 0) empty += 1
+  }
+  const perSecond = blocks / ((world.time - began) / 1_000)
+  t.ok(perSecond < 5, `${perSecond} blocks a second of block time`)
+  t.ok(empty < blocks / 2, `${empty} of ${blocks} run nothing`)
+})
