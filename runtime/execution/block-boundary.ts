@@ -89,7 +89,7 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
     case 'setLanes':
       return void overlay.set(store.lanes, onlyKey, encodeRow(laneTableSchema, command.table))
     case 'setFuelSchedule':
-      return void planVersions(overlay, command.planned)
+      return void planVersions(overlay, kernel.chain, command.planned)
     default:
       return unreachable(command)
   }

@@ -19,7 +19,7 @@ import { promoteVersions } from './fuel-versions.js'
 import { createKernel, type Kernel } from './kernel.js'
 import { encodeRow, headKey, headRow, store } from './kernel-tables.js'
 import { promoteValidators, readPending } from './membership-commands.js'
-import type { ModuleCache } from './module-cache.js'
+import { scheduleOf, type ModuleCache } from './module-cache.js'
 import type {
   Attachment,
   BlockInput,
@@ -85,6 +85,8 @@ export function executeBlock(
     trace: options.trace,
     traceOnly: options.traceOnly,
   })
+  // A node that does not know the versions in force has no vote, not even on a block that runs nothing.
+  scheduleOf(kernel.chain)
   const checked = checkBlock(kernel, input, options)
   if (!checked.ok) return { ok: false, code: checked.code, detail: checked.detail }
   const progress = createProgress(kernel)

@@ -112,8 +112,8 @@ t.test('a switch of schedule at a height, and every block before and after it re
 t.test('what is no step forward is refused', async (t) => {
   const world = found()
   t.match(planned(world, 1, 1, 99), /^SCHEDULE_REFUSED in force: schedule 1/)
-  t.match(planned(world, 3, 1, 99), /not known to this software/)
-  t.match(planned(world, 2, 2, 99), /not known to this software/)
+  t.match(planned(world, 3, 1, 99), /more than one step forward/)
+  t.match(planned(world, 2, 3, 99), /more than one step forward/)
   t.match(planned(world, 2, 1, world.height + 1), /is past/)
   t.equal(planned(world, 2, 1, world.height + 2), 'OK')
   t.match(planned(world, 1, 1, 99), /in force: schedule 2/)
@@ -335,3 +335,19 @@ t.test('an answer of the policy does not outlive the prices that it was computed
 
 const switchAt = (world: World, height: number): Uint8Array =>
   command(world, 'setFuelSchedule', { fuelSchedule: 2, instrumenter: 1, height: BigInt(height) })
+
+t.test('the plan is the state\'s to judge: software that does not know it stops at its height', async (t) => {
+  const world = found([worker], 2)
+  t.equal(planned(world, 3, 1, world.height + 3), 'OK')
+  world.block([])
+  t.throws(() => world.block([]), { code: 'ENGINE_DISAGREES' }, 'not even an empty block')
+})
+
+t.test('the versions in force withdraw a plan', async (t) => {
+  const world = found([worker], 2)
+  t.match(planned(world, 2, 1, 99), /^SCHEDULE_REFUSED in force: schedule 2/)
+  t.equal(planned(world, 3, 1, world.height + 4), 'OK')
+  t.equal(planned(world, 2, 1, 0), 'OK')
+  t.match(planned(world, 2, 1, 99), /^SCHEDULE_REFUSED in force: schedule 2/, 'nothing is planned any more')
+  for (let block = 0; block < 3; block += 1) t.equal(world.block([]).ok, true)
+})

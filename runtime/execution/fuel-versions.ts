@@ -16,7 +16,6 @@ import {
   type ChainRow,
   type PlannedVersions,
 } from './kernel-tables.js'
-import { knowsVersions } from './module-cache.js'
 
 /** A change that has not taken effect. */
 export function readPlannedVersions(state: StateReader): PlannedVersions | undefined {
@@ -25,25 +24,33 @@ export function readPlannedVersions(state: StateReader): PlannedVersions | undef
 }
 
 /**
- * Neither goes back, one goes forward, and this software knows both: a node that does not know them cannot
- * run the block at that height, and says so with a fault.
+ * Decided by the state alone, never by what this software knows, or two releases would answer differently in one
+ * block: neither goes back and at least one goes a single step forward. A node that does not know them
+ * cannot run the block at that height, and says so with a fault. Those in force withdraw the plan.
  */
 export function checkVersions(kernel: Kernel, wanted: PlannedVersions): Result<PlannedVersions, ErrorCode> {
   const { chain, height } = kernel
-  if (!knowsVersions(wanted)) return refused('SCHEDULE_REFUSED', 'not known to this software')
   const isOlder = wanted.fuelSchedule < chain.fuelSchedule || wanted.instrumenter < chain.instrumenter
-  const isSame = wanted.fuelSchedule === chain.fuelSchedule && wanted.instrumenter === chain.instrumenter
+  const isSame = isInForce(wanted, chain)
+  if (isSame && readPlannedVersions(kernel.overlay) !== undefined) return ok(wanted)
   if (isOlder || isSame) {
     const { fuelSchedule, instrumenter } = chain
     return refused('SCHEDULE_REFUSED', `in force: schedule ${fuelSchedule}, instrumenter ${instrumenter}`)
   }
+  const isFar =
+    wanted.fuelSchedule > chain.fuelSchedule + 1 || wanted.instrumenter > chain.instrumenter + 1
+  if (isFar) return refused('SCHEDULE_REFUSED', 'more than one step forward')
   if (wanted.height <= BigInt(height)) return refused('SCHEDULE_REFUSED', `height ${height} is past`)
   return ok(wanted)
 }
 
-/** A later plan replaces an earlier one that has not taken effect. */
-export function planVersions(overlay: Overlay, planned: PlannedVersions): void {
-  overlay.set(store.chain, plannedVersionsKey, encodeRow(plannedVersionsRow, planned))
+const isInForce = (wanted: PlannedVersions, chain: ChainRow): boolean =>
+  wanted.fuelSchedule === chain.fuelSchedule && wanted.instrumenter === chain.instrumenter
+
+/** A later plan replaces an earlier one that has not taken effect; the versions in force withdraw it. */
+export function planVersions(overlay: Overlay, chain: ChainRow, planned: PlannedVersions): void {
+  if (isInForce(planned, chain)) overlay.remove(store.chain, plannedVersionsKey)
+  else overlay.set(store.chain, plannedVersionsKey, encodeRow(plannedVersionsRow, planned))
 }
 
 /** After the last command of a block: does the next one run under other versions? */
