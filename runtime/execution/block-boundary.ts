@@ -188,7 +188,8 @@ function switchAlias(run: Run, address: Uint8Array): 'OK' | { alias: string; cod
   const layout = current?.history[current.history.length - 1].migrateVersion ?? manifest.migrateVersion
   // An activation that was accepted earlier in this block may have moved the layout on.
   if (manifest.migrateVersion < layout) return { alias: row.alias, code: 'LAYOUT_REFUSED' }
-  if (problemOfTables(kernel, manifest) !== undefined) return { alias: row.alias, code: 'TABLES_REFUSED' }
+  if (problemOfTables(kernel, manifest, true) !== undefined)
+    return { alias: row.alias, code: 'TABLES_REFUSED' }
   claimTables(kernel.overlay, manifest)
   putAlias(kernel, row.alias, address, manifest.migrateVersion)
   switchSubscriptions(

@@ -75,7 +75,7 @@ export function checkDeployment(
   const problem = manifestProblem(manifest)
   if (problem !== undefined) return refused('MANIFEST_REFUSED', problem)
   if (belongsToAnother(kernel, manifest.alias, wanted.vendor)) return refused('ALIAS_TAKEN', manifest.alias)
-  const tables = problemOfTables(kernel, manifest)
+  const tables = problemOfTables(kernel, manifest, false)
   if (tables !== undefined) return refused('TABLES_REFUSED', tables)
   const fault =
     manifest.type === 'page'
@@ -111,14 +111,22 @@ export function belongsToAnother(kernel: Kernel, alias: string, vendor: Uint8Arr
   return !equalBytes(owner, vendor) && !equalBytes(vendor, kernelEntity)
 }
 
-/** Why the declared tables of a version do not fit its alias, with the names of table and version. */
-export function problemOfTables(kernel: Kernel, manifest: Manifest): string | undefined {
+/**
+ * Why the declared tables of a version do not fit its alias, with the names of table and version; `isDeployed`:
+ * asked when it is activated.
+ */
+export function problemOfTables(
+  kernel: Kernel,
+  manifest: Manifest,
+  isDeployed: boolean,
+): string | undefined {
   const alias = readAlias(kernel.overlay, manifest.alias)
-  return tablesProblem(kernel.overlay, manifest, alias, (address) => {
+  const versionOf = (address: Uint8Array): string => {
     const row = readCode(kernel.overlay, address)
     assert(row !== undefined, 'what was active is deployed')
     return manifestOf(kernel, row.manifest).manifest.version
-  })
+  }
+  return tablesProblem(kernel.overlay, manifest, alias, versionOf, isDeployed)
 }
 
 /**

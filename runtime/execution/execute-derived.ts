@@ -25,20 +25,46 @@ export function boundOf(kernel: Kernel, item: Pick<DerivedItem, 'address' | 'met
 /**
  * Work that waited keeps the version that it was queued with, unless a newer layout was activated meanwhile:
  * the older tables are not written any more, and readers are told so. Then the active version judges the
- * records, if its method of that name listens to them; otherwise the item stays as it is and is refused.
+ * records, if it listens to them; otherwise the item stays as it is and is refused.
  */
 export function followLayout(kernel: Kernel, item: DerivedItem): DerivedItem {
   if (!isSuperseded(kernel, item)) return item
   const active = activeContract(kernel, item.alias)
-  if (active?.methods.get(item.method)?.kind !== 'record') return item
-  const selectors = active.manifest.subscriptions.filter(({ method }) => method === item.method)
-  const records = item.records.filter((id) => {
-    const header = kernel.index.find(id)?.row.header
-    return selectors.some(
-      ({ kind, codes }) => header?.kind === kind && (codes.length === 0 || codes.includes(header.code)),
-    )
-  })
-  return records.length === 0 ? item : { ...item, address: active.address, records }
+  const method = active === undefined ? undefined : heir(kernel, item, active)
+  if (active === undefined || method === undefined) return item
+  const records = item.records.filter((id) => hears(kernel, active, method, id))
+  return { ...item, address: active.address, method, records }
+}
+
+/**
+ * The active version's method for the item's records: that of its name, or when that was renamed the one in its
+ * place among those that only one of the two versions has.
+ */
+function heir(kernel: Kernel, item: DerivedItem, active: Contract): string | undefined {
+  const former = contractAt(kernel, item.address)
+  assert(former !== undefined, 'derived work names a deployed version')
+  const listeners = (contract: Contract): string[] => [
+    ...new Set(
+      contract.manifest.subscriptions
+        .map(({ method }) => method)
+        .filter((method) => item.records.some((id) => hears(kernel, contract, method, id))),
+    ),
+  ]
+  const now = listeners(active)
+  if (active.methods.has(item.method)) return now.find((method) => method === item.method)
+  const gone = listeners(former).filter((method) => !active.methods.has(method))
+  const fresh = now.filter((method) => !former.methods.has(method))
+  return fresh[gone.indexOf(item.method)]
+}
+
+function hears({ index }: Kernel, { manifest }: Contract, method: string, id: Uint8Array): boolean {
+  const header = index.find(id)?.row.header
+  return manifest.subscriptions.some(
+    (one) =>
+      one.method === method &&
+      header?.kind === one.kind &&
+      (one.codes.length === 0 || one.codes.includes(header.code)),
+  )
 }
 
 const isSuperseded = (kernel: Kernel, item: DerivedItem): boolean =>

@@ -235,7 +235,7 @@ function checkActivate(run: Run, addresses: Uint8Array[], charge: Charge): Check
     if (orphan !== undefined) return refused('TIMERS_PENDING', `${version.alias}.${orphan}`)
     const fuel = migrationFuel(run, version)
     if (fuel === 'LAYOUT_REFUSED') return refused('LAYOUT_REFUSED', version.alias)
-    const tables = problemOfTables(run.kernel, manifestOf(run.kernel, version.manifestHash).manifest)
+    const tables = problemOfTables(run.kernel, manifestOf(run.kernel, version.manifestHash).manifest, true)
     if (tables !== undefined) return refused('TABLES_REFUSED', `${version.alias}: ${tables}`)
     // Paid now by the commanding transaction; the migration runs at the end of the block.
     charge(fuel)

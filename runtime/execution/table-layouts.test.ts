@@ -203,3 +203,32 @@ t.test('the same layout: work that waited keeps its version', async (t) => {
   const { ends } = switchWithQueue(heavy(2, { migrateVersion: 1, tables: [table(1, 'rows')] }))
   t.same([...new Set(ends)], ['OK old'])
 })
+
+t.test(
+  'a roll-back to a version that declares nothing is possible, and does not write bound tables',
+  async (t) => {
+    const world = found()
+    const first = keeper({ version: '1.0.0' })
+    const second = keeper({ version: '1.1.0', tables: [table(1, 'scores'), table(2, 'list', true)] })
+    for (const version of [first, second]) {
+      t.equal(deploy(world, version), 'OK')
+      t.equal(run(world, activation(world, version)), 'OK')
+    }
+    world.block([world.append(monitors[0], [admissionOf(lisa)])])
+    t.equal(run(world, activation(world, first)), 'OK')
+    t.equal(run(world, world.call(admin, 'acme/keeper', 'put', lisa)), 'OK')
+    t.equal(run(world, world.call(admin, 'acme/keeper', 'list', lisa)), 'NOT_IN_MANIFEST table 2')
+    t.equal(run(world, activation(world, second)), 'OK')
+    t.equal(run(world, world.call(admin, 'acme/keeper', 'list', lisa)), 'OK')
+  },
+)
+
+t.test('work that waited follows a method that the newer layout renamed', async (t) => {
+  const renamed = heavy(2, {
+    methods: methodsOf({ onOther: 'record' }, 500_000_000),
+    subscriptions: [{ kind: recordKind.observation, codes: ['a'], method: 'onOther', priority: 1 }],
+  })
+  const { ends } = switchWithQueue(renamed)
+  t.ok(ends.length > 0, 'some waited')
+  t.same([...new Set(ends)], ['OK new'])
+})

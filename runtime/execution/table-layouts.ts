@@ -29,9 +29,10 @@ export function requireOwnTable(frame: Frame, table: number, place: Uint8Array):
     if (declared === undefined) return stopFrame(frame, 'NOT_IN_MANIFEST', `table ${table}`)
     if (declared.patient) requirePatient(frame, place)
   }
-  const row = layoutOf(overlay, contract.alias, table)
-  if (row === undefined) putLayout(overlay, contract.alias, table, layout)
-  else if (row !== layout) stopFrame(frame, 'TABLE_FROZEN', `table ${table}`)
+  const owner = ownerOf(overlay, contract.alias, table)
+  if (owner === undefined) putLayout(overlay, contract.alias, table, layout)
+  else if (owner.layout !== layout) stopFrame(frame, 'TABLE_FROZEN', `table ${table}`)
+  else if (tables === undefined && owner.isBound) stopFrame(frame, 'NOT_IN_MANIFEST', `table ${table}`)
 }
 
 /** The place of a row that is bound to a patient is the patient, known and not erased. */
@@ -42,13 +43,21 @@ function requirePatient(frame: Frame, place: Uint8Array): void {
   if (head.status === patientStatus.erased) stopFrame(frame, 'ERASED')
 }
 
-function layoutOf(state: StateReader, alias: string, table: number): number | undefined {
-  const row = state.get(store.table, tableKey(alias, table))
-  return row === undefined ? undefined : row[0] + row[1] * 256
+interface TableOwner {
+  layout: number
+  /** Bound to patients. */
+  isBound: boolean
 }
 
-function putLayout(overlay: Overlay, alias: string, table: number, layout: number): void {
-  overlay.set(store.table, tableKey(alias, table), new Uint8Array([layout & 0xff, layout >>> 8]))
+/** Row: layout u16 LE, and one byte more when the table is bound to patients. */
+function ownerOf(state: StateReader, alias: string, table: number): TableOwner | undefined {
+  const row = state.get(store.table, tableKey(alias, table))
+  return row === undefined ? undefined : { layout: row[0] + row[1] * 256, isBound: row.length > 2 }
+}
+
+function putLayout(overlay: Overlay, alias: string, table: number, layout: number, isBound = false): void {
+  const row = [layout & 0xff, layout >>> 8, ...(isBound ? [1] : [])]
+  overlay.set(store.table, tableKey(alias, table), new Uint8Array(row))
 }
 
 const tableKey = (alias: string, table: number): Uint8Array =>
@@ -61,13 +70,15 @@ function readBound(state: StateReader): BoundTable[] {
 
 /**
  * Why the tables that a version declares do not fit its alias; undefined: they do. `versionOf` names the code
- * at an address.
+ * at an address. A version that was deployed before tables were bound may declare none and be activated again,
+ * so that a roll-back is never refused: then it does not write those tables.
  */
 export function tablesProblem(
   state: StateReader,
   manifest: Manifest,
   alias: AliasRow | undefined,
   versionOf: (address: Uint8Array) => string,
+  isDeployed: boolean,
 ): string | undefined {
   const { tables, migrateVersion: layout } = manifest
   const bound = readBound(state).filter((one) => one.alias === manifest.alias)
@@ -76,17 +87,17 @@ export function tablesProblem(
     const before = alias?.history.find((entry) => entry.migrateVersion < layout)
     if (before !== undefined)
       return `tables: not declared, and layout ${layout} follows layout ${before.migrateVersion}`
-    return bound.length === 0
+    return bound.length === 0 || isDeployed
       ? undefined
       : `tables: not declared, and table ${bound[0].table} is of patients`
   }
   for (const { id, name, patient } of tables) {
-    const owner = layoutOf(state, manifest.alias, id)
+    const owner = ownerOf(state, manifest.alias, id)
     if (owner === undefined) continue
-    if (owner !== layout) {
-      const older = alias?.history.filter((entry) => entry.migrateVersion === owner).pop()
+    if (owner.layout !== layout) {
+      const older = alias?.history.filter((entry) => entry.migrateVersion === owner.layout).pop()
       const reader = older === undefined ? '' : `, which version ${versionOf(older.address)} reads`
-      return `table ${id} (${name}) belongs to layout ${owner}${reader}`
+      return `table ${id} (${name}) belongs to layout ${owner.layout}${reader}`
     }
     const isBound = bound.some(({ table }) => table === id)
     if (isBound !== patient) return `table ${id} (${name}) is ${isBound ? '' : 'not '}bound to patients`
@@ -99,7 +110,7 @@ export function claimTables(overlay: Overlay, { alias, tables, migrateVersion }:
   const bound = readBound(overlay)
   const count = bound.length
   for (const { id, patient } of tables ?? []) {
-    if (layoutOf(overlay, alias, id) === undefined) putLayout(overlay, alias, id, migrateVersion)
+    if (ownerOf(overlay, alias, id) === undefined) putLayout(overlay, alias, id, migrateVersion, patient)
     const isKnown = bound.some((one) => one.alias === alias && one.table === id)
     if (patient && !isKnown) bound.push({ alias, table: id })
   }
