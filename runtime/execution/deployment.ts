@@ -112,8 +112,8 @@ export function belongsToAnother(kernel: Kernel, alias: string, vendor: Uint8Arr
 }
 
 /**
- * Why the declared tables of a version do not fit its alias, with the names of table and version; `isDeployed`:
- * asked when it is activated.
+ * Why the declared tables of a version do not fit its alias, with the names of table and version;
+ * `isDeployed`: asked when it is activated.
  */
 export function problemOfTables(
   kernel: Kernel,

@@ -37,8 +37,8 @@ export function followLayout(kernel: Kernel, item: DerivedItem): DerivedItem {
 }
 
 /**
- * The active version's method for the item's records: that of its name, or when that was renamed the one in its
- * place among those that only one of the two versions has.
+ * The active version's method for the item's records: that of its name, or when that was renamed the one
+ * in its place among those that only one of the two versions has.
  */
 function heir(kernel: Kernel, item: DerivedItem, active: Contract): string | undefined {
   const former = contractAt(kernel, item.address)

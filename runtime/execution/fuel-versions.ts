@@ -24,8 +24,8 @@ export function readPlannedVersions(state: StateReader): PlannedVersions | undef
 }
 
 /**
- * Decided by the state alone, never by what this software knows, or two releases would answer differently in one
- * block: neither goes back and at least one goes a single step forward. A node that does not know them
+ * Decided by the state alone, never by what this software knows, or two releases would answer differently
+ * in one block: neither goes back and at least one goes a single step forward. A node that does not know them
  * cannot run the block at that height, and says so with a fault. Those in force withdraw the plan.
  */
 export function checkVersions(kernel: Kernel, wanted: PlannedVersions): Result<PlannedVersions, ErrorCode> {

@@ -34,10 +34,10 @@ t.test('no body is read that the fuel does not reach to', async (t) => {
     world.block([world.append(monitor, readings)])
   }
   let bodies = 0
-  const { bodyOf } = world.chain
+  const bodyOf = world.chain.bodyOf.bind(world.chain)
   world.chain.bodyOf = (id): ReturnType<typeof bodyOf> => {
     bodies += 1
-    return bodyOf.call(world.chain, id)
+    return bodyOf(id)
   }
   const query = (fuelLimit: number): { end: string | undefined; fuelUsed: number; bodies: number } => {
     bodies = 0

@@ -18,7 +18,7 @@ const entriesMax = 64
 /** At least between two timers of an alias that wait for its budget. */
 const timerSpacingMs = 100
 
-/** Names the second entry of an alias' timers: what the last run used, and when the last that waits is due. */
+/** The second entry of an alias' timers: what the last run used, and when the last that waits is due. */
 const lineName = ''
 
 /** Longer than an entity id, so that it is nobody's. */
@@ -96,9 +96,9 @@ export class BudgetBook {
   }
 
   /**
-   * When a timer that may not run now is to be asked again: ms of block time, after now. Those that wait stand
-   * in line over all blocks, as far apart as the budget needs to pay a run like the last one: they neither
-   * come back as one crowd nor make blocks due that could run none of them.
+   * When a timer that may not run now is to be asked again: ms of block time, after now. Those that wait
+   * stand in line over all blocks, as far apart as the budget needs to pay a run like the last one: they
+   * neither come back as one crowd nor make blocks due that could run none of them.
    */
   timerWaitsUntil(alias: string): number {
     const budget = this.#timersOf(alias)

@@ -70,8 +70,8 @@ function readBound(state: StateReader): BoundTable[] {
 
 /**
  * Why the tables that a version declares do not fit its alias; undefined: they do. `versionOf` names the code
- * at an address. A version that was deployed before tables were bound may declare none and be activated again,
- * so that a roll-back is never refused: then it does not write those tables.
+ * at an address. A version that was deployed before tables were bound may declare none and be activated
+ * again, so that a roll-back is never refused: then it does not write those tables.
  */
 export function tablesProblem(
   state: StateReader,
@@ -118,8 +118,8 @@ export function claimTables(overlay: Overlay, { alias, tables, migrateVersion }:
 }
 
 /**
- * Removes what all contracts keep about one patient in tables that are bound to patients: at most so many rows
- * of ordered tables. Returns how many; fewer than that: nothing is left.
+ * Removes what all contracts keep about one patient in tables that are bound to patients: at most so many
+ * rows of ordered tables. Returns how many; fewer than that: nothing is left.
  */
 export function eraseRows(overlay: Overlay, patient: Uint8Array, most: number): number {
   let count = 0

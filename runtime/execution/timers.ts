@@ -102,8 +102,9 @@ export function parkTimer(overlay: Overlay, timer: DueTimer): void {
 }
 
 /**
- * The quarantine is over: what came due meanwhile is due at once, in the order in which it was due, at most so
- * many. Returns how many; fewer than that: nothing is parked any more, or the alias is in quarantine again.
+ * The quarantine is over: what came due meanwhile is due at once, in the order in which it was due, at most
+ * so many. Returns how many; fewer than that: nothing is parked any more, or the alias is in quarantine
+ * again.
  */
 export function wakeTimers(overlay: Overlay, alias: string, most: number): number {
   if ((readHealth(overlay, alias)?.quarantinedAt ?? 0n) !== 0n) return 0
