@@ -336,12 +336,15 @@ t.test('an answer of the policy does not outlive the prices that it was computed
 const switchAt = (world: World, height: number): Uint8Array =>
   command(world, 'setFuelSchedule', { fuelSchedule: 2, instrumenter: 1, height: BigInt(height) })
 
-t.test('the plan is the state\'s to judge: software that does not know it stops at its height', async (t) => {
-  const world = found([worker], 2)
-  t.equal(planned(world, 3, 1, world.height + 3), 'OK')
-  world.block([])
-  t.throws(() => world.block([]), { code: 'ENGINE_DISAGREES' }, 'not even an empty block')
-})
+t.test(
+  "the plan is the state's to judge: software that does not know it stops at its height",
+  async (t) => {
+    const world = found([worker], 2)
+    t.equal(planned(world, 3, 1, world.height + 3), 'OK')
+    world.block([])
+    t.throws(() => world.block([]), { code: 'ENGINE_DISAGREES' }, 'not even an empty block')
+  },
+)
 
 t.test('the versions in force withdraw a plan', async (t) => {
   const world = found([worker], 2)

@@ -37,8 +37,7 @@ export function checkVersions(kernel: Kernel, wanted: PlannedVersions): Result<P
     const { fuelSchedule, instrumenter } = chain
     return refused('SCHEDULE_REFUSED', `in force: schedule ${fuelSchedule}, instrumenter ${instrumenter}`)
   }
-  const isFar =
-    wanted.fuelSchedule > chain.fuelSchedule + 1 || wanted.instrumenter > chain.instrumenter + 1
+  const isFar = wanted.fuelSchedule > chain.fuelSchedule + 1 || wanted.instrumenter > chain.instrumenter + 1
   if (isFar) return refused('SCHEDULE_REFUSED', 'more than one step forward')
   if (wanted.height <= BigInt(height)) return refused('SCHEDULE_REFUSED', `height ${height} is past`)
   return ok(wanted)
