@@ -89,8 +89,16 @@ export class BlockReplays {
   readonly #jobs = new Map<string, Job>()
 
   readonly #recoveries: RecoveryBook | undefined
+  readonly #stepMs: number
 
-  constructor(store: ReplaySource, state: ChainState, cache: ModuleCache, recoveries?: RecoveryBook) {
+  constructor(
+    store: ReplaySource,
+    state: ChainState,
+    cache: ModuleCache,
+    recoveries?: RecoveryBook,
+    msMax = stepMs,
+  ) {
+    this.#stepMs = msMax
     this.#recoveries = recoveries
     this.#store = store
     this.#state = state
@@ -105,7 +113,7 @@ export class BlockReplays {
     const started = performance.now()
     begun.askedAt = started
     while (begun.next >= begun.height) {
-      if (performance.now() - started > stepMs) {
+      if (performance.now() - started > this.#stepMs) {
         const total = begun.from - begun.height + 1
         return { state: 'working', done: begun.from - begun.next, total }
       }

@@ -66,6 +66,12 @@ export class ReaderClient {
     return done
   }
 
+  /** Bodies were erased: the thread forgets keys and heights before it answers anything else. */
+  forget(): void {
+    const request: ReaderRequest = { id: 0, method: 'forget', argument: null }
+    this.worker?.postMessage(request)
+  }
+
   async close(): Promise<void> {
     this.isClosed = true
     await this.paused

@@ -24,20 +24,37 @@ const replayCountMax = 2
 interface ReplayJob {
   chain: PinnedChain
   replays: BlockReplays
-  since: number
+  /** Ends it, whether or not anybody asks after it again. */
+  timer: NodeJS.Timeout
+}
+
+/** Other figures in tests that let them run out. */
+interface ReaderLimits {
+  replayMsMax?: number
+  /** See `BlockReplays`. */
+  stepMs?: number
 }
 
 export class ReaderCore {
   readonly #cache = createModuleCache()
   readonly #jobs = new Map<string, ReplayJob>()
+  readonly #limits: ReaderLimits
   #reader: ChainReader | undefined
+
+  constructor(limits: ReaderLimits = {}) {
+    this.#limits = limits
+  }
+
+  /** Heights that replays keep pinned. */
+  get pinnedCount(): number {
+    return this.#jobs.size
+  }
 
   open(folder: string, dataKey: Uint8Array): void {
     this.#reader = new ChainReader(folder, dataKey)
   }
 
   handle<M extends ReaderMethod>(method: M, argument: ReaderCalls[M][0]): unknown {
-    this.#dropOldJobs()
     if (method === 'replay') return this.#replay((argument as ReaderCalls['replay'][0]).id)
     try {
       return this.#answer(method, argument)
@@ -85,19 +102,31 @@ export class ReaderCore {
     if (this.#jobs.size >= replayCountMax) return undefined
     const chain = this.#pin()
     const notes = { note: (name: string) => chain.note(name), putNote: noWrite }
-    const replays = new BlockReplays(chain, stateOf(chain), this.#cache, new RecoveryBook(notes))
-    const job = { chain, replays, since: performance.now() }
+    const { stepMs, replayMsMax: msMax = replayMsMax } = this.#limits
+    const replays = new BlockReplays(chain, stateOf(chain), this.#cache, new RecoveryBook(notes), stepMs)
+    const timer = setTimeout(() => this.#end(name), msMax)
+    timer.unref()
+    const job = { chain, replays, timer }
     this.#jobs.set(name, job)
     return job
   }
 
   #end(name: string): void {
-    this.#jobs.get(name)?.chain.done()
+    const job = this.#jobs.get(name)
+    if (job === undefined) return
+    clearTimeout(job.timer)
+    job.chain.done()
     this.#jobs.delete(name)
   }
 
-  #dropOldJobs(): void {
-    for (const [name, { since }] of this.#jobs) if (performance.now() - since > replayMsMax) this.#end(name)
+  #endAll(): void {
+    for (const name of [...this.#jobs.keys()]) this.#end(name)
+  }
+
+  /** Bodies were erased: no answer is from a height that knew them any more, and no key of theirs stays. */
+  forget(): void {
+    this.#endAll()
+    this.#reader?.forgetKeys()
   }
 
   #pin(): PinnedChain {
@@ -106,7 +135,7 @@ export class ReaderCore {
   }
 
   async close(): Promise<void> {
-    for (const name of [...this.#jobs.keys()]) this.#end(name)
+    this.#endAll()
     const reader = this.#reader
     this.#reader = undefined
     await reader?.close()

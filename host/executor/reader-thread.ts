@@ -5,6 +5,8 @@ import { ReaderCore, type ReaderCalls, type ReaderMethod } from './reader-core.j
 export type ReaderRequest =
   | { id: number; method: 'open'; argument: { folder: string; dataKey: Uint8Array } }
   | { id: number; method: 'close'; argument: null }
+  /** Not answered. */
+  | { id: number; method: 'forget'; argument: null }
   | { id: number; method: ReaderMethod; argument: ReaderCalls[ReaderMethod][0] }
 
 export type ReaderReply =
@@ -15,12 +17,13 @@ if (!port) throw new Error('the reader runs as a thread of the daemon')
 const core = new ReaderCore()
 
 port.on('message', (request: ReaderRequest) => {
+  if (request.method === 'forget') return core.forget()
   if (request.method !== 'close') return port.postMessage(answer(request))
   const done = (): void => port.postMessage({ id: request.id, ok: true, value: null })
   core.close().then(done, done)
 })
 
-function answer(request: Exclude<ReaderRequest, { method: 'close' }>): ReaderReply {
+function answer(request: Exclude<ReaderRequest, { method: 'close' | 'forget' }>): ReaderReply {
   const { id } = request
   try {
     if (request.method !== 'open')

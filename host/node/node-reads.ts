@@ -75,7 +75,10 @@ export class NodeReads {
   onCommit(commit: CommitReply): void {
     this.tipTime = Math.max(this.tipTime, commit.blockTime)
     this.people.onCommit(commit)
-    if (commit.erased) this.lists.forget()
+    if (commit.erased) {
+      this.lists.forget()
+      this.node.readers.forget()
+    }
     const policyRan = commit.receipts.some((receipt) => receipt.target.startsWith(`${policyAlias}.`))
     if (policyRan || commit.switched.includes(policyAlias)) this.permissions.clear()
   }

@@ -67,20 +67,26 @@ export class ChainReader {
 
   /** The newest state. */
   pin(): PinnedChain {
+    this.#environment.readNewest()
     return new PinnedChain(this.#environment, (wrappingId) => this.#keysOf(wrappingId))
   }
 
   /** An erasure changes the wrapping key; what was read under the former one is forgotten. */
   #keysOf(wrappingId: number): PatientKeys {
     if (this.#keys?.current === wrappingId) return this.#keys
-    this.#keys?.close()
-    this.#keys = undefined
+    this.forgetKeys()
     this.#keys = PatientKeys.read(join(this.#folder, 'patients.key'), this.#dataKey, wrappingId)
     return this.#keys
   }
 
-  async close(): Promise<void> {
+  /** The wrapping key and every patient's key that is remembered; what is read next reads them again. */
+  forgetKeys(): void {
     this.#keys?.close()
+    this.#keys = undefined
+  }
+
+  async close(): Promise<void> {
+    this.forgetKeys()
     await this.#environment.close()
     this.#dataKey.close()
   }

@@ -206,6 +206,11 @@ export class SealedEnvironment {
     }
   }
 
+  /** The engine keeps one state for all reads of a turn of the event loop: the next read is of the newest. */
+  readNewest(): void {
+    this.#engine.resetReadTxn()
+  }
+
   /** Pins the newest state. The caller calls `done`. */
   beginRead(): ReadTransaction {
     if (this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
