@@ -1,6 +1,7 @@
 // `node.json`: what a node must know before it is unlocked. No secrets, no names of people or patients.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
+import { replaceFile } from '../store/durable-file.js'
 import { NodeError } from './node-error.js'
 
 export interface SourceConfig {
@@ -55,8 +56,9 @@ export const nodeFiles = (folder: string) => ({
   wipeMark: path.join(folder, 'wipe-begun.json'),
 })
 
+/** Whole or not at all: a running node reads it again in every round of its store's upkeep. */
 export function writeNodeConfig(folder: string, config: NodeConfig): void {
-  writeFileSync(nodeFiles(folder).config, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 })
+  replaceFile(nodeFiles(folder).config, Buffer.from(`${JSON.stringify(config, null, 2)}\n`))
 }
 
 /** Throws NodeError CONFIG_MISSING or CONFIG_MALFORMED. */
