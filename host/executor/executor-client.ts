@@ -23,9 +23,12 @@ const requestMsMax = 60_000
 /** Faults of the engine inside a contract: the thread lives, and what it ran must not run again here. */
 const engineFaults: readonly string[] = ['NATIVE_FAILURE', 'ENGINE_DISAGREES']
 
-/** Requests that run what others have written; opening or taking a store may take as long as it needs. */
+/**
+ * Requests that run what others have written; opening, taking or switching a store may take as long as its
+ * disk needs.
+ */
 const isWatched = (method: ExecutorMethod): boolean =>
-  method !== 'open' && method !== 'close' && !method.startsWith('sync')
+  method !== 'open' && method !== 'close' && method !== 'careFinish' && !method.startsWith('sync')
 
 interface Waiting {
   method: ExecutorMethod

@@ -20,6 +20,8 @@ import type { UndoJournals } from './undo-journal.js'
 export const wrappingIdKey = Buffer.from('patient-wrapping', 'latin1')
 /** A patient key record without content: the patient was erased. */
 const erased = new Uint8Array(0)
+/** Payloads that one pruning transaction reads, about. */
+const pruneBytesMax = 4 * 2 ** 20
 
 export class BlockApplier {
   readonly #environment: SealedEnvironment
@@ -83,15 +85,22 @@ export class BlockApplier {
     })
   }
 
-  /** Inside a write transaction: blocks [from, to) keep all but their payload. */
-  prune(from: number, to: number): void {
-    for (let height = from; height < to; height += 1) {
+  /**
+   * Inside a write transaction: blocks [from, to) keep all but their payload; fewer when a few MiB have been
+   * read. Returns the block to go on with.
+   */
+  prune(from: number, to: number): number {
+    let bytes = 0
+    let height = from
+    for (; height < to && bytes < pruneBytesMax; height += 1) {
       const block = this.#reads.blockAt(height)
+      bytes += block?.payload.length ?? 0
       if (block !== undefined) this.#putAtHeight(table.block, height, [block.header, new Uint8Array(0)])
     }
     const first = Buffer.alloc(8)
-    first.writeBigUInt64BE(BigInt(to))
+    first.writeBigUInt64BE(BigInt(height))
     this.putPoint(table.note, Buffer.from(firstPayloadNote, 'utf8'), first)
+    return height
   }
 
   #putApplied(height: number, stateRoot: Uint8Array): void {

@@ -210,14 +210,17 @@ export class ChainStore implements ChainStoreReads {
 
   /**
    * Takes the payloads of at most `countMax` blocks below this height away, the lowest first, in one durable
-   * transaction. Returns how many blocks that were.
+   * transaction; fewer when they are large. Returns how many blocks that were.
    */
   prune(below: number, countMax: number): number {
     const first = this.firstPayload()
     const end = Math.min(below, first + countMax, (this.applied()?.height ?? 0) + 1)
     if (end <= first) return 0
-    this.#environment.write(() => this.#applier.prune(first, end))
-    return end - first
+    let reached = first
+    this.#environment.write(() => {
+      reached = this.#applier.prune(first, end)
+    })
+    return reached - first
   }
 
   /** Begins to make the file small again, while blocks go on; see `compaction.ts`. */

@@ -100,6 +100,42 @@ t.test('a compaction gives disk back while blocks are applied, and loses none of
   await again.store.close()
 })
 
+t.test('slices end by bytes; what is written while a copy is made comes over in steps', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  for (let height = 0; height < 4; height += 1) {
+    const block = buildBlock(bed, height)
+    bed.store.applyBlock({ ...block, payload: new Uint8Array(3 * 2 ** 20).fill(height) })
+    bed.tree.accept(bed.tree.update(block.writes.state))
+  }
+  t.equal(bed.store.prune(4, 100), 2, 'no more than a few MiB in one transaction')
+  t.equal(bed.store.prune(4, 100), 2)
+  const written = (text: string): { name: string; value: Uint8Array }[] =>
+    Array.from({ length: 3_000 }, (_, index) => ({
+      name: `note ${index}`,
+      value: utf8(`${text} ${index}`),
+    }))
+  bed.store.putNotes(written('first'))
+  bed.store.beginCompaction()
+  bed.store.putNotes(written('second'))
+  let rounds = 0
+  for (; bed.store.compactionState === 'copying'; rounds += 1) {
+    bed.store.putNote(`note ${rounds}`, utf8('third'))
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+  bed.store.putNote('note 2999', undefined)
+  bed.store.finishCompaction()
+  for (const { name, value } of written('second').slice(rounds, -1)) {
+    if (Buffer.compare(bed.store.note(name) ?? utf8(''), value) !== 0) t.fail(name)
+  }
+  for (let index = 0; index < Math.min(rounds, 2_999); index += 1)
+    t.same(bed.store.note(`note ${index}`), utf8('third'))
+  t.equal(bed.store.note('note 2999'), undefined)
+  t.same(verifyChainStore(bed.store, { hash: sha256, leafSalt }).findings, [])
+  await bed.store.close()
+})
+
 t.test('a crash at any moment of a compaction leaves a whole store', async (t) => {
   const { folder, remove } = temporaryFolder()
   t.teardown(remove)

@@ -18,7 +18,11 @@ import { StoreError } from './store-error.js'
 const touchedCountMax = 500_000
 /** Records of one step of copying: some ten milliseconds; then it rests so many times as long. */
 const batchCount = 500
+/** A step ends after the record that makes it so large: a block's payload may have 8 MiB. */
+const batchBytesMax = 4 * 2 ** 20
 const restTimes = 2
+/** So many noted keys may be left to the switch. */
+const leftCountMax = 2_000
 /** Left free beside the copy, for the blocks that go on. */
 const reserveBytes = 64 * 2 ** 20
 
@@ -63,26 +67,59 @@ export class Compaction {
   async #copy(engine: Engine, openEngine: (path: string) => Engine): Promise<void> {
     const copy = openEngine(copyOf(this.#path))
     const transaction = engine.useReadTransaction()
+    const records = engine.getRange({ transaction: transaction })[Symbol.iterator]()
     try {
-      const range = engine.getRange({ transaction: transaction })
-      const records = range[Symbol.iterator]()
       for (let isDone = false; !isDone && this.state === 'copying';) {
         const begun = performance.now()
         copy.transactionSync(() => {
-          for (let count = 0; count < batchCount && !isDone; count += 1) {
+          let bytes = 0
+          for (let count = 0; count < batchCount && bytes < batchBytesMax && !isDone; count += 1) {
             const next = records.next()
             if (next.done === true) isDone = true
-            else copy.putSync(next.value.key, next.value.value)
+            else {
+              copy.putSync(next.value.key, next.value.value)
+              bytes += next.value.value.length
+            }
           }
         })
         // Blocks come in between.
         await setTimeout(restTimes * (performance.now() - begun))
       }
+      await this.#catchUp(engine, copy)
     } finally {
+      // A cursor in the middle of its range would keep the engine's place for a reader.
+      records.return?.()
       transaction.done()
       await copy.close()
     }
     if (this.state === 'copying') this.state = 'copied'
+  }
+
+  /** Most of what was noted meanwhile is brought over in steps too, so that the switch has little to do. */
+  async #catchUp(engine: Engine, copy: Engine): Promise<void> {
+    while (this.state === 'copying' && this.#touched.size > leftCountMax) {
+      const begun = performance.now()
+      // Not what was read before the last write of this turn of the event loop.
+      engine.resetReadTxn()
+      this.#bringOver(copy, (key) => engine.getBinary(key) ?? undefined, batchCount)
+      await setTimeout(restTimes * (performance.now() - begun))
+    }
+  }
+
+  #bringOver(copy: Engine, read: (storedKey: Buffer) => Buffer | undefined, countMax: number): void {
+    let [count, bytes] = [0, 0]
+    copy.transactionSync(() => {
+      for (const text of this.#touched) {
+        if (count >= countMax || bytes >= batchBytesMax) break
+        const key = Buffer.from(text, 'latin1')
+        const record = read(key)
+        if (record === undefined) copy.removeSync(key)
+        else copy.putSync(key, record)
+        this.#touched.delete(text)
+        count += 1
+        bytes += record?.length ?? 0
+      }
+    })
   }
 
   /** The environment is being closed: the copy is not finished. */
@@ -112,14 +149,7 @@ export class Compaction {
     if (this.failure !== undefined) throw this.failure
     const copy = openEngine(copyOf(this.#path))
     try {
-      copy.transactionSync(() => {
-        for (const text of this.#touched) {
-          const key = Buffer.from(text, 'latin1')
-          const record = read(key)
-          if (record === undefined) copy.removeSync(key)
-          else copy.putSync(key, record)
-        }
-      })
+      while (this.#touched.size > 0) this.#bringOver(copy, read, batchCount)
     } finally {
       // Its work is done when it returns; the promise is a formality.
       void copy.close()

@@ -11,6 +11,9 @@ export interface ResealCursor {
   from: Uint8Array
 }
 
+/** A slice ends after the record that makes it so large. */
+const sliceBytesMax = 4 * 2 ** 20
+
 /**
  * Re-seals at most `countMax` records that are not of the newest epoch, looking at no more than ten times
  * as many, in one durable transaction. Returns where to go on, or undefined when all are done. Run it when
@@ -28,13 +31,15 @@ export function resealSlice(
   const start = cursor?.from ?? Buffer.from([id])
   const old: { storedKey: Uint8Array; trueKey: Uint8Array; value: Uint8Array }[] = []
   let seen = 0
+  let bytes = 0
   let next: Uint8Array | undefined
   for (const { storedKey, record } of environment.range(start, Buffer.from([id + 1]))) {
-    if (old.length >= countMax || seen >= 10 * countMax) {
+    if (old.length >= countMax || seen >= 10 * countMax || bytes >= sliceBytesMax) {
       next = Uint8Array.from(storedKey)
       break
     }
     seen += 1
+    bytes += record.length
     if (sealer.epochOf(record) === environment.epoch) continue
     old.push({ storedKey: Uint8Array.from(storedKey), ...sealer.openEntry(storedKey, record) })
   }

@@ -256,6 +256,7 @@ export class SealedEnvironment {
     }
     this.#compaction = undefined
     try {
+      this.readNewest()
       compaction.complete((key) => this.#engine.getBinary(key) ?? undefined, openEngine)
       // Its work is done when it returns; the promise is a formality.
       void this.#engine.close()
