@@ -61,6 +61,7 @@ import type {
   OpenReply,
   Pin,
   OpenRequest,
+  SyncOpenRequest,
   RecoverReply,
   TentativeReply,
 } from './messages.js'
@@ -262,10 +263,10 @@ export class ExecutorCore {
     return evidence && { ...evidence, manifests, floor: Math.max(this.store.firstPayload(), erasedAt) }
   }
 
-  private syncOpen({ folder, dataKey, genesis }: OpenRequest): null {
+  private syncOpen({ folder, dataKey, genesis, above }: SyncOpenRequest): null {
     if (!genesis) throw Object.assign(new Error('this node has no genesis'), { code: 'GENESIS_MISSING' })
     this.store = openChainStore(folder, dataKey)
-    this.imported = new SnapshotImport(this.store, genesis)
+    this.imported = new SnapshotImport(this.store, genesis, above)
     return null
   }
 

@@ -14,7 +14,7 @@ import type { ReplayView } from '../api/node-port.js'
 import type { NodeEntry } from '../../runtime/execution/index.js'
 import type { RunningFrame } from './execution-note.js'
 import type { KeyChanges } from './key-changes.js'
-import type { ImportProgress, TakeVerdict } from './snapshot-import.js'
+import type { ImportProgress, StandPoint, TakeVerdict } from './snapshot-import.js'
 import type { Touched } from './trace-view.js'
 import type { ResealProgress, SpaceReport } from '../store/index.js'
 
@@ -24,6 +24,11 @@ export interface OpenRequest {
   dataKey: Uint8Array
   /** Needed once: founds the chain store. */
   genesis: Uint8Array | null
+}
+
+export interface SyncOpenRequest extends OpenRequest {
+  /** Where the chain stands that the snapshot shall replace. */
+  above?: StandPoint
 }
 
 export interface PersonEntry {
@@ -366,7 +371,7 @@ export interface ExecutorCalls {
   /** Ends a compaction: the copy becomes the store. No other thread may have the store open meanwhile. */
   careFinish: [null, SpaceReport]
   /** Opens a folder to take a snapshot into; instead of `open`. */
-  syncOpen: [OpenRequest, null]
+  syncOpen: [SyncOpenRequest, null]
   /** An offer as the aim. */
   syncAim: [{ answer: Uint8Array }, TakeVerdict]
   syncNext: [

@@ -10,9 +10,8 @@ import {
   decodeHeader,
   encodeCbor,
   equalBytes,
-  genesisValidators,
   utf8,
-  validatorsHash,
+  type Genesis,
 } from '../../runtime/protocol/index.js'
 import {
   codeRow,
@@ -25,7 +24,7 @@ import {
 import { indexWrites } from '../../runtime/execution/record-index.js'
 import { decodeRecordRow, patientStatus, readPatient } from '../../runtime/execution/record-rows.js'
 import { indexVersion } from '../../runtime/execution/versions.js'
-import { followChain, type CheckedFinal } from '../../runtime/light/index.js'
+import type { CheckedFinal } from '../../runtime/light/index.js'
 import {
   compareWrites,
   decodeStateKey,
@@ -36,8 +35,10 @@ import {
   type StateWrite,
   type TreePart,
 } from '../../runtime/state/index.js'
-import { sha256, verifySignature } from '../keys/crypto.js'
+import { sha256 } from '../keys/crypto.js'
 import { firstBlockNote, PathIndex, type ChainStore } from '../store/index.js'
+import { followedManifests } from './offered-manifests.js'
+import { proveOffer } from './offer-proof.js'
 import { encodeManifests } from './recovery-book.js'
 import { genesisNote, handoversNote, recoveriesNote, skippedNote, validatorsNote } from './block-write.js'
 import {
@@ -50,7 +51,6 @@ import {
   type SnapshotRequest,
 } from './snapshot-format.js'
 
-const ports = { hash: sha256, verify: verifySignature }
 const top = new Uint8Array(32)
 /** Leaves written in one durable transaction. */
 const batchLeaves = 2_000
@@ -64,6 +64,11 @@ export interface ImportProgress {
   total: number
 }
 
+export interface StandPoint {
+  height: number
+  epoch: number
+}
+
 interface Target {
   offer: Offer
   final: CheckedFinal
@@ -71,6 +76,8 @@ interface Target {
 
 export class SnapshotImport {
   private readonly leafSalt: Uint8Array
+  private readonly chainId: Uint8Array
+  private readonly institution: Genesis['institution']
   private readonly tree: StateTree
   private index: PathIndex
   private target: Target | undefined
@@ -85,10 +92,14 @@ export class SnapshotImport {
   constructor(
     private readonly store: ChainStore,
     private readonly genesis: Uint8Array,
+    /** Where the chain stands that the snapshot shall replace; height 0 without one. */
+    private readonly above: StandPoint = { height: 0, epoch: 0 },
   ) {
     const decoded = decodeGenesis(genesis)
     if (!decoded.ok) throw Object.assign(new Error('genesis'), { code: 'GENESIS_MALFORMED' })
     this.leafSalt = decoded.value.leafSalt
+    this.institution = decoded.value.institution
+    this.chainId = chainIdOf(sha256, genesis)
     this.tree = StateTree.open(store, sha256, this.leafSalt)
     this.index = this.scan()
   }
@@ -99,7 +110,10 @@ export class SnapshotImport {
     return index
   }
 
-  /** taken: the offer is good and is the target now. other: this peer has nothing to offer. */
+  /**
+   * taken: the offer is good and is the target now. other: this peer has nothing to offer, or nothing that is
+   * above the chain which the snapshot shall replace.
+   */
   aim(answer: Uint8Array): TakeVerdict {
     const decoded = decodeAnswer(answer)
     if (decoded?.kind === 'other') return 'other'
@@ -107,6 +121,8 @@ export class SnapshotImport {
     const { offer } = decoded
     const final = this.check(offer)
     if (final === undefined) return 'bad'
+    const { header } = final
+    if (header.height <= this.above.height || header.epoch < this.above.epoch) return 'other'
     this.flush()
     this.index = this.scan()
     this.target = { offer, final }
@@ -124,21 +140,11 @@ export class SnapshotImport {
 
   /** A quorum of the sets from the founding on vouches for this block, and its root for these sub-roots. */
   private check(offer: Offer): CheckedFinal | undefined {
-    const genesis = decodeGenesis(this.genesis)
-    if (!genesis.ok) return undefined
-    const anchor = {
-      chainId: chainIdOf(sha256, this.genesis),
-      epoch: 0,
-      validatorsHash: validatorsHash(sha256, genesisValidators(genesis.value)),
-      height: 0,
-    }
-    const { institution } = genesis.value
-    const recoveries = institution && { quorum: institution, manifests: offer.manifests }
-    const final = followChain(anchor, offer.handovers, offer.block, ports, recoveries)
-    if (!final.ok) return undefined
+    const final = proveOffer(this.genesis, offer)
+    if (final === undefined) return undefined
     const leaves = offer.stores.map(({ store, hash }) => ({ key: utf8(store), value: hash }))
-    const whole = { store: '', path: top, depth: 0, hash: final.value.result.stateRoot }
-    return leavesFit(whole, leaves, sha256, this.leafSalt) ? final.value : undefined
+    const whole = { store: '', path: top, depth: 0, hash: final.result.stateRoot }
+    return leavesFit(whole, leaves, sha256, this.leafSalt) ? final : undefined
   }
 
   private want(part: TreePart): void {
@@ -310,7 +316,13 @@ export class SnapshotImport {
 
   /** The last batch makes the store a chain at the target's height. */
   private finish({ offer, final }: Target): void {
-    const { block, handovers, manifests } = offer
+    const { block, handovers } = offer
+    const { height } = final.header
+    const manifests = followedManifests(offer.manifests, {
+      chainId: this.chainId,
+      institution: this.institution,
+      ...{ height, state: this.store },
+    })
     const overlay = new Overlay(this.store)
     const versions = this.rows(tables.code).map(({ key, value }) => ({
       address: key,
@@ -322,7 +334,6 @@ export class SnapshotImport {
     )
     for (const { address, row } of versions)
       indexVersion(overlay, { alias: row.alias, address, height: Number(row.height) })
-    const { height } = final.header
     const first = Buffer.alloc(8)
     first.writeBigUInt64BE(BigInt(height))
     const handed = handovers.map((evidence) => ({ ...evidence, height: heightOf(evidence.header) }))

@@ -2,9 +2,14 @@
 // it goes on from a snapshot, by itself, and votes again.
 import t from 'tap'
 import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { ExecutorClient } from '../executor/executor-client.js'
+import { takeSnapshot } from '../sync/snapshot-sync.js'
 import type { Session } from '../api/node-port.js'
+import { provenBeyond } from './behind-watch.js'
 import { createHospital, until, type TestHospital, type TestNode } from './network.fixture.js'
 import { nodeFiles } from './node-config.js'
+import { openOffer, giverOf } from './offer.fixture.js'
 
 t.setTimeout(240_000)
 
@@ -50,4 +55,30 @@ t.test('a validator behind an erasure comes back by a snapshot', async (t) => {
   await back.node.close()
   const again = await hospital.open(last.name)
   await until('it starts again as any node', async () => again.node.isCaughtUp(), 60_000)
+
+  await first.node.close()
+  const source = await openOffer(first.folder)
+  const { block, floor } = source.offer
+  const all = block.validators.map(({ entity }) => ({ entity, offer: source.offer }))
+  const tip = provenBeyond(hospital.genesis, 1, all) ?? 0
+  t.ok(tip >= floor && floor > 1, 'validators say that blocks are gone, and prove what is above')
+  const lie = { ...source.offer, floor: tip + 1 }
+  const honest = all.map(({ entity }) => ({ entity, offer: { ...source.offer, floor: 0 } }))
+  const [{ entity }, ...others] = honest
+  t.equal(provenBeyond(hospital.genesis, 1, [{ entity, offer: lie }, ...others]), undefined, 'one liar')
+  t.equal(provenBeyond(hospital.genesis, 1, [all[0], all[0]]), undefined, 'one who says it twice')
+  const strangers = [7, 8, 9].map((byte) => ({ entity: new Uint8Array(32).fill(byte), offer: lie }))
+  t.equal(provenBeyond(hospital.genesis, 1, [...strangers, ...honest]), undefined, 'no validators')
+  t.equal(provenBeyond(hospital.genesis, 1, all.slice(0, 2)), tip, 'f + 1 validators')
+  t.equal(provenBeyond(hospital.genesis, tip, all), undefined, 'nothing higher')
+
+  const folder = path.join(hospital.folder, 'taken')
+  const dataKey = source.dataKey.toBytes()
+  const executor = new ExecutorClient(() => undefined)
+  const options = { client: giverOf(source, (own) => own), executor, timeoutMs: 1_000 }
+  const above = { height: tip, epoch: 0 }
+  await executor.call('syncOpen', { folder, dataKey, genesis: hospital.genesis, above })
+  await t.rejects(takeSnapshot(options), { code: 'SYNC_NO_PEER' }, 'no state at or below the own one')
+  await executor.close()
+  await source.close()
 })

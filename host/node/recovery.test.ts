@@ -2,6 +2,7 @@
 // goes on in a new epoch with everything that was acknowledged. A lost one that comes back is told and
 // stopped.
 import t from 'tap'
+import path from 'node:path'
 import {
   encodeRecovery,
   encodeRecoveryFields,
@@ -10,12 +11,18 @@ import {
   type RecoveryFields,
 } from '../../runtime/protocol/index.js'
 import { examineNode } from '../appliance/doctor.js'
+import { ExecutorClient } from '../executor/executor-client.js'
+import { decodeAnswer, encodeRequest } from '../executor/snapshot-format.js'
 import { joinNetwork } from '../founding/join.js'
-import { generateSigningKey, signDetached, type SigningKey } from '../keys/crypto.js'
+import { generateSigningKey, sha256, signDetached, type SigningKey } from '../keys/crypto.js'
 import type { Session } from '../api/node-port.js'
+import { takeSnapshot } from '../sync/snapshot-sync.js'
+import { provenBeyond } from './behind-watch.js'
 import { createHospital, nodeConfig, until, type TestHospital, type TestNode } from './network.fixture.js'
+import { giverOf, openOffer } from './offer.fixture.js'
+import { epochOf } from './recovery-watch.js'
 import { cheapKdf, storePassword } from './single-node.fixture.js'
-import { networkOf, ticketFor } from './ticket.fixture.js'
+import { govern, networkOf, ticketFor } from './ticket.fixture.js'
 
 const patienceMs = 60_000
 const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array(0)
@@ -156,4 +163,64 @@ t.test('two of four lost, a manifest, a new epoch, and who comes back', async (t
     patienceMs,
   )
   t.match(await fresh.node.transaction(acknowledged[3]), { ok: true })
+
+  await t.test('a snapshot across the recovery, behind an erasure', async (t) => {
+    t.equal(await admitAndErase(hospital, again, adminAgain), 'OK')
+    const tip = again.node.status().height
+    await until('the new node has it', () => fresh.node.status().height >= tip, patienceMs)
+    await fresh.node.close()
+    const source = await openOffer(fresh.folder)
+    t.teardown(() => source.close())
+    const entity = good.validators[0].entity
+    const said = [{ entity, offer: source.offer }]
+    t.ok(source.offer.floor > base, 'blocks do not lead there')
+    t.equal(provenBeyond(hospital.genesis, base, said), tip, 'a node below it may take a snapshot')
+
+    const far = {
+      ...good,
+      epoch: 2 ** 32 - 1,
+      baseHeight: tip,
+      baseHash: sha256(source.offer.block.header),
+    }
+    const forged = [
+      new Uint8Array([1, 2, 3]),
+      manifestOf({ ...good, epoch: 2 }, keys.slice(0, 1)),
+      manifestOf(far, []),
+      // Signed once, followed never.
+      manifestOf({ ...good, epoch: 3, baseHeight: base + 1 }, keys),
+    ]
+    const folder = path.join(hospital.folder, 'taken')
+    const dataKey = source.dataKey.toBytes()
+    const to = new ExecutorClient(() => undefined)
+    await to.call('syncOpen', { folder, dataKey, genesis: hospital.genesis })
+    const client = giverOf(source, (own) => [...forged, ...own, ...forged])
+    await takeSnapshot({ client, executor: to, timeoutMs: patienceMs })
+    await to.close()
+    const taken = new ExecutorClient(() => undefined)
+    t.teardown(() => taken.close())
+    await taken.call('open', { folder, dataKey: source.dataKey.toBytes(), genesis: null })
+    t.equal(epochOf(await taken.call('tip', null)).epoch, 1, 'not the epoch of a forged manifest')
+    const request = encodeRequest({ kind: 'offer' })
+    const answer = decodeAnswer(await taken.call('snapshot', { request, peer: '' }))
+    const kept = answer?.kind === 'offer' ? answer.offer.manifests : []
+    t.same(
+      kept.map((bytes) => Buffer.from(bytes)),
+      [Buffer.from(manifest)],
+      'the one that the chain followed',
+    )
+  })
 })
+
+const patient = '22'.repeat(16)
+const body = {
+  ...{ family: 'Jones', given: 'Lisa', birthDate: 0, sex: '', pregnancy: 0, identifiers: [] },
+  ...{ ward: '', room: '', bed: '', visitNumber: '', reason: '' },
+}
+
+async function admitAndErase(hospital: TestHospital, at: TestNode, admin: Session): Promise<string> {
+  const nurse = await hospital.signIn(at, 'nurse')
+  const records = [{ kind: 'admission' as const, patient, code: '', body }]
+  const admitted = await hospital.sign(at, nurse, { type: 'append', records })
+  if (admitted.code !== 'OK') return admitted.code
+  return govern(hospital, at, admin, 'erasePatient', { patient })
+}

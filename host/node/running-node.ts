@@ -69,6 +69,8 @@ export interface RunningOptions {
   now: () => number
   /** What a start waits for that may take long: a snapshot that is being taken. */
   onSync?: (phase: string, percent: number) => void
+  /** Nobody waits for this start any more. */
+  stop?: AbortSignal
   onCommit: (commit: CommitReply) => void
   /** Rules have spoken on what is not agreed yet, or what they said is taken back. */
   onTentative: (records: readonly TentativeRecord[]) => void
@@ -458,8 +460,7 @@ async function openParts(
   undo.push(() => executor.close())
   const resync = readResync(files.resync, dataKey)
   const first = resync?.genesis ?? (hasJoined ? genesis : null)
-  if (first)
-    await firstSync({ ...options, files, identity, genesis: first, dataKey, insteadFrom: resync?.peers })
+  if (first) await firstSync({ ...options, files, identity, genesis: first, dataKey, instead: resync })
   mkdirSync(files.chain, { recursive: true })
   const open = await openChain(executor, files.chain, dataKey, genesis)
   if (genesis && bytesToHex(chainIdOf(sha256, genesis)) !== bytesToHex(open.chainId))

@@ -71,6 +71,7 @@ export class WardNode implements NodePort {
   private joining: { parts: Unsealed; missed: CommitReply[] } | undefined
   /** One life cycle change at a time: an unlock waits for a seal and the other way round. */
   private changing: Promise<unknown> = Promise.resolve()
+  private stopping = new AbortController() // ends a start that waits for others
   private unlocking: { phase: string; percent: number } | null = null
   private fault: { code: string; detail: string } | undefined
   private hasDeadExecutor = false
@@ -199,9 +200,9 @@ export class WardNode implements NodePort {
       {
         folder: this.folder,
         config: this.config,
-        logger: this.logger,
-        now: this.now,
+        ...{ logger: this.logger, now: this.now },
         onSync: (phase, percent) => (this.unlocking = { phase, percent }),
+        stop: this.stopping.signal,
         onCommit: (commit) => this.onCommit(commit),
         onTentative: (records) => this.onTentative(records),
         onFault: (code, detail) => this.onFault(code, detail),
@@ -303,10 +304,11 @@ export class WardNode implements NodePort {
   private async sealNow(): Promise<void> {
     // At once, unless an unlock is under way: then as soon as that has ended.
     const before = this.changing
+    this.stopping.abort()
     const sealed = this.unlocking
       ? before.then(() => this.leave())
       : Promise.all([this.leave(), before]).then(() => undefined)
-    this.changing = sealed.catch(() => undefined)
+    this.changing = sealed.catch(() => undefined).then(() => (this.stopping = new AbortController()))
     return sealed
   }
 

@@ -8,12 +8,13 @@ import { decodeAnswer, encodeRequest } from '../executor/snapshot-format.js'
 import { ExecutorClient } from '../executor/executor-client.js'
 import { sha256, signDetached, verifySignature } from '../keys/crypto.js'
 import type { NodeIdentity } from '../keys/node-identity.js'
-import { readBootstrapPeers, type BootstrapPeer } from '../node/network-book.js'
+import type { Resync } from '../node/behind-watch.js'
+import { readBootstrapPeers } from '../node/network-book.js'
 import type { nodeFiles, NodeConfig } from '../node/node-config.js'
 import type { NodeLogger } from '../node/node-logger.js'
 import { syncFolder } from '../store/durable-file.js'
 import type { DataKey } from '../store/index.js'
-import { takeSnapshot } from './snapshot-sync.js'
+import { takeSnapshot, throwIfStopped } from './snapshot-sync.js'
 
 export interface FirstSyncOptions {
   folder: string
@@ -24,26 +25,35 @@ export interface FirstSyncOptions {
   dataKey: DataKey
   logger: NodeLogger
   onSync?: (phase: string, percent: number) => void
-  /** Take a snapshot whatever `chain` holds, from these nodes: blocks lead no further (`behind-watch.ts`). */
-  insteadFrom?: readonly BootstrapPeer[]
+  /** Take a snapshot in place of what `chain` holds: blocks lead no further (`behind-watch.ts`). */
+  instead: Resync | undefined
+  /** The node is sealed or ends: what was taken stays, the next start goes on with it. */
+  stop?: AbortSignal
 }
 
 /** So many blocks are replayed sooner than a snapshot is taken. */
 const replayMax = 200
 const offerMs = 15_000
+/** How soon a stop is noticed while nobody is there. */
+const peerPatienceMs = 500
 
 /** Nothing to do when there is a chain already. Throws SyncError when nobody helps. */
 export async function firstSync(options: FirstSyncOptions): Promise<void> {
   const { files } = options
-  const mustSync = existsSync(files.sync) || options.insteadFrom !== undefined
+  const mustSync = existsSync(files.sync) || options.instead !== undefined
   if (existsSync(files.chain) && !mustSync) return
+  const { stop } = options
+  throwIfStopped(stop)
   const client = await connect(options)
+  // Whoever waits for an answer hears at once that there is none.
+  const leave = (): void => void client.close()
+  stop?.addEventListener('abort', leave)
   try {
-    if (!mustSync && !(await isSnapshotBetter(client))) return
+    if (!mustSync && !(await isSnapshotBetter(client, stop))) return
     await take(options, client)
   } catch (error) {
     // The chain that is there is better than none; `behind-watch.ts` will look again.
-    if (!existsSync(files.chain)) throw error
+    if (!existsSync(files.chain) || stop?.aborted === true) throw error
     options.logger.warn(
       { error: String(error) },
       'no snapshot could be taken: going on with the chain as it is',
@@ -52,6 +62,7 @@ export async function firstSync(options: FirstSyncOptions): Promise<void> {
     rmSync(files.sync, { recursive: true, force: true })
     return
   } finally {
+    stop?.removeEventListener('abort', leave)
     await client.close()
   }
   rmSync(files.chain, { recursive: true, force: true })
@@ -60,8 +71,12 @@ export async function firstSync(options: FirstSyncOptions): Promise<void> {
   syncFolder(options.folder)
 }
 
-async function isSnapshotBetter(client: ServiceClient): Promise<boolean> {
-  if (!(await client.waitForPeer(offerMs))) return false
+async function isSnapshotBetter(client: ServiceClient, stop?: AbortSignal): Promise<boolean> {
+  const end = Date.now() + offerMs
+  while (!(await client.waitForPeer(peerPatienceMs))) {
+    throwIfStopped(stop)
+    if (Date.now() > end) return false
+  }
   const request = encodeRequest({ kind: 'offer' })
   for (const { peer, hello } of client.peers()) {
     if (hello.tipHeight <= replayMax) {
@@ -69,20 +84,26 @@ async function isSnapshotBetter(client: ServiceClient): Promise<boolean> {
       const answer = bytes ? decodeAnswer(bytes) : undefined
       if (answer?.kind !== 'offer' || answer.offer.floor === 0) continue
     }
+    throwIfStopped(stop)
     return true
   }
+  throwIfStopped(stop)
   return false
 }
 
 async function take(options: FirstSyncOptions, client: ServiceClient): Promise<void> {
-  const { files, dataKey, genesis, logger, onSync } = options
+  const { files, dataKey, genesis, logger, onSync, instead: above, stop } = options
   const executor = new ExecutorClient(({ error }) => logger.error({ error: error.message }, 'sync'))
   const keyBytes = dataKey.toBytes()
   try {
-    await executor.call('syncOpen', { folder: files.sync, dataKey: keyBytes, genesis })
+    await executor.call('syncOpen', {
+      folder: files.sync,
+      dataKey: keyBytes,
+      genesis,
+      ...(above && { above }),
+    })
     await takeSnapshot({
-      client,
-      executor,
+      ...{ client, executor, ...(stop && { stop }) },
       onProgress: ({ phase, done, total }) =>
         onSync?.(`syncing ${phase}: ${done} of ${total}`, total === 0 ? 0 : (100 * done) / total),
       onLiar: (peer, what) =>
@@ -99,7 +120,7 @@ async function take(options: FirstSyncOptions, client: ServiceClient): Promise<v
 
 function connect(options: FirstSyncOptions): Promise<ServiceClient> {
   const { config, identity, genesis, files } = options
-  const peers = options.insteadFrom ?? readBootstrapPeers(files.peers)
+  const peers = options.instead?.peers ?? readBootstrapPeers(files.peers)
   const book = new Map(
     peers.map(({ transportKey, host, port }) => [bytesToHex(transportKey), { host, port }]),
   )

@@ -10,7 +10,7 @@ import { randomBytes } from '../keys/crypto.js'
 import { nodeFiles } from '../node/node-config.js'
 import { createSingleNode, storePassword, type SingleNode } from '../node/single-node.fixture.js'
 import { openKeyslot, type DataKey } from '../store/index.js'
-import { encodeRequest } from '../executor/snapshot-format.js'
+import { decodeAnswer, encodeAnswer, encodeRequest } from '../executor/snapshot-format.js'
 import { SnapshotService } from './snapshot-service.js'
 import { takeSnapshot, type SyncOptions } from './snapshot-sync.js'
 
@@ -241,6 +241,43 @@ t.test('a snapshot', async (t) => {
     t.ok(liars.includes('truncating'))
     t.notOk(liars.includes('honest'))
     t.notOk(liars.includes('cutter'), 'no answer is no lie')
+  })
+
+  await t.test('a slow peer whose state nobody else has is left out', async (t) => {
+    const to = await target(t, made)
+    const other = encodeAnswer({ kind: 'other' })
+    let [aims, slowParts] = [0, 0]
+    const client = peersOf(made.executor, {
+      slow: async (answer) => {
+        if (decodeAnswer(answer)?.kind === 'offer') return answer
+        slowParts += 1
+        await new Promise((resolve) => setTimeout(resolve, 200))
+        return slowParts === 1 ? answer : encodeAnswer({ kind: 'wait' })
+      },
+      honest: (answer) => {
+        if (decodeAnswer(answer)?.kind === 'offer') aims += 1
+        // Pinned at another height, until it is asked for an offer again.
+        else if (aims < 2) return other
+        return aims < 2 ? made.stale : answer
+      },
+    })
+    await takeSnapshot({ client, executor: to.executor, slowMs: 1_000, timeoutMs: 60_000 })
+    t.equal((await to.check()).root, made.stateRoot)
+    t.ok(slowParts > 0, 'it was asked first')
+  })
+
+  await t.test('who is sealed meanwhile waits for nobody', async (t) => {
+    const to = await target(t, made)
+    const stopping = new AbortController()
+    const client = peersOf(made.executor, {
+      one: (answer, count) => {
+        if (count === 2) stopping.abort()
+        return count < 2 ? answer : encodeAnswer({ kind: 'wait' })
+      },
+    })
+    const options = { client, executor: to.executor, stop: stopping.signal }
+    await t.rejects(takeSnapshot(options), { code: 'SYNC_STOPPED' })
+    await to.executor.close()
   })
 
   await t.test('after a crash only what is missing is asked for', async (t) => {

@@ -19,6 +19,10 @@ export interface SyncOptions {
   answerMs?: number
   /** Waited for the others' offers after the first one. */
   offersMs?: number
+  /** Waited until peers that give little are left out, when others are there. */
+  slowMs?: number
+  /** Nobody waits for the snapshot any more. */
+  stop?: AbortSignal
 }
 
 interface OfferMade {
@@ -28,7 +32,7 @@ interface OfferMade {
 
 export class SyncError extends Error {
   constructor(
-    readonly code: 'SYNC_NO_PEER',
+    readonly code: 'SYNC_NO_PEER' | 'SYNC_STOPPED',
     message: string,
   ) {
     super(message)
@@ -41,6 +45,13 @@ const pauseMs = 50
  * nobody is left, a new aim is taken.
  */
 const othersMax = 16
+/** Parts in `slowMs`: a peer gives hundreds. Fewer from all that are left, and the others are asked anew. */
+const partsMin = 60
+
+export function throwIfStopped(stop: AbortSignal | undefined): void {
+  if (stop?.aborted === true)
+    throw new SyncError('SYNC_STOPPED', 'the node was sealed while it took a snapshot')
+}
 
 /** Resolves when the folder holds a chain at a certified height. Throws SyncError. */
 export async function takeSnapshot(options: SyncOptions): Promise<void> {
@@ -56,15 +67,40 @@ class SyncRun {
   private isDone = false
   private failure: Error | undefined
   private lastTaken = Date.now()
+  /** Peers that held everything up while others were there. */
+  private readonly slow = new Set<PeerId>()
+  private pace = { since: Date.now(), parts: 0 }
 
   constructor(private readonly options: SyncOptions) {}
 
+  private get peers(): PeerId[] {
+    const peers = this.options.client.peers().map(({ peer }) => peer)
+    return peers.filter((peer) => !this.liars.has(peer))
+  }
+
   private get usable(): PeerId[] {
-    const { client } = this.options
-    return client
-      .peers()
-      .map(({ peer }) => peer)
-      .filter((peer) => !this.liars.has(peer))
+    const quick = this.peers.filter((peer) => !this.slow.has(peer))
+    if (quick.length > 0) return quick
+    this.slow.clear()
+    return this.peers
+  }
+
+  private isPassedOver(peer: PeerId): boolean {
+    return this.slow.has(peer) || (this.others.get(peer) ?? 0) >= othersMax
+  }
+
+  /**
+   * Little came for long, and there are others than those who gave it: they are left out, or one slow peer
+   * whose state nobody else has would hold up a join for as long as it likes.
+   */
+  private isHeldUp(usable: readonly PeerId[]): boolean {
+    const { slowMs = 60_000 } = this.options
+    if (Date.now() - this.pace.since < slowMs) return false
+    const { parts } = this.pace
+    this.pace = { since: Date.now(), parts: 0 }
+    if (parts >= partsMin || usable.length >= this.peers.length) return false
+    for (const peer of usable) this.slow.add(peer)
+    return true
   }
 
   async finish(): Promise<void> {
@@ -72,10 +108,11 @@ class SyncRun {
     await this.aim()
     while (!this.isDone) {
       if (this.failure !== undefined) throw this.failure
+      throwIfStopped(this.options.stop)
       if (Date.now() - this.lastTaken > timeoutMs)
         throw new SyncError('SYNC_NO_PEER', `no node gave anything for ${timeoutMs / 1_000} s`)
-      const usable = this.usable.filter((peer) => (this.others.get(peer) ?? 0) < othersMax)
-      if (usable.length === 0) await this.aim()
+      const usable = this.usable.filter((peer) => !this.isPassedOver(peer))
+      if (usable.length === 0 || this.isHeldUp(usable)) await this.aim()
       for (const peer of usable) if (!this.busy.has(peer)) void this.work(peer)
       await pause()
     }
@@ -89,6 +126,7 @@ class SyncRun {
     const { client, executor, timeoutMs = 120_000 } = this.options
     const end = Date.now() + timeoutMs
     while (Date.now() < end) {
+      throwIfStopped(this.options.stop)
       await client.waitForPeer(Math.min(1_000, end - Date.now()))
       for (const { peer, answer } of highestFirst(await this.offers())) {
         const verdict = await executor.call('syncAim', { answer })
@@ -96,6 +134,7 @@ class SyncRun {
         if (verdict !== 'taken') continue
         this.others.clear()
         this.lastTaken = Date.now()
+        this.pace = { since: Date.now(), parts: 0 }
         return
       }
       await pause()
@@ -127,6 +166,11 @@ class SyncRun {
     return [...made]
   }
 
+  private tookPart(): void {
+    this.lastTaken = Date.now()
+    this.pace.parts += 1
+  }
+
   private lied(peer: PeerId, what: string): void {
     this.liars.add(peer)
     this.options.onLiar?.(peer, what)
@@ -137,7 +181,7 @@ class SyncRun {
     const { client, executor, onProgress, answerMs = 15_000 } = this.options
     this.busy.add(peer)
     try {
-      while (!this.isDone && !this.liars.has(peer) && (this.others.get(peer) ?? 0) < othersMax) {
+      while (!this.isDone && !this.liars.has(peer) && !this.isPassedOver(peer)) {
         const { requests, progress } = await executor.call('syncNext', { count: 1 })
         onProgress?.(progress)
         if (progress.phase === 'done') this.isDone = true
@@ -145,7 +189,7 @@ class SyncRun {
         if (next === undefined) return
         const answer = await client.request(peer, next.request, answerMs)
         const verdict = await executor.call('syncTake', { id: next.id, answer })
-        if (verdict === 'taken') this.lastTaken = Date.now()
+        if (verdict === 'taken') this.tookPart()
         if (verdict === 'bad') this.lied(peer, 'a part that does not have the hash it must have')
         if (verdict === 'other') this.others.set(peer, (this.others.get(peer) ?? 0) + 1)
         if (verdict === 'wait') await pause()
