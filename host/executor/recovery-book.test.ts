@@ -72,3 +72,26 @@ t.test('what is not signed by enough institution keys is nothing at all', async 
     code: 'RECOVERY_MALFORMED',
   })
 })
+
+t.test('the newest manifest first, then the one before it: no height is stranded', async (t) => {
+  const notes = new NotesInMemory()
+  const book = new RecoveryBook(notes)
+  const later = fieldsOf(2, 20, [5, 6, 7])
+  t.match(book.take(manifestOf(later), at(8), state, false), { ok: true, isNew: true })
+  t.match(book.take(manifestOf({ ...fields, baseHeight: 20 }), at(8), state, false), {
+    code: 'RECOVERY_STALE',
+  })
+  t.match(book.take(manifestOf({ ...later, reason: 'flood' }), at(8), state, false), {
+    code: 'RECOVERY_STALE',
+  })
+  t.match(book.take(manifestOf(fields), at(8), state, false), { ok: true, isNew: true })
+  const epochs = new RecoveryBook(notes)
+  t.same(
+    epochs.bases.map(({ epoch }) => epoch),
+    [1, 2],
+  )
+  t.ok(epochs.isInEpoch({ height: 15, epoch: 1 }))
+  t.notOk(epochs.isInEpoch({ height: 15, epoch: 0 }), 'a block of the old epoch is refused from then on')
+  t.notOk(epochs.isInEpoch({ height: 21, epoch: 1 }))
+  t.ok(epochs.isInEpoch({ height: 10, epoch: 0 }))
+})

@@ -77,7 +77,7 @@ export class RecoveryBook {
   /** Durable when it answers `ok`, unless it is a trial. */
   take(bytes: Uint8Array, at: RecoveryPoint, state: StateReader, isTrial: boolean): RecoverReply {
     const decoded = decodeRecovery(bytes)
-    const checked = checkRecovery(bytes, this.pointOf(at), state, verifySignature)
+    const checked = checkRecovery(bytes, at, state, verifySignature)
     // The same words again are no news, whoever else signed them meanwhile.
     if (decoded.ok && this.isKept(decoded.value.signedPart)) {
       const { epoch, baseHeight } = decoded.value.fields
@@ -85,9 +85,19 @@ export class RecoveryBook {
     }
     if (!checked.ok) return { ok: false, code: checked.code, detail: checked.detail ?? '' }
     const fields = checked.value
+    // A later one may be here already, when its operator gave the newest first: this one must lie below it.
+    const after = this.keptNow.filter((kept) => kept.fields.epoch >= fields.epoch)
+    if (
+      after.some(
+        (kept) => kept.fields.epoch === fields.epoch || kept.fields.baseHeight <= fields.baseHeight,
+      )
+    )
+      return { ok: false, code: 'RECOVERY_STALE', detail: `epoch ${fields.epoch} is overtaken here` }
     // One that never got a block of its own is overtaken: its base is not below the new one's.
-    const before = this.keptNow.filter((kept) => kept.fields.baseHeight < fields.baseHeight)
-    if (before.length >= recoveriesMax)
+    const before = this.keptNow.filter(
+      (kept) => kept.fields.epoch < fields.epoch && kept.fields.baseHeight < fields.baseHeight,
+    )
+    if (before.length + after.length >= recoveriesMax)
       return { ok: false, code: 'LIMIT_EXCEEDED', detail: `${recoveriesMax} recoveries` }
     const reply: RecoverReply = {
       ok: true,
@@ -96,7 +106,7 @@ export class RecoveryBook {
       baseHeight: fields.baseHeight,
     }
     if (isTrial) return reply
-    const next = [...before, { bytes, fields }]
+    const next = [...before, { bytes, fields }, ...after]
     this.store.putNote(recoveriesNote, encodeManifests(next.map((kept) => kept.bytes)))
     this.keptNow = next
     return reply
