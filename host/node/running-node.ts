@@ -67,9 +67,8 @@ export interface RunningOptions {
   config: NodeConfig
   logger: NodeLogger
   now: () => number
-  /** What a start waits for that may take long: a snapshot that is being taken. */
+  /** What a start waits for that may take long: a snapshot that is being taken. `stop` ends it. */
   onSync?: (phase: string, percent: number) => void
-  /** Nobody waits for this start any more. */
   stop?: AbortSignal
   onCommit: (commit: CommitReply) => void
   /** Rules have spoken on what is not agreed yet, or what they said is taken back. */

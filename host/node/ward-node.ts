@@ -198,9 +198,7 @@ export class WardNode implements NodePort {
     this.fault = undefined
     const node = await RunningNode.open(
       {
-        folder: this.folder,
-        config: this.config,
-        ...{ logger: this.logger, now: this.now },
+        ...{ folder: this.folder, config: this.config, logger: this.logger, now: this.now },
         onSync: (phase, percent) => (this.unlocking = { phase, percent }),
         stop: this.stopping.signal,
         onCommit: (commit) => this.onCommit(commit),
