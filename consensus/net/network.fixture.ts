@@ -162,7 +162,7 @@ export async function startNode(options: TransportOptions, own: TestIdentity): P
 /** A wait is patience, not an expectation: on a busy machine processes take many times longer to start. */
 const patienceMs = 60_000
 
-/** Polls until `condition` holds, in milliseconds. Throws after `limitMs`, a minute or more. */
+/** Polls until `condition` holds; returns milliseconds. Throws after `limitMs`, a minute or more. */
 export async function until(condition: () => boolean, limitMs: number, what: string): Promise<number> {
   const start = performance.now()
   const endMs = Math.max(limitMs, patienceMs)
