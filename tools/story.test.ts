@@ -12,7 +12,7 @@ import { driveShell, findChromium } from '../ui-shell/drive.fixture.js'
 import type { Verdict } from './story/verdict.js'
 
 /**
- * Lisa's name, numbers and readings, as any part of the system might write them. None is shorter than six
+ * Lisa's name, numbers and readings, as any part of the system might write them. None is shorter than five
  * bytes: four bytes turn up by chance in some megabytes of ciphertext.
  */
 const secrets = [
