@@ -1,5 +1,5 @@
 // Real processes on loopback: SIGKILL, SIGSTOP, partitions, power loss of the whole site. No acknowledged
-// transaction is lost, and there is one history. How quick it is, the benches say.
+// transaction is lost, there is one history, and things are quick enough.
 
 import t, { type Test } from 'tap'
 import { fork, type ChildProcess } from 'node:child_process'
@@ -15,6 +15,9 @@ import type { PeerId } from './transport.js'
 import type { Role } from './wire.js'
 
 const program = fileURLToPath(new URL('./cluster-node.fixture.js', import.meta.url))
+
+/** Patience for the start of processes, which no test is about. */
+const startMs = 60_000
 
 type Report = Extract<FromNode, { type: 'report' }>
 
@@ -124,7 +127,7 @@ class Cluster {
     }
     const start = performance.now()
     let reports = await isWhole()
-    while (reports === null && performance.now() - start < 60_000) {
+    while (reports === null && performance.now() - start < 10000) {
       await new Promise((resolve) => setTimeout(resolve, 100))
       reports = await isWhole()
     }
@@ -154,7 +157,7 @@ async function startCluster(t: Test, count: number): Promise<Cluster> {
     const others = cluster.peers.filter((_, index) => index !== number)
     cluster.add(number, 'validator', others, [...others, identity(60).peer])
   }
-  await until(() => cluster.nodes.every((node) => node.ready), 15000, 'processes')
+  await until(() => cluster.nodes.every((node) => node.ready), startMs, 'processes')
   return cluster
 }
 
@@ -213,12 +216,12 @@ t.test('all nodes killed at once resume by themselves', async (t) => {
   cluster.forgetSubmitted()
   const before = Math.max(...nodes.map((node) => node.height))
   for (const node of nodes) node.start()
-  await until(() => nodes.every((node) => node.ready), 15000, 'processes')
+  await until(() => nodes.every((node) => node.ready), startMs, 'processes')
   await cluster.runTo(nodes, before + 3, 15000)
   await cluster.assertWhole(t, nodes)
 })
 
-t.test('a healed partition is whole again', async (t) => {
+t.test('a healed partition is whole within 10 s', async (t) => {
   const cluster = await startCluster(t, 4)
   const { nodes } = cluster
   await cluster.runTo(nodes, 3, 15000)

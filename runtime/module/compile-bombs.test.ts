@@ -123,7 +123,7 @@ t.test('compile bombs are refused', async (t) => {
     const cpuMs = process.cpuUsage(start).user / 1000
     t.equal(result.ok ? 'admitted' : result.code, code, `${name}: ${bytes.length} bytes`)
     // Far above what it takes; a quadratic pass would need minutes.
-    t.ok(cpuMs < 20_000, `${name}: refused after ${cpuMs.toFixed(1)} ms of processor time`)
+    t.ok(cpuMs < 2_000, `${name}: refused after ${cpuMs.toFixed(1)} ms of processor time`)
   }
 })
 
