@@ -61,6 +61,8 @@ declare module 'hyperdht' {
     readonly ephemeral: boolean
     readonly bootstrapped: boolean
     readonly destroyed: boolean
+    /** All UDX streams of this node, also those of no connection yet. */
+    readonly rawStreams: { clear(): Promise<void> }
     readonly host: string | null
     readonly port: number
     /** Resolves when both UDP sockets are bound. */

@@ -10,7 +10,8 @@ import { fileURLToPath } from 'node:url'
 import type { ClusterNodeOptions, FromNode, ToNode } from './cluster-node.fixture.js'
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { newBundle } from './chain.fixture.js'
-import { freePorts, host, identity, until } from './network.fixture.js'
+import { freePorts } from './free-ports.js'
+import { host, identity, until } from './network.fixture.js'
 import type { PeerId } from './transport.js'
 import type { Role } from './wire.js'
 
@@ -151,7 +152,7 @@ class Cluster {
 }
 
 async function startCluster(t: Test, count: number): Promise<Cluster> {
-  const cluster = new Cluster(await freePorts(count))
+  const cluster = new Cluster(await freePorts(count, 'udp'))
   t.teardown(() => cluster.stop())
   for (let number = 0; number < count; number++) {
     const others = cluster.peers.filter((_, index) => index !== number)

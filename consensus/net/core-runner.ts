@@ -55,7 +55,7 @@ export class CoreRunner {
   #stepping = false
   #closed = false
   #inFlight = 0
-  #idle: (() => void) | null = null
+  #idle: (() => void)[] = []
 
   private constructor(config: CoreConfig, ports: DriverPorts, effects: RunnerEffects) {
     this.#ports = ports
@@ -280,7 +280,7 @@ export class CoreRunner {
       .catch((error: unknown) => this.#fail(new NetError('CHAIN_PORT', 'executor or store failed', error)))
       .finally(() => {
         this.#inFlight -= 1
-        if (this.#inFlight === 0) this.#idle?.()
+        if (this.#inFlight === 0) for (const done of this.#idle.splice(0)) done()
       })
   }
 
@@ -339,7 +339,7 @@ export class CoreRunner {
     this.#closed = true
     this.#stopTimers()
     this.#events.length = 0
-    if (this.#inFlight > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 }
 

@@ -4,7 +4,8 @@ import t, { type Test } from 'tap'
 import { rmSync } from 'node:fs'
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { newBundle, startReplica, type ReplicaParts, type TestReplica } from './chain.fixture.js'
-import { freePorts, host, identity, testNetwork, until, type TestNetwork } from './network.fixture.js'
+import { freePorts } from './free-ports.js'
+import { host, identity, testNetwork, until, type TestNetwork } from './network.fixture.js'
 
 /** `t.teardown` closes them, also those that a test adds to `running`. */
 async function startValidators(t: Test, count: number, parts: ReplicaParts = {}) {
@@ -153,7 +154,7 @@ t.test('a tree of two levels: a relay feeds an observer that no validator knows'
     const others = network.validators.filter((other) => other !== replica.identity).map(({ peer }) => peer)
     replica.driver.setPeers({ allowed: [...others, relayId.peer], dial: others })
   }
-  const [port] = await freePorts(1)
+  const [port] = await freePorts(1, 'udp')
   const dial = network.validators.slice(0, 2).map(({ peer }) => peer)
   const relay = await startReplica(network, relayId, {
     role: 'observer',

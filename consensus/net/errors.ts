@@ -3,7 +3,13 @@
 // a reason, and the reason is counted and logged.
 
 export type NetErrorCode =
-  'BAD_OPTIONS' | 'BOOTSTRAP_NOT_CONFIGURED' | 'PORT_UNAVAILABLE' | 'CLOSED' | 'VOTE_STORE' | 'CHAIN_PORT'
+  | 'BAD_OPTIONS'
+  | 'BOOTSTRAP_NOT_CONFIGURED'
+  | 'PORT_UNAVAILABLE'
+  | 'CLOSED'
+  | 'NOT_CLOSED'
+  | 'VOTE_STORE'
+  | 'CHAIN_PORT'
 
 /** Failure of our own set-up or of a port; `cause` keeps what lay below. */
 export class NetError extends Error {

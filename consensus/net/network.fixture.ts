@@ -1,27 +1,13 @@
-// Nodes on loopback for the tests: free UDP ports, keys, a recording listener, a bounded wait.
+// Nodes on loopback for the tests: keys, a recording listener, a bounded wait.
 
-import { createSocket } from 'node:dgram'
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto'
 import HyperDHT, { type KeyPair, type NodeAddress } from 'hyperdht'
+import { freePorts } from './free-ports.js'
 import { peerIdOf } from './pinned-dht.js'
 import { createTransport, type PeerId, type Transport, type TransportOptions } from './transport.js'
 import type { QueueClass, Role } from './wire.js'
 
 export const host = '127.0.0.1'
-
-/** UDP ports that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const sockets = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const socket = createSocket('udp4')
-      await new Promise<void>((resolve) => socket.bind(0, host, resolve))
-      return socket
-    }),
-  )
-  const ports = sockets.map((socket) => socket.address().port)
-  await Promise.all(sockets.map((socket) => new Promise<void>((resolve) => socket.close(resolve))))
-  return ports
-}
 
 const derPrefix = Buffer.from('302e020100300506032b657004220420', 'hex')
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex')
@@ -94,7 +80,7 @@ export interface TestNetwork {
 }
 
 export async function testNetwork(count: number): Promise<TestNetwork> {
-  const ports = await freePorts(count)
+  const ports = await freePorts(count, 'udp')
   const validators = ports.map((_, index) => identity(index))
   const book = new Map(validators.map((node, index) => [node.peer, { host, port: ports[index] ?? 0 }]))
   return { chainId: new Uint8Array(32).fill(7), book, validators }

@@ -10,14 +10,8 @@ import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { verifyCertificate } from '../../runtime/protocol/certificate.js'
 import { newBundle, startReplica, TestChain, validatorSet, type TestReplica } from './chain.fixture.js'
 import type { ClusterNodeOptions, FromNode, ToNode } from './cluster-node.fixture.js'
-import {
-  freePorts,
-  host,
-  identity,
-  testVerify,
-  type TestIdentity,
-  type TestNetwork,
-} from './network.fixture.js'
+import { freePorts } from './free-ports.js'
+import { host, identity, testVerify, type TestIdentity, type TestNetwork } from './network.fixture.js'
 import type { FinalBlock } from './ports.js'
 import type { PeerId } from './transport.js'
 
@@ -64,7 +58,7 @@ export class ObserverTree {
   ) {}
 
   static async grow(shape: TreeShape): Promise<ObserverTree> {
-    const ports = await freePorts(validatorCount + shape.relays)
+    const ports = await freePorts(validatorCount + shape.relays, 'udp')
     const validators = Array.from({ length: validatorCount }, (_, index) => identity(index))
     const relays = Array.from({ length: shape.relays }, (_, index) => identity(firstRelay + index))
     const book = new Map(

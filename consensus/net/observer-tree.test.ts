@@ -4,14 +4,15 @@
 import t from 'tap'
 import { encodeMessage, type FinalBlock } from '../pbft/index.js'
 import { encodeConsensusFrame, encodeTipFrame } from './frames.js'
-import { freePorts, identity, startNode, testOptions, type TestNetwork } from './network.fixture.js'
+import { freePorts } from './free-ports.js'
+import { identity, startNode, testOptions, type TestNetwork } from './network.fixture.js'
 import { ObserverTree } from './observer-tree.fixture.js'
 
 t.setTimeout(240_000)
 
 t.test('a tree of observers outlives its relays and believes certificates only', async (t) => {
   const own = identity(90)
-  const [port] = await freePorts(1)
+  const [port] = await freePorts(1, 'udp')
   const tree = await ObserverTree.grow({ relays: 4, leaves: 12, liars: [{ peer: own.peer, port }] })
   t.teardown(() => tree.close())
   const lying = await startLiar(tree, own, port)

@@ -7,8 +7,8 @@ import { raw } from 'compact-encoding'
 import { createDhtNode, type AddressBook } from './pinned-dht.js'
 import { createTransport } from './transport.js'
 import { queueBytesMax, windowBytes } from './limits.js'
+import { freePorts } from './free-ports.js'
 import {
-  freePorts,
   host,
   identity,
   startNode,
@@ -127,7 +127,7 @@ t.test('a restarted peer replaces its old connection at once, also an idle one',
 t.test('a node that moved to another address is found by its key', async (t) => {
   const network = await testNetwork(3)
   const [first, second, third] = network.validators
-  const [freePort] = await freePorts(1)
+  const [freePort] = await freePorts(1, 'udp')
   // The others' books still have the old address of the first one, where nobody listens any more.
   const moved = new Map(network.book).set(first.peer, { host, port: freePort })
   const own = await startNode({ ...testOptions({ ...network, book: moved }, first), dial: [] }, first)
@@ -250,7 +250,7 @@ t.test('a hundred observers connect to one validator at once, and it hears each 
 })
 
 t.test('public hosts, names and taken ports are refused at start', async (t) => {
-  const [port] = await freePorts(1)
+  const [port] = await freePorts(1, 'udp')
   if (port === undefined) throw new Error('no port')
   const book: AddressBook = new Map()
   t.throws(() => createDhtNode({ host: '::', port, bootstrap: [], book }), { code: 'BAD_OPTIONS' })

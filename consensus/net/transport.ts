@@ -4,7 +4,13 @@
 import Hyperswarm from 'hyperswarm'
 import type { KeyPair, NodeAddress, SecretStream } from 'hyperdht'
 import { NetError } from './errors.js'
-import { closePatienceMs, dialBackoffsMs, dialJitterMs, validatorTimeoutMs } from './limits.js'
+import {
+  closePatienceMs,
+  closeTriesMax,
+  dialBackoffsMs,
+  dialJitterMs,
+  validatorTimeoutMs,
+} from './limits.js'
 import { PeerLink, type LinkEvents, type LinkOptions } from './peer-link.js'
 import { assertPortFree, createDhtNode, peerIdOf, type AddressBook, type PinnedDHT } from './pinned-dht.js'
 import type { Hello, QueueClass, Role } from './wire.js'
@@ -295,10 +301,31 @@ class SwarmTransport implements Transport {
     // A polite close un-announces at every DHT node and waits seconds for dead ones; leaving needs no
     // permission.
     const polite = this.#swarm.destroy({ force: true }).catch(() => undefined)
-    const patience = new Promise((resolve) => setTimeout(resolve, closePatienceMs).unref())
-    await Promise.race([polite, patience])
-    await this.#swarm.dht.destroy({ force: true }).catch(() => undefined)
+    await within(polite, closePatienceMs)
+    await destroyDht(this.#swarm.dht)
   }
+}
+
+/** Throws NetError NOT_CLOSED. */
+async function destroyDht(dht: Pick<PinnedDHT, 'destroy' | 'rawStreams'>): Promise<void> {
+  const destroyed = dht.destroy({ force: true }).catch(() => undefined)
+  for (let tries = 0; tries < closeTriesMax; tries += 1) {
+    if (await within(destroyed, closePatienceMs)) return
+    // A stream that came up while the others were ended would keep its socket open for ever.
+    void dht.rawStreams.clear()
+  }
+  throw new NetError('NOT_CLOSED', 'a connection does not end: its UDP port stays taken by this process')
+}
+
+/** False when `promise` has not settled after `ms` milliseconds. */
+function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), ms)
+    void promise.finally(() => {
+      clearTimeout(timer)
+      resolve(true)
+    })
+  })
 }
 
 /** The native code below insists on Buffers; the bytes are shared, so a locked secret key is not copied. */

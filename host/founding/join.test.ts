@@ -13,7 +13,8 @@ import {
   type TestHospital,
   type TestNode,
 } from '../node/network.fixture.js'
-import { cheapKdf, freeUdpPort, storePassword } from '../node/single-node.fixture.js'
+import { freePorts } from '../../consensus/net/free-ports.js'
+import { cheapKdf, storePassword } from '../node/single-node.fixture.js'
 import { joinNetwork } from './join.js'
 import { encodeTicket, readTicketFile, type Ticket } from './ticket.js'
 
@@ -152,7 +153,7 @@ t.test(
     const old = before.ok ? before.value.nodes.find((node) => node.name === 'ward-4') : undefined
     const ticket = await issue(hospital, only, { replaces: old?.entity })
     const folder = path.join(hospital.folder, 'anew')
-    const config = { ...nodeConfig('ward-4', 'observer', await freeUdpPort()) }
+    const config = { ...nodeConfig('ward-4', 'observer', (await freePorts(1, 'udp'))[0]) }
     await joinNetwork({ folder, ticket, config, password: storePassword, cost: cheapKdf })
     const after = await only.node.network()
     const rows = after.ok ? after.value.nodes.filter((node) => node.name === 'ward-4') : []

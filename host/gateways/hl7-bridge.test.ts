@@ -1,7 +1,7 @@
 // The gateway on a running node: AA only for what is final, one key and grant for each source, nothing
 // merged or doubled.
-import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
+import { freePorts } from '../../consensus/net/free-ports.js'
 import { entityIdOf, keyIdOf, recordKind } from '../../runtime/protocol/index.js'
 import type { Proposal, RecordJson } from '../api/node-port.js'
 import { sha256 } from '../keys/crypto.js'
@@ -28,14 +28,6 @@ const envelope = (controlId: string) => ({
   sender: { application: 'MON', facility: 'WARD' },
   nowMs: now,
 })
-
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 
 const grant = (entity: string, kind: number, codes: string[], id: string): Proposal => ({
   type: 'call',
@@ -73,7 +65,7 @@ const runningOf = (single: SingleNode): RunningNode =>
   (single.node as unknown as { unsealed: { node: RunningNode } }).unsealed.node
 
 t.test('from MLLP to final records, and what bad messages get', async (t) => {
-  const [adtPort, monitorPort] = [await freePort(), await freePort()]
+  const [adtPort, monitorPort] = await freePorts(2, 'tcp')
   const single = await createSingleNode({
     sources: [
       { name: 'adt', port: adtPort, accepts: ['ADT'] },
@@ -189,7 +181,7 @@ async function noSubmissionIsLeft(t: Test, single: SingleNode, puts: readonly Pu
 
 /** A hospital of one node with both sources, their grants, and Lisa admitted. */
 async function ward(t: Test) {
-  const [adtPort, monitorPort] = [await freePort(), await freePort()]
+  const [adtPort, monitorPort] = await freePorts(2, 'tcp')
   const single = await createSingleNode({
     sources: [
       { name: 'adt', port: adtPort, accepts: ['ADT'] },

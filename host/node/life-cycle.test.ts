@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net'
 import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { freePorts } from '../../consensus/net/free-ports.js'
 import { startHl7Bridge } from '../gateways/hl7-bridge.js'
 import { openMllpClient, sendMllp } from '../gateways/hl7/mllp-client.js'
 import { buildAdmission, lisaJones } from '../gateways/hl7/sample-messages.js'
@@ -24,11 +25,6 @@ const listen = (port: number): Promise<Server> =>
     server.listen(port, '127.0.0.1', () => resolve(server))
   })
 
-const portOf = (server: Server): number => {
-  const address = server.address()
-  return typeof address === 'object' && address ? address.port : 0
-}
-
 const close = (server: Server): Promise<void> => new Promise((resolve) => server.close(() => resolve()))
 
 const isOpen = (port: number): Promise<boolean> =>
@@ -41,9 +37,7 @@ const isOpen = (port: number): Promise<boolean> =>
   )
 
 t.test('an MLLP port in use: sealed, no listening, and a second unlock works', async (t) => {
-  const probes = [await listen(0), await listen(0)]
-  const [freePort, takenPort] = probes.map(portOf)
-  await Promise.all(probes.map(close))
+  const [freePort, takenPort] = await freePorts(2, 'tcp')
   const single = await createSingleNode({
     sources: [
       { name: 'adt', port: freePort, accepts: ['ADT'] },
@@ -124,9 +118,7 @@ t.test('two unlocks, and a seal in between, take turns', async (t) => {
 })
 
 t.test('a node that is behind answers late and judges nothing', async (t) => {
-  const probe = await listen(0)
-  const port = portOf(probe)
-  await close(probe)
+  const [port] = await freePorts(1, 'tcp')
   const single = await createSingleNode({ sources: [{ name: 'adt', port, accepts: ['ADT'] }] })
   t.teardown(() => single.close())
   await single.node.seal()

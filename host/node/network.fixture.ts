@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { freePorts } from '../../consensus/net/free-ports.js'
 import { bytesToHex, entityIdOf, type Genesis } from '../../runtime/protocol/index.js'
 import type { NodeCard } from '../founding/cards.js'
 import { initNetwork } from '../founding/init-network.js'
@@ -13,7 +14,6 @@ import { createNodeLogger } from './node-logger.js'
 import { nodeFiles, type NodeConfig } from './node-config.js'
 import {
   cheapKdf,
-  freeUdpPort,
   personCard,
   personPassword,
   storePassword,
@@ -46,9 +46,8 @@ export async function createHospital(
 ): Promise<TestHospital> {
   const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-hospital-'))
   const cards: NodeCard[] = []
-  for (let index = 0; index < options.validators; index += 1) {
-    cards.push(await foundNode(folder, `v${index + 1}`, 'validator', await freeUdpPort()))
-  }
+  for (const [index, port] of (await freePorts(options.validators, 'udp')).entries())
+    cards.push(await foundNode(folder, `v${index + 1}`, 'validator', port))
   const roles = ['admin', 'nurse'] as const
   const persons = await Promise.all(roles.map((role) => personCard(role)))
   const { institution, release } = options
@@ -69,10 +68,10 @@ export async function createHospital(
     open: async (name) => {
       const home = path.join(folder, name)
       const node = new WardNode(home, createNodeLogger(name, process.env.WARD_TEST_LOG ?? 'silent'))
-      const unlocked = await node.unlock(storePassword.slice())
-      if (!unlocked.ok) throw new Error(`${name}: ${unlocked.code} ${unlocked.detail ?? ''}`)
       const entry = { name, folder: home, node }
       opened.add(entry)
+      const unlocked = await node.unlock(storePassword.slice())
+      if (!unlocked.ok) throw new Error(`${name}: ${unlocked.code} ${unlocked.detail ?? ''}`)
       return entry
     },
     personOf: (role) => bytesToHex(entityIdOf(sha256, persons[roles.indexOf(role)].publicKey)),
@@ -94,10 +93,16 @@ export async function createHospital(
       rmSync(folder, { recursive: true, force: true })
     },
   }
-  hospital.validators = await Promise.all(cards.map(({ name }) => hospital.open(name)))
-  await until('the mesh', () =>
-    hospital.validators.every(({ node }) => node.status().peersConnected >= options.validators - 1),
-  )
+  try {
+    hospital.validators = await Promise.all(cards.map(({ name }) => hospital.open(name)))
+    await until('the mesh', () =>
+      hospital.validators.every(({ node }) => node.status().peersConnected >= options.validators - 1),
+    )
+  } catch (error) {
+    // Nobody else would close those that did open, and the test would never end.
+    await hospital.close()
+    throw error
+  }
   return hospital
 }
 

@@ -1,9 +1,9 @@
 // A whole hospital in one validator: real folder, real store, real consensus of one, in this process. For
 // tests that need a running node and its API but not a network.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createSocket } from 'node:dgram'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { freePorts } from '../../consensus/net/free-ports.js'
 import { bytesToHex, entityIdOf, type GenesisContract } from '../../runtime/protocol/index.js'
 import { readFileSync } from 'node:fs'
 import type { NodeCard, PersonCard } from '../founding/cards.js'
@@ -64,7 +64,7 @@ export async function createSingleNode(
       role: 'validator',
       apiPort: 0,
       host: '127.0.0.1',
-      port: await freeUdpPort(),
+      port: (await freePorts(1, 'udp'))[0],
       sources,
       environment: 'TEST',
     },
@@ -128,14 +128,4 @@ export async function createSingleNode(
 export async function personCard(role: string): Promise<PersonCard> {
   const { publicKey, keystore } = await createPersonKeystore(personPassword, cheapPersonKdf)
   return { type: 'person', label: `Test ${role}`, roles: [role], publicKey, keystore }
-}
-
-export function freeUdpPort(): Promise<number> {
-  return new Promise((resolve) => {
-    const socket = createSocket('udp4')
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address()
-      socket.close(() => resolve(port))
-    })
-  })
 }

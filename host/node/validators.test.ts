@@ -7,7 +7,8 @@ import { joinNetwork } from '../founding/join.js'
 import type { Session } from '../api/node-port.js'
 import { createHospital, nodeConfig, until, type TestHospital, type TestNode } from './network.fixture.js'
 import { govern, networkOf, ticketFor } from './ticket.fixture.js'
-import { cheapKdf, freeUdpPort, storePassword } from './single-node.fixture.js'
+import { freePorts } from '../../consensus/net/free-ports.js'
+import { cheapKdf, storePassword } from './single-node.fixture.js'
 
 let enrolled = 0
 const anything = (hospital: TestHospital, at: TestNode, admin: Session): Promise<string> => {
@@ -28,7 +29,7 @@ t.test('an observer becomes a validator and votes; a removed one votes no more',
   await joinNetwork({
     folder: path.join(hospital.folder, 'v5'),
     ticket,
-    config: nodeConfig('v5', 'validator', await freeUdpPort()),
+    config: nodeConfig('v5', 'validator', (await freePorts(1, 'udp'))[0]),
     password: storePassword,
     cost: cheapKdf,
   })

@@ -1,6 +1,5 @@
 // The demonstration's network: names, ports and printed passwords. Everything real; only the scale is small.
-import { createSocket } from 'node:dgram'
-import { createServer } from 'node:net'
+import { freePorts } from '../../consensus/net/free-ports.js'
 
 export interface PlannedNode {
   name: string
@@ -45,12 +44,12 @@ const persons: PlannedPerson[] = [
 
 /**
  * Four validators, one workstation that observes, one gateway with two attached sources; all ports free
- * right now.
+ * right now, and not handed out by the system later.
  */
 export async function planStory(folder: string, shape: StoryShape = storyShape): Promise<StoryPlan> {
   const count = shape.validators
-  const udp = await freePorts(count, freeUdpPort)
-  const tcp = await freePorts(count + 4, freeTcpPort)
+  const udp = await freePorts(count, 'udp')
+  const tcp = await freePorts(count + 4, 'tcp')
   const validators = udp.map((port, index): PlannedNode => {
     return { name: `validator-${index + 1}`, role: 'validator', port, apiPort: tcp[index], sources: [] }
   })
@@ -73,33 +72,4 @@ export async function planStory(folder: string, shape: StoryShape = storyShape):
   }
   const followers = shape.followers ? [workstation, gateway] : []
   return { folder, nodes: [...validators, ...followers], persons, storePassword }
-}
-
-async function freePorts(count: number, next: () => Promise<number>): Promise<number[]> {
-  const ports = new Set<number>()
-  while (ports.size < count) ports.add(await next())
-  return [...ports]
-}
-
-function freeUdpPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4')
-    socket.on('error', reject)
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address()
-      socket.close(() => resolve(port))
-    })
-  })
-}
-
-function freeTcpPort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      const port = typeof address === 'object' && address ? address.port : 0
-      server.close(() => resolve(port))
-    })
-  })
 }

@@ -2,10 +2,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
-import { createSocket } from 'node:dgram'
-import { createServer } from 'node:net'
 import path from 'node:path'
 import t from 'tap'
+import { freePorts } from '../../consensus/net/free-ports.js'
 import type { NodeCard, PersonCard } from '../../host/founding/cards.js'
 import { initNetwork } from '../../host/founding/init-network.js'
 import { initNode } from '../../host/founding/init-node.js'
@@ -37,9 +36,9 @@ async function found(): Promise<Map<string, number>> {
     ['v1', 'validator'],
     ['ward-3', 'observer'],
   ] as const) {
-    const apiPort = await freeTcpPort()
+    const apiPort = (await freePorts(1, 'tcp'))[0]
     apiPorts.set(name, apiPort)
-    const port = await freeUdpPort()
+    const port = (await freePorts(1, 'udp'))[0]
     const config = { name, role, apiPort, host: '127.0.0.1', port, sources: [], environment: 'TEST' }
     const cost = { passes: 1, memoryKiB: 64 }
     cards.push(await initNode({ folder: home(name), config, password: password(), cost }))
@@ -82,24 +81,6 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
-
-const freeUdpPort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const socket = createSocket('udp4')
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address()
-      socket.close(() => resolve(port))
-    })
-  })
-
-const freeTcpPort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 
 t.test('a daemon wipes itself when two administrators order it, and not before', async (t) => {
   const apiPorts = await found()

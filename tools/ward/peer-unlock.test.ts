@@ -1,11 +1,10 @@
 // The power of the whole site fails: f + 1 passwords bring every node back. Four validators, each a process.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createSocket } from 'node:dgram'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
+import { freePorts } from '../../consensus/net/free-ports.js'
 import { createApiClient, type ApiClient } from '../../host/api/client.js'
 import { initNetwork } from '../../host/founding/init-network.js'
 import { initNode } from '../../host/founding/init-node.js'
@@ -25,8 +24,8 @@ class Site {
   private readonly apis = new Map<string, ApiClient>()
 
   async found(): Promise<void> {
-    const udp = await Promise.all(names.map(freeUdpPort))
-    const tcp = await Promise.all(names.map(freeTcpPort))
+    const udp = await freePorts(names.length, 'udp')
+    const tcp = await freePorts(names.length, 'tcp')
     const cards: NodeCard[] = []
     for (const [index, name] of names.entries()) {
       const apiPort = tcp[index]
@@ -119,24 +118,6 @@ class Site {
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
-
-const freeUdpPort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const socket = createSocket('udp4')
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address()
-      socket.close(() => resolve(port))
-    })
-  })
-
-const freeTcpPort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 
 t.test('after a power loss of the whole site two of four passwords bring all four back', async (t) => {
   const site = new Site()
