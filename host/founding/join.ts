@@ -42,6 +42,8 @@ export interface JoinOptions {
 const stepCount = 4
 const answerMs = 15_000
 const betweenTriesMs = 500
+/** How long the ticket's door and the node's own are tried in turn, when nobody opens. */
+const doorMs = 4_000
 /** Answers after which another validator, or the same one later, may do better. */
 const passing: readonly ErrorCode[] = ['NOT_FINAL_IN_TIME', 'POOL_FULL', 'SEQUENCE_REUSED', 'NODE_SEALED']
 
@@ -67,10 +69,11 @@ export async function joinNetwork(options: JoinOptions): Promise<void> {
   const deadline = now() + (options.timeoutMs ?? 60_000)
   const attempt: Attempt = { options, identity, config: readNodeConfig(folder), deadline, now }
   try {
-    progress('asking for admission', 1)
     // After a crash the admission may stand already: then the network lets this node in.
-    const found = isResumed ? await fetchGenesis(attempt, Math.min(deadline, now() + answerMs)) : undefined
-    if (!found) await askAdmission(attempt)
+    if (isResumed) progress('looking whether the admission stands already', 1)
+    const before = isResumed ? await fetchGenesis(attempt, Math.min(deadline, now() + answerMs)) : undefined
+    if (!before) progress('asking for admission', 1)
+    const found = before ?? (await askAdmission(attempt, (said) => progress(said, 1)))
     progress('fetching the founding document', 2)
     const genesis = found ?? (await fetchGenesis(attempt, deadline))
     if (!genesis) throw new NodeError('NETWORK_UNREACHABLE', 'admitted, but no validator answers any more')
@@ -105,8 +108,16 @@ async function openIdentity(folder: string, password: Uint8Array): Promise<NodeI
   }
 }
 
-/** Connects with the ticket's key, as an applicant, and asks one validator after the other. */
-async function askAdmission(attempt: Attempt): Promise<void> {
+/**
+ * Connects with the ticket's key, as an applicant, and asks one validator after the other. An answer may be
+ * lost although the admission stands: a used up ticket opens no door any more, the node's own key does. So
+ * after each try that told nothing the node's own key is tried. Gives the founding document when that is
+ * how it learns of its admission.
+ */
+async function askAdmission(
+  attempt: Attempt,
+  say: (text: string) => void,
+): Promise<Uint8Array | undefined> {
   const { options, identity, config, now } = attempt
   const { ticket } = options
   const key = ticketKey(ticket)
@@ -121,14 +132,19 @@ async function askAdmission(attempt: Attempt): Promise<void> {
   const client = await connectAs(attempt, { transport: key, node: key })
   let last: { code: ErrorCode; detail: string } | undefined
   try {
-    while (now() < attempt.deadline) {
-      const answer = await anyAnswer(client, attempt, () => {
-        const bundle = admissionBundle({ ticket, key, card, vote: identity.vote, now: now() })
-        return prefixed(serviceTag.admission, bundle)
-      })
-      last = answer && decodeStatus(answer)
-      if (last?.code === 'OK') return
-      if (last && !passing.includes(last.code)) break
+    // The same bytes again: whoever has them final answers with what became of them.
+    let bundle: Uint8Array | undefined
+    for (let tries = 1; now() < attempt.deadline; tries += 1) {
+      bundle ??= admissionBundle({ ticket, key, card, vote: identity.vote, now: now() })
+      const answer = await anyAnswer(client, attempt, prefixed(serviceTag.admission, bundle))
+      last = answer ? decodeStatus(answer) : last
+      if (answer && last?.code === 'OK') return undefined
+      if (answer && last && !passing.includes(last.code)) break
+      // Another computer with this ticket may have drawn the same place.
+      if (last?.code === 'SEQUENCE_REUSED') bundle = undefined
+      say(`no admission yet (${last?.code ?? 'no answer'}), try ${tries + 1}`)
+      const found = await fetchGenesis(attempt, Math.min(attempt.deadline, now() + doorMs))
+      if (found) return found
       await pause(betweenTriesMs)
     }
   } finally {
@@ -200,15 +216,15 @@ function connectAs(
   })
 }
 
-/** The first answer that any connected validator gives to a fresh request. */
+/** The first answer that any connected validator gives. */
 async function anyAnswer(
   client: ServiceClient,
   { deadline, now }: Attempt,
-  request: () => Uint8Array,
+  request: Uint8Array,
 ): Promise<Uint8Array | undefined> {
-  if (!(await client.waitForPeer(Math.max(1, deadline - now())))) return undefined
+  if (!(await client.waitForPeer(Math.max(1, Math.min(deadline - now(), doorMs))))) return undefined
   for (const { peer } of client.peers()) {
-    const answer = await client.request(peer, request(), answerMs)
+    const answer = await client.request(peer, request, answerMs)
     if (answer) return answer
   }
   return undefined

@@ -170,9 +170,22 @@ t.test('bad transactions', async (t) => {
       codeOf(await node.submitSigned(device.bundle({ validUntil: Date.now() + 48 * 3_600_000 }))),
       'VALID_TOO_LONG',
     )
-    const once = device.bundle()
-    t.equal(codeOf(await node.submitSigned(once)), 'OK')
-    t.equal(codeOf(await node.submitSigned(once)), 'SEQUENCE_REUSED')
+    const terms = { sequence: 500 }
+    const once = device.bundle(terms)
+    const [first, again] = [await node.submitSigned(once), await node.submitSigned(once)]
+    t.equal(codeOf(first), 'OK')
+    t.same(again, first, 'the same bytes get the same answer')
+    t.match(await node.submitMany([once]), { ok: true, value: { refused: [] } })
+    const other = device.bundle(terms, { code: '8480-6' })
+    t.equal(codeOf(await node.submitSigned(other)), 'SEQUENCE_REUSED')
+    t.match(await node.submitMany([once, other]), {
+      ok: true,
+      value: { accepted: [/./], refused: [{ position: 1, code: 'SEQUENCE_REUSED' }] },
+    })
+    const failed = device.bundle({}, { code: '8480-6' })
+    const [refused, still] = [await node.submitSigned(failed), await node.submitSigned(failed)]
+    t.equal(codeOf(refused), 'APPEND_NOT_GRANTED')
+    t.same(still, refused, 'also of one that failed')
     t.equal(codeOf(await node.submitSigned(device.bundle({ sequence: 2 ** 21 + 5 }))), 'SEQUENCE_JUMP')
     t.equal(codeOf(await node.submitSigned(device.bundle())), 'OK', 'a good one still passes')
   })

@@ -32,7 +32,8 @@ import type { ReceiptEntry } from '../executor/messages.js'
 import { randomBytes, sha256 } from '../keys/crypto.js'
 import type { NodeReads } from './node-reads.js'
 import type { NodeSequences } from './node-sequences.js'
-import type { FinalOutcome, RunningNode } from './running-node.js'
+import type { RunningNode } from './running-node.js'
+import type { FinalOutcome } from './submission.js'
 import type { PersonSession } from './sessions.js'
 import {
   draftAppend,

@@ -10,14 +10,14 @@ import {
   type ErrorCode,
 } from '../../runtime/protocol/index.js'
 import { createDriver, type Driver } from '../../consensus/net/driver.js'
-import type { DriverPorts, Urgency } from '../../consensus/net/ports.js'
+import type { DriverPorts } from '../../consensus/net/ports.js'
 import type { FinalBlock, ValidatorSet } from '../../consensus/pbft/types.js'
 import { CrashJournal } from '../executor/crash-journal.js'
 import { watchTestCuts } from './test-cuts.js'
 import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import type { ReaderClient } from '../executor/reader-client.js'
-import type { CommitReply, NetworkView, OpenReply, ReceiptEntry } from '../executor/messages.js'
+import type { CommitReply, NetworkView, OpenReply } from '../executor/messages.js'
 import { destroyIdentity, decodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
 import {
   generateSigningKey,
@@ -42,6 +42,7 @@ import type { NodeLogger } from './node-logger.js'
 import { firstSync } from '../sync/first-sync.js'
 import { SnapshotService } from '../sync/snapshot-service.js'
 import { runAll } from './run-all.js'
+import { Submission, type FinalOutcome } from './submission.js'
 import { storeThreads, type StoreUpkeep } from './store-upkeep.js'
 import { createNodeServices } from './node-services.js'
 import { QuorumWatch } from './quorum-watch.js'
@@ -83,9 +84,6 @@ export interface RunningOptions {
   onAlarm: (code: string) => void
 }
 
-export type FinalOutcome =
-  { ok: true; receipts: ReceiptEntry[] } | { ok: false; id: string; code: ErrorCode; detail: string }
-
 export class RunningNode {
   constructor(
     private readonly options: RunningOptions,
@@ -104,6 +102,7 @@ export class RunningNode {
   ) {
     this.snapshots = new SnapshotService(executor)
     ;({ readers: this.readers, upkeep: this.upkeep } = storeThreads(options, executor, dataKey))
+    this.submission = new Submission({ pool, waiter, readers: this.readers, driver: () => this.driver })
     this.quorum = new QuorumWatch(options.logger, options.now)
     this.behind = new BehindWatch(this, options.now, options.onBehind)
     this.recovery = new RecoveryWatch({
@@ -117,6 +116,7 @@ export class RunningNode {
   /** Answers what people read, beside the executor. */
   readonly readers: ReaderClient
   readonly recovery: RecoveryWatch
+  private readonly submission: Submission
 
   private driverOrNone: Driver | undefined
   private runningRole: NodeConfig['role'] | undefined
@@ -393,29 +393,13 @@ export class RunningNode {
     this.pool.recheck().then(complain, () => undefined)
   }
 
-  /** Admits a bundle here, tells the others, and waits until it is final or `timeoutMs` has passed. */
-  async submit(bundle: Uint8Array, timeoutMs: number): Promise<FinalOutcome> {
-    const [outcome] = await this.pool.admit([bundle])
-    if (!outcome.ok) return outcome
-    const final = this.waiter.wait(outcome.id, timeoutMs)
-    if (!outcome.known) this.driver.gossip([bundle], this.pool.urgencyOf(outcome.id))
-    this.driver.transactionsWaiting()
-    const end = await final
-    if (!end) return { ok: false, id: outcome.id, code: 'NOT_FINAL_IN_TIME', detail: outcome.id }
-    return end.ok ? end : { ok: false, id: outcome.id, code: end.code, detail: '' }
+  /** See submission.ts: a bundle that is final already is answered with its receipts. */
+  submit(bundle: Uint8Array, timeoutMs: number): Promise<FinalOutcome> {
+    return this.submission.one(bundle, timeoutMs)
   }
 
-  /** Admits many bundles and tells the others of those that are new; nobody waits. */
-  async submitMany(bundles: readonly Uint8Array[]): Promise<SubmitOutcome[]> {
-    const outcomes = await this.pool.admit(bundles)
-    const fresh: Record<Urgency, Uint8Array[]> = { urgent: [], normal: [], low: [] }
-    outcomes.forEach((outcome, index) => {
-      if (outcome.ok && !outcome.known) fresh[this.pool.urgencyOf(outcome.id)].push(bundles[index])
-    })
-    for (const urgency of ['urgent', 'normal', 'low'] as const)
-      if (fresh[urgency].length > 0) this.driver.gossip(fresh[urgency], urgency)
-    this.driver.transactionsWaiting()
-    return outcomes
+  submitMany(bundles: readonly Uint8Array[]): Promise<SubmitOutcome[]> {
+    return this.submission.many(bundles)
   }
 
   /** Leaves the network, closes both environments, zeroes keys; every step runs, whatever another throws. */
