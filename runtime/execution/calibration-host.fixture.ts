@@ -9,6 +9,7 @@ export interface BenchLine {
   name: string
   value: number
   unit: string
+  p50?: number
   baseline?: string
   ratio?: number
   input?: string
@@ -73,6 +74,16 @@ const calls: Readonly<Record<string, HostCall>> = {
     count: 60,
     call: '(drop (call $contract_call (i32.const 640) (i32.const 10) (i32.const 620) (i32.const 2) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 0)))',
   },
+  // Names that lead nowhere, each another one: the bytes at 700 are `n/` and letters of the counter.
+  contract_call_unknown: {
+    count: 500,
+    call: `(i32.store (i32.const 702) (i32.add (i32.const 0x61616161) (i32.and (i32.mul (local.get $n) (i32.const 0x1041)) (i32.const 0x0f0f0f0f))))
+    (drop (call $contract_call (i32.const 700) (i32.const 6) (i32.const 620) (i32.const 2) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 2)))`,
+  },
+  contract_call_unknown_address: {
+    count: 500,
+    call: `(drop (call $contract_call (i32.const 0) (i32.const 32) (i32.const 620) (i32.const 2) (i32.const 0) (i32.const 0) (i64.const 0) (i32.const 2)))`,
+  },
   sha256: { count: 500, call: `(call $sha256 (i32.const 1024) ${bytes(64)})` },
   sha256_4096: { count: 100, call: `(call $sha256 (i32.const 1024) ${bytes(4_096)})` },
 }
@@ -80,14 +91,14 @@ const calls: Readonly<Record<string, HostCall>> = {
 /** The key at 0 is new in every turn. */
 const loopOf = ({ count, call }: HostCall): string =>
   `(data (i32.const 600) "a\\0ab\\0ac\\0ad\\0ae\\0af\\0ag") (data (i32.const 620) "go") (data (i32.const 640) "acme/empty")
-  (data (i32.const 660) "tick") (func (export "tick"))
+  (data (i32.const 660) "tick") (data (i32.const 700) "n/aaaa") (func (export "tick"))
   (func (export "go") (local $n i32) (local.set $n (i32.const ${count}))
     (call $input_read (i32.const 4))
     (loop $more (i32.store (i32.const 0) (local.get $n)) ${call}
       (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))`
 
 const nothing = { count: 1, call: '' }
-const rounds = 15
+const rounds = 25
 
 /** One line for each host function that a contract may call freely. */
 export function hostCalls(): Promise<BenchLine[]> {
@@ -138,7 +149,7 @@ function lineOf(probes: Probes, name: string, count: number): BenchLine {
     name: `calibration/${name}`,
     value: rounded(fuel / nanoseconds),
     unit: 'fuel per ns',
-    baseline: `${Math.round(nanoseconds)} ns a call`,
-    input: `${Math.round(fuel)} fuel a call, ${count} calls in one frame; below 0.33 the price is too low`,
+    baseline: `cost ${Math.round(nanoseconds)} ns a call`,
+    input: `price ${Math.round(fuel)} fuel a call, ${count} calls in one frame`,
   }
 }

@@ -7,7 +7,9 @@ import { contractOf, genesisContract, methodsOf, systemContracts } from './test-
 import { admissionOf, observationOf, patientOf, signerOf, World, type Signer } from './world.fixture.js'
 
 /** Under each fuel schedule: chains that began under the first go on replaying. */
-const vectorFiles = ['runtime/execution/vectors/blocks.json', 'runtime/execution/vectors/blocks-2.json']
+const vectorFiles = ['blocks', 'blocks-2', 'blocks-3'].map(
+  (name) => `runtime/execution/vectors/${name}.json`,
+)
 const [lisa, otto] = ['lisa', 'otto'].map(patientOf)
 
 const raising = contractOf(

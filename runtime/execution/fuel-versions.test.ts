@@ -8,7 +8,7 @@ import {
   type Manifest,
   type Schema,
 } from '../protocol/index.js'
-import { fuelScheduleV1, fuelScheduleV2, prepareModule } from '../module/index.js'
+import { fuelScheduleV1, fuelScheduleV2, fuelScheduleV3, prepareModule } from '../module/index.js'
 import {
   contractPolicy,
   createModuleCache,
@@ -118,7 +118,7 @@ t.test('what is no step forward is refused', async (t) => {
   t.equal(planned(world, 2, 1, world.height + 2), 'OK')
   t.match(planned(world, 1, 1, 99), /in force: schedule 2/)
   t.match(planned(world, 2, 1, 99), /in force: schedule 2/)
-  t.same(newestVersions, { fuelSchedule: 2, instrumenter: 1 })
+  t.same(newestVersions, { fuelSchedule: 3, instrumenter: 1 })
 })
 
 t.test('a plan that has not taken effect is replaced by a later one', async (t) => {
@@ -339,8 +339,9 @@ const switchAt = (world: World, height: number): Uint8Array =>
 t.test(
   "the plan is the state's to judge: software that does not know it stops at its height",
   async (t) => {
-    const world = found([worker], 2)
-    t.equal(planned(world, 3, 1, world.height + 3), 'OK')
+    const { fuelSchedule } = newestVersions
+    const world = found([worker], fuelSchedule)
+    t.equal(planned(world, fuelSchedule + 1, 1, world.height + 3), 'OK')
     world.block([])
     t.throws(() => world.block([]), { code: 'ENGINE_DISAGREES' }, 'not even an empty block')
   },
@@ -353,4 +354,17 @@ t.test('the versions in force withdraw a plan', async (t) => {
   t.equal(planned(world, 2, 1, 0), 'OK')
   t.match(planned(world, 2, 1, 99), /^SCHEDULE_REFUSED in force: schedule 2/, 'nothing is planned any more')
   for (let block = 0; block < 3; block += 1) t.equal(world.block([]).ok, true)
+})
+
+t.test('schedule 3: a page that is grown costs what a page costs to begin with', async (t) => {
+  const growing = contractOf(
+    { alias: 'acme/grow', methods: methodsOf({ go: 'call' }) },
+    '(func (export "go") (drop (memory.grow (i32.const 7))) (drop (memory.grow (i32.const 100))))',
+  )
+  const fuel = [2, 3].map((schedule) => {
+    const world = found([growing], schedule)
+    return world.block([world.call(admin, 'acme/grow', 'go')]).receiptsDecoded[0].fuelUsed
+  })
+  t.equal(fuel[1] - fuel[0], 7 * (fuelScheduleV3.memoryGrowPage - fuelScheduleV2.memoryGrowPage))
+  t.ok(fuelScheduleV3.memoryGrowPage >= fuelScheduleV3.instancePage)
 })

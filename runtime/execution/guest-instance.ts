@@ -27,7 +27,7 @@ export interface GuestInstance {
   fault: WebAssembly.Global<number>
   /** Mutable globals of the guest and their values after `_initialize`. */
   globals: { cell: WebAssembly.Global; initial: unknown }[]
-  /** Memory after `_initialize`; empty when the memory is too large to be put back. */
+  /** Memory after `_initialize`, of all instances of a module; empty when it is too large to be put back. */
   snapshot: Uint8Array
   /** Pages of 64 KiB that the module declares: what its frame is counted with at first. */
   pagesInitial: number
@@ -58,6 +58,8 @@ export function createGuestInstance(
   hasInitialize: boolean,
   initializeFuelMax: number,
   stackBytesMax: number,
+  /** Of another instance of the module: the same bytes, for nothing but the module decides them. */
+  snapshot?: Uint8Array,
 ): GuestInstance {
   const binding: HostBinding = { frame: undefined }
   const { exports } = new WebAssembly.Instance(module, { wardchain_v1: createHostImports(binding) })
@@ -96,7 +98,7 @@ export function createGuestInstance(
     stack,
     fault,
     globals,
-    snapshot: prepared.memoryPagesInitial <= reusePagesMax ? bytes.slice() : noSnapshot,
+    snapshot: snapshot ?? (prepared.memoryPagesInitial <= reusePagesMax ? bytes.slice() : noSnapshot),
     pagesInitial: prepared.memoryPagesInitial,
     bytes,
     initializeFuel,

@@ -247,9 +247,12 @@ function instanceMaker(prepared: PreparedModule): InstanceMaker {
     })
   }
   const hasInitialize = prepared.methods.includes(INITIALIZE_EXPORT)
+  let snapshot: Uint8Array | undefined
   return (fuel = initializeFuelMax) => {
     try {
-      return createGuestInstance(module, prepared, hasInitialize, fuel, STACK_BYTES_MAX)
+      const made = createGuestInstance(module, prepared, hasInitialize, fuel, STACK_BYTES_MAX, snapshot)
+      snapshot = made.snapshot
+      return made
     } catch (cause) {
       // No memory for an instance, or a native stack overflow in `_initialize`: not the contract's fault.
       if (!(cause instanceof RangeError)) throw cause

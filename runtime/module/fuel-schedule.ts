@@ -2,7 +2,7 @@
 // version, and old blocks replay under the schedule of their time.
 
 /** The newest schedule: what new networks are founded with, and what governance may switch to. */
-export const SCHEDULE_VERSION = 2
+export const SCHEDULE_VERSION = 3
 
 /** Bumped whenever `instrument` gives other bytes for the same module. */
 export const INSTRUMENTER_VERSION = 1
@@ -119,7 +119,7 @@ export const fuelScheduleV1: FuelSchedule = {
 /**
  * Version 2: making an instance and loading a module are priced by what they hold, as measured
  * (`npm run bench -- calibration`); instructions cost what they cost before. Its host functions are
- * `hostPricesV2`.
+ * `hostPricesV2`, and so are those of the later ones.
  */
 export const fuelScheduleV2: FuelSchedule = {
   ...fuelScheduleV1,
@@ -143,9 +143,15 @@ export const fuelScheduleV2: FuelSchedule = {
   deployInitialize: true,
 }
 
+/**
+ * Version 3: a page that a module grows by costs what a page costs that it begins with. Growing and writing
+ * to it took 24 µs for a price of 4,000, so that five times the time was to be had for the fuel.
+ */
+export const fuelScheduleV3: FuelSchedule = { ...fuelScheduleV2, version: 3, memoryGrowPage: 24_000 }
+
 /** Every schedule that a chain may ever have run under: old blocks are run again under their own. */
 export const fuelSchedules: ReadonlyMap<number, FuelSchedule> = new Map(
-  [fuelScheduleV1, fuelScheduleV2].map((schedule) => [schedule.version, schedule]),
+  [fuelScheduleV1, fuelScheduleV2, fuelScheduleV3].map((schedule) => [schedule.version, schedule]),
 )
 
 /** Fuel limits never exceed this: an i64 counter with room for every charge above it. */

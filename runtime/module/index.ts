@@ -6,6 +6,7 @@ export {
   FUEL_MAX,
   fuelScheduleV1,
   fuelScheduleV2,
+  fuelScheduleV3,
   fuelSchedules,
   INSTRUMENTER_VERSION,
   SCHEDULE_VERSION,

@@ -311,6 +311,7 @@ const calls: readonly HostileCall[] = [
     attack: 18,
     name: 'more pages over all frames than there may be',
     code: 'LIMIT_EXCEEDED',
+    fuelLimit: 20_000_000,
     contracts: pagesChain(),
   },
 ]
