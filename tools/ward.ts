@@ -17,6 +17,7 @@ import { addNetworkCommands } from './ward/network.js'
 import { addNodeCommand } from './ward/node.js'
 import { addQueryCommands } from './ward/query.js'
 import { addPersonCommands } from './ward/person.js'
+import { addReflashCommand } from './ward/reflash.js'
 import { addRuleCommands } from './ward/rule.js'
 import { addServiceCommands } from './ward/service.js'
 import { addStatusCommand } from './ward/status.js'
@@ -49,6 +50,7 @@ addKeyslotCommands(program)
 addWipeCommands(program)
 addServiceCommands(program)
 addImageCommands(program)
+addReflashCommand(program)
 addDoctorCommand(program)
 addStoreCommands(program)
 addBackupCommands(program)

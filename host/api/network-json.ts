@@ -43,6 +43,8 @@ export interface NetworkJson extends Pinned {
   /** Lowest height whose block this node has; above 0 when its state came by a snapshot. */
   firstBlock: number
   nodes: NetworkNodeJson[]
+  /** Keys of the vendor's releases that the founding document pins; null when it names none. */
+  release: { threshold: number; keys: string[] } | null
   /** Who votes on the next block, in order. */
   validators: { entity: string; voteKey: string }[]
 }

@@ -26,6 +26,11 @@ export const applianceErrorSentences = {
     'The image is older than what is installed. Nothing was installed. Add --force only to return to it on purpose.',
   IMAGE_FOREIGN:
     'The image holds native parts for another kind of machine. Nothing was installed. Get the one for this platform.',
+  RELEASE_UNPINNED:
+    'Nothing says whose images may be installed here. Nothing was installed. Give --release-key.',
+  NODE_NOT_STARTED:
+    'The release is installed and whole, but it could not make a node. Correct the cause and give `ward join` there; ' +
+    'an interrupted join goes on.',
   IMAGE_SOURCE: 'The project cannot be packed as it is.',
   INSTALL_ALTERED:
     'What was read back is not what was written. The new folder was removed. Check the medium.',

@@ -5,11 +5,13 @@ import { existsSync } from 'node:fs'
 import {
   bytesToHex,
   chainIdOf,
+  decodeGenesis,
   entityIdOf,
   equalBytes,
   errorTable,
   nodeRoles,
   type ErrorCode,
+  type KeyQuorum,
   type NodeCardFields,
 } from '../../runtime/protocol/index.js'
 import { createServiceClient, type ServiceClient } from '../../consensus/net/service-client.js'
@@ -77,6 +79,7 @@ export async function joinNetwork(options: JoinOptions): Promise<void> {
     progress('fetching the founding document', 2)
     const genesis = found ?? (await fetchGenesis(attempt, deadline))
     if (!genesis) throw new NodeError('NETWORK_UNREACHABLE', 'admitted, but no validator answers any more')
+    assertRelease(genesis, ticket)
     replaceFile(files.genesis, Buffer.from(genesis))
     progress('admitted', stepCount)
   } finally {
@@ -156,6 +159,16 @@ async function askAdmission(
     'ADMISSION_REFUSED',
     `${errorTable[last.code].sentence} (${last.code}, ${last.detail})`,
   )
+}
+
+/** The ticket said whose software may run here before the document was there: now it is compared. */
+function assertRelease(genesis: Uint8Array, { release }: Ticket): void {
+  if (!release) return
+  const decoded = decodeGenesis(genesis)
+  const pinned = decoded.ok ? decoded.value.release : undefined
+  const text = ({ threshold, keys }: KeyQuorum): string => `${threshold} of ${keys.map(bytesToHex).join()}`
+  if (pinned && text(pinned) === text(release)) return
+  throw new NodeError('TICKET_MALFORMED', 'its release keys are not those of the founding document')
 }
 
 /** The document whose hash the ticket names; undefined when nobody gives it before the deadline. */

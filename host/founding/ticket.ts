@@ -10,6 +10,7 @@ import {
   kernelCommandSchemas,
   kernelCommandTag,
   nodeProofBytes,
+  type KeyQuorum,
   type NodeCardFields,
   type NodeRole,
   type Schema,
@@ -31,6 +32,8 @@ export interface Ticket {
   secret: Uint8Array
   /** Validators with pinned keys and addresses. */
   peers: BootstrapPeer[]
+  /** Whose release images this network installs (`ward reflash`), as its founding document says. */
+  release?: KeyQuorum
 }
 
 interface TicketJson {
@@ -43,6 +46,7 @@ interface TicketJson {
   expires: number
   secret: string
   peers: { entity: string; transportKey: string; host: string; port: number }[]
+  release?: { threshold: number; keys: string[] }
 }
 
 /** JSON with byte fields in hex: readable, so that a person sees what it is and for how long. */
@@ -62,6 +66,9 @@ export function encodeTicket(ticket: Ticket): string {
       host,
       port,
     })),
+    ...(ticket.release && {
+      release: { threshold: ticket.release.threshold, keys: ticket.release.keys.map(bytesToHex) },
+    }),
   }
   return `${JSON.stringify(json, null, 2)}\n`
 }
@@ -94,7 +101,15 @@ function ticketFromJson(json: Partial<TicketJson>): Ticket {
     expires: wholeOf(json.expires),
     secret: bytesOf(json.secret),
     peers,
+    ...(json.release && { release: quorumOf(json.release) }),
   }
+}
+
+function quorumOf({ threshold, keys }: { threshold: number; keys: string[] }): KeyQuorum {
+  const trusted = keys.map(bytesOf)
+  if (!Number.isInteger(threshold) || threshold < 1 || threshold > trusted.length)
+    throw new Error('release')
+  return { threshold, keys: trusted }
 }
 
 function bytesOf(value: unknown): Uint8Array {

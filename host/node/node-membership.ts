@@ -1,6 +1,7 @@
 // What a node says of the network's members, and what it signs for its own place among them.
 import {
   bytesToHex,
+  decodeGenesis,
   encodeCertificate,
   hexToBytes,
   ok,
@@ -53,11 +54,19 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
         wipe: wipes[index],
       }
     }),
+    release: await pinnedRelease(node),
     validators: nextValidators.members.map(({ entity, voteKey }) => ({
       entity: bytesToHex(entity),
       voteKey: bytesToHex(voteKey),
     })),
   }
+}
+
+async function pinnedRelease({ executor }: RunningNode): Promise<NetworkJson['release']> {
+  const decoded = decodeGenesis(await executor.call('genesis', null))
+  if (!decoded.ok || !decoded.value.release) return null
+  const { threshold, keys } = decoded.value.release
+  return { threshold, keys: keys.map(bytesToHex) }
 }
 
 /** The other nodes: connected or not, and what height they claim. */

@@ -1,12 +1,11 @@
-// `ward image key | build | show` and `ward reflash`: release images and their installation.
+// `ward image key | build | show`: release images.
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { buildImage } from '../../host/appliance/image-build.js'
-import { installedRelease, installImage } from '../../host/appliance/image-install.js'
 import { readImageHead } from '../../host/appliance/release-image.js'
-import { createReleaseKey, openReleaseKey, releasePublicKey } from '../../host/appliance/release-key.js'
+import { createReleaseKey, openReleaseKey } from '../../host/appliance/release-key.js'
 import { destroyKey } from '../../host/keys/crypto.js'
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { CommandError, exitStatus } from './command-error.js'
@@ -14,8 +13,8 @@ import { readNewPassword, readPassword } from './password.js'
 import { createProgress } from './progress.js'
 import { distFolder } from './system-contracts.js'
 
-const ownInstallation = path.resolve(distFolder, '..')
-const collect = (value: string, before: string[]): string[] => [...before, value]
+export const ownInstallation = path.resolve(distFolder, '..')
+export const collect = (value: string, before: string[]): string[] => [...before, value]
 
 export function addImageCommands(program: Command): void {
   const image = program.command('image').description('signed release images of this project')
@@ -34,16 +33,6 @@ export function addImageCommands(program: Command): void {
     .option('--no-packages', 'leave the npm packages out; the new installation then needs `npm ci`')
     .action(build)
   image.command('show').description('what an image holds and who signed').argument('<file>').action(show)
-  program
-    .command('reflash')
-    .description('check a release image and install it into a new folder')
-    .requiredOption('--image <file>', 'the image')
-    .requiredOption('--dir <folder>', 'new installation folder, absent or empty')
-    .requiredOption('--release-key <key>', 'trusted key: file or 64 hex digits (repeat)', collect, [])
-    .option('--threshold <number>', 'how many of the trusted keys must have signed', '1')
-    .option('--installed <folder>', 'installation that must not be newer', ownInstallation)
-    .option('--force', 'install an older image')
-    .action(reflash)
 }
 
 async function makeKey(options: { out: string }): Promise<void> {
@@ -108,32 +97,7 @@ function show(file: string): void {
   )
 }
 
-function reflash(options: {
-  image: string
-  dir: string
-  releaseKey: string[]
-  threshold: string
-  installed: string
-  force?: boolean
-}): void {
-  const progress = createProgress()
-  const manifest = installImage({
-    image: options.image,
-    folder: path.resolve(options.dir),
-    trusted: options.releaseKey.map(releasePublicKey),
-    threshold: wholeNumber(options.threshold, '--threshold'),
-    installed: installedRelease(options.installed),
-    force: options.force,
-    onProgress: progress.show.bind(progress),
-  })
-  progress.end()
-  process.stdout.write(
-    `${manifest.name} ${manifest.version} build ${manifest.build}: installed in ${options.dir}, read back, every file as signed.\n` +
-      'Next: make a new node there with `ward init node`, and have it admitted; the old identity stays revoked.\n',
-  )
-}
-
-function wholeNumber(text: string, option: string): number {
+export function wholeNumber(text: string, option: string): number {
   const value = Number(text)
   return /^\d{1,9}$/.test(text) && value > 0 ? value : usage(`${option}: a whole number above 0 expected`)
 }

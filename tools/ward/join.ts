@@ -11,8 +11,7 @@ import { assertApiPortFree, startDaemon } from './node.js'
 import { readNewPassword } from './password.js'
 import { createProgress } from './progress.js'
 
-interface JoinCommandOptions {
-  dir: string
+export interface NewNodeOptions {
   name: string
   host: string
   port: string
@@ -24,21 +23,16 @@ interface JoinCommandOptions {
   untilStdinEnds?: boolean
 }
 
+interface JoinCommandOptions extends NewNodeOptions {
+  dir: string
+}
+
 export function addJoinCommand(program: Command): void {
-  program
+  const join = program
     .command('join')
     .description('make this computer a node of a network: keys, admission, sync, follow')
     .argument('<ticket>', 'file made by `ward network ticket`')
     .requiredOption('--dir <folder>', 'empty folder for the node, or one of an interrupted join')
-    .option('--name <name>', 'name of the node, unique in the network', shortHostname())
-    .option('--host <ipv4>', 'address of its transport', '127.0.0.1')
-    .option('--port <port>', 'UDP port of its transport (0: any; validators need one)', '0')
-    .option('--api-port <port>', 'loopback port of its local API', '7300')
-    .option('--environment <word>', 'shown loudly on every screen, e.g. TRAINING', '')
-    .option('--kdf <cost>', 'cost of the store password: standard (256 MiB) or floor (64 MiB)', 'standard')
-    .option('--log <level>', 'debug, info, warn or error', 'warn')
-    .option('--no-start', 'stop when admitted; start later with `ward node`')
-    .option('--until-stdin-ends', 'also stop when standard input ends')
     .addHelpText(
       'after',
       `
@@ -48,6 +42,21 @@ follows. An interrupted join goes on when the same command is given again.
 The store password is asked at the terminal, or read from standard input.`,
     )
     .action(runJoin)
+  addNewNodeOptions(join)
+}
+
+/** What a new node needs to be told: also `ward reflash` asks for it, and passes it on. */
+export function addNewNodeOptions(command: Command): Command {
+  return command
+    .option('--name <name>', 'name of the node, unique in the network', shortHostname())
+    .option('--host <ipv4>', 'address of its transport', '127.0.0.1')
+    .option('--port <port>', 'UDP port of its transport (0: any; validators need one)', '0')
+    .option('--api-port <port>', 'loopback port of its local API', '7300')
+    .option('--environment <word>', 'shown loudly on every screen, e.g. TRAINING', '')
+    .option('--kdf <cost>', 'cost of the store password: standard (256 MiB) or floor (64 MiB)', 'standard')
+    .option('--log <level>', 'debug, info, warn or error', 'warn')
+    .option('--no-start', 'stop when admitted; start later with `ward node`')
+    .option('--until-stdin-ends', 'also stop when standard input ends')
 }
 
 const shortHostname = (): string => hostname().split('.')[0]

@@ -104,6 +104,12 @@ async function runTicket(
       host,
       port,
     })),
+    ...(network.release && {
+      release: {
+        threshold: network.release.threshold,
+        keys: network.release.keys.map((key) => hexToBytes(key) ?? new Uint8Array(32)),
+      },
+    }),
   }
   const args = {
     publicKey: bytesToHex(key.publicKey),
