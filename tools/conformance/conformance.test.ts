@@ -61,6 +61,8 @@ t.test('modules of later proposals are skipped by the name of their feature', as
     'garbage collection': '(type (struct (field i32)))',
     'typed function references': '(type $t (func)) (func (param (ref $t)) (call_ref $t (local.get 0)))',
     'relaxed SIMD': '(func (param v128) (drop (f32x4.relaxed_min (local.get 0) (local.get 0))))',
+    'extended constant expressions':
+      '(import "a" "g" (global $g i32)) (memory 1) (global (mut i32) (i32.add (global.get $g) (i32.const 1)))',
     'wide arithmetic': '(func (drop (i64.mul_wide_s (i64.const 0) (i64.const 0))))',
   }
   for (const [feature, fields] of Object.entries(modules)) {
@@ -71,6 +73,17 @@ t.test('modules of later proposals are skipped by the name of their feature', as
     )
     t.same(report.failures, [], feature)
   }
+  for (const fields of [
+    '(global $g i32 (i32.const 1)) (global i32 (global.get $g))',
+    '(memory 1) (data (i32.sub (i32.const 2) (i32.const 1)) "a")',
+    '(memory 1) (data (offset (i32.mul (i32.const 2) (i32.const 1))) "a")',
+    '(table 3 funcref) (func $f) (elem (table 0) (offset i32.const 1 i32.const 1 i32.add) $f)',
+  ]) {
+    const report = run(`(module ${fields})`)
+    t.same([...report.skipped.keys()], ['refused feature: extended constant expressions (module)'], fields)
+  }
+  const add = '(module (global i32 (i32.const 1)) (func (drop (i32.add (i32.const 1) (i32.const 1)))))'
+  t.same([run(add).skipped.size, run(add).failures], [0, []], 'sums in a body are no such feature')
   const plain = run('(module (func (export "return_call") (result i32) (no.such)))')
   t.same(
     [...plain.skipped.keys()],

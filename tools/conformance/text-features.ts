@@ -24,6 +24,13 @@ const forms: readonly (readonly [feature: string, pattern: RegExp])[] = [
     /\(ref\s|\bcall_ref\b|\bref\.as_non_null\b|\bbr_on_(?:non_)?null\b|\(table\b[^()]*\(ref\s/,
   ],
   ['memory64', /\((?:memory|table)\b(?:[^()]|\((?:export|import)\b[^()]*\))*\bi64\b/],
+  // Arithmetic in an initial value or an offset, after what may stand before it; or another global of the
+  // same module.
+  [
+    'extended constant expressions',
+    /\((?:global|data|elem|table)\b(?:[^()]|\((?:export|import|mut|memory|table)\b[^()]*\)|\((?:offset|item)\b\s*)*\(?i(?:32|64)\.(?:add|sub|mul)\b/,
+  ],
+  ['extended constant expressions', /\(global\b(?:[^()]|\((?:export|mut)\b[^()]*\))*\(?global\.get\b/],
   ['annotations', /\(@/],
 ]
 

@@ -216,6 +216,8 @@ const unknownForms: ReadonlySet<string> = new Set([
   'SECTION_UNKNOWN',
   'OPCODE_UNKNOWN',
   'TYPE_MALFORMED',
+  'CONSTANT_EXPRESSION',
+  'UNKNOWN_GLOBAL',
 ])
 
 function runModule(run: Run, form: WastList): string | undefined {
