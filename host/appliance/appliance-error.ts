@@ -40,6 +40,8 @@ export const applianceErrorSentences = {
   BACKUP_TORN: 'A patient was erased while the backup was taken. Nothing was kept. Take it again.',
   STORE_NOT_COMPACTED:
     'The node could not make its store smaller. Nothing was lost and it goes on. `ward status` tells why; free some disk and ask again.',
+  REPORT_UNUSABLE:
+    'What one node did in this block cannot be told, so nothing was compared. Nothing was changed. Give the folder or the divergence.json of another node.',
   GENESIS_UNKNOWN:
     'The store holds no founding document: it was never unlocked, so there is nothing to check.',
 } as const

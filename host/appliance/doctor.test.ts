@@ -1,13 +1,21 @@
 // The offline check on the store of a node that really ran: whole, then damaged in one place after the
 // other.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import t from 'tap'
-import { bytesToHex } from '../../runtime/protocol/index.js'
+import { bytesToHex, encodeHeader } from '../../runtime/protocol/index.js'
 import type { Proposal } from '../api/node-port.js'
+import { ExecutorCore } from '../executor/executor-core.js'
+import type { FinalBlock } from '../../consensus/pbft/types.js'
+import { sha256 } from '../keys/crypto.js'
+import { keepDivergence } from '../node/divergence-file.js'
 import { nodeFiles } from '../node/node-config.js'
+import { createNodeLogger } from '../node/node-logger.js'
 import { createSingleNode, storePassword } from '../node/single-node.fixture.js'
 import { openChainStore, openKeyslot, type ChainStore } from '../store/index.js'
 import { table } from '../store/tables.js'
+import { compareNodes, type Comparison } from './compare.js'
 import { examineNode } from './doctor.js'
 
 t.setTimeout(180_000)
@@ -117,6 +125,67 @@ t.test('a node that worked is whole; what is damaged is named', async (t) => {
   bytes[bytes.length - 1] ^= 1
   writeFileSync(identity, bytes)
   t.match((await examine()).findings, [{ table: 'identity.sealed', code: 'RECORD_ALTERED' }])
+})
+
+/** An executor in this thread, on the store of a stopped node. */
+async function openCore(folder: string): Promise<ExecutorCore> {
+  const key = await openKeyslot(nodeFiles(folder).keyslots, storePassword)
+  const core = new ExecutorCore()
+  const dataKey = key.toBytes()
+  core.handle('open', { folder: nodeFiles(folder).chain, dataKey, genesis: null })
+  key.close()
+  return core
+}
+
+t.test('two nodes with different results: the first transaction, store and key are named', async (t) => {
+  const single = await createSingleNode()
+  t.teardown(() => single.close())
+  const behind = mkdtempSync(path.join(tmpdir(), 'wardchain-behind-'))
+  t.teardown(() => rmSync(behind, { recursive: true, force: true }))
+  t.equal((await single.sign(await single.signIn('nurse'), admissionOf(7))).code, 'OK')
+  const { height } = single.node.status()
+  await single.node.close()
+  cpSync(single.folder, behind, { recursive: true })
+  await single.restart()
+  for (const patient of [8, 9])
+    t.equal((await single.sign(await single.signIn('nurse'), admissionOf(patient))).code, 'OK')
+  await single.node.close()
+  const compare = (folder: string, other: string): Promise<Comparison | null> =>
+    compareNodes({ folder, other, passwordOf: () => Promise.resolve(storePassword.slice()) })
+  t.equal(await compare(behind, single.folder), null, 'one is behind, both agree')
+
+  const ahead = await openCore(single.folder)
+  const asked = { fromHeight: height + 1, count: 1, bytesMax: 1_000_000 }
+  const [{ block }] = ahead.handle('finalBlocks', asked) as FinalBlock[]
+  await ahead.close()
+  const blockHash = sha256(encodeHeader(block.header))
+  /** The block as the node that is behind runs it: kept as a node does that finds itself alone with it. */
+  const runBehind = async (run: FinalBlock['block']): Promise<void> => {
+    const core = await openCore(behind)
+    t.match(core.handle('execute', { blockHash, block: run }), { ok: true })
+    const executor = {
+      call: (...[method, argument]: Parameters<ExecutorCore['handle']>) =>
+        Promise.resolve(core.handle(method, argument)),
+    } as never
+    const logger = createNodeLogger('test', 'silent')
+    const detail = { block: bytesToHex(blockHash), certifiedResult: 'ab' }
+    await keepDivergence(detail, { folder: behind, executor, logger })
+    await core.close()
+  }
+  await runBehind(block)
+  const report = nodeFiles(behind).divergence
+  t.match(await compare(single.folder, report), { isSame: true, write: undefined, transaction: undefined })
+  t.notMatch(readFileSync(report, 'utf8'), /Jones|5a6f6e6573/, 'no values')
+
+  const { header } = block
+  await runBehind({ ...block, header: { ...header, time: header.time + 1 } })
+  const found = await compare(single.folder, report)
+  t.match(found, { isSame: false, isSameBlock: true, height: height + 1, fields: ['stateRoot'] })
+  t.match(found?.write, { store: /^\$/, left: /^[0-9a-f]{64}$/, right: /^[0-9a-f]{64}$/ })
+  t.match(found?.key, /^[0-9a-f]+$/, 'whoever has the store names the key')
+  t.equal((await compare(behind, single.folder))?.key, found?.key, 'from the other side too')
+  writeFileSync(report, '{}')
+  await t.rejects(compare(single.folder, report), { code: 'REPORT_UNUSABLE' })
 })
 
 t.test('what cannot be examined is said', async (t) => {

@@ -38,6 +38,7 @@ import type { StateTree } from '../../runtime/state/index.js'
 import type { FinalBlock, SkippedLeaders, Tip, ValidatorSet } from '../../consensus/pbft/types.js'
 import { sha256, verifySignature } from '../keys/crypto.js'
 import { openChainStore, type ChainStore } from '../store/index.js'
+import { candidateReport } from './write-report.js'
 import { buildBlockWrite, changedAliases, changesHealth, erasureNote, genesisNote } from './block-write.js'
 import { BundleCache, bundleKeyOf } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
@@ -132,6 +133,7 @@ export class ExecutorCore {
       this.candidates.delete(bytesToHex(blockHash))
       return null
     },
+    divergence: ({ blockHash }) => candidateReport(this.store, this.candidates, blockHash),
     finalBlocks: ({ fromHeight, count, bytesMax }) => this.queries.finalBlocks(fromHeight, count, bytesMax),
     pin: () => this.queries.pin(),
     records: (query) => this.queries.records(query),

@@ -1,5 +1,6 @@
 // The executor seam: what the main thread may ask of the thread that runs contracts and owns the chain store.
 // Everything is plain data that structured cloning carries; the main thread never reads state itself.
+import type { WriteReport } from './write-report.js'
 import type { ErrorCode, Lane, LaneTable, Manifest } from '../../runtime/protocol/index.js'
 import type {
   Block,
@@ -339,6 +340,8 @@ export interface ExecutorCalls {
   /** Executes and throws away (R31); `now` in ms since 1970. */
   tentative: [{ bundles: Uint8Array[]; now: number }, TentativeReply]
   discard: [{ blockHash: Uint8Array }, null]
+  /** What an executed block that is not stored would have written. Null: it is not held. */
+  divergence: [{ blockHash: Uint8Array }, WriteReport | null]
   finalBlocks: [{ fromHeight: number; count: number; bytesMax: number }, FinalBlock[]]
   pin: [null, Pin]
   records: [RecordsQuery, { pin: Pin; records: LedgerEntry[] }]

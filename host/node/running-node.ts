@@ -30,6 +30,7 @@ import { PoolPort, type SubmitOutcome } from '../pool/pool-port.js'
 import { readSealedFile, type DataKey, type VotesStore } from '../store/index.js'
 import { adoptNextVote, saveIdentity } from './vote-key.js'
 import { BehindWatch, readResync } from './behind-watch.js'
+import { keepDivergence } from './divergence-file.js'
 import { EvidenceFile } from './evidence-file.js'
 import { reportEarlierEnd, startExecutor, type CrashWatch } from './executor-watch.js'
 import { FinalWaiter } from './final-waiter.js'
@@ -365,7 +366,10 @@ export class RunningNode {
         },
         onEvidence: (evidence) =>
           this.evidence.report(evidence, this.open.chainId, options.now(), options.logger),
-        onHalt: (code, detail) => options.onFault(code, JSON.stringify(detail)),
+        onHalt: (code, detail) => {
+          if (code === 'RESULT_DIVERGENCE') void keepDivergence(detail, { ...options, executor })
+          options.onFault(code, JSON.stringify(detail))
+        },
       },
     }
   }

@@ -1,5 +1,6 @@
 // `ward doctor`: the offline check of a node's store.
 import type { Command } from 'commander'
+import { compareNodes, type Comparison } from '../../host/appliance/compare.js'
 import { examineNode, type DoctorReport } from '../../host/appliance/doctor.js'
 import { CommandError } from './command-error.js'
 import { readPassword } from './password.js'
@@ -10,11 +11,30 @@ export function addDoctorCommand(program: Command): void {
     .command('doctor')
     .description('check a stopped node: seals, tree, blocks, certificates, indexes; changes nothing')
     .requiredOption('--dir <folder>', "the node's folder")
+    .option(
+      '--compare <path>',
+      'why do results differ: folder of another stopped node, or its divergence.json',
+    )
     .option('--json', 'print the report as one JSON object')
+    .addHelpText(
+      'after',
+      `
+A node whose result of a block is not the quorum's stops (RESULT_DIVERGENCE) and keeps divergence.json in its
+folder: hashes of what it wrote, no values. --compare sets it against what another stopped node has of the same
+block, and names the first transaction whose receipt differs, and the first store and key. Without such a file
+it looks for the first block whose result differs in the two stores. Exit status 1: they differ.`,
+    )
     .action(runDoctor)
 }
 
-async function runDoctor(options: { dir: string; json?: boolean }): Promise<void> {
+interface DoctorCommandOptions {
+  dir: string
+  compare?: string
+  json?: boolean
+}
+
+async function runDoctor(options: DoctorCommandOptions): Promise<void> {
+  if (options.compare !== undefined) return runCompare(options.dir, options.compare, options.json === true)
   const password = await readPassword('Store password')
   const progress = createProgress()
   try {
@@ -51,4 +71,49 @@ function describe(report: DoctorReport): string {
     report.findings.length === 0 ? 'nothing is wrong' : '',
   ]
   return `${lines.filter((line) => line !== '').join('\n')}\n`
+}
+
+async function runCompare(folder: string, other: string, isJson: boolean): Promise<void> {
+  const given: Uint8Array[] = []
+  const passwordOf = async (of: string): Promise<Uint8Array> => {
+    const password = await readPassword(`Store password of ${of}`)
+    given.push(password)
+    return password
+  }
+  try {
+    const found = await compareNodes({ folder, other, passwordOf })
+    if (isJson) process.stdout.write(`${JSON.stringify(found && withoutReports(found))}\n`)
+    else process.stdout.write(found ? describeComparison(found) : 'both have the same results\n')
+    if (found && !found.isSame) process.exitCode = 1
+  } finally {
+    for (const password of given) password.fill(0)
+  }
+}
+
+const withoutReports = ({ left, right, ...rest }: Comparison): object => ({
+  ...rest,
+  ...{ leftResult: left.resultHash, rightResult: right.resultHash },
+})
+
+function describeComparison(found: Comparison): string {
+  const { height, left, right, transaction, write, writeCount, key } = found
+  const lines = [`block ${height}: ${found.isSame ? 'the same result' : 'the results differ'}`]
+  if (!found.isSameBlock)
+    lines.push(`  these are two different blocks: ${left.blockHash} here, ${right.blockHash} there`)
+  for (const name of found.fields)
+    lines.push(`  ${name}: ${left.result[name]} here, ${right.result[name]} there`)
+  if (transaction)
+    lines.push(
+      `  first receipt that differs: number ${transaction.index}, transaction ${transaction.left}` +
+        (transaction.right === transaction.left ? '' : ` here, ${transaction.right} there`),
+    )
+  if (write) {
+    lines.push(
+      `  first write that differs: store ${write.store}, ${key ? `key ${key}` : `path ${write.path}`}`,
+      `    value hash ${write.left} here, ${write.right} there; ${writeCount} key(s) differ in all`,
+    )
+  }
+  const leftOut = left.writesLeftOut + right.writesLeftOut
+  if (leftOut > 0) lines.push(`  ${leftOut} writes are not in the reports`)
+  return `${lines.join('\n')}\n`
 }
