@@ -43,3 +43,22 @@ t.test('after a block with lower lanes the network rests for as long as it took,
   pace.final(4, 1_340)
   t.equal(pace.restMs(1_340), 0, 'nothing of them was in it')
 })
+
+t.test(
+  'after an emergency the lower lanes keep still, yet an import gets on beside a stream of them',
+  async (t) => {
+    const pace = new BlockPace(40)
+    pace.lowFinal(10_000)
+    pace.emergency(10_100)
+    t.equal(pace.restMs(10_100), 700)
+    t.equal(pace.restMs(10_800), 0)
+    t.ok(pace.isLowExcused(10_800))
+    for (let now = 11_000; now < 12_000; now += 100) pace.emergency(now)
+    t.equal(pace.restMs(11_900), 100, 'not later than two seconds after their last block')
+    t.equal(pace.restMs(12_000), 0)
+    pace.lowFinal(12_050)
+    pace.emergency(12_060)
+    t.equal(pace.restMs(12_060), 700, 'and after it the next emergencies go first again')
+    t.notOk(pace.isLowExcused(12_060 + 15_000))
+  },
+)

@@ -10,6 +10,15 @@ const countStep = 4
 const shrink = 0.7
 /** After a block with lower lanes the network rests for as long as it took, at most this. */
 const restMsMax = 150
+/**
+ * An emergency seldom comes alone: for so long after one the lower lanes keep still, so that the next finds
+ * no block of theirs in its way. Below the shortest view timeout: nobody waits that long for a leader.
+ */
+const hushMs = 700
+/** A stream of emergencies stops an import for no longer than this: then it gets one block. */
+const hushedBlockEveryMs = 2_000
+/** Who makes an import wait for emergencies owes it the time to catch up before anybody complains. */
+const hushExcuseMs = 15_000
 /** Weight of a new sample in the usual duration. */
 const smoothing = 0.2
 
@@ -19,6 +28,8 @@ export class BlockPace {
   private usualMs = blockMsTarget / slowerThanUsual
   private max = 16
   private restUntil = 0
+  private emergencyAt = -Infinity
+  private lowAt = -Infinity
 
   constructor(private readonly countCeiling: number) {}
 
@@ -29,7 +40,23 @@ export class BlockPace {
 
   /** Milliseconds until the lower lanes may have a block again: an alarm finds an idle network. */
   restMs(now: number): number {
-    return Math.max(0, this.restUntil - now)
+    const hushedUntil = Math.min(this.emergencyAt + hushMs, this.lowAt + hushedBlockEveryMs)
+    return Math.max(0, this.restUntil - now, hushedUntil - now)
+  }
+
+  /** An emergency arrived here. */
+  emergency(now: number): void {
+    this.emergencyAt = now
+  }
+
+  /** Something of the lower lanes became final, whoever built the block. */
+  lowFinal(now: number): void {
+    this.lowAt = now
+  }
+
+  /** Emergencies were about not long ago: what waits in the lower lanes is no leader's fault. */
+  isLowExcused(now: number): boolean {
+    return now - this.emergencyAt < hushExcuseMs
   }
 
   built(height: number, at: number, lowCount: number): void {

@@ -87,6 +87,7 @@ export class PoolPort implements TransactionPort {
     const outcome = this.pool.add({ id, lane, bundle, slot, validUntil, receivedAt, sender, creditCost })
     if (outcome === 'slot-taken') return { ok: false, id, code: 'SEQUENCE_REUSED', detail: 'waiting' }
     if (outcome === 'full') return { ok: false, id, code: 'POOL_FULL', detail: '' }
+    if (outcome === 'added' && lane === lanes.emergency) this.pace.emergency(receivedAt)
     if (outcome === 'added' && this.isAside(bundle)) this.pool.setAside(id)
     return { ok: true, id, known: outcome === 'known' }
   }
@@ -120,7 +121,8 @@ export class PoolPort implements TransactionPort {
 
   /** True when a leader left something out for longer than `patienceMs` that it could have taken. */
   hasOverdue(patienceMs: number): boolean {
-    return this.pool.hasOverdue(this.now(), patienceMs)
+    const now = this.now()
+    return this.pool.hasOverdue(now, patienceMs, this.pace.isLowExcused(now) ? lanes.clinical : lanes.bulk)
   }
 
   /**
@@ -215,7 +217,10 @@ export class PoolPort implements TransactionPort {
   settle(commit: Pick<CommitReply, 'height' | 'receipts' | 'blockTime' | 'keyChanges'>): void {
     const now = this.now()
     this.pace.final(commit.height, now)
-    for (const receipt of commit.receipts) this.pool.finalize(receipt.id, now)
+    for (const { id } of commit.receipts) {
+      if ((this.pool.get(id)?.lane ?? lanes.system) > lanes.clinical) this.pace.lowFinal(now)
+      this.pool.finalize(id, now)
+    }
     for (const window of commit.keyChanges.windows) {
       for (const entry of this.pool.ofKey(bytesToHex(window.keyId))) {
         const { stream, sequence } = slotParts(entry.slot)

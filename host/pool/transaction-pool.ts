@@ -308,13 +308,14 @@ export class TransactionPool {
   /**
    * Has the leader left something out that it could have taken (R20)? Nothing of its key and lane became
    * final for `patienceMs` although it waited; or what came so much later under the same key did. A long
-   * queue that moves is nobody's fault.
+   * queue that moves is nobody's fault. Lanes below `lowest` are not looked at.
    */
-  hasOverdue(now: number, patienceMs: number): boolean {
+  hasOverdue(now: number, patienceMs: number, lowest: Lane = lanes.bulk): boolean {
     for (const entry of this.entries.values()) {
       const waitedMs = now - entry.receivedAt
       // In the order of arrival: whoever comes after has waited less.
       if (waitedMs <= patienceMs) return false
+      if (entry.lane > lowest) continue
       if (this.asideIds.has(entry.id) || this.isExcused(entry, now, patienceMs)) continue
       const served = this.keys.get(keyOf(entry))?.served[entry.lane]
       if (served === undefined || now - served.at > patienceMs) return true

@@ -7,20 +7,28 @@ import { codeBlue, createLoadNetwork, normalSet, type LoadNetwork, type Reading 
 
 const validators = ['validator-1', 'validator-2', 'validator-3', 'validator-4']
 const sampleCount = 100
+/** Emergencies that come alone, so far apart that the one before has no effect on how imports go. */
+const loneCount = 40
+const loneGapMs = 1_000
 /** Imports that wait at any time: many blocks full. */
 const backlogMax = 2_000
 const batchCount = 100
 
 /** One after the other, round the validators: what a bedside sees between signing and the final answer. */
-async function latencies(load: LoadNetwork, patient: Uint8Array, readings: Reading[]): Promise<number[]> {
+async function latencies(
+  load: LoadNetwork,
+  patient: Uint8Array,
+  readings: Reading[],
+  { count, gapMs } = { count: sampleCount, gapMs: 0 },
+): Promise<number[]> {
   const samples: number[] = []
-  for (let index = 0; index < sampleCount; index += 1) {
+  for (let index = 0; index < count; index += 1) {
     const bundle = load.devices[0].bundle(patient, readings, Date.now())
     const sent = performance.now()
     must(await load.network.api(validators[index % 4]).submitSigned(bundle))
     samples.push(performance.now() - sent)
     // Not in step with the blocks.
-    await sleep((index * 7) % 40)
+    await sleep(gapMs + ((index * 7) % 40))
   }
   return samples
 }
@@ -103,15 +111,23 @@ const lanes: Bench = {
       })
       const from = { final: await metric(load, 'wardchain_signed_final_total'), at: performance.now() }
       const emergency = await latencies(load, patients[0], [codeBlue])
+      const lone = await latencies(load, patients[0], [codeBlue], { count: loneCount, gapMs: loneGapMs })
       const clinical = await latencies(load, patients[0], normalSet.slice(0, 1))
       const seconds = (performance.now() - from.at) / 1_000
-      const final = (await metric(load, 'wardchain_signed_final_total')) - from.final - 2 * sampleCount
+      const sampled = 2 * sampleCount + loneCount
+      const final = (await metric(load, 'wardchain_signed_final_total')) - from.final - sampled
       await imports.stop()
       const rate = Math.round(final / seconds)
-      const input = `${sampleCount} samples beside an import of ${rate} transactions/s with a backlog, 4 validators`
+      const input = `samples beside an import of ${rate} transactions/s with a backlog, 4 validators`
       return [
-        line('lanes-emergency', emergencyAlone, emergency, `${input}; target: ratio 2`),
-        line('lanes-clinical', clinicalAlone, clinical, `${input}; target: ratio 4`),
+        line('lanes-emergency', emergencyAlone, emergency, `${sampleCount} ${input}; target: ratio 2`),
+        line(
+          'lanes-lone-emergency',
+          emergencyAlone,
+          lone,
+          `${loneCount} ${input}, a second apart; target: ratio 2`,
+        ),
+        line('lanes-clinical', clinicalAlone, clinical, `${sampleCount} ${input}; target: ratio 4`),
       ]
     } finally {
       await load.close()
