@@ -72,6 +72,7 @@ export function buildBlockWrite(parts: FinalParts): BlockWrite {
     transactions: transactionIndex(executed),
     writes: executed.writeSet,
     pages: executed.tree.pageWrites,
+    redo: executed.tree.redo,
     stateRoot: executed.result.stateRoot,
     undo: parts.undo,
     erasedPatients: erased,
@@ -99,6 +100,7 @@ export function genesisBlockWrite(genesis: Uint8Array, outcome: GenesisOutcome):
     transactions: transactionIndex(outcome),
     writes: outcome.writeSet,
     pages: outcome.tree.pageWrites,
+    redo: outcome.tree.redo,
     stateRoot: outcome.result.stateRoot,
     notes: [{ name: genesisNote, value: genesis }],
   }

@@ -58,6 +58,7 @@ t.test('a replay that nobody goes on with ends by itself; an erasure ends every 
     transactions: [],
     writes: { state: [], index: [] },
     pages: [],
+    redo: { sequence: 0, record: undefined, dropFrom: 0, dropTo: 0 },
     stateRoot: applied.stateRoot,
     erasedPatients: [hexToBytes(lisa) ?? new Uint8Array(16)],
   })

@@ -224,7 +224,7 @@ export class SnapshotImport {
     this.writes = []
     const update = this.tree.update(state)
     const index = state.flatMap((write) => recordIndexRows(write)).sort(compareWrites)
-    this.store.import({ state, index, pages: update.pageWrites })
+    this.store.import({ state, index, pages: update.pageWrites, redo: update.redo })
     this.tree.accept(update)
   }
 

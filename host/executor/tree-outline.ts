@@ -2,7 +2,7 @@
 // a crash there is none for the newest height, and the start reads every page.
 import { StateTree } from '../../runtime/state/index.js'
 import { sha256 } from '../keys/crypto.js'
-import type { ChainStore } from '../store/index.js'
+import { treeRedoBytesMax, type ChainStore } from '../store/index.js'
 
 /** Parts stay small, so that sealing needs no large buffer. */
 const partBytes = 250_000
@@ -17,10 +17,13 @@ export function openTree(
   leafSalt: Uint8Array,
   tip: { height: number; stateRoot: Uint8Array },
 ): StateTree {
-  const outline = readOutline(store, tip.height)
-  const tree = outline && StateTree.fromOutline(store, sha256, leafSalt, outline)
+  const options = { redoBytesMax: treeRedoBytesMax }
+  // Pages that lie behind the records beside them are not the ones of an outline.
+  const isBehind = store.redoRecords().next().done !== true
+  const outline = isBehind ? undefined : readOutline(store, tip.height)
+  const tree = outline && StateTree.fromOutline(store, sha256, leafSalt, outline, options)
   const isCertified = tree !== undefined && Buffer.compare(tree.root, tip.stateRoot) === 0
-  return isCertified ? tree : StateTree.open(store, sha256, leafSalt)
+  return isCertified ? tree : StateTree.open(store, sha256, leafSalt, options)
 }
 
 function readOutline(store: ChainStore, height: number): Uint8Array | undefined {
@@ -37,7 +40,7 @@ function readOutline(store: ChainStore, height: number): Uint8Array | undefined 
   return new Uint8Array(Buffer.concat(parts))
 }
 
-/** In one transaction of its own. An outline of the same height is left as it is. */
+/** In one transaction of its own, with the pages that waited. One of the same height is left as it is. */
 export function keepOutline(store: ChainStore, tree: StateTree, height: number): void {
   if (readOutline(store, height) !== undefined) return
   const outline = tree.outline()
@@ -48,5 +51,11 @@ export function keepOutline(store: ChainStore, tree: StateTree, height: number):
   const head = Buffer.alloc(headBytes + 4)
   head.writeBigUInt64BE(BigInt(height))
   head.writeUInt32BE(notes.length, headBytes)
-  store.putNotes([{ name: noteOf(0), value: head }, ...notes])
+  const rest = tree.flush()
+  store.import({
+    pages: rest.pageWrites,
+    redo: rest.redo,
+    notes: [{ name: noteOf(0), value: head }, ...notes],
+  })
+  tree.accept(rest)
 }

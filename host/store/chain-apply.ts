@@ -12,7 +12,7 @@ import { encodeParts } from './parts.js'
 import type { PatientKeys } from './patient-keys.js'
 import type { SealedEnvironment } from './sealed-environment.js'
 import { StoreError } from './store-error.js'
-import type { StateWrite } from '../../runtime/state/index.js'
+import type { PageWrite, RedoWrite, StateWrite } from '../../runtime/state/index.js'
 import type { BlockWrite, BodyWrite, ImportBatch } from './store-types.js'
 import { table, type TableId } from './tables.js'
 import type { UndoJournals } from './undo-journal.js'
@@ -70,7 +70,7 @@ export class BlockApplier {
   import(batch: ImportBatch): void {
     this.#environment.write(() => {
       this.#putState(batch.state ?? [], batch.index ?? [])
-      for (const { id, page } of batch.pages ?? []) this.putPoint(table.treePage, id, page)
+      this.#putTree(batch.pages ?? [], batch.redo)
       for (const patient of batch.erasedPatients ?? []) this.putPoint(table.patientKey, patient, erased)
       for (const body of batch.bodies ?? []) this.#putBody(body)
       for (const { hash, bytes } of batch.attachments ?? []) this.putPoint(table.attachment, hash, bytes)
@@ -140,7 +140,7 @@ export class BlockApplier {
       this.putPoint(table.transaction, id, location)
     }
     this.#putState(block.writes.state, block.writes.index)
-    for (const { id, page } of block.pages) this.putPoint(table.treePage, id, page)
+    this.#putTree(block.pages, block.redo)
     for (const { name, value } of block.notes ?? [])
       this.putPoint(table.note, Buffer.from(name, 'utf8'), value)
     this.#putApplied(block.height, block.stateRoot)
@@ -149,6 +149,19 @@ export class BlockApplier {
   #putAtHeight(id: TableId, height: number, parts: readonly Uint8Array[]): void {
     const stored = heightStoredKey(id, height)
     this.#environment.put(id, stored, heightTrueKey(height), encodeParts(parts))
+  }
+
+  #putTree(pages: readonly PageWrite[], redo: RedoWrite | undefined): void {
+    for (const { id, page } of pages) this.putPoint(table.treePage, id, page)
+    if (redo === undefined) return
+    for (let sequence = redo.dropFrom; sequence < redo.dropTo; sequence += 1)
+      this.#environment.remove(heightStoredKey(table.treeRedo, sequence))
+    if (redo.record === undefined) return
+    // A binary that does not know these records would take older pages for the newest.
+    this.#environment.raiseVersion(2)
+    const { sequence, record } = redo
+    const stored = heightStoredKey(table.treeRedo, sequence)
+    this.#environment.put(table.treeRedo, stored, heightTrueKey(sequence), record)
   }
 
   #putOrdered(id: TableId, trueKey: Uint8Array, value: Uint8Array | undefined): void {

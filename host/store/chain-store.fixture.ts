@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Overlay, StateTree } from '../../runtime/state/index.js'
+import { Overlay, StateTree, type StateTreeOptions } from '../../runtime/state/index.js'
 import {
   openChainStore,
   createKeyslotFile,
@@ -32,14 +32,24 @@ export interface Bed {
   tree: StateTree
 }
 
-export async function createBed(folder: string): Promise<Bed> {
+/** A few blocks of `buildBlock`: pages wait to be written, and the oldest become due all the time. */
+const redoBytesMax = 2_000
+
+export async function createBed(
+  folder: string,
+  options: StateTreeOptions = { redoBytesMax },
+): Promise<Bed> {
   const dataKey = await createKeyslotFile(join(folder, 'keyslots'), password, { cost: testCost })
-  return openBed(folder, dataKey)
+  return openBed(folder, dataKey, options)
 }
 
-export function openBed(folder: string, dataKey: DataKey): Bed {
+export function openBed(
+  folder: string,
+  dataKey: DataKey,
+  options: StateTreeOptions = { redoBytesMax },
+): Bed {
   const store = openChainStore(folder, dataKey)
-  return { folder, dataKey, store, tree: StateTree.open(store, createScratchHash(), leafSalt) }
+  return { folder, dataKey, store, tree: StateTree.open(store, createScratchHash(), leafSalt, options) }
 }
 
 /** The text of a test body: recognisable in a scan for plaintext. */
@@ -70,6 +80,7 @@ export function buildBlock(bed: Bed, height: number, keyCount = 4): BlockWrite {
     transactions: [{ id: sha256(utf8(`transaction ${height}`)), index: 1 }],
     writes,
     pages: update.pageWrites,
+    redo: update.redo,
     stateRoot: update.root,
   }
 }

@@ -138,6 +138,15 @@ export class ChainStore implements ChainStoreReads {
     }
   }
 
+  *redoRecords(): Generator<{ sequence: number; record: Uint8Array }> {
+    const sealer = this.#environment.sealer(table.treeRedo)
+    const start = Buffer.from([table.treeRedo])
+    for (const { storedKey, record } of this.#environment.range(start, Buffer.from([table.treeRedo + 1]))) {
+      const { value } = sealer.openEntry(storedKey, record)
+      yield { sequence: Number(storedKey.readBigUInt64BE(1)), record: value }
+    }
+  }
+
   applied(): Applied | undefined {
     return this.#reads.applied()
   }

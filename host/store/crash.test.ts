@@ -136,7 +136,7 @@ t.test(`${damageRounds} rounds of random flips in the file never give a wrong va
 t.test('an older whole file, or an older record put back, does not pass for the truth', async (t) => {
   const { folder, remove } = temporaryFolder()
   t.teardown(remove)
-  const bed = await createBed(folder)
+  const bed = await createBed(folder, { redoBytesMax: 0 })
   applyNext(bed)
   const { environment } = bed.store
   const start = Buffer.from([table.statePoint])

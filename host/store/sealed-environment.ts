@@ -14,7 +14,9 @@ import { StoreError } from './store-error.js'
 import { StoreLock } from './store-lock.js'
 import { isPadded, table, type TableId } from './tables.js'
 
-export const formatVersion = 1
+/** 1: tree pages are the newest. 2: with redo records beside them. A store is founded as 1. */
+export const formatVersion = 2
+const firstVersion = 1
 const sharedViewsMax = 64
 const pageBytes = 4_096
 const labelKey = Buffer.from([table.label])
@@ -82,6 +84,7 @@ export class SealedEnvironment {
   readonly #sealers: (RecordSealer | undefined)[] = []
   readonly #dataKey: DataKey
   readonly isNew: boolean
+  #version = firstVersion
   #shared: Uint8Array | undefined
   readonly #sharedViews = new Map<number, Uint8Array>()
   #isClosed = false
@@ -134,6 +137,8 @@ export class SealedEnvironment {
         work()
       })
     } catch (error) {
+      // A mark that was raised in this transaction is not there: the next to need it raises it again.
+      this.#version = firstVersion
       throw writeError(error, this.path)
     }
   }
@@ -148,6 +153,14 @@ export class SealedEnvironment {
   remove(storedKey: Uint8Array): void {
     this.#compaction?.touch(storedKey)
     this.#engine.removeSync(storedKey)
+  }
+
+  /** Inside `write` only: from here on an older binary refuses the file. */
+  raiseVersion(version: number): void {
+    if (this.#version >= version) return
+    this.#compaction?.touch(labelKey)
+    this.#engine.putSync(labelKey, Buffer.concat([new Uint8Array([version]), this.#dataKey.storeId]))
+    this.#version = version
   }
 
   /** Puts sealed records back as they are: for repair and for the tests of replayed records. */
@@ -324,7 +337,7 @@ export class SealedEnvironment {
       // Founding may have been cut short before this first record; anything else in the file is not ours.
       const isEmpty = [...this.#engine.getKeys({ limit: 1 })].length === 0
       if (!isEmpty) throw new StoreError('FOREIGN_FILE', `${this.path} is not a wardchain store`)
-      const fresh = Buffer.concat([new Uint8Array([formatVersion]), this.#dataKey.storeId])
+      const fresh = Buffer.concat([new Uint8Array([firstVersion]), this.#dataKey.storeId])
       this.#engine.transactionSync(() => {
         this.#engine.putSync(labelKey, fresh)
       })
@@ -333,9 +346,10 @@ export class SealedEnvironment {
     if (label[0] > formatVersion) {
       throw new StoreError('STORE_NEWER_VERSION', `${this.path} was written by a newer version`)
     }
-    if (label[0] !== formatVersion || Buffer.compare(label.subarray(1), this.#dataKey.storeId) !== 0) {
+    if (label[0] < firstVersion || Buffer.compare(label.subarray(1), this.#dataKey.storeId) !== 0) {
       throw new StoreError('FOREIGN_FILE', `${this.path} belongs to another store`)
     }
+    this.#version = label[0]
   }
 }
 

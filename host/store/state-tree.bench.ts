@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { StateTree, encodePointKey, type StateWrite, type TreeUpdate } from '../../runtime/state/index.js'
-import { openChainStore, createKeyslotFile, type BlockWrite } from './index.js'
+import { openChainStore, createKeyslotFile, treeRedoBytesMax, type BlockWrite } from './index.js'
 import { leafSalt, password, temporaryFolder, testCost } from './chain-store.fixture.js'
 import { createScratchHash } from './sodium.js'
 import { median, percentile, type Bench, type BenchLine } from './bench.fixture.js'
@@ -47,6 +47,7 @@ function blockOf(
     transactions: [],
     writes: { state: withValues ? writes : [], index: [] },
     pages: update.pageWrites,
+    redo: update.redo,
     stateRoot: update.root,
   }
 }
@@ -72,7 +73,7 @@ async function measure(keyCount: number, perBlock: number, blockCount: number): 
   let store = openChainStore(folder, dataKey)
   const timings: Timings = { root: [], treeOnly: [], all: [], cpu: [], openMs: 0 }
   try {
-    const tree = StateTree.open(store, createScratchHash(), leafSalt)
+    const tree = StateTree.open(store, createScratchHash(), leafSalt, { redoBytesMax: treeRedoBytesMax })
     let height = 0
     const apply = (writes: StateWrite[], withValues: boolean): void => {
       const cpuBefore = process.cpuUsage()
@@ -106,7 +107,9 @@ async function measure(keyCount: number, perBlock: number, blockCount: number): 
     await store.close()
     const start = performance.now()
     store = openChainStore(folder, dataKey)
-    const reopened = StateTree.open(store, createScratchHash(), leafSalt)
+    const reopened = StateTree.open(store, createScratchHash(), leafSalt, {
+      redoBytesMax: treeRedoBytesMax,
+    })
     timings.openMs = performance.now() - start
     if (Buffer.compare(reopened.root, tree.root) !== 0) throw new Error('another root after reopening')
     return timings

@@ -2,6 +2,7 @@
 import type {
   IndexReader,
   PageWrite,
+  RedoWrite,
   StateReader,
   StateWrite,
   TreePages,
@@ -40,6 +41,7 @@ export interface BlockWrite {
   transactions: readonly { id: Uint8Array; index: number }[]
   writes: WriteSet
   pages: readonly PageWrite[]
+  redo: RedoWrite
   /** State root after this block. */
   stateRoot: Uint8Array
   /** What takes the block back (`runtime/execution` undoOf); the genesis has none. */
@@ -55,6 +57,7 @@ export interface ImportBatch {
   state?: readonly StateWrite[]
   index?: readonly StateWrite[]
   pages?: readonly PageWrite[]
+  redo?: RedoWrite
   bodies?: readonly BodyWrite[]
   attachments?: readonly AttachmentWrite[]
   /** Patients of whom nothing is ever kept here. */

@@ -131,7 +131,11 @@ export class RewoundState implements ParentState {
   }
 
   updateTree(): TreeUpdate {
-    return { root: zeroHash, pageWrites: [] }
+    return {
+      root: zeroHash,
+      pageWrites: [],
+      redo: { sequence: 0, record: undefined, dropFrom: 0, dropTo: 0 },
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 import { assert } from '../protocol/result.js'
 import { firstNotBefore } from './merge-rows.js'
 import { bytesToText, decodeStateKey, encodePartition } from './state-keys.js'
-import type { PageWrite, TreePages } from './tree-interface.js'
+import type { PageWrite, RedoWrite, TreePages } from './tree-interface.js'
 import type { IndexReader, OrderedEntry, StateReader, StateWrite, WriteSet } from './store-interface.js'
 
 type Table = Map<string, Map<string, OrderedEntry[]>>
@@ -73,6 +73,7 @@ function entryOf<V>(map: Map<string, V>, key: string, make: () => V): V {
 /** Tree pages held in memory. Copies both ways, as a store gives them: the tree uses buffers again. */
 export class MemoryPages implements TreePages {
   readonly #pages = new Map<string, { id: Uint8Array; page: Uint8Array }>()
+  readonly #redo = new Map<number, Uint8Array>()
 
   page(id: Uint8Array): Uint8Array | undefined {
     return this.#pages.get(bytesToText(id))?.page.slice()
@@ -82,7 +83,14 @@ export class MemoryPages implements TreePages {
     return Array.from(this.#pages.values(), ({ id, page }) => ({ id, page: page.slice() }))
   }
 
-  apply(writes: readonly PageWrite[]): void {
+  redoRecords(): Iterable<{ sequence: number; record: Uint8Array }> {
+    return Array.from(this.#redo, ([sequence, record]) => ({ sequence, record }))
+  }
+
+  apply(writes: readonly PageWrite[], redo?: RedoWrite): void {
+    for (let dropped = redo?.dropFrom ?? 0; dropped < (redo?.dropTo ?? 0); dropped += 1)
+      this.#redo.delete(dropped)
+    if (redo?.record !== undefined) this.#redo.set(redo.sequence, redo.record)
     for (const { id, page } of writes) {
       if (page === undefined) this.#pages.delete(bytesToText(id))
       else this.#pages.set(bytesToText(id), { id, page: page.slice() })

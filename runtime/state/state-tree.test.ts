@@ -45,7 +45,7 @@ function createBed(): Bed {
 
 function applyBatch(bed: Bed, writes: StateWrite[]): void {
   const update = bed.tree.update(writes)
-  bed.pages.apply(update.pageWrites)
+  bed.pages.apply(update.pageWrites, update.redo)
   bed.tree.accept(update)
   applyToModel(bed.model, writes)
 }
@@ -92,6 +92,58 @@ t.test('random batches give the root of the definition, and proofs of both kinds
   )
   t.pass('120 runs')
 })
+
+t.test(
+  'pages that wait: after every update the stored ones and the records give the same tree',
+  async (t) => {
+    const batch = fc.array(anyWrite, { maxLength: 60 }).map(toWriteSet)
+    fc.assert(
+      fc.property(
+        fc.array(batch, { maxLength: 12 }),
+        fc.nat(9_000),
+        fc.nat(11),
+        (batches, bytesMax, cut) => {
+          const bed = createBed()
+          const options = { redoBytesMax: bytesMax, pageCacheBytesMax: 3_000 }
+          let tree = StateTree.open(bed.pages, sha256, testSalt, options)
+          for (const [index, writes] of batches.entries()) {
+            // As after a crash: what waited in memory is gone.
+            if (index === cut) tree = StateTree.open(bed.pages, sha256, testSalt, options)
+            tree.update(toWriteSet([{ store: '$record', key: keyOf(9), value: keyOf(index) }]))
+            applyBatch({ ...bed, tree }, writes)
+            const reopened = StateTree.open(bed.pages, sha256, testSalt)
+            if (!equalBytes(reopened.root, naiveStateRoot(bed.model))) return false
+            if (!equalBytes(tree.root, reopened.root)) return false
+          }
+          const rest = tree.flush()
+          bed.pages.apply(rest.pageWrites, rest.redo)
+          tree.accept(rest)
+          if ([...bed.pages.redoRecords()].length > 0) return false
+          const outlined = StateTree.fromOutline(bed.pages, sha256, testSalt, tree.outline())
+          if (outlined === undefined) return false
+          return (
+            proofFailures({ ...bed, tree: outlined }, ['ward/policy', '$record'], [0, 1, 2, 119]).length ===
+            0
+          )
+        },
+      ),
+      { numRuns: 150 },
+    )
+    const bed = createBed()
+    const tree = StateTree.open(bed.pages, sha256, testSalt, { redoBytesMax: 20_000 })
+    const writes = Array.from({ length: 200 }, (_, n) => ({ store: 'a/b', key: keyOf(n), value: keyOf(n) }))
+    applyBatch({ ...bed, tree }, toWriteSet(writes))
+    const changed = tree.update([{ store: 'a/b', key: keyOf(7), value: keyOf(8) }])
+    t.same(changed.pageWrites, [], 'a page that keeps its place waits')
+    bed.pages.apply(changed.pageWrites, changed.redo)
+    tree.accept(changed)
+    bed.pages.apply([], { sequence: 9, record: new Uint8Array([1]), dropFrom: 0, dropTo: 0 })
+    const open = (): StateTree => StateTree.open(bed.pages, sha256, testSalt)
+    t.throws(open, { code: 'TREE_PAGE_MISMATCH' }, 'records with a gap, or that are none, are not played')
+    bed.pages.apply([], { sequence: 9, record: undefined, dropFrom: 0, dropTo: 10 })
+    t.notSame(open().root, tree.root, 'without its record the tree is an older one, which the root shows')
+  },
+)
 
 t.test('batch borders and insert-then-delete do not show in the root', async (t) => {
   fc.assert(

@@ -16,6 +16,8 @@ import { comparePaths, copyHash, emptyRoot, hashBytes, pathBit, TreeHasher } fro
 import type { PageWrite, TreePages, TreeUpdate } from './tree-interface.js'
 import { PageCache } from './page-cache.js'
 import { PagePool } from './page-pool.js'
+import { PendingPages, type PageChanges, type PagePlan } from './pending-pages.js'
+import { decodeRedo, type StoreChanges } from './redo-record.js'
 import { pageId, pageIdBytes, parsePageId } from './page-id.js'
 import {
   cellOffset,
@@ -42,12 +44,24 @@ export class TreeError extends Error {
 export interface StateTreeOptions {
   /** Bytes of pages kept in memory beside the forks. 64 MiB hold about 5e5 leaves. */
   pageCacheBytesMax?: number
+  /**
+   * Bytes of redo records that the store keeps. 0: an update writes every page that it changes. Otherwise a
+   * page waits until the record that first changed it must go, and as many pages may wait in memory, about 1
+   * KiB each, as 64 goes into this.
+   */
+  redoBytesMax?: number
 }
 
 interface StateTreeUpdate extends TreeUpdate {
   readonly base: Roots
   readonly roots: Roots
   readonly buckets: ReadonlyMap<string, Bucket | undefined>
+  readonly plan: PagePlan
+}
+
+/** What applying changes gave. */
+interface Applied extends PageChanges {
+  roots: Roots
 }
 
 /** Immutable: the tree at one height. */
@@ -62,13 +76,21 @@ export class StateTree {
   readonly #cache: PageCache
   readonly #pool = new PagePool()
   readonly #scratch = new Uint8Array(2 * hashBytes)
+  #pending: PendingPages
   #roots: Roots
 
-  private constructor(pages: TreePages, hasher: TreeHasher, cache: PageCache, roots: Roots) {
+  private constructor(
+    pages: TreePages,
+    hasher: TreeHasher,
+    cache: PageCache,
+    stores: ReadonlyMap<string, TreeNode>,
+    redoBytesMax = 0,
+  ) {
     this.#pages = pages
     this.#hasher = hasher
     this.#cache = cache
-    this.#roots = roots
+    this.#pending = new PendingPages(redoBytesMax)
+    this.#roots = { stores, top: this.#topAfter(emptyBucket, stores, [...stores.keys()]) }
   }
 
   /**
@@ -87,9 +109,8 @@ export class StateTree {
     for (const [store, buckets] of listBuckets(pages, cache)) {
       stores.set(store, forksOver(buckets, 0, buckets.length, 0, hasher))
     }
-    const empty: Roots = { stores: new Map(), top: emptyBucket }
-    const tree = new StateTree(pages, hasher, cache, empty)
-    tree.#roots = { stores, top: tree.#topAfter(emptyBucket, stores, [...stores.keys()]) }
+    const tree = new StateTree(pages, hasher, cache, stores, options.redoBytesMax)
+    tree.#replay(options.redoBytesMax ?? 0)
     return tree
   }
 
@@ -108,9 +129,7 @@ export class StateTree {
     const stores = decodeOutline(outline, hasher)
     if (stores === undefined) return undefined
     const cache = new PageCache(options.pageCacheBytesMax ?? 64 * 2 ** 20)
-    const tree = new StateTree(pages, hasher, cache, { stores: new Map(), top: emptyBucket })
-    tree.#roots = { stores, top: tree.#topAfter(emptyBucket, stores, [...stores.keys()]) }
-    return tree
+    return new StateTree(pages, hasher, cache, stores, options.redoBytesMax)
   }
 
   /** What `fromOutline` opens: about 40 bytes for each page of 11 keys. */
@@ -141,44 +160,85 @@ export class StateTree {
    * several blocks may be tried on the same parent, and one of them accepted.
    */
   update(writes: readonly StateWrite[]): TreeUpdate {
-    const buckets = new Map<string, Bucket | undefined>()
-    const stores = new Map(this.#roots.stores)
-    const changed: string[] = []
+    const parts: StoreChanges[] = []
     for (let from = 0; from < writes.length;) {
-      const store = writes[from].store
+      const { store } = writes[from]
       let to = from
       while (to < writes.length && writes[to].store === store) to += 1
-      assert(!changed.includes(store), 'writes must be sorted by store')
-      changed.push(store)
-      const changes = toChanges(writes, from, to, this.#hasher)
-      const node = stores.get(store) ?? emptyBucket
-      const next = this.#writer(store, buckets).apply(node, 0, changes, 0, changes.count)
-      if (next.leafCount === 0) stores.delete(store)
-      else stores.set(store, next)
+      assert(
+        parts.every((part) => part.store !== store),
+        'writes must be sorted by store',
+      )
+      parts.push({ store, changes: toChanges(writes, from, to, this.#hasher) })
       from = to
     }
-    const top = this.#topAfter(this.#roots.top, stores, changed)
-    const update: StateTreeUpdate = {
-      root: top.hash,
-      pageWrites: toPageWrites(buckets),
-      base: this.#roots,
-      roots: { stores, top },
-      buckets,
-    }
-    return update
+    const { roots, buckets, moved } = this.#applied(parts)
+    return this.#updateOf(roots, buckets, this.#pending.plan({ buckets, moved }, parts))
   }
 
-  /** Makes an update the present tree. Call it after its `pageWrites` are in the store's transaction. */
+  /** The present tree once more, with every page that was not written yet: for an orderly end. */
+  flush(): TreeUpdate {
+    return this.#updateOf(this.#roots, new Map(), this.#pending.planAll())
+  }
+
+  /** Makes an update the present tree. Call it after what it writes is in the store's transaction. */
   accept(update: TreeUpdate): void {
     const own = update as StateTreeUpdate
     assert(own.base === this.#roots, 'update of another parent')
     this.#roots = own.roots
-    for (const [id, bucket] of own.buckets) {
+    for (const id of own.buckets.keys()) {
       // The page before belongs to the tree before, which nobody walks any more: its bytes serve the next.
-      const before = this.#cache.take(id)
+      const before = this.#cache.take(id) ?? this.#pending.pageOf(id)
       if (before !== undefined) this.#pool.give(before)
-      if (bucket !== undefined) this.#cache.keep(bucket)
     }
+    this.#pending.accept(own.plan, own.buckets)
+    // What waits to be written cannot be read back, so the cache must not drop it.
+    for (const bucket of own.plan.writes.values()) if (bucket !== undefined) this.#cache.keep(bucket)
+  }
+
+  #updateOf(roots: Roots, buckets: ReadonlyMap<string, Bucket | undefined>, plan: PagePlan): TreeUpdate {
+    const update: StateTreeUpdate = {
+      root: roots.top.hash,
+      pageWrites: toPageWrites(plan.writes),
+      redo: plan.redo,
+      ...{ base: this.#roots, roots, buckets, plan },
+    }
+    return update
+  }
+
+  #applied(parts: readonly StoreChanges[]): Applied {
+    const buckets = new Map<string, Bucket | undefined>()
+    const moved = new Set<string>()
+    const stores = new Map(this.#roots.stores)
+    for (const { store, changes } of parts) {
+      const node = stores.get(store) ?? emptyBucket
+      const next = this.#writer(store, buckets, moved).apply(node, 0, changes, 0, changes.count)
+      if (next.leafCount === 0) stores.delete(store)
+      else stores.set(store, next)
+    }
+    const changed = parts.map(({ store }) => store)
+    return { roots: { stores, top: this.#topAfter(this.#roots.top, stores, changed) }, buckets, moved }
+  }
+
+  /** Plays the store's redo records over its pages. */
+  #replay(redoBytesMax: number): void {
+    let first: number | undefined
+    let count = 0
+    const buckets = new Map<string, Bucket | undefined>()
+    for (const { sequence, record } of this.#pages.redoRecords()) {
+      const parts = decodeRedo(record)
+      first ??= sequence
+      if (parts === undefined || sequence !== first + count)
+        throw new TreeError('TREE_PAGE_MISMATCH', 'the redo records of the tree are not whole')
+      count += 1
+      const applied = this.#applied(parts)
+      this.#roots = applied.roots
+      for (const [id, bucket] of applied.buckets) {
+        this.#cache.take(id)
+        buckets.set(id, bucket)
+      }
+    }
+    if (first !== undefined) this.#pending = PendingPages.afterReplay(redoBytesMax, first, count, buckets)
   }
 
   /** Proof that `key` (an encoded state key) has its value in the present tree, or that it is absent. */
@@ -228,14 +288,21 @@ export class StateTree {
     }
   }
 
-  #writer(store: string, buckets: Map<string, Bucket | undefined>): SubtreeWriter {
+  #writer(store: string, buckets: Map<string, Bucket | undefined>, moved: Set<string>): SubtreeWriter {
     const context: SubtreeContext = {
       hasher: this.#hasher,
       pool: this.#pool,
       load: (bucket) => this.#load(bucket),
       pageId: (path, offset, depth) => pageId(store, path, offset, depth),
-      made: (bucket) => void buckets.set(bucket.id, bucket),
-      dropped: (bucket) => void buckets.set(bucket.id, undefined),
+      made: (bucket) => {
+        buckets.set(bucket.id, bucket)
+        moved.add(bucket.id)
+      },
+      replaced: (bucket) => void buckets.set(bucket.id, bucket),
+      dropped: ({ id }) => {
+        buckets.set(id, undefined)
+        moved.add(id)
+      },
     }
     return new SubtreeWriter(context)
   }
@@ -254,6 +321,7 @@ export class StateTree {
       load: (bucket) => loaded(bucket),
       pageId: () => '',
       made: () => undefined,
+      replaced: () => undefined,
       dropped: () => undefined,
     })
     return writer.apply(top, 0, changes, 0, changes.count)

@@ -69,6 +69,8 @@ export interface SubtreeContext {
   /** Id of the page at `depth` whose leaves share the first `depth` bits of this path. */
   pageId(path: Uint8Array, pathOffset: number, depth: number): string
   made(bucket: Bucket): void
+  /** A page under the id of the one before. */
+  replaced(bucket: Bucket): void
   dropped(bucket: Bucket): void
 }
 
@@ -105,9 +107,12 @@ export class SubtreeWriter {
   #applyToBucket(bucket: Bucket, depth: number, changes: Changes, from: number, to: number): TreeNode {
     const page = bucket.leafCount === 0 ? undefined : this.#context.load(bucket)
     const list = mergeChanges(page, changes, from, to, this.#context.pool)
+    if (list.count > 0 && list.count <= pageLeavesMax && bucket.leafCount > 0) {
+      const next = this.#bucketOf(list, depth, bucket.id)
+      this.#context.replaced(next)
+      return next
+    }
     if (bucket.leafCount > 0) this.#context.dropped(bucket)
-    if (list.count > 0 && list.count <= pageLeavesMax && bucket.leafCount > 0)
-      return this.#makeBucket(list, depth, bucket.id)
     return this.#build(list, 0, list.count, depth)
   }
 
@@ -136,15 +141,15 @@ export class SubtreeWriter {
       return createFork(left, right, this.#context.hasher)
     }
     const part = to - from === list.count ? list : copyRange(list, from, to)
-    return this.#makeBucket(part, depth, this.#context.pageId(part.bytes, cellOffset(0), depth))
-  }
-
-  #makeBucket(list: LeafList, depth: number, id: string): Bucket {
-    const hash = new Uint8Array(hashBytes)
-    this.#ranges.hash(list, 0, list.count, depth, hash, 0)
-    const bucket = new Bucket(id, list.count, hash, sealPage(list, hash))
+    const bucket = this.#bucketOf(part, depth, this.#context.pageId(part.bytes, cellOffset(0), depth))
     this.#context.made(bucket)
     return bucket
+  }
+
+  #bucketOf(list: LeafList, depth: number, id: string): Bucket {
+    const hash = new Uint8Array(hashBytes)
+    this.#ranges.hash(list, 0, list.count, depth, hash, 0)
+    return new Bucket(id, list.count, hash, sealPage(list, hash))
   }
 }
 

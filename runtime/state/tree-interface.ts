@@ -8,6 +8,8 @@
 export interface TreePages {
   page(id: Uint8Array): Uint8Array | undefined
   pages(): Iterable<{ id: Uint8Array; page: Uint8Array }>
+  /** Every redo record that is kept, by ascending sequence; read when the tree is opened. */
+  redoRecords(): Iterable<{ sequence: number; record: Uint8Array }>
 }
 
 /** One page to write (or, when undefined, to remove) in the transaction that applies the block. */
@@ -17,9 +19,24 @@ export interface PageWrite {
 }
 
 /**
- * What `StateTree.update` gives: the root to vote on at once, the pages to write when the block is final.
+ * What goes with the pages into the same transaction. A page that keeps its place is written only some
+ * updates later; until then the records say what changed on it.
+ */
+export interface RedoWrite {
+  /** Counts up by one a record. */
+  sequence: number
+  /** To be kept under `sequence`; undefined when there is nothing to keep. */
+  record: Uint8Array | undefined
+  /** Records [dropFrom, dropTo) have done their duty. */
+  dropFrom: number
+  dropTo: number
+}
+
+/**
+ * What `StateTree.update` gives: the root to vote on at once, what to write when the block is final.
  */
 export interface TreeUpdate {
   readonly root: Uint8Array
   readonly pageWrites: readonly PageWrite[]
+  readonly redo: RedoWrite
 }

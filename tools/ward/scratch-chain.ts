@@ -22,7 +22,7 @@ import { CommandError } from './command-error.js'
 
 export const ports: ExecutionPorts = { hash: sha256, verify: verifySignature }
 
-const noPages: TreePages = { page: () => undefined, pages: () => [] }
+const noPages: TreePages = { page: () => undefined, pages: () => [], redoRecords: () => [] }
 
 export interface ScratchChain {
   state: ParentState
