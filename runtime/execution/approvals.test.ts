@@ -361,3 +361,31 @@ t.test('a plan whose migrations do not fit into the timer that would run them is
   const ask = command('checkActivation', { addresses: [addressOf(world, two)] })
   t.equal(run(world, admin, ask), 'MIGRATION_TOO_LONG')
 })
+
+t.test('a migration that fails takes back the switch of every alias in the transaction', async (t) => {
+  const world = found()
+  const tables = [{ id: 2, name: 'rows', patient: false }]
+  const methods = methodsOf({ get: 'view', put: 'call', migrate: 'system' })
+  const newer = { migrateVersion: 2, tables, methods }
+  const other = { alias: 'acme/second' }
+  const writes =
+    '(func (export "migrate") (call $state_set (i32.const 2) (i32.const 0) (i32.const 1) (i32.const 0) (i32.const 4)))'
+  const [a, b] = [version(1), version(1, other)]
+  const next = version(2, newer, writes)
+  const broken = version(2, { ...other, ...newer }, '(func (export "migrate") (unreachable))')
+  const mended = version(3, { ...other, ...newer }, writes)
+  for (const contract of [a, b, next, broken, mended]) {
+    t.equal(deploy(world, contract), 'OK')
+    t.equal(approve(world, contract), 'OK')
+  }
+  const active = (): unknown[] =>
+    [a, b].map(({ manifest }) => readAlias(world.chain, manifest.alias)?.active)
+  t.equal(activate(world, a, b), 'OK OK')
+  t.equal(activate(world, next, broken), 'OK TRAPPED', 'the first one migrated, the second one trapped')
+  t.same(active(), [addressOf(world, a), addressOf(world, b)], 'both stay')
+  const written = world.last?.writeSet.state.filter(({ store }) => store.includes('/'))
+  t.same(written, [], 'and no row of the migration that went well is left')
+  t.equal(activate(world, next, mended), 'OK OK', 'the same switch with a version that works')
+  t.same(active(), [addressOf(world, next), addressOf(world, mended)])
+  t.equal(activate(world, a), 'LAYOUT_REFUSED', 'and there is no way back to tables that nobody writes')
+})

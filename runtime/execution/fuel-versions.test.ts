@@ -2,6 +2,7 @@
 import t from 'tap'
 import {
   codeOfStatus,
+  contractAddress,
   entityKind,
   kernelCommandSchemas,
   kernelCommandTag,
@@ -367,4 +368,31 @@ t.test('schedule 3: a page that is grown costs what a page costs to begin with',
   })
   t.equal(fuel[1] - fuel[0], 7 * (fuelScheduleV3.memoryGrowPage - fuelScheduleV2.memoryGrowPage))
   t.ok(fuelScheduleV3.memoryGrowPage >= fuelScheduleV3.instancePage)
+})
+
+t.test('what was deployed starts under a schedule that prices its start higher', async (t) => {
+  // Sixty pages and a loop: just within the bound under schedule 2, above it under schedule 3.
+  const growing = (turns: number): TestContract =>
+    contractOf(
+      { alias: 'acme/grown', methods: methodsOf({ go: 'call' }) },
+      `(func (export "go")) (func (export "_initialize") (local $n i32) (drop (memory.grow (i32.const 60)))
+         (local.set $n (i32.const ${turns}))
+         (loop $more (br_if $more (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))`,
+    )
+  const contract = growing(1_600_000)
+  t.match(deploy(found([], 3), contract).status, /INITIALIZE_FAILED/, 'too much to be deployed anew')
+  const world = found([], 2)
+  t.equal(deploy(world, contract).status, 'OK')
+  const address = contractAddress(sha256, {
+    chainId: world.chainId,
+    alias: 'acme/grown',
+    manifestHash: sha256(contract.manifestBytes),
+    codeHash: sha256(contract.code),
+  })
+  const go = (): string => statuses(world.block([world.call(admin, hex(address), 'go')]))[0]
+  t.equal(go(), 'OK')
+  t.equal(planned(world, 3, 1, world.height + 2), 'OK')
+  t.equal(go(), 'OK')
+  world.cache = createModuleCache()
+  t.equal(go(), 'OK', 'also where it has to be compiled again')
 })

@@ -20,6 +20,8 @@ import {
   reservedFuel,
   warmModules,
 } from './index.js'
+import { encodePointKey } from '../state/index.js'
+import { budgetRow, encodeRow, store } from './kernel-tables.js'
 import { admissionOf, borsh, observationOf, patientOf, ports } from './world.fixture.js'
 
 const lisa = patientOf('lisa')
@@ -200,4 +202,41 @@ t.test('a block has fuel for 500 vital signs with two rules each', { skip }, asy
     reservedFuel(world.bundle(world.append(monitor, [observationOf(lisa, codes.pulse, 80)]))) * 500 <=
       laneFuelMax(lane.clinical),
   )
+})
+
+t.test('a planned activation whose budget is empty comes late, and is not lost', { skip }, async (t) => {
+  const hospital = createHospital()
+  const { world, admin } = hospital
+  const addresses = deployRules(hospital)
+  const plan: Schema = {
+    struct: [
+      ['addresses', { vec: { fixed: 32 } }],
+      ['at', 'u64'],
+    ],
+  }
+  // What runs already is switched to once more: the same path, and no other contracts are needed.
+  const at = world.time + 3_000
+  const planned = world.block([
+    world.call(admin, 'ward/governance', 'activate', borsh(plan, { addresses, at: BigInt(at) })),
+  ])
+  t.equal(planned.receiptsDecoded[0].status, 0, planned.receiptsDecoded[0].detail ?? 'planned')
+  t.equal(planned.result.nextDueTime, at)
+  // Migrations of other plans have used up what governance's timers may use, and half a second more.
+  const alias = 'ward/governance'
+  const entry = { alias, fuel: 0n, time: BigInt(at + 500) }
+  const key = encodePointKey(Buffer.from(`timers/${alias}/`.padEnd(33, '.')))
+  const value = encodeRow(budgetRow, [entry, { alias: '', fuel: 1_000_000n, time: 0n }])
+  world.chain.state.apply({ state: [{ store: store.budget, key, value }], index: [] })
+  const due = world.block([], { time: at })
+  t.equal(due.receipts.length, 0, 'it does not run on credit')
+  const later = due.result.nextDueTime
+  t.ok(later > at + 500 && later < at + 1_000, `due again ${later - at} ms late`)
+  const [receipt, ...others] = world.block([], { time: later }).receiptsDecoded
+  t.same([receipt.target?.method, receipt.status], ['activateScheduled', 0], receipt.detail ?? 'it runs')
+  t.same(
+    others.map(({ status }) => status),
+    [0],
+    'and the switch follows in the same block',
+  )
+  t.equal(world.block([]).result.nextDueTime, 0, 'nothing is planned any more')
 })

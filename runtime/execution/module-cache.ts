@@ -66,8 +66,13 @@ export interface ModuleCache {
   policy: PolicyMemo
 }
 
-/** Fuel that `_initialize` may use; its true use is added to the price of every frame. */
+/** Fuel that `_initialize` may use to be deployed; its true use is added to the price of every frame. */
 export const initializeFuelMax = 10_000_000
+/**
+ * What it may use of a module that is deployed: a later schedule may price it higher than the one that it was
+ * deployed under, and what an alias points to must never fail to start. Schedules are bound by this.
+ */
+const initializeFuelDeployedMax = 4 * initializeFuelMax
 
 const modulesMax = 512
 const manifestsMax = 2_048
@@ -248,7 +253,7 @@ function instanceMaker(prepared: PreparedModule): InstanceMaker {
   }
   const hasInitialize = prepared.methods.includes(INITIALIZE_EXPORT)
   let snapshot: Uint8Array | undefined
-  return (fuel = initializeFuelMax) => {
+  return (fuel = initializeFuelDeployedMax) => {
     try {
       const made = createGuestInstance(module, prepared, hasInitialize, fuel, STACK_BYTES_MAX, snapshot)
       snapshot = made.snapshot
