@@ -34,7 +34,7 @@ import type {
   FinalBlock,
   Tip,
   TransactionPort,
-  Urgency,
+  Reception,
   VoteStore,
 } from './ports.js'
 import { testOptions, testVerify, type TestIdentity, type TestNetwork } from './network.fixture.js'
@@ -194,8 +194,8 @@ export class TestPool implements TransactionPort {
     return { payload: encodePayload({ lanes }), transactionRoots: transactionRoots(sha256, lanes) }
   }
 
-  async receive(bundles: readonly Uint8Array[]): Promise<readonly (false | Urgency)[]> {
-    return bundles.map((bundle) => (this.add(bundle) ? 'normal' : false))
+  async receive(bundles: readonly Uint8Array[]): Promise<readonly Reception[]> {
+    return bundles.map((bundle) => (this.add(bundle) ? 'normal' : 'known'))
   }
 
   resend(_which: 'emergency' | 'all', bytesMax: number): readonly Uint8Array[] {

@@ -222,7 +222,7 @@ t.test('gossip: an import that finds no room keeps no vital sign back', async (t
 t.test('inbox: a flooding peer delays itself and nobody else', async (t) => {
   const inbox = new Inbox()
   const put = (from: string, mark: number, queueClass: 0 | 1 | 2) =>
-    inbox.put({ from, frame: Uint8Array.of(mark), release: () => undefined }, queueClass)
+    inbox.put({ from, frame: Uint8Array.of(mark), queueClass, release: () => undefined })
   for (let index = 0; index < 2000; index++) put('flood', 1, 0)
   put('b', 2, 1)
   put('b', 3, 0)

@@ -8,6 +8,7 @@ import type { QueueClass } from './wire.js'
 export interface InboxItem {
   readonly from: PeerId
   readonly frame: Uint8Array
+  readonly queueClass: QueueClass
   readonly release: () => void
 }
 
@@ -28,13 +29,13 @@ export class Inbox {
     return this.#count
   }
 
-  put(item: InboxItem, queueClass: QueueClass): void {
+  put(item: InboxItem): void {
     let lanes = this.#peers.get(item.from)
     if (lanes === undefined) {
       lanes = [createLane(), createLane(), createLane()]
       this.#peers.set(item.from, lanes)
     }
-    lanes[queueClass].items.push(item)
+    lanes[item.queueClass].items.push(item)
     this.#count += 1
   }
 

@@ -138,3 +138,16 @@ export const badSignaturesMax = 256
 export const openRequestsMax = 8
 /** What this node has open at one peer, given up ones included: always less than would cut it off. */
 export const openAsksMax = openRequestsMax - 1
+
+/**
+ * Refused bundles that a peer may bring at once, and each second; beyond them its next ones wait, at most as
+ * long as the debt lasts (5 s). 100 checks a second are a fortieth of a core.
+ */
+export const refusalBurst = 500
+export const refusalsPerSecond = 100
+export const refusalDebtMax = 500
+/** So many bundles in a frame that travels with the votes wait at most this long behind that, ms. */
+export const urgentBundlesMax = 4
+export const urgentWaitMsMax = 200
+/** Peers whose refusals are remembered before those with none are forgotten. */
+export const intakePeersMax = 4096

@@ -28,9 +28,10 @@ import {
   subscribersMax,
 } from './limits.js'
 import { PeerTable, type PeerEntry } from './peer-table.js'
-import type { DriverPorts, FinalBlock, Urgency, ValidatorSet } from './ports.js'
+import type { DriverPorts, FinalBlock, Reception, Urgency, ValidatorSet } from './ports.js'
 import { Services } from './services.js'
 import { OtherEpochs } from './other-epochs.js'
+import { TransactionIntake } from './transaction-intake.js'
 import type { PeerId, Transport, TransportListener } from './transport.js'
 import { UpstreamChoice } from '../driver/upstream.js'
 import type { Hello, QueueClass } from './wire.js'
@@ -57,12 +58,18 @@ function queueClassOf(message: WireMessage): QueueClass {
   }
 }
 
+/** Of a bundle that was new here; null: nobody else needs it from this node. */
+function urgencyOf(reception: Reception): Urgency | null {
+  return reception === 'urgent' || reception === 'normal' || reception === 'low' ? reception : null
+}
+
 export class NetworkSide implements RunnerEffects, TransportListener {
   readonly peers = new PeerTable({ hash: new Uint8Array(32), members: [] })
   readonly #options: DriverOptions
   readonly #ports: DriverPorts
   readonly #inbox = new Inbox()
   readonly #gossip: Gossip
+  readonly #intake: TransactionIntake
   readonly #blocks: BlockExchange
   readonly #upstream: UpstreamChoice
   readonly #services: Services
@@ -93,6 +100,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       send: (to, frame, queueClass) => void this.#transport?.send(to, frame, queueClass),
       sources: () => this.#blockSources(),
     })
+    this.#intake = new TransactionIntake((bundles, from) => ports.transactions.receive(bundles, from))
     this.#gossip = new Gossip({
       peers: () =>
         this.peers.all().map((entry) => ({
@@ -158,7 +166,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   }
 
   onFrame(from: PeerId, frame: Uint8Array, queueClass: QueueClass, release: () => void): void {
-    this.#inbox.put({ from, frame, release }, queueClass)
+    this.#inbox.put({ from, frame, queueClass, release })
     this.#runner?.wake()
   }
 
@@ -212,7 +220,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     switch (frame.kind) {
       case 'transactions':
         // Releases the credit itself, when the pool has dealt with them.
-        this.#onTransactions(entry, frame.bundles, item.release)
+        this.#onTransactions(entry, frame.bundles, item)
         return null
       case 'subscribe':
         this.#onSubscribe(entry, frame.subscription)
@@ -331,14 +339,19 @@ export class NetworkSide implements RunnerEffects, TransportListener {
 
   // ------------------------------------------------------------------------------------------ transactions
 
-  #onTransactions(entry: PeerEntry, bundles: readonly Uint8Array[], release: () => void): void {
+  #onTransactions(
+    entry: PeerEntry,
+    bundles: readonly Uint8Array[],
+    { queueClass, release }: InboxItem,
+  ): void {
     const fromUpstream = this.#isUpstream(entry)
-    this.#ports.transactions
-      .receive(bundles, entry.peer)
-      .then((fresh) => {
+    const { peer: from, isMember } = entry
+    this.#intake
+      .take({ from, isMember, bundles, queueClass })
+      .then((receptions) => {
         const accepted = bundles.flatMap((bundle, index) => {
-          const urgency = fresh[index]
-          return urgency === false ? [] : [{ bundle, urgency, from: entry.peer, fromUpstream }]
+          const urgency = urgencyOf(receptions[index])
+          return urgency === null ? [] : [{ bundle, urgency, from, fromUpstream }]
         })
         this.#ports.metrics?.observe('gossip_accepted', accepted.length)
         if (accepted.length === 0) return

@@ -97,6 +97,12 @@ export interface PayloadRequest {
 /** How a transaction travels: with the votes, in the ordinary queue, or behind what is in it. */
 export type Urgency = 'urgent' | 'normal' | 'low'
 
+/**
+ * What became of a bundle that a peer brought: new and valid, with its urgency; known; too late, as of a node
+ * that was away (final already, expired); over what its sender or the pool has room for; or refused.
+ */
+export type Reception = Urgency | 'known' | 'late' | 'over' | 'refused'
+
 /** The mempool. Bundles are opaque here: a signed transaction with its bodies and attachments. */
 export interface TransactionPort {
   waiting(): Waiting
@@ -105,11 +111,10 @@ export interface TransactionPort {
     request: PayloadRequest,
   ): Promise<{ readonly payload: Uint8Array; readonly transactionRoots: readonly Uint8Array[] } | null>
   /**
-   * Bundles that a peer gossiped, unchecked. Answers for each: is it valid and was it unknown? Only those
-   * travel
-   * on. The peer's credit stays used until the promise settles: that is the back-pressure.
+   * Bundles that a peer gossiped, unchecked. Answers for each what became of it; only new ones travel on. The
+   * peer's credit stays used until the promise settles: that is the back-pressure.
    */
-  receive(bundles: readonly Uint8Array[], from: PeerId): Promise<readonly (false | Urgency)[]>
+  receive(bundles: readonly Uint8Array[], from: PeerId): Promise<readonly Reception[]>
   /** Oldest waiting bundles, for peers that may have missed them; at most `bytesMax` together. */
   resend(which: 'emergency' | 'all', bytesMax: number): readonly Uint8Array[]
   /** Keep this block's transactions out of fresh proposals until governance looks at them (R18). */

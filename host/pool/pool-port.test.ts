@@ -139,9 +139,11 @@ t.test('what lacks credit waits on, as it does on other nodes; no leader is blam
   t.ok(pool.hasOverdue(10_000), 'a poor sender hides no censorship of another')
 })
 
-t.test('how a transaction travels follows its lane', async (t) => {
-  const { pool, lanes } = port(() => 0)
+t.test('how a transaction travels follows its lane; what is refused is told apart', async (t) => {
+  const { pool, lanes, refusals } = port(() => 0)
   for (const lane of [0, 1, 2, 3, 4] as const) lanes.set(`${lane + 1}`, lane)
   const urgencies = await pool.receive([1, 2, 3, 4, 5].map((id) => bundle(id)))
   t.same(urgencies, ['urgent', 'urgent', 'normal', 'low', 'low'])
+  refusals.set('6', 'SIGNATURE_INVALID').set('7', 'CREDIT_EXHAUSTED').set('8', 'SEQUENCE_REUSED')
+  t.same(await pool.receive([1, 6, 7, 8].map((id) => bundle(id))), ['known', 'refused', 'over', 'late'])
 })

@@ -2,7 +2,14 @@
 // out again.
 import { bytesToHex, decodePayload, lane as lanes, type ErrorCode } from '../../runtime/protocol/index.js'
 import { overdraftOf, retryAfterMs, retryDetail } from '../../runtime/execution/index.js'
-import type { Block, PayloadRequest, TransactionPort, Urgency, Waiting } from '../../consensus/net/ports.js'
+import type {
+  Block,
+  PayloadRequest,
+  Reception,
+  TransactionPort,
+  Urgency,
+  Waiting,
+} from '../../consensus/net/ports.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import { deadInWindow } from '../executor/key-changes.js'
 import type { AdmitReply, CommitReply } from '../executor/messages.js'
@@ -107,9 +114,14 @@ export class PoolPort implements TransactionPort {
     return this.asideBundles.size > 0 && this.asideBundles.has(bytesToHex(sha256(bundle)))
   }
 
-  async receive(bundles: readonly Uint8Array[]): Promise<readonly (false | Urgency)[]> {
+  async receive(bundles: readonly Uint8Array[]): Promise<readonly Reception[]> {
     const outcomes = await this.admit(bundles)
-    return outcomes.map((outcome) => (outcome.ok && !outcome.known ? this.urgencyOf(outcome.id) : false))
+    return outcomes.map((outcome) => {
+      if (outcome.ok) return outcome.known ? 'known' : this.urgencyOf(outcome.id)
+      if (lateCodes.includes(outcome.code)) return 'late'
+      if (outcome.code === 'POOL_FULL') return 'known'
+      return outcome.code === 'CREDIT_EXHAUSTED' ? 'over' : 'refused'
+    })
   }
 
   /** Emergency and system transactions travel with the votes, imports behind everything else. */
@@ -261,6 +273,9 @@ export class PoolPort implements TransactionPort {
     this.onDropped(id, code)
   }
 }
+
+/** What a node that was away still holds, and what the others have long made final. */
+const lateCodes: readonly ErrorCode[] = ['SEQUENCE_REUSED', 'SEQUENCE_TOO_OLD', 'EXPIRED', 'KEY_REVOKED']
 
 /** Time heals these: a transaction with them may still enter a later block. */
 const healing: readonly ErrorCode[] = ['VALID_TOO_LONG', 'SEQUENCE_JUMP', 'CREDIT_EXHAUSTED']
