@@ -24,9 +24,10 @@ import { encodeDocument, type FinalEvidence, type ProofDocument } from '../../ru
 import { encodePointKey, type StateTree } from '../../runtime/state/index.js'
 import type { FinalBlock, Tip } from '../../consensus/pbft/types.js'
 import type { ChainStore } from '../store/index.js'
-import { handoversNote } from './block-write.js'
+import { genesisNote, handoversNote } from './block-write.js'
 import type { ChainState } from './chain-state.js'
 import type { ProofQuestion, ProofReply } from './messages.js'
+import { readManifests } from './recovery-book.js'
 import type { Touched } from './trace-view.js'
 
 const policyAlias = 'ward/policy'
@@ -65,9 +66,18 @@ export function prove(prover: Prover, question: ProofQuestion): ProofReply {
     }
   })
   const handovers = handoversBefore(store, tip.height)
-  const document = encodeDocument({ chainId, epoch, leafSalt, handovers, block, claims: proved, body })
+  const recovery = recoveryOf(store)
+  const parts = { chainId, epoch, leafSalt, handovers, block, recovery, claims: proved, body }
+  const document = encodeDocument(parts)
   const pin = { height: tip.height, blockTime: tip.time, stateRoot: tip.result.stateRoot }
   return { ok: true, pin, document, exists: proved[0].value !== undefined, subject }
+}
+
+/** The founding document names the keys that signed the manifests: nothing smaller vouches for them. */
+function recoveryOf(store: ChainStore): ProofDocument['recovery'] {
+  const manifests = readManifests(store)
+  const genesis = manifests.length === 0 ? undefined : store.note(genesisNote)
+  return genesis && { genesis, manifests }
 }
 
 function handoversBefore(store: ChainStore, height: number): FinalEvidence[] {

@@ -1,20 +1,31 @@
 // Two of four validators are lost for good: the rest halts, institution keys sign a manifest, and the chain
 // goes on in a new epoch with everything that was acknowledged. A lost one that comes back is told and
 // stopped.
-import t from 'tap'
+import t, { type Test } from 'tap'
 import path from 'node:path'
 import {
+  decodeGenesis,
+  encodeGenesis,
   encodeRecovery,
   encodeRecoveryFields,
+  genesisValidators,
   hexToBytes,
   recoverySigningBytes,
+  validatorsHash,
   type RecoveryFields,
 } from '../../runtime/protocol/index.js'
+import { anchorOf, checkDocument, decodeDocument, type ProofDocument } from '../../runtime/light/index.js'
 import { examineNode } from '../appliance/doctor.js'
 import { ExecutorClient } from '../executor/executor-client.js'
 import { decodeAnswer, encodeRequest } from '../executor/snapshot-format.js'
 import { joinNetwork } from '../founding/join.js'
-import { generateSigningKey, sha256, signDetached, type SigningKey } from '../keys/crypto.js'
+import {
+  generateSigningKey,
+  sha256,
+  signDetached,
+  verifySignature,
+  type SigningKey,
+} from '../keys/crypto.js'
 import type { Session } from '../api/node-port.js'
 import { takeSnapshot } from '../sync/snapshot-sync.js'
 import { provenBeyond } from './behind-watch.js'
@@ -146,6 +157,7 @@ t.test('two of four lost, a manifest, a new epoch, and who comes back', async (t
   const adminAgain = await hospital.signIn(again, 'admin')
   await until('v2 is back in the new epoch', () => again.node.status().peersConnected >= 1, patienceMs)
   t.ok(await write(hospital, again, adminAgain), 'a restart keeps the epoch')
+  await checkProof(t, again, adminAgain, manifestOf(good, keys.slice(0, 1)))
 
   // By a ticket of the former epoch: it is an applicant first, not a stranger.
   await joinNetwork({
@@ -210,6 +222,28 @@ t.test('two of four lost, a manifest, a new epoch, and who comes back', async (t
     )
   })
 })
+
+/** A proof made in the new epoch holds from the founding document on; `weak`: a manifest that too few signed. */
+async function checkProof(t: Test, at: TestNode, admin: Session, weak: Uint8Array): Promise<void> {
+  const proved = await at.node.proof(admin, { about: 'alias', name: 'ward/alerts' })
+  const document = decodeDocument(proved.ok ? proved.value.document : '')
+  if (!document.ok || !document.value.recovery) throw new Error('a proof with its recovery expected')
+  const { recovery } = document.value
+  const genesis = decodeGenesis(recovery.genesis)
+  if (!genesis.ok) throw new Error(genesis.code)
+  const founding = validatorsHash(sha256, genesisValidators(genesis.value))
+  const anchor = anchorOf(sha256, document.value.chainId, founding)
+  const check = (change: Partial<ProofDocument>) =>
+    checkDocument({ ...document.value, ...change }, anchor, { hash: sha256, verify: verifySignature })
+  t.match(check({}), { ok: true, value: { final: { header: { epoch: 1 } } } })
+  t.match(check({ recovery: { ...recovery, manifests: [weak] } }), { ok: false, code: 'EPOCH_WRONG' })
+  const other = encodeGenesis({
+    ...genesis.value,
+    institution: { threshold: 1, keys: [new Uint8Array(32)] },
+  })
+  t.match(check({ recovery: { ...recovery, genesis: other } }), { ok: false, code: 'RECOVERY_UNPROVEN' })
+  t.match(check({ recovery: undefined }), { ok: false, code: 'PROOF_ANCHOR_WRONG' })
+}
 
 const patient = '22'.repeat(16)
 const body = {

@@ -4,6 +4,7 @@ import { bytesToHex, equalBytes, hexToBytes } from '../protocol/bytes.js'
 import { concatBytes } from '../protocol/bytes.js'
 import type { Validator } from '../protocol/certificate.js'
 import { validatorsHash } from '../protocol/entity.js'
+import { chainIdOf, decodeGenesis, genesisValidators } from '../protocol/genesis.js'
 import type { Hash } from '../protocol/hash.js'
 import { validatorsMax } from '../protocol/limits.js'
 import { ok, refused, type Result } from '../protocol/result.js'
@@ -16,11 +17,13 @@ import {
   type FinalEvidence,
   type LightCode,
   type LightPorts,
+  type LightRecoveries,
 } from './light-client.js'
 
 export const proofFormat = 'wardchain-proof/1'
 const handoversMax = 4_096
 const claimsMax = 256
+const manifestsMax = 64
 
 /** A key of the state has this value, or (without a value) is absent. */
 export interface ProofClaimFile {
@@ -38,9 +41,18 @@ export interface ProofDocument {
   leafSalt: Uint8Array
   handovers: FinalEvidence[]
   block: FinalEvidence
+  /** After a recovery: what lets anybody check that the institution's keys named the validators since. */
+  recovery?: ProofRecovery | undefined
   claims: ProofClaimFile[]
   /** Salt and content of the record that the first claim is about, if it is about one. */
   body: { salt: Uint8Array; content: Uint8Array } | undefined
+}
+
+interface ProofRecovery {
+  /** The founding document: its hash is the chain id, so its institution keys are the chain's. */
+  genesis: Uint8Array
+  /** Oldest first. */
+  manifests: Uint8Array[]
 }
 
 export interface CheckedProof {
@@ -52,7 +64,8 @@ export interface CheckedProof {
   body: ProofDocument['body']
 }
 
-export type ProofFileCode = 'PROOF_FILE_MALFORMED' | 'PROOF_ANCHOR_WRONG' | LightCode | ProofCode
+export type ProofFileCode =
+  'PROOF_FILE_MALFORMED' | 'PROOF_ANCHOR_WRONG' | 'RECOVERY_UNPROVEN' | LightCode | ProofCode
 
 /** Checks everything that a document says. `anchor`: the one that the hospital told; undefined: any. */
 export function checkDocument(
@@ -60,14 +73,15 @@ export function checkDocument(
   anchor: Uint8Array | undefined,
   ports: LightPorts,
 ): Result<CheckedProof, ProofFileCode> {
-  const { chainId, epoch, handovers, block, claims, leafSalt } = document
-  const first = handovers.at(0) ?? block
-  const foundingSet = validatorsHash(ports.hash, first.validators)
+  const { chainId, handovers, block, claims, leafSalt } = document
+  const founding = foundingOf(document, ports)
+  if (!founding.ok) return founding
+  const { epoch, foundingSet, recoveries } = founding.value
   const own = anchorOf(ports.hash, chainId, foundingSet)
   if (anchor !== undefined && !equalBytes(anchor, own))
     return refused('PROOF_ANCHOR_WRONG', bytesToHex(own))
   const trust = { chainId, epoch, validatorsHash: foundingSet, height: 0 }
-  const final = followChain(trust, handovers, block, ports)
+  const final = followChain(trust, handovers, block, ports, recoveries)
   if (!final.ok) return final
   const root = final.value.result.stateRoot
   for (const { store, key, value, proof } of claims) {
@@ -75,6 +89,32 @@ export function checkDocument(
     if (!proved.ok) return refused(proved.code, store)
   }
   return ok({ final: final.value, anchor: own, claims, body: document.body })
+}
+
+interface Founding {
+  epoch: number
+  /** Hash of the set that the anchor stands for. */
+  foundingSet: Uint8Array
+  recoveries?: LightRecoveries
+}
+
+/** Where to begin: with the set that signed the first block shown, or with the founding document's. */
+function foundingOf(
+  { chainId, epoch, handovers, block, recovery }: ProofDocument,
+  { hash }: LightPorts,
+): Result<Founding, 'RECOVERY_UNPROVEN'> {
+  if (recovery === undefined) {
+    const first = handovers.at(0) ?? block
+    return ok({ epoch, foundingSet: validatorsHash(hash, first.validators) })
+  }
+  if (!equalBytes(chainIdOf(hash, recovery.genesis), chainId))
+    return refused('RECOVERY_UNPROVEN', 'another founding document')
+  const genesis = decodeGenesis(recovery.genesis)
+  if (!genesis.ok || genesis.value.institution === undefined)
+    return refused('RECOVERY_UNPROVEN', 'the founding document names no institution keys')
+  const foundingSet = validatorsHash(hash, genesisValidators(genesis.value))
+  const recoveries = { quorum: genesis.value.institution, manifests: recovery.manifests }
+  return ok({ epoch: 0, foundingSet, recoveries })
 }
 
 /** Is this the body that was signed? `bodyHash` = SHA-256(salt ‖ content). */
@@ -87,7 +127,7 @@ export function bodyFits(
 }
 
 export function encodeDocument(document: ProofDocument): string {
-  const { chainId, epoch, leafSalt, handovers, block, claims, body } = document
+  const { chainId, epoch, leafSalt, handovers, block, recovery, claims, body } = document
   const file = {
     format: proofFormat,
     chainId: bytesToHex(chainId),
@@ -95,6 +135,9 @@ export function encodeDocument(document: ProofDocument): string {
     leafSalt: bytesToHex(leafSalt),
     handovers: handovers.map(evidenceToJson),
     block: evidenceToJson(block),
+    ...(recovery && {
+      recovery: { genesis: bytesToHex(recovery.genesis), manifests: recovery.manifests.map(bytesToHex) },
+    }),
     claims: claims.map((claim) => ({
       store: claim.store,
       key: bytesToHex(claim.key),
@@ -141,6 +184,7 @@ function documentOf(json: unknown): ProofDocument {
     leafSalt: bytesOf(file.leafSalt, 'leafSalt', 32),
     handovers: listOf(file.handovers, 'handovers', handoversMax).map(evidenceOf),
     block: evidenceOf(file.block),
+    recovery: file.recovery === undefined ? undefined : recoveryOf(file.recovery),
     claims: listOf(file.claims, 'claims', claimsMax).map(claimOf),
     body: file.body === null ? undefined : bodyOf(file.body),
   }
@@ -153,6 +197,14 @@ function evidenceOf(json: unknown): FinalEvidence {
     result: bytesOf(result, 'result'),
     certificate: bytesOf(certificate, 'certificate'),
     validators: listOf(validators, 'validators', validatorsMax).map(validatorOf),
+  }
+}
+
+function recoveryOf(json: unknown): ProofRecovery {
+  const { genesis, manifests } = fieldsOf(json, 'recovery')
+  return {
+    genesis: bytesOf(genesis, 'genesis'),
+    manifests: listOf(manifests, 'manifests', manifestsMax).map((item) => bytesOf(item, 'manifests')),
   }
 }
 

@@ -46,7 +46,8 @@ export function addProofCommands(program: Command): void {
     .addHelpText(
       'after',
       `
-The file holds what it proves in the clear, and the chain's leaf salt: give it to those who may see it.`,
+The file holds what it proves in the clear, and the chain's leaf salt: give it to those who may see it.
+After a recovery it also holds the founding document (names, keys, contracts; half a megabyte) and the manifests.`,
     )
     .action(makeProof)
   program
@@ -129,6 +130,8 @@ interface ProofView {
   chainId: string
   anchor: string
   anchorChecked: boolean
+  /** Above 0: institution keys named other validators, so many times. */
+  epoch: number
   height: number
   blockTime: number
   stateRoot: string
@@ -152,6 +155,7 @@ function viewOf(proof: VerifiedProof, anchorChecked: boolean): ProofView {
     chainId: bytesToHex(header.chainId),
     anchor: bytesToHex(proof.anchor),
     anchorChecked,
+    epoch: header.epoch,
     height: header.height,
     blockTime: header.time,
     stateRoot: bytesToHex(result.stateRoot),
@@ -191,6 +195,11 @@ function textOf(view: ProofView): string {
     'the proof holds',
     `  chain      ${view.chainId}`,
     `  block      ${view.height}, ${new Date(view.blockTime).toISOString()}, signed by a quorum`,
+    ...(view.epoch > 0
+      ? [
+          `  recovered  epoch ${view.epoch}: enough institution keys of the founding document named its validators`,
+        ]
+      : []),
     `  state root ${view.stateRoot}`,
     ...view.claims.map(
       ({ store, key, exists }) => `  ${exists ? 'present' : 'ABSENT '}    ${store} ${key}`,
