@@ -80,7 +80,7 @@ export const dialJitterMs = 100
 /** How long a close waits for other nodes before it just leaves. */
 export const closePatienceMs = 300
 /** How often what is left of a closed network is ended again, once each `closePatienceMs`. */
-export const closeTriesMax = 30
+export const closeTriesMax = 100
 
 /** One message between the hosts of two nodes: a key share and its labels are below 200 bytes. */
 export const hostMessageBytesMax = 4096

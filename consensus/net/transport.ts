@@ -14,6 +14,7 @@ import {
 import { PeerLink, type LinkEvents, type LinkOptions } from './peer-link.js'
 import { assertPortFree, createDhtNode, peerIdOf, type AddressBook, type PinnedDHT } from './pinned-dht.js'
 import type { Hello, QueueClass, Role } from './wire.js'
+import { within } from './within.js'
 
 /** Lower-case hex of a node's 32-byte transport key. */
 export type PeerId = string
@@ -307,7 +308,7 @@ class SwarmTransport implements Transport {
 }
 
 /** Throws NetError NOT_CLOSED. */
-async function destroyDht(dht: Pick<PinnedDHT, 'destroy' | 'rawStreams'>): Promise<void> {
+export async function destroyDht(dht: Pick<PinnedDHT, 'destroy' | 'rawStreams'>): Promise<void> {
   const destroyed = dht.destroy({ force: true }).catch(() => undefined)
   for (let tries = 0; tries < closeTriesMax; tries += 1) {
     if (await within(destroyed, closePatienceMs)) return
@@ -315,17 +316,6 @@ async function destroyDht(dht: Pick<PinnedDHT, 'destroy' | 'rawStreams'>): Promi
     void dht.rawStreams.clear()
   }
   throw new NetError('NOT_CLOSED', 'a connection does not end: its UDP port stays taken by this process')
-}
-
-/** False when `promise` has not settled after `ms` milliseconds. */
-function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), ms)
-    void promise.finally(() => {
-      clearTimeout(timer)
-      resolve(true)
-    })
-  })
 }
 
 /** The native code below insists on Buffers; the bytes are shared, so a locked secret key is not copied. */

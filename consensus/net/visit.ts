@@ -6,7 +6,7 @@ import Protomux, { type Message } from 'protomux'
 import type { KeyPair, NodeAddress, SecretStream } from 'hyperdht'
 import { hostMessageBytesMax, visitTimeoutMs, visitorsMax } from './limits.js'
 import { createDhtNode, peerIdOf, type PinnedDHT } from './pinned-dht.js'
-import { bufferKeys, type PeerId } from './transport.js'
+import { bufferKeys, destroyDht, type PeerId } from './transport.js'
 
 const visitProtocol = 'wardchain/visit/1'
 
@@ -49,8 +49,9 @@ export class Visitor {
     })
   }
 
+  /** Throws NetError NOT_CLOSED. */
   async close(): Promise<void> {
-    await this.#dht.destroy({ force: true }).catch(() => undefined)
+    await destroyDht(this.#dht)
   }
 }
 

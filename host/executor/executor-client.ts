@@ -1,5 +1,6 @@
 // Main-thread side of the executor: starts the thread, carries requests, turns its death into one error.
 import { Worker } from 'node:worker_threads'
+import { within } from '../../consensus/net/within.js'
 import { isNodeErrorCode, NodeError } from '../node/node-error.js'
 import { crashText } from './crash-dump.js'
 import { createNoteMemory, readNote, type RunningFrame } from './execution-note.js'
@@ -19,6 +20,8 @@ const heapMiBMax = 2_048
 const youngHeapMiB = 96
 /** No admitted block takes a tenth of this on the slowest supported machine: past it the thread is stuck. */
 const requestMsMax = 60_000
+/** Closing writes the outline of the tree; a disk that needs longer does not end it at all. */
+const closeMsMax = 60_000
 
 /** Faults of the engine inside a contract: the thread lives, and what it ran must not run again here. */
 const engineFaults: readonly string[] = ['NATIVE_FAILURE', 'ENGINE_DISAGREES']
@@ -52,6 +55,7 @@ export interface ExecutorOptions {
   notePath?: string
   /** Smaller in tests that let it run out. */
   requestMsMax?: number
+  closeMsMax?: number
   heapMiBMax?: number
   /** The thread's program; another one in tests of its death. */
   program?: URL
@@ -64,6 +68,7 @@ export class ExecutorClient {
   private nextId = 1
   private failure: NodeError | undefined
   private closing = false
+  private hasEnded = false
   /** Runs while a request is carried out, not while it waits behind others. */
   private watchdog: NodeJS.Timeout | undefined
 
@@ -88,9 +93,9 @@ export class ExecutorClient {
     this.worker.on('exit', (code) => this.fail(`EXIT_${code}`))
   }
 
-  /** True once the thread has died by itself or was ended by the watchdog. */
+  /** True once the thread has died by itself, was ended by the watchdog or could not be closed. */
   get isDead(): boolean {
-    return this.failure !== undefined
+    return this.failure !== undefined && !this.hasEnded
   }
 
   /** The thread answers nobody any more. */
@@ -148,12 +153,17 @@ export class ExecutorClient {
     void this.worker.terminate()
   }
 
+  /** Rejects when the thread does not end in time: whatever else has to be closed must not wait for it. */
   async close(): Promise<void> {
     if (this.failure || this.closing) return
     const closed = this.call('close', null)
     this.closing = true
-    await closed.catch(() => undefined)
-    await this.worker.terminate()
+    const limitMs = this.options.closeMsMax ?? closeMsMax
+    const hasAnswered = await within(closed, limitMs)
+    this.hasEnded = (await within(this.worker.terminate(), limitMs)) && hasAnswered
+    if (this.hasEnded) return
+    this.fail('NOT_CLOSED')
+    throw new NodeError('EXECUTOR_FAILED', 'the thread does not close: its store stays taken')
   }
 }
 

@@ -33,6 +33,8 @@ async function die(how: string): Promise<Death> {
     const requestMsMax = how === 'hang' ? 4_000 : 60_000
     client = new ExecutorClient(resolve, { program, requestMsMax })
   })
+  // The watchdog leaves this one alone: a busy machine may need long to start a thread.
+  await client!.call('open', null as never)
   const settled = (call: Promise<unknown>): Promise<unknown> => call.catch((error: unknown) => error)
   const request = settled(client!.call('execute', how as never))
   const behind = settled(client!.call('pin', null))
@@ -68,9 +70,20 @@ for (const [how, reason] of expected) {
 
 t.test('a thread that answers is left alone, however long the queue behind it', async (t) => {
   const client = new ExecutorClient(() => t.fail('no fault'), { program, requestMsMax: 5_000 })
+  await client.call('open', null as never)
   const answers = await Promise.all([...Array(300).keys()].map(() => client.call('pin', null)))
   t.equal(answers.length, 300)
   await client.close()
+})
+
+t.test('a thread that does not close keeps nobody waiting, and is not taken for closed', async (t) => {
+  const client = new ExecutorClient(() => t.fail('no fault'), { program, closeMsMax: 300 })
+  await client.call('open', null as never)
+  const opening = client.call('open', 'hang' as never)
+  opening.catch(() => undefined)
+  await t.rejects(client.close(), { code: 'EXECUTOR_FAILED' })
+  await t.rejects(opening, { code: 'EXECUTOR_FAILED' })
+  t.equal(client.isDead, true, 'its store is still taken')
 })
 
 /** The same in a process of its own, which the engine may end as a whole; prints the fault if it lives. */

@@ -2,6 +2,7 @@
 // thread that does not answer, with the height that it pinned. A reader that fails is no fault of the node:
 // blocks go on, the question is refused, and the next one gets a new thread.
 import { Worker } from 'node:worker_threads'
+import { within } from '../../consensus/net/within.js'
 import type { ReaderCalls, ReaderMethod } from './reader-core.js'
 import type { ReaderReply, ReaderRequest } from './reader-thread.js'
 
@@ -11,6 +12,8 @@ const heapMiBMax = 1_024
 /** No page, record or step of a replay takes a tenth of it on the slowest supported machine. */
 const requestMsMax = 30_000
 const waitingMax = 1_000
+const endMsMax = 30_000
+const notEnded = "the reader's thread does not end"
 
 export interface ReaderOptions {
   folder: string
@@ -175,10 +178,13 @@ export class ReaderClient {
     for (const { reject } of waiting) reject(new ReadError('READ_FAILED', 'the reader stopped'))
   }
 
-  private async end(worker: Worker): Promise<void> {
+  /** False when the thread does not end in time. */
+  private async end(worker: Worker): Promise<boolean> {
     if (this.worker === worker) this.worker = undefined
     clearTimeout(this.watchdog)
-    await worker.terminate()
+    const hasEnded = await within(worker.terminate(), endMsMax)
+    if (!hasEnded) this.options.onTrouble('READ_FAILED', notEnded)
+    return hasEnded
   }
 
   /** Waits for what was asked, then closes the store in the thread and ends it. */
@@ -186,6 +192,7 @@ export class ReaderClient {
     const { worker } = this
     if (worker === undefined) return
     await this.ask('close', null).catch(() => undefined)
-    await this.end(worker)
+    // It may still have the file: nobody may put another one in its place.
+    if (!(await this.end(worker))) throw new ReadError('READ_FAILED', notEnded)
   }
 }

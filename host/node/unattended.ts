@@ -120,7 +120,9 @@ export class UnattendedKeys {
       return undefined
     } finally {
       for (const share of shares) share.fill(0)
-      await visitor.close()
+      await visitor.close().catch((error: unknown) => {
+        this.logger.warn({ error: String(error) }, 'the connection to the peers does not end')
+      })
       destroyKey(key)
     }
   }

@@ -316,8 +316,8 @@ export class WardNode implements NodePort {
     this.tip = undefined
     this.sessions.endAll()
     if (!unsealed) return
-    this.hasDeadExecutor ||= unsealed.node.executor.isDead
-    await closeParts(unsealed)
+    const { executor } = unsealed.node
+    await closeParts(unsealed).finally(() => (this.hasDeadExecutor ||= executor.isDead))
     this.logger.info({}, 'sealed')
   }
 

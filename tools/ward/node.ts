@@ -84,7 +84,13 @@ export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
     void api
       .close()
       .then(() => node.close())
-      .then(() => process.exit(0))
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          logger.error({ code: 'NOT_CLOSED', error: String(error) }, 'ended without closing everything')
+          process.exit(1)
+        },
+      )
   }
   process.on('SIGTERM', close)
   process.on('SIGINT', close)
