@@ -20,7 +20,7 @@ import { builtContract, contractNames } from './contract-chain.fixture.js'
 import { mergeDataSegments } from './merge-data-segments.js'
 
 // Compiling on a busy machine takes longer than the default of 30 seconds.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 await buildContracts({ quiet: true })
 
 const folder = mkdtempSync(path.join(os.tmpdir(), 'ward-contracts-'))

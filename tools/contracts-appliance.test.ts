@@ -6,7 +6,7 @@ import { buildContracts } from './build-contracts.js'
 import { ContractChain, createSigner, zeroId, type BlockView } from './contract-chain.fixture.js'
 
 // Compiling on a busy machine takes longer than the default of 30 seconds.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 await buildContracts({ quiet: true })
 
 const contracts = ['ward-policy', 'ward-governance', 'ward-appliance']

@@ -24,7 +24,7 @@ import {
 import { buildTally, buildTallyReader, tallyAlias } from './example-tally.js'
 
 // Compiling on a busy machine takes longer than the default of 30 seconds.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 await buildContracts({ quiet: true })
 const [one, two] = await buildTally()
 const readerContract = await buildTallyReader()

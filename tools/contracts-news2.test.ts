@@ -20,7 +20,7 @@ interface Case {
 }
 
 // Compiling on a busy machine takes longer than the default of 30 seconds.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 await buildContracts({ quiet: true })
 const chain = new ContractChain([createSigner(1, 'admin')])
 

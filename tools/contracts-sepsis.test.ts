@@ -16,7 +16,7 @@ import {
 } from './contract-chain.fixture.js'
 
 // Compiling on a busy machine takes longer than the default of 30 seconds.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 await buildContracts({ quiet: true })
 const rule = 'ward/sepsis-screen'
 const admin = createSigner(entityKind.person, 'admin')

@@ -87,7 +87,7 @@ function readableIn(folder: string): string[] {
 }
 
 // Founding, unlocking (argon2id, six times) and the story itself take a minute on two cores.
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('Lisa Jones on a real network, in a real browser, with nothing readable on disk', async (t) => {
   const told = await tellStory(['--kill-leader'])
@@ -130,7 +130,7 @@ t.test('Lisa Jones on a real network, in a real browser, with nothing readable o
   const skip = chromium === undefined && 'no Chromium on this machine: the page was not driven'
   await t.test('the page: sign in, see, acknowledge and sign', { skip }, async (t) => {
     const executablePath = chromium ?? ''
-    const shell = await driveShell(pageUrl, { executablePath, timeoutMs: 30_000 })
+    const shell = await driveShell(pageUrl, { executablePath })
     t.teardown(() => shell.close())
     await shell.signIn('Nurse, ward 4 West', 'demo nurse password')
     await shell.openPatient('JONES')

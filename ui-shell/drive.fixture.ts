@@ -65,7 +65,7 @@ export async function driveShell(url: string, options: DriveOptions): Promise<Sh
   const browser = await chromium.launch({ executablePath: options.executablePath, args: flags })
   try {
     const page = await browser.newPage({ viewport: options.viewport ?? { width: 1366, height: 768 } })
-    page.setDefaultTimeout(options.timeoutMs ?? 15_000)
+    page.setDefaultTimeout(options.timeoutMs ?? 120_000)
     await page.goto(url)
     return createDriver(browser, page)
   } catch (error) {

@@ -11,14 +11,11 @@ import type { ClusterNodeOptions, FromNode, ToNode } from './cluster-node.fixtur
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { newBundle } from './chain.fixture.js'
 import { freePorts } from './free-ports.js'
-import { host, identity, until } from './network.fixture.js'
+import { host, identity, patienceMs, until } from './network.fixture.js'
 import type { PeerId } from './transport.js'
 import type { Role } from './wire.js'
 
 const program = fileURLToPath(new URL('./cluster-node.fixture.js', import.meta.url))
-
-/** Patience for the start of processes, which no test is about. */
-const startMs = 60_000
 
 type Report = Extract<FromNode, { type: 'report' }>
 
@@ -58,14 +55,22 @@ class ClusterNode {
   }
 
   report(): Promise<Report> {
-    const answer = new Promise<Report>((resolve) => (this.#reported = resolve))
+    const { number } = this.options
+    const answer = new Promise<Report>((resolve, reject) => {
+      const tell = (): void => reject(new Error(`node ${number} told nothing for ${patienceMs} ms`))
+      const timer = setTimeout(tell, patienceMs)
+      this.#reported = (report) => {
+        clearTimeout(timer)
+        resolve(report)
+      }
+    })
     this.tell({ type: 'report' })
     return answer
   }
 
   async signal(name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
     const { child } = this
-    if (child === null) return
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
     const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()))
     child.kill(name)
     if (name !== 'SIGKILL') return
@@ -107,10 +112,10 @@ class Cluster {
   }
 
   /** Submits at these nodes in turn until all have reached the height. */
-  async runTo(nodes: readonly ClusterNode[], height: number, limitMs: number): Promise<void> {
+  async runTo(nodes: readonly ClusterNode[], height: number): Promise<void> {
     const start = performance.now()
     for (let turn = 0; nodes.some((node) => node.height < height); turn++) {
-      if (performance.now() - start > limitMs) {
+      if (performance.now() - start > patienceMs) {
         throw new Error(`heights ${nodes.map((node) => node.height).join()} below ${height}`)
       }
       this.submit(nodes[turn % nodes.length])
@@ -128,7 +133,7 @@ class Cluster {
     }
     const start = performance.now()
     let reports = await isWhole()
-    while (reports === null && performance.now() - start < 10000) {
+    while (reports === null && performance.now() - start < patienceMs) {
       await new Promise((resolve) => setTimeout(resolve, 100))
       reports = await isWhole()
     }
@@ -158,7 +163,7 @@ async function startCluster(t: Test, count: number): Promise<Cluster> {
     const others = cluster.peers.filter((_, index) => index !== number)
     cluster.add(number, 'validator', others, [...others, identity(60).peer])
   }
-  await until(() => cluster.nodes.every((node) => node.ready), startMs, 'processes')
+  await until(() => cluster.nodes.every((node) => node.ready), patienceMs, 'processes')
   return cluster
 }
 
@@ -179,28 +184,28 @@ async function nextBlock(cluster: Cluster, nodes: readonly ClusterNode[]): Promi
 t.test('a killed leader is replaced; it catches up when it is back', async (t) => {
   const cluster = await startCluster(t, 4)
   const { nodes } = cluster
-  await cluster.runTo(nodes, 5, 15000)
+  await cluster.runTo(nodes, 5)
   await cluster.assertWhole(t, nodes)
   const dead = await leaderOf(nodes)
   const others = nodes.filter((node) => node !== dead)
   await dead.signal('SIGKILL')
   t.comment(`leader-failover after SIGKILL: ${Math.round(await nextBlock(cluster, others))} ms`)
-  await cluster.runTo(others, others[0].height + 10, 15000)
+  await cluster.runTo(others, others[0].height + 10)
   dead.start()
   await until(() => dead.height >= others[0].height, 15000, 'the killed one caught up')
-  await cluster.runTo(nodes, others[0].height + 5, 15000)
+  await cluster.runTo(nodes, others[0].height + 5)
   await cluster.assertWhole(t, nodes)
 })
 
 t.test('a frozen leader is replaced; it comes back in the middle of everything', async (t) => {
   const cluster = await startCluster(t, 4)
   const { nodes } = cluster
-  await cluster.runTo(nodes, 3, 15000)
+  await cluster.runTo(nodes, 3)
   const frozen = await leaderOf(nodes)
   const others = nodes.filter((node) => node !== frozen)
   await frozen.signal('SIGSTOP')
   t.comment(`leader-failover after SIGSTOP: ${Math.round(await nextBlock(cluster, others))} ms`)
-  await cluster.runTo(others, others[0].height + 10, 15000)
+  await cluster.runTo(others, others[0].height + 10)
   // Long enough for the others to have dropped the connection.
   await new Promise((resolve) => setTimeout(resolve, 3000))
   await frozen.signal('SIGCONT')
@@ -212,20 +217,20 @@ t.test('a frozen leader is replaced; it comes back in the middle of everything',
 t.test('all nodes killed at once resume by themselves', async (t) => {
   const cluster = await startCluster(t, 4)
   const { nodes } = cluster
-  await cluster.runTo(nodes, 5, 15000)
+  await cluster.runTo(nodes, 5)
   await Promise.all(nodes.map((node) => node.signal('SIGKILL')))
   cluster.forgetSubmitted()
   const before = Math.max(...nodes.map((node) => node.height))
   for (const node of nodes) node.start()
-  await until(() => nodes.every((node) => node.ready), startMs, 'processes')
-  await cluster.runTo(nodes, before + 3, 15000)
+  await until(() => nodes.every((node) => node.ready), patienceMs, 'processes')
+  await cluster.runTo(nodes, before + 3)
   await cluster.assertWhole(t, nodes)
 })
 
 t.test('a healed partition is whole within 10 s', async (t) => {
   const cluster = await startCluster(t, 4)
   const { nodes } = cluster
-  await cluster.runTo(nodes, 3, 15000)
+  await cluster.runTo(nodes, 3)
   // Two against two: nobody has a quorum, nothing becomes final, nothing is lost.
   const [a, b] = [nodes.slice(0, 2), nodes.slice(2)]
   const peersOf = (group: ClusterNode[]) => group.map((node) => identity(node.options.number).peer)
@@ -252,13 +257,13 @@ t.test('an observer process survives the loss of an upstream and of itself', asy
   const validators = [...cluster.nodes]
   const dial = cluster.peers.slice(0, 3)
   const observer = cluster.add(60, 'observer', dial, dial)
-  await cluster.runTo([...validators, observer], 5, 15000)
+  await cluster.runTo([...validators, observer], 5)
   await validators[0].signal('SIGKILL')
   const alive = validators.slice(1)
-  await cluster.runTo([...alive, observer], observer.height + 5, 20000)
+  await cluster.runTo([...alive, observer], observer.height + 5)
   await observer.signal('SIGKILL')
   cluster.forgetSubmitted()
-  await cluster.runTo(alive, alive[0].height + 20, 20000)
+  await cluster.runTo(alive, alive[0].height + 20)
   observer.start()
   await until(() => observer.height >= alive[0].height, 10000, 'the observer caught up')
   cluster.submit(observer)

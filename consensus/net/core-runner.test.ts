@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs'
 import { coreDefaults, type CoreMessage } from '../pbft/index.js'
 import { fileVoteStore, newBundle, sha256, TestChain, TestPool, validatorSet } from './chain.fixture.js'
 import { CoreRunner, type RunnerEffects } from './core-runner.js'
-import { identity, testVerify, until, type TestNetwork } from './network.fixture.js'
+import { identity, patienceMs, testVerify, until, type TestNetwork } from './network.fixture.js'
 import type { ChainPort, DriverPorts } from './ports.js'
 import { decodeSafety } from '../driver/safety-codec.js'
 
@@ -71,7 +71,7 @@ t.test('proposal, PREPARE and VIEW-CHANGE are on disk, body included, when they 
       for (const { message } of sent) types.add(message.type)
       return types.has('viewChange')
     },
-    8000,
+    patienceMs,
     'a view change for want of votes',
   )
   t.ok(types.has('proposal') && types.has('prepare'))
@@ -91,7 +91,7 @@ t.test('when the disk fails nothing that was signed leaves, and the node says so
       throw new Error('ENOSPC')
     },
   })
-  await until(() => halts.length > 0, 5000, 'halt')
+  await until(() => halts.length > 0, patienceMs, 'halt')
   t.same(halts, ['VOTE_STORE'])
   t.equal(runner.halted?.code, 'VOTE_STORE')
   await new Promise((resolve) => setTimeout(resolve, 1500))
@@ -103,7 +103,7 @@ t.test('an executor that fails halts the node instead of letting it guess', asyn
   const { sent, halts } = await startLeader(t, {
     chain: { execute: () => Promise.reject(new Error('the executor is gone')) },
   })
-  await until(() => halts.length > 0, 5000, 'halt')
+  await until(() => halts.length > 0, patienceMs, 'halt')
   t.same(halts, ['CHAIN_PORT'])
   t.notOk(sent.some(({ message }) => message.type === 'prepare'))
 })

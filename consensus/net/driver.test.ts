@@ -5,19 +5,19 @@ import { rmSync } from 'node:fs'
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { newBundle, startReplica, type ReplicaParts, type TestReplica } from './chain.fixture.js'
 import { freePorts } from './free-ports.js'
-import { host, identity, testNetwork, until, type TestNetwork } from './network.fixture.js'
+import { host, identity, patienceMs, testNetwork, until, type TestNetwork } from './network.fixture.js'
 
 /** `t.teardown` closes them, also those that a test adds to `running`. */
 async function startValidators(t: Test, count: number, parts: ReplicaParts = {}) {
   const network = await testNetwork(count)
   const replicas = await Promise.all(network.validators.map((own) => startReplica(network, own, parts)))
-  await until(
-    () => replicas.every((replica) => replica.driver.status().peers.length === count - 1),
-    10000,
-    'mesh',
-  )
   const running = [...replicas]
   t.teardown(() => stop(running))
+  await until(
+    () => replicas.every((replica) => replica.driver.status().peers.length === count - 1),
+    patienceMs,
+    'mesh',
+  )
   return { network, replicas, running }
 }
 
@@ -42,11 +42,11 @@ function assertAgreement(t: Test, replicas: readonly TestReplica[]): void {
   for (const own of pairs) t.same(own, longest.slice(0, own.length))
 }
 
-async function runBlocks(replicas: readonly TestReplica[], to: number, limitMs: number): Promise<void> {
+async function runBlocks(replicas: readonly TestReplica[], to: number): Promise<void> {
   const start = performance.now()
   let turn = 0
   while (replicas.some((replica) => replica.chain.finals.length < to)) {
-    if (performance.now() - start > limitMs)
+    if (performance.now() - start > patienceMs)
       throw new Error(`heights ${heights(replicas).join()} below ${to}`)
     turn += 1
     replicas[turn % replicas.length].submit(newBundle())
@@ -68,7 +68,7 @@ function leaderOf(network: TestNetwork, replicas: readonly TestReplica[]): TestR
 
 t.test('four nodes agree on 20 blocks, votes are on disk before they leave', async (t) => {
   const { replicas } = await startValidators(t, 4)
-  await runBlocks(replicas, 20, 15000)
+  await runBlocks(replicas, 20)
   assertAgreement(t, replicas)
   // A slow replica may finish a block with the COMMITs of others and no vote of its own; a quorum never can.
   const writes = replicas.reduce((sum, { votes }) => sum + (votes?.writes ?? 0), 0)
@@ -77,18 +77,18 @@ t.test('four nodes agree on 20 blocks, votes are on disk before they leave', asy
     t.same(halts, [])
     t.equal(new Set(chain.bundles).size, chain.bundles.length, 'no transaction twice')
   }
-  await until(() => replicas[0].driver.status().height >= 20, 2000, 'status follows')
+  await until(() => replicas[0].driver.status().height >= 20, patienceMs, 'status follows')
   const status = replicas[0].driver.status()
   t.equal(status.role, 'validator')
   t.equal(status.validators.length, 4)
   t.ok(status.validators.every((validator) => validator.connected))
   const claimed = () => replicas[0].driver.status().peers.map(({ claimedHeight }) => claimedHeight ?? 0)
-  await until(() => Math.min(...claimed()) >= 20, 2000, 'what each peer says of itself')
+  await until(() => Math.min(...claimed()) >= 20, patienceMs, 'what each peer says of itself')
 })
 
 t.test('a dead leader is replaced; restarted from its vote store it catches up', async (t) => {
   const { network, replicas, running } = await startValidators(t, 4)
-  await runBlocks(replicas, 3, 10000)
+  await runBlocks(replicas, 3)
   const dead = leaderOf(network, replicas)
   const alive = replicas.filter((replica) => replica !== dead)
   await kill(dead)
@@ -97,22 +97,22 @@ t.test('a dead leader is replaced; restarted from its vote store it catches up',
   alive[0].submit(newBundle())
   await until(() => alive.every((replica) => replica.chain.finals.length > height), 10000, 'next block')
   t.comment(`leader-failover ${Math.round(performance.now() - start)} ms`)
-  await runBlocks(alive, height + 40, 15000)
+  await runBlocks(alive, height + 40)
   const { chain, pool, votes } = dead
   const back = await startReplica(network, dead.identity, { chain, pool, votes })
   running.push(back)
   const target = Math.max(...heights(alive))
-  const tookMs = await until(() => chain.finals.length >= target, 10000, 'caught up')
+  const tookMs = await until(() => chain.finals.length >= target, patienceMs, 'caught up')
   t.comment(`caught up in ${Math.round(tookMs)} ms`)
   const all = [...alive, back]
-  await runBlocks(all, target + 5, 10000)
+  await runBlocks(all, target + 5)
   assertAgreement(t, all)
   for (const replica of all) t.same(replica.halts, [])
 })
 
 t.test('an observer follows by certificates and hears transactions before they are final', async (t) => {
   const { network, replicas, running } = await startValidators(t, 4)
-  await runBlocks(replicas, 5, 10000)
+  await runBlocks(replicas, 5)
   const own = identity(50)
   for (const replica of replicas) {
     const others = network.validators.filter((other) => other !== replica.identity).map(({ peer }) => peer)
@@ -121,8 +121,8 @@ t.test('an observer follows by certificates and hears transactions before they a
   const dial = network.validators.slice(0, 2).map(({ peer }) => peer)
   const observer = await startReplica(network, own, { role: 'observer', network: { dial, allowed: dial } })
   running.push(observer)
-  await until(() => observer.chain.finals.length >= 5, 10000, 'the observer caught up')
-  await runBlocks([...replicas, observer], 25, 10000)
+  await until(() => observer.chain.finals.length >= 5, patienceMs, 'the observer caught up')
+  await runBlocks([...replicas, observer], 25)
   assertAgreement(t, [...replicas, observer])
   t.equal(observer.chain.executions >= 25, true, 'it executes every block itself')
   const bundle = newBundle()
@@ -130,12 +130,12 @@ t.test('an observer follows by certificates and hears transactions before they a
   const key = bytesToHex(bundle)
   await until(
     () => replicas.every(({ chain }) => chain.bundles.includes(key)),
-    5000,
+    patienceMs,
     'submitted at an observer',
   )
   const early = newBundle()
   replicas[3].submit(early)
-  await until(() => observer.pool.known.has(bytesToHex(early)), 2000, 'gossip to the observer')
+  await until(() => observer.pool.known.has(bytesToHex(early)), patienceMs, 'gossip to the observer')
 
   const upstream = replicas.find((replica) =>
     replica.driver.status().peers.some(({ role }) => role === 'observer'),
@@ -143,7 +143,7 @@ t.test('an observer follows by certificates and hears transactions before they a
   t.ok(upstream)
   await kill(replicas[0])
   const alive = replicas.slice(1)
-  await runBlocks([...alive, observer], observer.chain.finals.length + 10, 15000)
+  await runBlocks([...alive, observer], observer.chain.finals.length + 10)
   assertAgreement(t, [...alive, observer])
 })
 
@@ -171,23 +171,27 @@ t.test('a tree of two levels: a relay feeds an observer that no validator knows'
     },
   })
   running.push(relay, leaf)
-  await until(() => leaf.driver.status().peers.length === 1, 10000, 'the leaf is connected')
-  await runBlocks([...replicas, relay, leaf], 10, 15000)
+  await until(() => leaf.driver.status().peers.length === 1, patienceMs, 'the leaf is connected')
+  await runBlocks([...replicas, relay, leaf], 10)
   const bundle = newBundle()
   leaf.submit(bundle)
   const key = bytesToHex(bundle)
-  await until(() => leaf.chain.bundles.includes(key), 8000, 'from the leaf to the validators and back')
+  await until(
+    () => leaf.chain.bundles.includes(key),
+    patienceMs,
+    'from the leaf to the validators and back',
+  )
   const heard = () => leaf.driver.status().validators.filter(({ silentMs }) => silentMs >= 0).length
-  await until(() => heard() === 2, 5000, 'heartbeats of the two validators above the relay')
+  await until(() => heard() === 2, patienceMs, 'heartbeats of the two validators above the relay')
   assertAgreement(t, [...replicas, relay, leaf])
 })
 
 t.test('a replica that computes another result stops, says so, and the others go on', async (t) => {
   const { replicas } = await startValidators(t, 4)
-  await runBlocks(replicas, 2, 10000)
+  await runBlocks(replicas, 2)
   replicas[3].chain.fault = true
-  await runBlocks(replicas.slice(0, 3), 10, 15000)
-  await until(() => replicas[3].halts.includes('RESULT_DIVERGENCE'), 5000, 'halt')
+  await runBlocks(replicas.slice(0, 3), 10)
+  await until(() => replicas[3].halts.includes('RESULT_DIVERGENCE'), patienceMs, 'halt')
   t.equal(replicas[3].driver.status().phase, 'halted')
   assertAgreement(t, replicas)
 })

@@ -9,6 +9,9 @@ import type { QueueClass, Role } from './wire.js'
 
 export const host = '127.0.0.1'
 
+/** For what must come and is not about how soon: machines that run tests are busy. */
+export const patienceMs = 120_000
+
 const derPrefix = Buffer.from('302e020100300506032b657004220420', 'hex')
 const spkiPrefix = Buffer.from('302a300506032b6570032100', 'hex')
 

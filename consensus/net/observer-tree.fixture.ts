@@ -11,7 +11,14 @@ import { verifyCertificate } from '../../runtime/protocol/certificate.js'
 import { newBundle, startReplica, TestChain, validatorSet, type TestReplica } from './chain.fixture.js'
 import type { ClusterNodeOptions, FromNode, ToNode } from './cluster-node.fixture.js'
 import { freePorts } from './free-ports.js'
-import { host, identity, testVerify, type TestIdentity, type TestNetwork } from './network.fixture.js'
+import {
+  host,
+  identity,
+  patienceMs,
+  testVerify,
+  type TestIdentity,
+  type TestNetwork,
+} from './network.fixture.js'
 import type { FinalBlock } from './ports.js'
 import type { PeerId } from './transport.js'
 
@@ -164,7 +171,7 @@ export class ObserverTree {
   }
 
   /** Submits every `everyMs` until all leaves have `count` more blocks. */
-  async run(count: number, everyMs: number, timeoutMs = 60_000): Promise<void> {
+  async run(count: number, everyMs: number, timeoutMs = patienceMs): Promise<void> {
     const goal = this.tip + count
     let submittedAt = 0
     await this.until(
@@ -188,12 +195,13 @@ export class ObserverTree {
   }
 
   async signal(target: Process, name: 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    if (target.child.exitCode !== null || target.child.signalCode !== null) return
     const gone = new Promise<void>((resolve) => target.child.once('exit', () => resolve()))
     target.child.kill(name)
     if (name === 'SIGKILL') await gone
   }
 
-  async until(what: string, holds: () => boolean, timeoutMs = 60_000): Promise<void> {
+  async until(what: string, holds: () => boolean, timeoutMs = patienceMs): Promise<void> {
     const end = nowMs() + timeoutMs
     while (!holds()) {
       if (nowMs() > end) {

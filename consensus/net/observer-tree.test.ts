@@ -8,7 +8,7 @@ import { freePorts } from './free-ports.js'
 import { identity, startNode, testOptions, type TestNetwork } from './network.fixture.js'
 import { ObserverTree } from './observer-tree.fixture.js'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 t.test('a tree of observers outlives its relays and believes certificates only', async (t) => {
   const own = identity(90)

@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs'
 import { encodeMessage, type FinalBlock, type WireMessage } from '../pbft/index.js'
 import { newBundle, startReplica, type TestReplica } from './chain.fixture.js'
 import { encodeConsensusFrame, encodeTipFrame, encodeTransactionsFrame } from './frames.js'
-import { identity, startNode, testNetwork, testOptions, until } from './network.fixture.js'
+import { identity, patienceMs, startNode, testNetwork, testOptions, until } from './network.fixture.js'
 
 async function startWithRogue(t: Test, rogueRole: 'validator' | 'observer') {
   const network = await testNetwork(4)
@@ -26,8 +26,8 @@ async function startWithRogue(t: Test, rogueRole: 'validator' | 'observer') {
     await Promise.all([...replicas.map(({ driver }) => driver.close()), rogue.transport.close()])
     for (const { votes } of replicas) rmSync(votes?.folder ?? '', { recursive: true, force: true })
   })
-  await until(() => rogue.up.size === 3, 10000, 'the rogue is admitted')
-  await until(() => replicas.every(({ driver }) => driver.status().peers.length === 3), 10000, 'mesh')
+  await until(() => rogue.up.size === 3, patienceMs, 'the rogue is admitted')
+  await until(() => replicas.every(({ driver }) => driver.status().peers.length === 3), patienceMs, 'mesh')
   const frameOf = (message: WireMessage) => encodeConsensusFrame(encodeMessage(message, network.chainId))
   return { network, replicas, rogue, dial, frameOf }
 }
@@ -36,7 +36,7 @@ async function startWithRogue(t: Test, rogueRole: 'validator' | 'observer') {
 async function runTo(replicas: readonly TestReplica[], height: number): Promise<void> {
   const start = performance.now()
   for (let turn = 0; replicas.some(({ chain }) => chain.finals.length < height); turn++) {
-    if (performance.now() - start > 45000) throw new Error(`below ${height}`)
+    if (performance.now() - start > patienceMs) throw new Error(`below ${height}`)
     replicas[turn % replicas.length].submit(newBundle())
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
@@ -120,16 +120,16 @@ t.test('garbage of an observer costs its own connection, and it may come back', 
   const reasons = ['FRAME_UNKNOWN', 'MESSAGE_MALFORMED', 'MESSAGE_TOO_LARGE']
   await until(
     () => reasons.every((reason, index) => replicas[index].closed.includes(reason)),
-    5000,
+    patienceMs,
     'each is closed with its reason',
   )
-  await until(() => rogue.up.size === 3, 10000, 'it may come back')
+  await until(() => rogue.up.size === 3, patienceMs, 'it may come back')
   const bundle = newBundle()
   rogue.transport.send(first, encodeTransactionsFrame([bundle]), 1)
   const key = Buffer.from(bundle).toString('hex')
   await until(
     () => replicas.every(({ chain }) => chain.bundles.includes(key)),
-    5000,
+    patienceMs,
     'its transaction is final',
   )
   t.pass()

@@ -11,6 +11,7 @@ import { freePorts } from './free-ports.js'
 import {
   host,
   identity,
+  patienceMs,
   startNode,
   testNetwork,
   testOptions,
@@ -23,7 +24,11 @@ async function startMesh(count: number): Promise<{ nodes: TestNode[]; formedMs: 
   const nodes = await Promise.all(
     network.validators.map((own) => startNode(testOptions(network, own), own)),
   )
-  const formedMs = await until(() => nodes.every((node) => node.up.size === count - 1), 10000, 'full mesh')
+  const formedMs = await until(
+    () => nodes.every((node) => node.up.size === count - 1),
+    patienceMs,
+    'full mesh',
+  )
   return { nodes, formedMs }
 }
 
@@ -41,7 +46,7 @@ t.test('four validators that start at once form a full mesh and exchange frames'
       t.ok(node.transport.send(peer, Uint8Array.of(1, 2, 3), 0))
     }
   }
-  await until(() => nodes.every((node) => node.frames.length === 6), 10000, 'six frames each')
+  await until(() => nodes.every((node) => node.frames.length === 6), patienceMs, 'six frames each')
   for (const node of nodes) {
     const whole = node.frames.filter((received) => received.queueClass === 1)
     t.equal(whole.length, 3)
@@ -77,13 +82,13 @@ t.test('an unlisted key gets nothing, leaves no trace and is admitted once it is
   const listed = strangers[1]
   if (listed === undefined) throw new Error('no stranger')
   validator.transport.allow([listed.peer])
-  await until(() => validator.up.has(listed.peer), 10000, 'the listed key is admitted')
+  await until(() => validator.up.has(listed.peer), patienceMs, 'the listed key is admitted')
   t.same([...validator.up], [listed.peer], 'and nobody else')
   t.equal(validator.transport.peers()[0]?.role, 'observer')
 
   validator.transport.allow([])
   await until(() => validator.up.size === 0, 2000, 'a removed key loses its connection')
-  await until(() => nodes[1]?.closed.includes('PEER_NOT_ALLOWED') === true, 5000, 'and is told')
+  await until(() => nodes[1]?.closed.includes('PEER_NOT_ALLOWED') === true, patienceMs, 'and is told')
   await closeAll([validator, ...nodes])
 })
 
@@ -94,13 +99,13 @@ t.test('a peer of another chain or with a wrong signature is refused with a code
   const good = await startNode(testOptions(network, first), first)
   const otherChain = testOptions({ ...network, chainId: new Uint8Array(32).fill(9) }, second)
   const foreign = await startNode(otherChain, second)
-  await until(() => good.closed.includes('WRONG_CHAIN'), 8000, 'wrong chain')
+  await until(() => good.closed.includes('WRONG_CHAIN'), patienceMs, 'wrong chain')
   await foreign.transport.close()
   const forged = await startNode(
     { ...testOptions(network, second), sign: () => new Uint8Array(64) },
     second,
   )
-  await until(() => good.closed.includes('HELLO_SIGNATURE'), 8000, 'wrong signature')
+  await until(() => good.closed.includes('HELLO_SIGNATURE'), patienceMs, 'wrong signature')
   t.equal(good.up.size, 0)
   await closeAll([good, forged])
 })
@@ -111,7 +116,7 @@ t.test('a restarted peer replaces its old connection at once, also an idle one',
   if (first === undefined || second === undefined) throw new Error('no validators')
   const stays = await startNode(testOptions(network, first), first)
   const leaves = await startNode(testOptions(network, second), second)
-  await until(() => stays.up.size === 1 && leaves.up.size === 1, 8000, 'pair is up')
+  await until(() => stays.up.size === 1 && leaves.up.size === 1, patienceMs, 'pair is up')
   await leaves.transport.close()
   await until(() => stays.up.size === 0, 1000, 'a polite close is noticed at once')
   const returns = await startNode(testOptions(network, second), second)
@@ -140,7 +145,7 @@ t.test('a node that moved to another address is found by its key', async (t) => 
     'found through the DHT',
   )
   t.comment(`found in ${Math.round(tookMs)} ms`)
-  await until(() => own.up.size === 2, 5000, 'on its side too')
+  await until(() => own.up.size === 2, patienceMs, 'on its side too')
   await closeAll([own, ...others])
 })
 
@@ -183,7 +188,7 @@ t.test('frames to and from a cut-off peer vanish, and come again after healing',
   t.equal(left.frames.length + right.frames.length, 0)
   left.transport.dropFramesForTest([])
   left.transport.send(right.identity.peer, Uint8Array.of(3), 0)
-  await until(() => right.frames.length === 1, 2000, 'frame after healing')
+  await until(() => right.frames.length === 1, patienceMs, 'frame after healing')
   await closeAll(nodes)
 })
 
@@ -242,9 +247,9 @@ t.test('a hundred observers connect to one validator at once, and it hears each 
   )
   const tookMs = await until(() => validator.up.size === 100, 18000, 'a hundred connections')
   t.comment(`100 connections in ${Math.round(tookMs)} ms`)
-  await until(() => nodes.every((node) => node.up.size === 1), 5000, 'on their side too')
+  await until(() => nodes.every((node) => node.up.size === 1), patienceMs, 'on their side too')
   for (const node of nodes) node.transport.send(own.peer, Uint8Array.of(1), 1)
-  await until(() => validator.frames.length === 100, 5000, 'a frame from each')
+  await until(() => validator.frames.length === 100, patienceMs, 'a frame from each')
   t.equal(new Set(validator.frames.map(({ from }) => from)).size, 100)
   await closeAll([validator, ...nodes])
 })

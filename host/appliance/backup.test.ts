@@ -12,7 +12,7 @@ import { temporaryFolder } from './appliance.fixture.js'
 import { backupNode } from './backup-node.js'
 import { restoreNode, type RestoreOptions } from './restore-node.js'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 t.test('a running node is backed up, and its restored twin follows without voting', async (t) => {
   const { folder, remove } = temporaryFolder()

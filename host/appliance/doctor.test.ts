@@ -18,7 +18,7 @@ import { table } from '../store/tables.js'
 import { compareNodes, type Comparison } from './compare.js'
 import { examineNode } from './doctor.js'
 
-t.setTimeout(180_000)
+t.setTimeout(600_000)
 
 const admissionOf = (patient: number): Proposal => ({
   type: 'append',

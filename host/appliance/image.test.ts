@@ -20,7 +20,7 @@ import { installedRelease, installImage, type InstallOptions } from './image-ins
 import { readImageHead } from './release-image.js'
 import { createReleaseKey, openReleaseKey, releasePublicKey } from './release-key.js'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 const write = (root: string, file: string, content: string): void => {
   mkdirSync(path.dirname(path.join(root, file)), { recursive: true })

@@ -17,7 +17,7 @@ import { temporaryFolder, workedNode } from './appliance.fixture.js'
 import { checkCertificate, encodeCertificateFile } from './sanitisation-certificate.js'
 import { wipeNode } from './wipe.js'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 t.test('two administrators order it, the node obeys and signs', async (t) => {
   const single = await createSingleNode()

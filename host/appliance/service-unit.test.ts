@@ -6,7 +6,7 @@ import t from 'tap'
 import { temporaryFolder } from './appliance.fixture.js'
 import { installUnit, serviceUnit, uninstallUnit, type UnitOptions } from './service-unit.js'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 
 /** Stated in README.md: "OK" in the words of `systemd-analyze security`, in tenths. */
 const exposureTenthsMax = 15

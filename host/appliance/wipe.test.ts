@@ -22,7 +22,7 @@ import {
 } from './sanitisation-certificate.js'
 import { wipeNode, type WipeOptions } from './wipe.js'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const options = (
   folder: string,

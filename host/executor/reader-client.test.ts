@@ -13,7 +13,7 @@ import { applyNext, createBed, temporaryFolder, utf8 } from '../store/chain-stor
 import { ReaderClient } from './reader-client.js'
 import type { PageQuery } from './messages.js'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lisa = 'a1'.repeat(16)
 const finding = (text: string): Proposal => ({
   type: 'append',

@@ -9,7 +9,7 @@ import { createSingleNode, storePassword } from '../node/single-node.fixture.js'
 import { openChainStore, openKeyslot } from '../store/index.js'
 import { ReaderCore } from './reader-core.js'
 
-t.setTimeout(120_000)
+t.setTimeout(600_000)
 const lisa = 'a1'.repeat(16)
 const finding: Proposal = {
   type: 'append',

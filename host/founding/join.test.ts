@@ -58,7 +58,7 @@ async function issue(
   }
 }
 
-const join = (hospital: TestHospital, name: string, ticket: Ticket, timeoutMs = 20_000) =>
+const join = (hospital: TestHospital, name: string, ticket: Ticket, timeoutMs = 120_000) =>
   joinNetwork({
     folder: path.join(hospital.folder, name),
     ticket,

@@ -11,7 +11,7 @@ import { createHospital, until, type TestHospital, type TestNode } from './netwo
 import { nodeFiles } from './node-config.js'
 import { openOffer, giverOf } from './offer.fixture.js'
 
-t.setTimeout(240_000)
+t.setTimeout(600_000)
 
 const patient = '22'.repeat(16)
 const body = {
@@ -39,22 +39,22 @@ t.test('a validator behind an erasure comes back by a snapshot', async (t) => {
 
   const back = await hospital.open(last.name)
   const before = back.node.status().height
-  await until('it is at the tip', async () => back.node.isCaughtUp(), 120_000)
+  await until('it is at the tip', async () => back.node.isCaughtUp())
   t.equal(back.node.status().stateRoot, first.node.status().stateRoot)
   t.ok(back.node.status().height > before)
   t.notOk(existsSync(nodeFiles(back.folder).resync), 'not again at the next start')
 
-  await until('it is connected', () => back.node.status().peersConnected === 3, 60_000)
+  await until('it is connected', () => back.node.status().peersConnected === 3)
   await second.node.close()
   const grant = { entity: hospital.personOf('nurse'), burst: '1000000', perSecond: '1000', priority: 1 }
   const call = { type: 'call' as const, target: 'ward/governance', method: 'grantCredit' }
   const receipt = await hospital.sign(first, admin, { ...call, args: grant })
   t.equal(receipt.code, 'OK', 'with one of the others gone its vote is needed')
-  await until('it has that block', () => back.node.status().height >= receipt.height, 60_000)
+  await until('it has that block', () => back.node.status().height >= receipt.height)
 
   await back.node.close()
   const again = await hospital.open(last.name)
-  await until('it starts again as any node', async () => again.node.isCaughtUp(), 60_000)
+  await until('it starts again as any node', async () => again.node.isCaughtUp())
 
   await first.node.close()
   const source = await openOffer(first.folder)

@@ -19,7 +19,11 @@ import {
   storePassword,
   systemContracts,
 } from './single-node.fixture.js'
+import { during, until } from './patience.fixture.js'
+import { signAt } from './sign.fixture.js'
 import { WardNode } from './ward-node.js'
+
+export { until }
 
 export interface TestNode {
   name: string
@@ -68,26 +72,20 @@ export async function createHospital(
     open: async (name) => {
       const home = path.join(folder, name)
       const node = new WardNode(home, createNodeLogger(name, process.env.WARD_TEST_LOG ?? 'silent'))
-      const entry = { name, folder: home, node }
+      const entry = { name, folder: home, node: tellingClose(name, node) }
       opened.add(entry)
-      const unlocked = await node.unlock(storePassword.slice())
+      const unlocked = await during(`opening ${name}`, node.unlock(storePassword.slice()))
       if (!unlocked.ok) throw new Error(`${name}: ${unlocked.code} ${unlocked.detail ?? ''}`)
       return entry
     },
     personOf: (role) => bytesToHex(entityIdOf(sha256, persons[roles.indexOf(role)].publicKey)),
-    signIn: async ({ node }, role) => {
-      const session = await node.signIn(hospital.personOf(role), personPassword.slice())
+    signIn: async ({ node, name }, role) => {
+      const who = hospital.personOf(role)
+      const session = await during(`signing in at ${name}`, node.signIn(who, personPassword.slice()))
       if (!session.ok) throw new Error(session.code)
       return session.value
     },
-    sign: async ({ node }, session, proposal) => {
-      const prepared = await node.prepare(session, proposal)
-      if (!prepared.ok) throw new Error(`${prepared.code} ${prepared.detail ?? ''}`)
-      const password = prepared.value.passwordNeeded ? personPassword.slice() : undefined
-      const receipt = await node.sign(session, prepared.value.id, password)
-      if (!receipt.ok) throw new Error(`${receipt.code} ${receipt.detail ?? ''}`)
-      return receipt.value
-    },
+    sign: ({ node }, session, proposal) => signAt(node, session, proposal, personPassword),
     close: async () => {
       await Promise.all([...opened].map(({ node }) => node.close()))
       rmSync(folder, { recursive: true, force: true })
@@ -104,6 +102,13 @@ export async function createHospital(
     throw error
   }
   return hospital
+}
+
+/** Tests close nodes themselves: also then a close that takes very long is told. */
+function tellingClose(name: string, node: WardNode): WardNode {
+  const close = node.close.bind(node)
+  node.close = () => during(`closing ${name}`, close())
+  return node
 }
 
 export const nodeConfig = (name: string, role: NodeConfig['role'], port: number): NodeConfig => ({
@@ -124,16 +129,4 @@ function foundNode(
 ): Promise<NodeCard> {
   const config = nodeConfig(name, role, port)
   return initNode({ folder: path.join(folder, name), config, password: storePassword, cost: cheapKdf })
-}
-
-export async function until(
-  what: string,
-  holds: () => boolean | Promise<boolean>,
-  limitMs = 60_000,
-): Promise<void> {
-  const end = Date.now() + limitMs
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`waited ${limitMs} ms in vain: ${what}`)
-    await new Promise((resolve) => setTimeout(resolve, 20))
-  }
 }

@@ -5,6 +5,7 @@ import { openKeyslot, type DataKey } from '../store/index.js'
 import { SnapshotService } from '../sync/snapshot-service.js'
 import type { SyncOptions } from '../sync/snapshot-sync.js'
 import { nodeFiles } from './node-config.js'
+import { during } from './patience.fixture.js'
 import { storePassword } from './single-node.fixture.js'
 
 export interface OfferSource {
@@ -18,12 +19,14 @@ export async function openOffer(folder: string): Promise<OfferSource> {
   const dataKey = await openKeyslot(nodeFiles(folder).keyslots, storePassword.slice())
   const executor = new ExecutorClient(() => undefined)
   const chain = nodeFiles(folder).chain
-  await executor.call('open', { folder: chain, dataKey: dataKey.toBytes(), genesis: null })
+  const opening = executor.call('open', { folder: chain, dataKey: dataKey.toBytes(), genesis: null })
+  await during("opening a closed node's store", opening)
   const request = encodeRequest({ kind: 'offer' })
-  const answer = decodeAnswer(await executor.call('snapshot', { request, peer: '' }))
+  const offered = executor.call('snapshot', { request, peer: '' })
+  const answer = decodeAnswer(await during('asking for an offer', offered))
   if (answer?.kind !== 'offer') throw new Error('nothing is offered')
   const close = async (): Promise<void> => {
-    await executor.close()
+    await during('closing a store', executor.close())
     dataKey.close()
   }
   return { executor, dataKey, offer: answer.offer, close }

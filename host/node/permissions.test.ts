@@ -137,7 +137,7 @@ t.test('a revoked key signs in no more, and its session ends with the block', as
   const keyId = bytesToHex(keyIdOf(sha256, card?.publicKey ?? new Uint8Array(32)))
   await expectOk(single, admin, call('ward/governance', 'revokeKey', { keyId }))
 
-  for (let waited = 0; waited < 2_000 && single.node.session(nurse.token); waited += 20)
+  for (let waited = 0; waited < 120_000 && single.node.session(nurse.token); waited += 20)
     await new Promise((resolve) => setTimeout(resolve, 20))
   t.equal(single.node.session(nurse.token), undefined, 'the session is over')
   t.ok(heard.includes('signedOut'))

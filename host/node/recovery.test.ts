@@ -35,7 +35,7 @@ import { epochOf } from './recovery-watch.js'
 import { cheapKdf, storePassword } from './single-node.fixture.js'
 import { govern, networkOf, ticketFor } from './ticket.fixture.js'
 
-const patienceMs = 60_000
+const patienceMs = 180_000
 const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array(0)
 
 let enrolled = 0
@@ -76,7 +76,7 @@ async function fieldsAt(at: TestNode, named: readonly TestNode[], change = {}): 
   }
 }
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('two of four lost, a manifest, a new epoch, and who comes back', async (t) => {
   const keys = [1, 2, 3].map(() => generateSigningKey())

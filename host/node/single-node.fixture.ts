@@ -15,6 +15,8 @@ import type { Proposal, ReceiptView, Session } from '../api/node-port.js'
 import type { KdfCost } from '../store/index.js'
 import { createNodeLogger } from './node-logger.js'
 import { nodeFiles } from './node-config.js'
+import { during } from './patience.fixture.js'
+import { signAt } from './sign.fixture.js'
 import { WardNode } from './ward-node.js'
 
 /** Cheap on purpose: tests prove behaviour, not the cost of a guess. */
@@ -83,7 +85,7 @@ export async function createSingleNode(
   const open = async (): Promise<WardNode> => {
     const node = new WardNode(home, createNodeLogger('test', 'silent'))
     if (options.unfounded) return node
-    const unlocked = await node.unlock(storePassword.slice())
+    const unlocked = await during('opening the node', node.unlock(storePassword.slice()))
     if (!unlocked.ok) throw new Error(`${unlocked.code} ${unlocked.detail ?? ''}`)
     return node
   }
@@ -101,24 +103,17 @@ export async function createSingleNode(
       nodeCard.sources.map((source) => [source.name, bytesToHex(entityIdOf(sha256, source.publicKey))]),
     ),
     signIn: async (role) => {
-      const session = await single.node.signIn(persons[role], personPassword.slice())
+      const session = await during('signing in', single.node.signIn(persons[role], personPassword.slice()))
       if (!session.ok) throw new Error(session.code)
       return session.value
     },
-    sign: async (session, proposal) => {
-      const prepared = await single.node.prepare(session, proposal)
-      if (!prepared.ok) throw new Error(`${prepared.code} ${prepared.detail ?? ''}`)
-      const password = prepared.value.passwordNeeded ? personPassword.slice() : undefined
-      const receipt = await single.node.sign(session, prepared.value.id, password)
-      if (!receipt.ok) throw new Error(`${receipt.code} ${receipt.detail ?? ''}`)
-      return receipt.value
-    },
+    sign: (session, proposal) => signAt(single.node, session, proposal, personPassword),
     restart: async () => {
-      await single.node.close()
+      await during('closing the node', single.node.close())
       single.node = await open()
     },
     close: async () => {
-      await single.node.close()
+      await during('closing the node', single.node.close())
       rmSync(folder, { recursive: true, force: true })
     },
   }

@@ -23,7 +23,7 @@ import { table } from './tables.js'
 const rounds = Number(process.env['WARD_CRASH_ROUNDS'] ?? 6)
 const damageRounds = Number(process.env['WARD_DAMAGE_ROUNDS'] ?? 12)
 /** The long forms take minutes; tap's own limit is for tests that hang. */
-t.setTimeout(60_000 + 5_000 * (rounds + damageRounds))
+t.setTimeout(300_000 + 5_000 * (rounds + damageRounds))
 const childPath = new URL('./store-child.fixture.js', import.meta.url).pathname
 
 type Child = ChildProcessByStdio<Writable, Readable, null>
@@ -51,7 +51,7 @@ function createRandom(seed: number): () => number {
 }
 
 t.test(`${rounds} rounds of kill -9 lose nothing that was acknowledged`, async (t) => {
-  t.setTimeout(60_000 + 5_000 * rounds)
+  t.setTimeout(300_000 + 5_000 * rounds)
   const { folder, remove } = temporaryFolder()
   t.teardown(remove)
   const founded = await createBed(folder)
@@ -101,7 +101,7 @@ t.test(`${rounds} rounds of kill -9 lose nothing that was acknowledged`, async (
 })
 
 t.test(`${damageRounds} rounds of random flips in the file never give a wrong value`, async (t) => {
-  t.setTimeout(60_000 + 5_000 * damageRounds)
+  t.setTimeout(300_000 + 5_000 * damageRounds)
   const { folder, remove } = temporaryFolder()
   t.teardown(remove)
   const bed = await createBed(folder)

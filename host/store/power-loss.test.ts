@@ -23,7 +23,7 @@ import { openVotesStore, verifyChainStore, type VotesStore } from './index.js'
 import { sha256 } from './sodium.js'
 
 const rounds = Number(process.env['WARD_POWER_ROUNDS'] ?? 40)
-t.setTimeout(120_000 + 2_000 * rounds)
+t.setTimeout(300_000 + 2_000 * rounds)
 const sectorBytes = 512
 const metaBytes = 2 * 4_096
 const files = ['chain.lmdb', 'votes.lmdb', 'patients.key', 'votes.token'] as const

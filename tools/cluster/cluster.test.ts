@@ -4,7 +4,7 @@ import t from 'tap'
 import { Cluster, promises } from './cluster.js'
 import { tour } from './nemesis.js'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('kill, freeze, partition, and the whole site at once', async (t) => {
   // A shared machine is slower than a hospital's; the bench `leader-failover` holds the system to 3 s.

@@ -6,7 +6,7 @@ import type { ApiClient } from '../../host/api/client.js'
 import type { NodeStatus, Outcome } from '../../host/api/node-port.js'
 import { must } from '../ward/connect.js'
 import { createBareNetwork, normalSet, type LoadNetwork } from '../benches/load.js'
-import { sleep } from '../story/network.js'
+import { patienceMs, sleep } from '../story/network.js'
 import type { StoryShape } from '../story/plan.js'
 import { ClientHistory, compareWith, orderProblems } from './history.js'
 import { rejoin } from './rejoin.js'
@@ -160,14 +160,14 @@ export class Cluster {
       this.history.acknowledged.slice(before).some(({ sentAt }) => sentAt >= begun)
     const alive = this.validators.filter((name) => !this.gone.has(name))
     for (const name of alive) this.probes.push(this.history.send(name))
-    await this.until(`a block after: ${fault}`, 60_000, async () => Promise.resolve(answered()))
+    await this.until(`a block after: ${fault}`, patienceMs, async () => Promise.resolve(answered()))
     this.book(fault, begun, this.bounds.failoverMs)
   }
 
   /** Waits until all nodes that are up are connected and stand where the others stand. */
   async whole(fault: string, boundMs: number): Promise<void> {
     const begun = Date.now()
-    await this.until(`whole after: ${fault}`, 120_000, () => this.isWhole())
+    await this.until(`whole after: ${fault}`, patienceMs, () => this.isWhole())
     this.book(fault, begun, boundMs)
   }
 
@@ -202,7 +202,7 @@ export class Cluster {
     const deadline = Date.now() + timeoutMs
     while (!(await holds())) {
       if (Date.now() > deadline)
-        throw new Error(`${what}: not within ${timeoutMs} ms, see ${this.folder}/logs`)
+        throw new Error(`${what}: not within ${timeoutMs} ms\n${this.load.network.processes.lastWords()}`)
       await sleep(50)
     }
   }
@@ -218,7 +218,7 @@ export class Cluster {
   }> {
     await this.history.stop()
     await Promise.all(this.probes)
-    const statuses = await this.load.network.converge(60_000)
+    const statuses = await this.load.network.converge(patienceMs)
     const problems = orderProblems(this.history.acknowledged)
     const witnesses = this.names.filter((name) => !this.newcomers.has(name))
     const first = await compareWith(this.freshApi(witnesses[0]), this.history)

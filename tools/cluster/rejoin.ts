@@ -6,7 +6,7 @@ import { CommandError } from '../ward/command-error.js'
 import { must } from '../ward/connect.js'
 import type { NodeStatus, Outcome } from '../../host/api/node-port.js'
 import { runWard } from '../story/processes.js'
-import type { StoryNetwork } from '../story/network.js'
+import { patienceMs, type StoryNetwork } from '../story/network.js'
 import type { PlannedNode } from '../story/plan.js'
 
 /** Changes of validators go one at a time and act two blocks later: what is refused now may be taken then. */
@@ -38,7 +38,7 @@ export async function rejoin(network: StoryNetwork, old: PlannedNode, asker: str
   plan.nodes.splice(plan.nodes.indexOf(old), 1, fresh)
   processes.start(fresh)
   await network.unlock(fresh.name)
-  await network.until(`${fresh.name} follows`, 60_000, async () => {
+  await network.until(`${fresh.name} follows`, patienceMs, async () => {
     const status = must((await network.freshApi(fresh.name).status()) as Outcome<NodeStatus>)
     return status.height > 0 && status.lag === 0 && status.peersConnected > 0
   })
@@ -51,7 +51,7 @@ export async function rejoin(network: StoryNetwork, old: PlannedNode, asker: str
 async function patiently(network: StoryNetwork, change: () => Promise<unknown>): Promise<void> {
   let last = ''
   await network
-    .until('a change of the network', 60_000, async () => {
+    .until('a change of the network', patienceMs, async () => {
       try {
         await change()
         return true

@@ -4,7 +4,7 @@ import t from 'tap'
 import { createBareNetwork } from '../benches/load.js'
 import { perPeerBytesMax, runRogues, slackBytes } from './rogues.js'
 
-t.setTimeout(300_000)
+t.setTimeout(600_000)
 
 t.test('a deaf peer and a flooding one cost what the bound says', async (t) => {
   const load = await createBareNetwork(1, { validators: 4, followers: true }, () => () => ({}))

@@ -17,7 +17,7 @@ import { openKeyslot, readSealedFile } from '../../host/store/index.js'
 import { bytesToHex, chainIdOf, decodeGenesis, equalBytes } from '../../runtime/protocol/index.js'
 import type { LoadDevice, LoadNetwork } from '../benches/load.js'
 import { normalSet } from '../benches/load.js'
-import { encodeText, sleep } from '../story/network.js'
+import { encodeText, patienceMs, sleep } from '../story/network.js'
 
 /**
  * What one connection can cost a daemon beyond what it costs anyway, by the table in consensus/net/README.md:
@@ -61,7 +61,7 @@ export async function runRogues(
   const flood = { isOn: true, count: 0 }
   const flooding = floodWith(flooder, poor, patient, flood)
   try {
-    const deadline = Date.now() + 60_000
+    const deadline = Date.now() + patienceMs
     while (deaf.up.size < 4 && Date.now() < deadline) await sleep(50)
     for (const peer of deaf.up) deaf.transport.send(peer, encodeSubscribeFrame(everything), 0)
     const rogue = await measure(load, patient, seconds)

@@ -15,6 +15,9 @@ import {
 } from './plan.js'
 import { NodeProcesses, runWard } from './processes.js'
 
+/** For what must come: a machine may be busy with much else. */
+export const patienceMs = 180_000
+
 export const encodeText = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 
@@ -91,7 +94,7 @@ export class StoryNetwork {
     for (const node of this.plan.nodes) this.processes.start(node)
     say('unlocking: the store password goes to each node over its local API')
     await inPairs(this.plan.nodes, (node) => this.unlock(node.name))
-    await this.until('all nodes are connected', 30_000, async () => {
+    await this.until('all nodes are connected', patienceMs, async () => {
       const statuses = await this.statuses()
       return statuses.every(({ status }) => status.peersConnected >= this.connectionsWanted(status.role))
     })
@@ -103,7 +106,7 @@ export class StoryNetwork {
   }
 
   async unlock(name: string): Promise<void> {
-    await this.until(`${name} answers`, 30_000, async () => {
+    await this.until(`${name} answers`, patienceMs, async () => {
       try {
         return (await this.api(name).status()).ok
       } catch (error) {
@@ -148,7 +151,7 @@ export class StoryNetwork {
       if (Date.now() > deadline) {
         throw new CommandError(
           'STORY_TIMEOUT',
-          `Waited ${timeoutMs / 1_000} s in vain: ${what}. See ${this.plan.folder}/logs.`,
+          `Waited ${timeoutMs / 1_000} s in vain: ${what}. See ${this.plan.folder}/logs.\n${this.processes.lastWords()}`,
         )
       }
       await sleep(50)

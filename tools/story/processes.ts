@@ -1,7 +1,7 @@
 // Child processes of the story: the `ward` command itself, each node a process of its own. Only these are
 // ever ended.
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdirSync, openSync } from 'node:fs'
+import { mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CommandError } from '../ward/command-error.js'
@@ -83,6 +83,16 @@ export class NodeProcesses {
 
   isRunning(name: string): boolean {
     return this.running.has(name)
+  }
+
+  /** The end of each node's log. */
+  lastWords(): string {
+    const folder = path.join(this.folder, 'logs')
+    const ends = readdirSync(folder).map((file) => {
+      const lines = readFileSync(path.join(folder, file), 'utf8').trimEnd().split('\n')
+      return [file, ...lines.slice(-6)].join('\n  ')
+    })
+    return ends.join('\n')
   }
 
   async endAll(): Promise<void> {

@@ -18,7 +18,7 @@ import {
 import { CommandError } from '../ward/command-error.js'
 import { must } from '../ward/connect.js'
 import { appendGrant, signed } from './deploy.js'
-import type { StoryNetwork } from './network.js'
+import { patienceMs, type StoryNetwork } from './network.js'
 
 export const vitalCodes = ['8310-5', '8480-6', '8462-4', '9279-1', '8867-4', '59408-5', '3151-8', '80288-4']
 
@@ -81,7 +81,7 @@ export class Scene {
 
   async patientId(nurse: ApiClient): Promise<string> {
     let found = ''
-    await this.network.until('the admission is on the workstation', 10_000, async () => {
+    await this.network.until('the admission is on the workstation', patienceMs, async () => {
       const { patients } = must(await nurse.patients())
       found = patients.find((view) => view.family === this.patient.family)?.patient ?? ''
       return found !== ''
@@ -163,7 +163,7 @@ export class Scene {
     wanted: (alert: AlertView) => boolean = () => true,
   ): Promise<number> {
     let seen = 0
-    await this.network.until(`an alert by ${rule} on the workstation`, 30_000, async () => {
+    await this.network.until(`an alert by ${rule} on the workstation`, patienceMs, async () => {
       for (const entry of watcher.alerts.values()) {
         if (entry.alert.rule === rule && wanted(entry.alert)) seen = entry.seen
       }
@@ -188,7 +188,7 @@ export class Scene {
 
   private async exchange(source: string, message: Uint8Array): Promise<string> {
     const { port } = this.source(source)
-    const answer = await sendMllp('127.0.0.1', port, message, { timeoutMs: 15_000 })
+    const answer = await sendMllp('127.0.0.1', port, message, { timeoutMs: patienceMs })
     return Buffer.from(answer).toString('utf8')
   }
 

@@ -2,7 +2,7 @@
 import type { AlertView, OrderView } from '../../host/api/node-port.js'
 import { must } from '../ward/connect.js'
 import type { SceneTimes } from './scene.js'
-import type { StoryNetwork } from './network.js'
+import { patienceMs, type StoryNetwork } from './network.js'
 
 export interface Verdict {
   ok: boolean
@@ -38,7 +38,7 @@ export async function judge(
   killed: string,
 ): Promise<Verdict> {
   const problems: string[] = []
-  const statuses = await network.converge(30_000)
+  const statuses = await network.converge(patienceMs)
   let first: { alerts: AlertView[]; orders: OrderView[] } | undefined
   for (const { node } of statuses) {
     const nurse = await network.signIn(node.name, 'nurse')

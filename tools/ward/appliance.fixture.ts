@@ -6,7 +6,7 @@ import path from 'node:path'
 import { initNode } from '../../host/founding/init-node.js'
 
 /** Each command is a process of its own, and machines that run tests are busy. */
-export const patienceMs = 180_000
+export const patienceMs = 600_000
 
 export const storePassword = 'store password of the test'
 

@@ -15,7 +15,7 @@ import { sha256 } from '../../host/keys/crypto.js'
 import { patienceMs, storePassword, ward, type Ran } from './appliance.fixture.js'
 import { Site, until, type Daemon } from './site.fixture.js'
 
-t.setTimeout(3 * patienceMs)
+t.setTimeout(patienceMs)
 const secret = new TextEncoder().encode(storePassword)
 
 /** The built project, copied: times and order differ from folder to folder, and nobody writes there. */

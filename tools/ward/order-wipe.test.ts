@@ -6,7 +6,7 @@ import { patienceMs, storePassword, ward, type Ran } from './appliance.fixture.j
 import { Site, until } from './site.fixture.js'
 
 // Some twenty commands, each a process of its own.
-t.setTimeout(3 * patienceMs)
+t.setTimeout(patienceMs)
 
 t.test('a daemon wipes itself when two administrators order it, and not before', async (t) => {
   const site = new Site()

@@ -52,6 +52,11 @@ class Site {
   runtime = (name: string): string => path.join(this.folder, `run-${name}`)
   log = (name: string): string => readFileSync(path.join(this.folder, `${name}.log`), 'utf8')
 
+  private lastWords(): string {
+    const ends = names.map((name) => [name, ...this.log(name).trimEnd().split('\n').slice(-6)].join('\n  '))
+    return ends.join('\n')
+  }
+
   /** As systemd would: with a runtime folder that lies in memory. */
   start(name: string): void {
     const log = openSync(path.join(this.folder, `${name}.log`), 'a')
@@ -63,7 +68,7 @@ class Site {
 
   async kill(name: string): Promise<void> {
     const child = this.processes.get(name)
-    if (!child || child.exitCode !== null) return
+    if (!child || child.exitCode !== null || child.signalCode !== null) return
     const gone = new Promise((resolve) => child.once('exit', resolve))
     child.kill('SIGKILL')
     await gone
@@ -95,8 +100,8 @@ class Site {
   }
 
   async until(what: string, holds: () => Promise<boolean>): Promise<void> {
-    for (const deadline = Date.now() + 60_000; !(await holds());) {
-      if (Date.now() > deadline) throw new Error(`in vain: ${what}`)
+    for (const deadline = Date.now() + 180_000; !(await holds());) {
+      if (Date.now() > deadline) throw new Error(`in vain: ${what}\n${this.lastWords()}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }

@@ -81,7 +81,8 @@ export class Site {
   /** As the daemon's log says it: a port that is free now may be taken by another test a moment later. */
   private async urlOf(name: string, from: number): Promise<string> {
     const find = (): string | undefined => /"url":"([^"]+)"/.exec(this.log(name).slice(from))?.[1]
-    await until(`${name} answers: ${this.home(name)}.log`, () => Promise.resolve(find() !== undefined))
+    const tell = (): string => `${name} answers: ${this.log(name).slice(-1_000)}`
+    await until(tell, () => Promise.resolve(find() !== undefined))
     return find() ?? ''
   }
 
@@ -93,9 +94,9 @@ export class Site {
 }
 
 /** Waits for a condition; says in the end for which one it was in vain. */
-export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  for (const deadline = Date.now() + 60_000; !(await holds());) {
-    if (Date.now() > deadline) throw new Error(`in vain: ${what}`)
+export async function until(what: string | (() => string), holds: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 180_000; !(await holds());) {
+    if (Date.now() > deadline) throw new Error(`in vain: ${typeof what === 'string' ? what : what()}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
