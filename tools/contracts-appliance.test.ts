@@ -51,7 +51,8 @@ t.test(
     const confirmed = { node: node.entity, certificate: ended.certificate }
     t.notOk(done(chain.call(peer, alias, 'reportWipe', ended)), 'another node cannot cancel it')
     t.notOk(done(chain.call(node, alias, 'reportWipe', ended)), 'what has not begun does not end')
-    t.notOk(done(chain.call(admin, alias, 'confirmWipe', confirmed)), 'nor by an administrator alone')
+    t.ok(done(chain.call(admin, alias, 'confirmWipe', confirmed)), 'an administrator alone is noted')
+    t.notOk(done(chain.call(admin, alias, 'confirmWipe', confirmed)), 'and does not count twice')
     t.equal(wipe(chain, node.entity).state, 2, 'still to be obeyed')
     chain.call(admin, alias, 'setRelease', { node: node.entity, allowed: true })
     t.same(chain.view(alias, 'mayRelease', { node: node.entity }), { allowed: false }, 'the order stands')
@@ -64,6 +65,24 @@ t.test(
     t.match(wipe(chain, node.entity), { state: 4, certificate: confirmed.certificate })
   },
 )
+
+t.test('a node that never said that it began is confirmed by two, with one certificate', async (t) => {
+  const { chain, admin, second, nurse, node } = found()
+  const order = { node: node.entity, reason: 'cut off' }
+  const end = { node: node.entity, certificate: new Uint8Array(32).fill(5) }
+  t.notOk(done(chain.call(admin, alias, 'confirmWipe', end)), 'nothing is ordered')
+  for (const signer of [admin, second]) t.ok(done(chain.call(signer, alias, 'orderWipe', order)))
+  t.notOk(done(chain.call(nurse, alias, 'confirmWipe', end)))
+  t.ok(done(chain.call(admin, alias, 'confirmWipe', end)))
+  const other = { ...end, certificate: new Uint8Array(32).fill(6) }
+  t.ok(done(chain.call(second, alias, 'confirmWipe', other)), 'another certificate is another claim')
+  t.equal(wipe(chain, node.entity).state, 2)
+  t.ok(done(chain.call(admin, alias, 'confirmWipe', other)))
+  t.match(wipe(chain, node.entity), { state: 4, certificate: other.certificate })
+  for (const signer of [admin, second]) t.ok(done(chain.call(signer, alias, 'orderWipe', order)))
+  t.ok(done(chain.call(second, alias, 'confirmWipe', other)), 'an order of later begins at nothing')
+  t.equal(wipe(chain, node.entity).state, 2)
+})
 
 t.test('a request can be taken back, once', async (t) => {
   const { chain, admin, second, node } = found()

@@ -94,4 +94,6 @@ export interface StoreView {
   resealing: { done: number; total: number } | null
   /** Why housekeeping waits; it is tried again by itself. */
   failure: { code: string; detail: string } | null
+  /** Of the disk below it: `low` under a tenth free, `scarce` under a twentieth. */
+  disk?: { freeBytes: number; totalBytes: number; level: 'enough' | 'low' | 'scarce' }
 }

@@ -1,5 +1,6 @@
 // Governance orders the wipe of a running node; it obeys, and cut off anywhere it leaves nothing that opens.
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import type { ReceiptView } from '../api/node-port.js'
@@ -14,7 +15,11 @@ import { bytesToHex, entityIdOf } from '../../runtime/protocol/index.js'
 import { sha256 } from '../keys/crypto.js'
 import { obeyWipe, resumeWipe } from './remote-wipe.js'
 import { temporaryFolder, workedNode } from './appliance.fixture.js'
-import { checkCertificate, encodeCertificateFile } from './sanitisation-certificate.js'
+import {
+  checkCertificate,
+  encodeCertificateFile,
+  type CertificateFile,
+} from './sanitisation-certificate.js'
 import { wipeNode } from './wipe.js'
 
 t.setTimeout(600_000)
@@ -138,4 +143,54 @@ t.test('cut off before its certificate is whole, it ends at the next start', asy
   const file = await resumeWipe({ ...options, certificatePath: path.join(folder, 'after') })
   t.match(file?.certificate, { state: 'ended', revocationHeight: 7, verification: { result: 'passed' } })
   t.notOk(existsSync(dir))
+})
+
+t.test('an ordered wipe, killed at its steps: keys go first, the stores still open', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const whole = path.join(folder, 'whole')
+  const card = await workedNode(whole)
+  const run = (dir: string, fatal: number) => {
+    cpSync(whole, dir, { recursive: true })
+    const words = [
+      'dist/host/appliance/wipe-child.fixture.js',
+      dir,
+      `${dir}.json`,
+      String(fatal),
+      'ordered',
+    ]
+    return spawnSync(process.execPath, words, { encoding: 'utf8' })
+  }
+  const counted = run(path.join(folder, 'counted'), -1)
+  const stepCount = Number(counted.stdout)
+  t.ok(stepCount >= 12, `${stepCount} steps ${counted.stderr}`)
+  const signed = JSON.parse(readFileSync(path.join(folder, 'counted.json'), 'utf8')) as CertificateFile
+  t.equal(checkCertificate(signed, card.voteKey), true)
+  t.match(signed.certificate, { state: 'ended', revocationHeight: 7, verification: { result: 'passed' } })
+  t.notOk(existsSync(path.join(folder, 'counted')))
+  // Before 0 nothing has begun; before 1 the mark stands and the first keyslot file is next; then none opens.
+  const chosen = Array.from({ length: stepCount }, (_, step) => step).filter(
+    (step) => step < 6 || step % 4 === 0 || step === stepCount - 1,
+  )
+  for (const fatal of chosen) {
+    const dir = path.join(folder, `cut ${fatal}`)
+    t.equal(run(dir, fatal).signal, 'SIGKILL', `before step ${fatal}`)
+    const opened = await openKeyslot(nodeFiles(dir).keyslots, storePassword.slice()).catch(() => undefined)
+    opened?.close()
+    t.equal(
+      opened !== undefined,
+      fatal < 2,
+      `before step ${fatal}: ${fatal < 2 ? 'opens' : 'does not open'}`,
+    )
+    const file = await resumeWipe({ folder: dir, certificatePath: `${dir}.json`, version: 'test' })
+    if (fatal === 0) t.equal(file, undefined, 'it obeys at its next unlock')
+    else {
+      t.match(file?.certificate, {
+        state: 'ended',
+        revocationHeight: 7,
+        verification: { result: 'passed' },
+      })
+      t.notOk(existsSync(dir))
+    }
+  }
 })

@@ -3,9 +3,20 @@
 import { destroyIdentity } from '../keys/node-identity.js'
 import type { OrderedWipe } from '../node/wipe-watch.js'
 import type { CertificateFile } from './sanitisation-certificate.js'
-import { wipeBegun, wipeNode, type WipeOptions } from './wipe.js'
+import { eraseKeys, wipeBegun, wipeNode, type WipeOptions } from './wipe.js'
 
 type Obeyed = Pick<WipeOptions, 'folder' | 'certificatePath' | 'version' | 'onStep' | 'now'>
+
+/** At once, the node still open: no closing of stores, no client, no peer can delay the end of its keys. */
+export function eraseKeysByOrder(order: OrderedWipe, options: Obeyed): void {
+  eraseKeys({ ...options, ...termsOf(order) })
+}
+
+const termsOf = ({ identity, height, orderedBy }: OrderedWipe) => ({
+  identity,
+  revocationHeight: height,
+  persons: orderedBy.map((name) => ({ role: 'administrator', name })),
+})
 
 /**
  * The node must be sealed before. Cut off at any moment after its first key is destroyed, what is left does
@@ -14,12 +25,7 @@ type Obeyed = Pick<WipeOptions, 'folder' | 'certificatePath' | 'version' | 'onSt
  */
 export async function obeyWipe(order: OrderedWipe, options: Obeyed): Promise<CertificateFile> {
   try {
-    return await wipeNode({
-      ...options,
-      identity: order.identity,
-      revocationHeight: order.height,
-      persons: order.orderedBy.map((name) => ({ role: 'administrator', name })),
-    })
+    return await wipeNode({ ...options, ...termsOf(order) })
   } finally {
     destroyIdentity(order.identity)
   }

@@ -87,6 +87,16 @@ export async function wipeNode(options: WipeOptions): Promise<CertificateFile> {
 }
 
 /**
+ * The first step alone, in one turn, while the node still runs in this process: whatever else hangs, its keys
+ * are gone. `wipeNode` goes on when it is closed.
+ */
+export function eraseKeys(options: WipeOptions): void {
+  const wipe = new Wipe(options, options.identity, earlierRun(options))
+  wipe.begin()
+  wipe.destroy(true)
+}
+
+/**
  * A folder that holds none of a node's own files is not wiped: a slip in --dir must not cost a home
  * folder.
  */
@@ -189,15 +199,16 @@ class Wipe {
     this.write(begun)
   }
 
-  destroy(): void {
+  destroy(keysOnly = false): void {
     const { folder, onStep } = this.options
-    for (const link of this.targets.filter((target) => target.isLink)) this.removeLink(link)
+    if (!keysOnly) for (const link of this.targets.filter((target) => target.isLink)) this.removeLink(link)
     const keyslotFiles = this.targets.filter((target) => target.isKeyslot).map((target) => target.path)
     let at: DestroyStep = { step: 'keyslots', path: folder }
     try {
       const report = destroyStore(folder, {
         keyslotFiles,
         keep: this.kept,
+        keysOnly,
         onStep: (step) => {
           at = step
           onStep?.({ name: step.step, path: step.path })
@@ -211,7 +222,7 @@ class Wipe {
       this.failure = message
       this.note({ path: at.path, byteCount: 0, outcome: 'failed', detail: message })
     }
-    removeEmptyFolders(folder)
+    if (!keysOnly) removeEmptyFolders(folder)
   }
 
   end(): CertificateFile {

@@ -37,6 +37,11 @@ export class NodeMetrics {
     help: 'Validators whose vote of the present phase was not seen',
     registers: [this.registry],
   })
+  private readonly disk = new Gauge({
+    name: 'wardchain_disk_free_ratio',
+    help: 'Free share of the disk that carries the store, 0 to 1',
+    registers: [this.registry],
+  })
   private readonly evidence = new Gauge({
     name: 'wardchain_equivocation_evidence',
     help: 'Kept proofs that a validator signed two contradicting messages, by phase',
@@ -102,6 +107,8 @@ export class NodeMetrics {
       this.peers.set(status.peers.length)
       this.missing.set(status.missing.length)
       this.waiting.set(node.pool.size)
+      const { disk } = node.upkeep.view ?? {}
+      if (disk) this.disk.set(disk.freeBytes / disk.totalBytes)
       node.pool.laneCounts.forEach((count, lane) => this.laneWaiting.set({ lane: laneNames[lane] }, count))
       this.evidence.reset()
       for (const { phase } of node.evidence.all) this.evidence.inc({ phase })

@@ -3,11 +3,13 @@
 // read from `node.json` again in every round, so that a running node follows a change; a compaction is asked
 // for by an empty file in the node's folder.
 import { existsSync, rmSync } from 'node:fs'
+import { errorTable } from '../../runtime/protocol/index.js'
 import type { StoreView } from '../api/history-port.js'
 import type { CareReply } from '../executor/messages.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import { ReaderClient } from '../executor/reader-client.js'
 import type { DataKey } from '../store/index.js'
+import { diskOf, type DiskView } from './disk-space.js'
 import { nodeFiles, readNodeConfig } from './node-config.js'
 import type { NodeLogger } from './node-logger.js'
 
@@ -46,6 +48,7 @@ export class StoreUpkeep {
   #isClosed = false
   #view: StoreView | undefined
   #failure: StoreView['failure'] = null
+  #level: DiskView['level'] = 'enough'
 
   constructor(private readonly ports: UpkeepPorts) {}
 
@@ -114,7 +117,7 @@ export class StoreUpkeep {
     this.ports.logger.warn({ code: 'STORE_UPKEEP', error: detail }, 'housekeeping of the store failed')
     this.#failure = { code: 'STORE_UPKEEP', detail }
     rmSync(nodeFiles(this.ports.folder).compact, { force: true })
-    if (this.#view) this.#view = { ...this.#view, failure: this.#failure }
+    if (this.#view) this.#view = { ...this.#view, ...this.#disk(), failure: this.#failure }
     return 10 * idleMs
   }
 
@@ -122,6 +125,21 @@ export class StoreUpkeep {
     const { fileBytes, freeBytes, entryCount } = space
     const isCompacting = compaction === 'copying' || existsSync(nodeFiles(this.ports.folder).compact)
     const common = { fileBytes, freeBytes, records: entryCount, firstPayload, isCompacting }
-    this.#view = { ...common, pruning, resealing, failure: this.#failure }
+    this.#view = { ...common, ...this.#disk(), pruning, resealing, failure: this.#failure }
+  }
+
+  /** Told once as it becomes less, and once when it is mended. */
+  #disk(): Pick<StoreView, 'disk'> {
+    const { folder, logger } = this.ports
+    const disk = diskOf(folder)
+    if (!disk) return {}
+    const { level, freeBytes, totalBytes } = disk
+    if (level !== this.#level) {
+      const code = level === 'enough' ? 'DISK_ENOUGH' : 'DISK_LOW'
+      const words = level === 'enough' ? 'the disk has room again' : errorTable.DISK_LOW.sentence
+      logger[level === 'enough' ? 'info' : 'warn']({ code, level, freeBytes, totalBytes }, words)
+    }
+    this.#level = level
+    return { disk }
   }
 }

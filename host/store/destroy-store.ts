@@ -44,6 +44,8 @@ export interface DestroyOptions {
   keyslotFiles?: readonly string[]
   /** Absolute paths of files under the folder that stay. */
   keep?: readonly string[]
+  /** Stop when the keys are gone: the stores may be open still, and go on with the keys in memory. */
+  keysOnly?: boolean
   onStep?: (step: DestroyStep) => void
 }
 
@@ -51,9 +53,10 @@ const keyslotNames = /(^|\/)keyslots(\.new)?$/
 const keyNames = /\.(key|token)$|(^|\/)identity/
 
 /**
- * Destroys everything under the folder. The stores must be closed and their keys zeroed before. Throws
- * StoreError when a keyslot file cannot be overwritten: then the wipe is not valid and the medium must be
- * destroyed.
+ * Destroys everything under the folder. The stores must be closed, their keys zeroed (not for `keysOnly`).
+ *
+ * Throws StoreError when a keyslot file cannot be overwritten: then the wipe is not valid and the medium must
+ * be destroyed.
  */
 export function destroyStore(folder: string, options: DestroyOptions = {}): DestroyReport {
   const inside = existsSync(folder) ? filesUnder(folder) : []
@@ -70,7 +73,7 @@ export function destroyStore(folder: string, options: DestroyOptions = {}): Dest
   for (const path of first) destroy('keyslots', path)
   const keysDestroyed = files.every((file) => file.overwritten && file.unlinked)
   for (const path of second) destroy('keys', path)
-  for (const path of rest) destroy('files', path)
+  if (options.keysOnly !== true) for (const path of rest) destroy('files', path)
   return { keysDestroyed, files }
 }
 

@@ -378,6 +378,14 @@ export const errorTable = {
     294,
     'The network was recovered without this node and goes on in a newer epoch. This node has stopped voting; what is final here stays final. Give it the manifest with `ward network recover apply`, then it follows.',
   ),
+  DISK_LOW: entry(
+    351,
+    'Less than a tenth of the disk is free. Nothing was lost and the node goes on; when the disk is full it stops to vote and only answers. Free space on that disk, or keep fewer blocks: `ward store prune`, then `ward store compact`.',
+  ),
+  WIPE_STATE: entry(
+    350,
+    'The wipe of this node does not stand where this step needs it. Nothing was signed. `ward network list` shows where it stands: asked for by one administrator, ordered by two, begun by the node, ended when its certificate is confirmed.',
+  ),
 } as const satisfies Record<string, ErrorEntry>
 
 export type ErrorCode = keyof typeof errorTable

@@ -6,7 +6,7 @@ import { createNodeLogger } from '../../host/node/node-logger.js'
 import { notifyOf, Supervisor } from '../../host/appliance/supervisor.js'
 import { readNodeConfig } from '../../host/node/node-config.js'
 import { CommandError } from './command-error.js'
-import { obeyOrderedWipe, resumeOrderedWipe } from './ordered-wipe.js'
+import { eraseOrderedKeys, obeyOrderedWipe, resumeOrderedWipe } from './ordered-wipe.js'
 import { placesOf } from '../../host/node/unattended.js'
 import { WardNode } from '../../host/node/ward-node.js'
 import { distFolder } from './system-contracts.js'
@@ -61,9 +61,14 @@ export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
     places: placesOf(process.env),
     secondSecret,
     onWipeOrdered: (wipe) => {
+      eraseOrderedKeys(options, wipe, logger)
       void api
         .close()
+        .then(() => node.seal())
         .then(() => node.close())
+        .catch((error: unknown) =>
+          logger.error({ error: String(error) }, 'the node did not close in order'),
+        )
         .then(() => obeyOrderedWipe(options, wipe, logger))
     },
   })

@@ -12,7 +12,7 @@ import {
 import type { Json, ReceiptView } from '../../host/api/node-port.js'
 import type { NetworkJson, NetworkNodeJson, WipeJson } from '../../host/api/network-json.js'
 import { sha256 } from '../../host/keys/crypto.js'
-import { bytesToHex, hexToBytes, utf8 } from '../../runtime/protocol/index.js'
+import { bytesToHex, errorTable, hexToBytes, utf8 } from '../../runtime/protocol/index.js'
 import { ask } from './ask.js'
 import { CommandError, exitStatus } from './command-error.js'
 import { findPerson, must } from './connect.js'
@@ -42,7 +42,9 @@ Asks for the password and for a phrase, "wipe <name>".`
 const confirmHelp = `
 Checked before anything is signed: the certificate is of this node and of this order, its wipe ended, what was
 read back is destroyed, and the node's own key signed it. A wipe that was cut off ends without a signature;
---unsigned takes such a certificate, and then you alone vouch for it. The chain keeps its SHA-256.`
+--unsigned takes such a certificate, and then you alone vouch for it. The chain keeps its SHA-256.
+A node that was cut off from the network could not tell that it began. Its list entry still says "to be wiped":
+then two administrators confirm, each with this command and the same certificate.`
 
 export function addOrderWipeCommands(network: Command): void {
   const sub = (name: string, what: string): Command =>
@@ -112,7 +114,7 @@ function assertOthersGoOn(network: NetworkJson, { entity }: NetworkNodeJson): vo
 /** The chain refuses all of it as well, without saying why in words. */
 function assertState({ name, wipe }: NetworkNodeJson, states: readonly WipeJson['state'][]): void {
   if (states.includes(wipe.state)) return
-  const text = `The wipe of ${visibleText(name)} stands at "${wipe.state}". Nothing was signed.`
+  const text = `${errorTable.WIPE_STATE.sentence} (${visibleText(name)}: ${wipe.state})`
   throw new CommandError('WIPE_STATE', text)
 }
 
@@ -156,14 +158,19 @@ async function confirmEnd(name: string, options: ConfirmOptions): Promise<void> 
     // A node that came back with a new identity has the same name, and one that is wiped may be removed.
     const node = nodes.find((known) => known.name === name && known.voteKey === voteKey)
     if (!node) throw unfit(options, `it is of no node called ${visibleText(name)}`)
-    assertState(node, ['begun', 'unknown'])
+    assertState(node, ['ordered', 'begun', 'unknown'])
     assertProves(file, node, options)
     const certificate = bytesToHex(sha256(utf8(encodeCertificateFile(file))))
     await confirm(`Confirm that ${visibleText(name)} was wiped, certificate ${certificate}?`, options)
     await call(signer, 'confirmWipe', { node: node.entity, certificate })
-    process.stdout.write(`${visibleText(name)}: wiped; certificate ${certificate} is on the chain\n`)
+    const after = must(await signer.client.network()).nodes.find(({ entity }) => entity === node.entity)
+    const words = after?.wipe.state === 'ordered' ? secondConfirms : 'is on the chain'
+    process.stdout.write(`${visibleText(name)}: wiped; certificate ${certificate} ${words}\n`)
   })
 }
+
+const secondConfirms =
+  'is noted. The node could not tell that it began: this takes effect when a second administrator confirms the same certificate.'
 
 /** A certificate of another wipe, of an unfinished one or with a false signature confirms nothing. */
 function assertProves(file: CertificateFile, node: NetworkNodeJson, options: ConfirmOptions): void {

@@ -1,7 +1,7 @@
 // The daemon obeys governance: wipes its own node, writes the certificate where it can, and ends.
 import { accessSync, constants } from 'node:fs'
 import path from 'node:path'
-import { obeyWipe, resumeWipe } from '../../host/appliance/remote-wipe.js'
+import { eraseKeysByOrder, obeyWipe, resumeWipe } from '../../host/appliance/remote-wipe.js'
 import {
   encodeCertificateFile,
   type CertificateFile,
@@ -33,6 +33,19 @@ function isWritable(folder: string): boolean {
     return true
   } catch {
     return false
+  }
+}
+
+/** Before anything is closed. What fails here is tried again, and told, when the node is closed. */
+export function eraseOrderedKeys({ dir }: Daemon, order: OrderedWipe, logger: NodeLogger): void {
+  try {
+    eraseKeysByOrder(order, { folder: dir, certificatePath: certificatePlace(dir), version })
+    logger.warn({ code: 'WIPE_ORDERED' }, 'the keys of this store are destroyed')
+  } catch (error) {
+    logger.error(
+      { code: 'WIPE_INVALID', error: String(error) },
+      'the keys are destroyed when all is closed',
+    )
   }
 }
 

@@ -76,7 +76,7 @@ const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 /** Disk, and what the node's housekeeping is doing. */
 export function storeLines(store: NodeStatus['store']): [string, string][] {
   if (store === undefined) return []
-  const { fileBytes, freeBytes, firstPayload, pruning, resealing, isCompacting, failure } = store
+  const { fileBytes, freeBytes, firstPayload, pruning, resealing, isCompacting, failure, disk } = store
   const from = firstPayload > 0 ? `, transactions kept from block ${firstPayload} on` : ''
   const lines: [string, string][] = [
     ['store', `${mib(fileBytes)}, of which ${mib(freeBytes)} free inside${from}`],
@@ -86,6 +86,13 @@ export function storeLines(store: NodeStatus['store']): [string, string][] {
   if (pruning) lines.push(['pruning', `${share(pruning)} blocks`])
   if (resealing) lines.push(['re-sealing', `${share(resealing)} records, after a change of the data key`])
   if (isCompacting) lines.push(['compacting', 'a copy without free space is being made; the node goes on'])
+  if (disk && disk.level !== 'enough') {
+    const share = Math.floor((100 * disk.freeBytes) / disk.totalBytes)
+    lines.push([
+      'DISK',
+      `${share} % free (${mib(disk.freeBytes)}). ${errorTable.DISK_LOW.sentence} [DISK_LOW]`,
+    ])
+  }
   if (failure)
     lines.push(['STORE', `${failure.code}: ${failure.detail}; nothing was lost, it is tried again`])
   return lines

@@ -33,6 +33,9 @@ const releases = new OrderedTable(3)
 /** Peer ‖ node ‖ releasedAt: a release that was reported already. */
 const reported = new Table(4)
 
+/** Node -> u16 schema | administrator 32 | certificate 32: the end of a wipe that was never seen to begin. */
+const claims = new Table(5)
+
 namespace State {
   export const Requested: u8 = 1
   export const Ordered: u8 = 2
@@ -180,22 +183,50 @@ export function reportWipe(): void {
   emitEvent('wipe-begun', new Writer().fixed(node))
 }
 
-/** {node, certificate}: an administrator confirms the end; a wiped node has no key left to say it with. */
+/**
+ * {node, certificate}: an administrator confirms the end; a wiped node has no key left to say it with. Of a node
+ * that never said that it begins (it was cut off) two administrators confirm the same: or one alone could
+ * take back what two have ordered.
+ */
 export function confirmWipe(): void {
-  allowed('confirmWipe')
+  const context = allowed('confirmWipe')
   const reader = input()
   const node = reader.fixed(32)
   const certificate = reader.fixed(32)
   reader.end()
-  end(node, certificate)
+  if (standing(node).state == State.Begun || isClaimed(context, node, certificate)) close(node, certificate)
+}
+
+/** True for the second administrator; the first one's word, or another certificate, is noted. */
+function isClaimed(context: Context, node: Bytes, certificate: Bytes): bool {
+  if (!bytesEqual(context.caller, context.origin)) refuse(CALL_NOT_GRANTED, 'a person confirms this')
+  const row = claims.get(node)
+  if (row !== null) {
+    const claim = new Reader(row)
+    claim.u16()
+    const first = claim.fixed(32)
+    if (bytesEqual(claim.fixed(32), certificate)) {
+      if (!bytesEqual(first, context.caller)) return true
+      refuse(CALL_NOT_GRANTED, 'a second administrator has to confirm the same certificate')
+    }
+  }
+  claims.set(node, new Writer().u16(SCHEMA).fixed(context.caller).fixed(certificate))
+  emitEvent('wipe-end-claimed', new Writer().fixed(node))
+  return false
 }
 
 function end(node: Bytes, certificate: Bytes): void {
   const present = standing(node)
   if (present.state != State.Begun) refuse(ARGUMENT_INVALID, 'the node has not begun this wipe')
+  close(node, certificate)
+}
+
+function close(node: Bytes, certificate: Bytes): void {
+  const present = standing(node)
   present.state = State.Ended
   present.certificate = certificate
   keep(node, present)
+  if (claims.has(node)) claims.remove(node)
   emitEvent('wipe-ended', new Writer().fixed(node))
 }
 
