@@ -37,7 +37,10 @@ export function checkApprover(
 ): Result<Uint8Array, ErrorCode> {
   if (signer === undefined) return refused('APPROVAL_REFUSED', 'no person signed this call itself')
   if (equalBytes(signer, version.vendor)) {
-    return refused('APPROVAL_REFUSED', `${bytesToHex(version.address)}: the vendor does not approve`)
+    return refused(
+      'APPROVAL_REFUSED',
+      `${bytesToHex(version.address)}: its vendor does not approve, another person does`,
+    )
   }
   if (readEntity(state, signer)?.kind !== entityKind.person) {
     return refused('APPROVAL_REFUSED', 'the approver is not enrolled as a person')

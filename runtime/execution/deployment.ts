@@ -66,15 +66,18 @@ export function checkDeployment(
 ): Result<Deployment, ErrorCode> {
   const manifestBytes = findAttachment(kernel, wanted.manifest)
   const code = findAttachment(kernel, wanted.code)
-  if (manifestBytes === undefined) return refused('ATTACHMENT_MISMATCH', 'manifest')
-  if (code === undefined) return refused('ATTACHMENT_MISMATCH', 'code')
+  if (manifestBytes === undefined)
+    return refused('ATTACHMENT_MISMATCH', 'manifest: neither beside the call nor on the chain')
+  if (code === undefined)
+    return refused('ATTACHMENT_MISMATCH', 'code: neither beside the call nor on the chain')
   payer.charge(manifestBytes.length)
   const decoded = decodeManifest(manifestBytes)
   if (!decoded.ok) return refused('MANIFEST_REFUSED', decoded.detail)
   const manifest = decoded.value
   const problem = manifestProblem(manifest)
   if (problem !== undefined) return refused('MANIFEST_REFUSED', problem)
-  if (belongsToAnother(kernel, manifest.alias, wanted.vendor)) return refused('ALIAS_TAKEN', manifest.alias)
+  if (belongsToAnother(kernel, manifest.alias, wanted.vendor))
+    return refused('ALIAS_TAKEN', takenBy(manifest.alias))
   const tables = problemOfTables(kernel, manifest, false)
   if (tables !== undefined) return refused('TABLES_REFUSED', tables)
   const fault =
@@ -99,6 +102,8 @@ export function checkDeployment(
     ],
   })
 }
+
+export const takenBy = (alias: string): string => `${alias} belongs to another vendor`
 
 /**
  * An alias belongs to the vendor of its active version. Before the first activation nobody owns it, so that
@@ -162,7 +167,8 @@ function findAttachment(kernel: Kernel, hash: Uint8Array): Uint8Array | undefine
 
 function manifestProblem(manifest: Manifest): string | undefined {
   const names = new Map(manifest.methods.map((method) => [method.name, method]))
-  if (names.size !== manifest.methods.length) return 'methods: a name occurs twice'
+  const twice = manifest.methods.find((method) => names.get(method.name) !== method)
+  if (twice !== undefined) return `methods: ${twice.name} occurs twice`
   if (names.has(INITIALIZE_EXPORT)) return `methods: ${INITIALIZE_EXPORT} is reserved`
   const byKernel = manifest.methods.filter(({ kind }) => kind !== 'call' && kind !== 'view')
   const dear = byKernel.find((method) => method.fuel > methodFuelMax)

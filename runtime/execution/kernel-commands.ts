@@ -43,7 +43,7 @@ import {
 } from './membership-commands.js'
 import { readPatient } from './record-rows.js'
 import { readHealth } from './rule-health.js'
-import { orphanedTimer, problemOfTables } from './deployment.js'
+import { orphanedTimer, problemOfTables, takenBy } from './deployment.js'
 
 /** A command that was accepted and waits for the end of the block. */
 export type KernelCommand =
@@ -188,9 +188,11 @@ function checkDeploy(
   return ok({ type: 'deploy', deployment })
 }
 
+const nothingAt = (address: Uint8Array): string => `${bytesToHex(address)}: no version is deployed here`
+
 function checkApprove(run: Run, address: Uint8Array, { signer }: CommandGiver): Checked {
   const version = versionAt(run, address)
-  if (version === undefined) return refused('CONTRACT_UNKNOWN', bytesToHex(address))
+  if (version === undefined) return refused('CONTRACT_UNKNOWN', nothingAt(address))
   const approver = checkApprover(run.kernel.overlay, version, signer)
   if (!approver.ok) return approver
   return ok({ type: 'approve', address, approver: approver.value })
@@ -198,7 +200,8 @@ function checkApprove(run: Run, address: Uint8Array, { signer }: CommandGiver): 
 
 /** From the block's end on the version cannot be switched to; where it is active it stays so. */
 function checkWithdraw(run: Run, address: Uint8Array): Checked {
-  if (!isApproved(run, address)) return refused('NOT_APPROVED', bytesToHex(address))
+  if (!isApproved(run, address))
+    return refused('NOT_APPROVED', `${bytesToHex(address)}: no approval is in force`)
   return ok({ type: 'withdrawApproval', address })
 }
 
@@ -223,18 +226,20 @@ function checkActivate(run: Run, addresses: Uint8Array[], charge: Charge): Check
   const aliases = new Set<string>()
   for (const address of addresses) {
     const version = versionAt(run, address)
-    if (version === undefined) return refused('CONTRACT_UNKNOWN', bytesToHex(address))
+    if (version === undefined) return refused('CONTRACT_UNKNOWN', nothingAt(address))
     if (aliases.has(version.alias)) return refused('ARGUMENT_INVALID', `alias twice: ${version.alias}`)
     aliases.add(version.alias)
     if (isBeingActivated(run, version.alias)) return refused('ACTIVATION_PENDING', version.alias)
-    if (!isApproved(run, address)) return refused('NOT_APPROVED', `${version.alias} ${bytesToHex(address)}`)
+    if (!isApproved(run, address))
+      return refused('NOT_APPROVED', `${version.alias} ${bytesToHex(address)}: no approval is in force`)
     if (belongsToAnother(run.kernel, version.alias, version.vendor)) {
-      return refused('ALIAS_TAKEN', version.alias)
+      return refused('ALIAS_TAKEN', takenBy(version.alias))
     }
     const orphan = orphanedTimer(run.kernel, version)
     if (orphan !== undefined) return refused('TIMERS_PENDING', `${version.alias}.${orphan}`)
     const fuel = migrationFuel(run, version)
-    if (fuel === 'LAYOUT_REFUSED') return refused('LAYOUT_REFUSED', version.alias)
+    if (fuel === 'LAYOUT_REFUSED')
+      return refused('LAYOUT_REFUSED', `${version.alias}: its layout is older than the active one`)
     const tables = problemOfTables(run.kernel, manifestOf(run.kernel, version.manifestHash).manifest, true)
     if (tables !== undefined) return refused('TABLES_REFUSED', `${version.alias}: ${tables}`)
     // Paid now by the commanding transaction; the migration runs at the end of the block.

@@ -227,7 +227,11 @@ function checkExports(module: WasmModule, limits: ModuleLimits): void {
 function checkSegments(module: WasmModule, limits: ModuleLimits): void {
   for (const segment of module.elements) {
     if (segment.mode !== 'active')
-      refuse('SEGMENT_PASSIVE', segment.offset, 'Only active segments are available.')
+      refuse(
+        'SEGMENT_PASSIVE',
+        segment.offset,
+        'Only active segments are available: each needs its place in memory or table.',
+      )
     const size = module.tables[segment.table]?.limits.minimum ?? 0
     checkBounds(segment.offsetExpression?.instructions[0], segment.items.length, size, segment.offset)
   }
@@ -235,7 +239,11 @@ function checkSegments(module: WasmModule, limits: ModuleLimits): void {
   const memoryBytes = (module.memories[0]?.limits.minimum ?? 0) * 65_536
   for (const segment of module.data) {
     if (segment.mode !== 'active')
-      refuse('SEGMENT_PASSIVE', segment.offset, 'Only active segments are available.')
+      refuse(
+        'SEGMENT_PASSIVE',
+        segment.offset,
+        'Only active segments are available: each needs its place in memory or table.',
+      )
     checkBounds(segment.offsetExpression?.instructions[0], segment.bytes, memoryBytes, segment.offset)
     bytes += segment.bytes
     requireWithin(bytes, limits.dataBytesMax, 'LIMIT_DATA_BYTES', segment.offset, 'Bytes of data segments')

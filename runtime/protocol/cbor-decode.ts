@@ -40,6 +40,11 @@ export class CborDecoder {
     this.#itemsLeft = itemsMax
   }
 
+  /** How far it has read: after a refusal, the offset of what it could not take. */
+  get position(): number {
+    return this.#at
+  }
+
   /** The one item that fills the input. Throws CborRefusal. */
   all(): CborValue {
     const value = this.#item(0)

@@ -39,7 +39,7 @@ function decodeWith(decoder: CborDecoder): Result<CborValue, CborCode> {
   try {
     return ok(decoder.all())
   } catch (error) {
-    if (error instanceof CborRefusal) return refused(error.code)
+    if (error instanceof CborRefusal) return refused(error.code, `at byte ${decoder.position}`)
     throw error
   }
 }

@@ -27,7 +27,7 @@ const wrong: readonly (readonly [name: string, value: CborValue | undefined, sai
   ['reviewer', undefined, /^reviewer: the field is missing$/],
   ['colour', 'red', /^colour: there is no such field$/],
   ['type', 'rule', /^type: contract or page expected$/],
-  ['alias', 'Acme/Rule', /^alias: vendor\/name expected$/],
+  ['alias', 'Acme/Rule', /^alias: vendor\/name expected, of lower case/],
   ['alias', 'ab', /^alias: text of 3\.\.64 expected$/],
   ['version', 1, /^version: text of 1\.\.32 expected$/],
   ['title', 'x'.repeat(201), /^title: text expected$/],

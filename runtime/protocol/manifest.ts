@@ -123,7 +123,13 @@ export function decodeManifest(bytes: Uint8Array): Result<Manifest, ManifestCode
       `${bytes.length} bytes, and at most ${manifestBytesMax} are allowed`,
     )
   const decoded = decodeCbor(bytes)
-  if (!decoded.ok) return refused('MANIFEST_MALFORMED', decoded.code)
+  if (!decoded.ok) {
+    const place = `${decoded.code} ${decoded.detail ?? ''}`
+    return refused(
+      'MANIFEST_MALFORMED',
+      `${place}: deterministic CBOR expected, as the SDK's build writes it`,
+    )
+  }
   try {
     return ok(manifestFromCbor(decoded.value))
   } catch (error) {
@@ -170,7 +176,8 @@ function manifestFromCbor(value: CborValue): Manifest {
     at(name, () => asAscii(value.get(name), min, max))
   const text = (name: string, max: number): string => at(name, () => asText(value.get(name), max))
   const alias = ascii('alias', 3, aliasLengthMax)
-  if (!/^[a-z0-9-]+\/[a-z0-9-]+$/.test(alias)) throw new FieldError('alias: vendor/name expected')
+  if (!/^[a-z0-9-]+\/[a-z0-9-]+$/.test(alias))
+    throw new FieldError('alias: vendor/name expected, of lower case letters, digits and hyphens')
   return {
     alias,
     type,
