@@ -99,7 +99,7 @@ const manifests: Mistake[] = [
     const whole = shipped()
     return { ...whole, manifest: whole.manifest.slice(0, 40) }
   }),
-  deployed('manifest of JSON', 'MANIFEST_REFUSED', /byte 1: deterministic CBOR/, () => ({
+  deployed('manifest of JSON', 'MANIFEST_REFUSED', /byte 9: deterministic CBOR/, () => ({
     ...shipped(),
     manifest: Buffer.from('{"alias":"acme/rule"}'),
   })),
