@@ -60,7 +60,12 @@ export async function openBench(
     startApi({ port, host: '127.0.0.1', staticFolder: shellFolder }, node, logger)
   const first = await start(0)
   let api: ApiServer | undefined = first
-  const driver = await driveShell(first.url, { executablePath: findChromium() ?? '', ...drive })
+  const driving = driveShell(first.url, { executablePath: findChromium() ?? '', ...drive })
+  // Nobody else would close the API, and the test would never end.
+  const driver = await driving.catch(async (error: unknown) => {
+    await first.close()
+    throw error
+  })
   return {
     node,
     api: first,
@@ -74,8 +79,7 @@ export async function openBench(
       api = await start(first.port)
     },
     close: async () => {
-      await driver.close()
-      await api?.close()
+      await driver.close().finally(() => api?.close())
     },
   }
 }

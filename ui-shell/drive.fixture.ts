@@ -62,10 +62,11 @@ export interface DriveOptions {
 
 /** Starts Chromium and opens the shell at `url` (as `startApi` returned it). */
 export async function driveShell(url: string, options: DriveOptions): Promise<ShellDriver> {
-  const browser = await chromium.launch({ executablePath: options.executablePath, args: flags })
+  const { executablePath, timeoutMs = 120_000 } = options
+  const browser = await chromium.launch({ executablePath, args: flags, timeout: timeoutMs })
   try {
     const page = await browser.newPage({ viewport: options.viewport ?? { width: 1366, height: 768 } })
-    page.setDefaultTimeout(options.timeoutMs ?? 120_000)
+    page.setDefaultTimeout(timeoutMs)
     await page.goto(url)
     return createDriver(browser, page)
   } catch (error) {

@@ -74,21 +74,34 @@ export class ObserverTree {
     for (const { peer, port } of shape.liars ?? []) book.set(peer, { host, port })
     const chainId = new Uint8Array(32).fill(7)
     const tree = new ObserverTree({ chainId, book, validators }, shape)
+    try {
+      await tree.#grow(ports)
+    } catch (error) {
+      // Nobody else would end its processes, and the test would never end.
+      await tree.close()
+      throw error
+    }
+    return tree
+  }
+
+  async #grow(ports: readonly number[]): Promise<void> {
+    const { shape } = this
+    const { validators } = this.network
+    const relays = Array.from({ length: shape.relays }, (_, index) => identity(firstRelay + index))
     const [members, under] = [validators, relays].map((list) => list.map(({ peer }) => peer))
     const leaves = Array.from({ length: shape.leaves }, (_, index) => identity(firstLeaf + index))
     for (const own of validators) {
       const others = members.filter((peer) => peer !== own.peer)
-      tree.#start(tree.validators, own, { role: 'validator', dial: others, allowed: [...others, ...under] })
+      this.#start(this.validators, own, { role: 'validator', dial: others, allowed: [...others, ...under] })
     }
     const below = leaves.map(({ peer }) => peer)
     relays.forEach((own, index) => {
       const dial = [members[index % validatorCount], members[(index + 1) % validatorCount]]
       const port = ports[validatorCount + index]
-      tree.#start(tree.relays, own, { role: 'observer', dial, allowed: [...members, ...below], port })
+      this.#start(this.relays, own, { role: 'observer', dial, allowed: [...members, ...below], port })
     })
-    await tree.until('the processes are up', () => tree.#processes.every(({ isReady }) => isReady))
-    for (const [index, own] of leaves.entries()) await tree.#plant(own, index)
-    return tree
+    await this.until('the processes are up', () => this.#processes.every(({ isReady }) => isReady))
+    for (const [index, own] of leaves.entries()) await this.#plant(own, index)
   }
 
   get #processes(): Process[] {

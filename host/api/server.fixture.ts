@@ -55,11 +55,11 @@ export async function setUp(
     void logged.push(JSON.stringify({ message, ...fields }))
   const logger: ApiLogger = { info: log, warn: log, error: log }
   const single = await createSingleNode()
+  t.teardown(() => single.close())
   if (options.isSealed) await single.node.seal()
   const api = await startApi({ port: 0, host: '127.0.0.1', staticFolder: folder }, single.node, logger)
   t.teardown(async () => {
     await api.close()
-    await single.close()
     await rm(folder, { recursive: true })
   })
   return { api, single, node: single.node, logged }

@@ -153,13 +153,32 @@ interface LoadOptions {
 }
 
 async function found(options: LoadOptions): Promise<LoadNetwork> {
-  const { deviceCount, serviceCount, shape } = options
+  const { shape } = options
   const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-bench-'))
   const network = await StoryNetwork.found(path.join(folder, 'network'), () => undefined, shape)
   if (options.environmentOf) network.processes.environmentOf = options.environmentOf(network.plan.folder)
+  const close = async (): Promise<void> => {
+    await network.processes.endAll()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    return await furnish(network, options, close)
+  } catch (error) {
+    // Nobody else would end its processes, and they would keep this one.
+    await close()
+    throw error
+  }
+}
+
+/** Starts the network and enrols who loads it. */
+async function furnish(
+  network: StoryNetwork,
+  { deviceCount, serviceCount, shape, hasRules }: LoadOptions,
+  close: LoadNetwork['close'],
+): Promise<LoadNetwork> {
   await network.start(() => undefined)
   const desk = shape.followers ? 'workstation' : 'validator-1'
-  if (options.hasRules) await deployAll(network, desk)
+  if (hasRules) await deployAll(network, desk)
   const status = must((await network.api(desk).status()) as Outcome<NodeStatus>)
   const chainId = hexToBytes(status.chainId) ?? new Uint8Array(32)
   const devices = Array.from({ length: deviceCount }, () => new LoadDevice(chainId))
@@ -198,10 +217,7 @@ async function found(options: LoadOptions): Promise<LoadNetwork> {
       ]
       await signed(nurse, { type: 'append', records }, nursePassword)
     },
-    close: async () => {
-      await network.processes.endAll()
-      rmSync(folder, { recursive: true, force: true })
-    },
+    close,
   }
 }
 

@@ -59,7 +59,12 @@ export class Cluster {
     const load = await createBareNetwork(1, shape, (folder) => (name) => {
       return { WARDCHAIN_TEST_CUTS: path.join(folder, `${name}.cuts`) }
     })
-    return new Cluster(load, await load.admit(), bounds, say)
+    try {
+      return new Cluster(load, await load.admit(), bounds, say)
+    } catch (error) {
+      await load.close()
+      throw error
+    }
   }
 
   get names(): string[] {
