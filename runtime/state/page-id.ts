@@ -5,12 +5,15 @@
 import { pathBits } from './tree-hash.js'
 
 export function pageId(store: string, path: Uint8Array, pathOffset: number, depth: number): string {
-  let id = String.fromCharCode(store.length) + store + String.fromCharCode(depth >>> 8, depth & 0xff)
+  const chars = [store.length]
+  for (let index = 0; index < store.length; index += 1) chars.push(store.charCodeAt(index))
+  chars.push(depth >>> 8, depth & 0xff)
   const wholeBytes = depth >>> 3
-  for (let index = 0; index < wholeBytes; index += 1) id += String.fromCharCode(path[pathOffset + index])
+  for (let index = 0; index < wholeBytes; index += 1) chars.push(path[pathOffset + index])
   const rest = depth & 7
-  if (rest !== 0) id += String.fromCharCode(path[pathOffset + wholeBytes] & (0xff00 >>> rest) & 0xff)
-  return id
+  if (rest !== 0) chars.push(path[pathOffset + wholeBytes] & (0xff00 >>> rest) & 0xff)
+  // At once: text that is put together from parts stays in parts, which take several times the memory.
+  return String.fromCharCode(...chars)
 }
 
 export function pageIdBytes(id: string): Uint8Array {

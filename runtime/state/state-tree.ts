@@ -12,7 +12,7 @@ import {
   type SubtreeContext,
   type TreeNode,
 } from './subtree.js'
-import { comparePaths, copyHash, emptyRoot, hashBytes, pathBit, TreeHasher } from './tree-hash.js'
+import { comparePaths, copyHash, emptyRoot, hashBytes, hashText, pathBit, TreeHasher } from './tree-hash.js'
 import type { PageWrite, TreePages, TreeUpdate } from './tree-interface.js'
 import { PageCache } from './page-cache.js'
 import { PagePool } from './page-pool.js'
@@ -24,7 +24,7 @@ import {
   changeBytes,
   findLeaf,
   isPage,
-  pageHash,
+  pageHashOffset,
   pageLeafCount,
   type Changes,
 } from './tree-page.js'
@@ -339,7 +339,7 @@ export class StateTree {
     if (
       !isPage(page) ||
       pageLeafCount(page) !== bucket.leafCount ||
-      comparePaths(page, 3, bucket.hash, 0) !== 0
+      hashText(page, pageHashOffset) !== bucket.hashText
     ) {
       throw new TreeError('TREE_PAGE_MISMATCH', 'a tree page is not the one that the root commits to')
     }
@@ -442,7 +442,7 @@ function listBuckets(pages: TreePages, cache: PageCache): Map<string, FoundBucke
     const bucket = new Bucket(
       bytesToText(id),
       pageLeafCount(page),
-      new Uint8Array(pageHash(page)),
+      hashText(page, pageHashOffset),
       undefined,
     )
     if (cache.hasRoom(page.length)) {

@@ -3,7 +3,15 @@
 // be dropped at no cost.
 import { assert } from '../protocol/result.js'
 import type { PagePool } from './page-pool.js'
-import { emptyRoot, hashBytes, pathBit, pathBits, type TreeHasher } from './tree-hash.js'
+import {
+  emptyRoot,
+  hashBytes,
+  hashText,
+  pathBit,
+  pathBits,
+  putHashText,
+  type TreeHasher,
+} from './tree-hash.js'
 import {
   cellBytes,
   cellOffset,
@@ -29,37 +37,54 @@ export const pageLeavesJoin = 6
 
 export type TreeNode = Fork | Bucket
 
-export class Fork {
-  readonly isFork = true
-  readonly left: TreeNode
-  readonly right: TreeNode
+/** Of both kinds there is one for every ten keys or so: each field counts. */
+abstract class Node {
   readonly leafCount: number
-  readonly hash: Uint8Array
-  constructor(left: TreeNode, right: TreeNode, hash: Uint8Array) {
-    this.left = left
-    this.right = right
-    this.leafCount = left.leafCount + right.leafCount
-    this.hash = hash
+  readonly hashText: string
+  constructor(leafCount: number, hash: string) {
+    this.leafCount = leafCount
+    this.hashText = hash
+  }
+
+  /** A copy. */
+  get hash(): Uint8Array {
+    const bytes = new Uint8Array(hashBytes)
+    putHashText(this.hashText, bytes, 0)
+    return bytes
   }
 }
 
-export class Bucket {
-  readonly isFork = false
-  readonly leafCount: number
-  readonly hash: Uint8Array
+export class Fork extends Node {
+  readonly left: TreeNode
+  readonly right: TreeNode
+  constructor(left: TreeNode, right: TreeNode, hash: string) {
+    super(left.leafCount + right.leafCount, hash)
+    this.left = left
+    this.right = right
+  }
+
+  get isFork(): true {
+    return true
+  }
+}
+
+export class Bucket extends Node {
   /** Page id as text (one char a byte). */
   readonly id: string
   /** Dropped when the page cache is full, loaded again when needed. */
   page: Uint8Array | undefined
-  constructor(id: string, leafCount: number, hash: Uint8Array, page: Uint8Array | undefined) {
+  constructor(id: string, leafCount: number, hash: string, page: Uint8Array | undefined) {
+    super(leafCount, hash)
     this.id = id
-    this.leafCount = leafCount
-    this.hash = hash
     this.page = page
+  }
+
+  get isFork(): false {
+    return false
   }
 }
 
-export const emptyBucket = new Bucket('', 0, emptyRoot, undefined)
+export const emptyBucket = new Bucket('', 0, hashText(emptyRoot, 0), undefined)
 
 /** What applying changes needs from outside, and where it reports the pages that it made or dropped. */
 export interface SubtreeContext {
@@ -75,15 +100,14 @@ export interface SubtreeContext {
 }
 
 export function createFork(left: TreeNode, right: TreeNode, hasher: TreeHasher): Fork {
-  const hash = new Uint8Array(hashBytes)
-  hasher.inner(left.hash, right.hash, hash, 0)
-  return new Fork(left, right, hash)
+  return new Fork(left, right, hasher.innerText(left.hashText, right.hashText))
 }
 
 /** Applies sorted changes to a store's tree. */
 export class SubtreeWriter {
   readonly #context: SubtreeContext
   readonly #ranges: RangeHasher
+  readonly #scratch = new Uint8Array(hashBytes)
 
   constructor(context: SubtreeContext) {
     this.#context = context
@@ -147,9 +171,9 @@ export class SubtreeWriter {
   }
 
   #bucketOf(list: LeafList, depth: number, id: string): Bucket {
-    const hash = new Uint8Array(hashBytes)
+    const hash = this.#scratch
     this.#ranges.hash(list, 0, list.count, depth, hash, 0)
-    return new Bucket(id, list.count, hash, sealPage(list, hash))
+    return new Bucket(id, list.count, hashText(hash, 0), sealPage(list, hash))
   }
 }
 

@@ -54,10 +54,36 @@ export class TreeHasher {
     copyHash(this.#hash(message), 0, out, outOffset)
   }
 
+  /** As `inner`, for hashes that are kept as text. */
+  innerText(left: string, right: string): string {
+    const message = this.#innerMessage
+    putHashText(left, message, 1)
+    putHashText(right, message, 1 + hashBytes)
+    return hashText(this.#hash(message), 0)
+  }
+
   /** As `inner`, with 0x01 | left | right already laid out by the caller. */
   innerMessage(message: Uint8Array, out: Uint8Array, outOffset: number): void {
     copyHash(this.#hash(message), 0, out, outOffset)
   }
+}
+
+/**
+ * 32 bytes as text, one char a byte: what a node keeps of its hash takes 48 bytes of memory so, and more than
+ * 160 as an array of its own. In one call, because text that is put together from parts stays in parts.
+ */
+export function hashText(b: Uint8Array, o: number): string {
+  // prettier-ignore
+  return String.fromCharCode(
+    b[o], b[o + 1], b[o + 2], b[o + 3], b[o + 4], b[o + 5], b[o + 6], b[o + 7],
+    b[o + 8], b[o + 9], b[o + 10], b[o + 11], b[o + 12], b[o + 13], b[o + 14], b[o + 15],
+    b[o + 16], b[o + 17], b[o + 18], b[o + 19], b[o + 20], b[o + 21], b[o + 22], b[o + 23],
+    b[o + 24], b[o + 25], b[o + 26], b[o + 27], b[o + 28], b[o + 29], b[o + 30], b[o + 31],
+  )
+}
+
+export function putHashText(text: string, to: Uint8Array, toOffset: number): void {
+  for (let index = 0; index < hashBytes; index += 1) to[toOffset + index] = text.charCodeAt(index)
 }
 
 /** A loop beats `set(subarray)` for 32 bytes: no view is made. */

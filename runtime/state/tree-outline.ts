@@ -7,7 +7,7 @@
 import { assert } from '../protocol/result.js'
 import { pageId } from './page-id.js'
 import { Bucket, createFork, emptyBucket, type TreeNode } from './subtree.js'
-import { hashBytes, pathBits, type TreeHasher } from './tree-hash.js'
+import { hashBytes, hashText, pathBits, putHashText, type TreeHasher } from './tree-hash.js'
 
 const outlineVersion = 1
 const tagFork = 1
@@ -50,7 +50,7 @@ class OutlineWriter {
     this.#bytes[at] = tagPage
     this.#bytes[at + 1] = node.leafCount & 0xff
     this.#bytes[at + 2] = node.leafCount >>> 8
-    this.#bytes.set(node.hash, at + 3)
+    putHashText(node.hashText, this.#bytes, at + 3)
     this.#length += pageNodeBytes
   }
 
@@ -126,8 +126,8 @@ class OutlineReader {
 
   #page(depth: number): Bucket {
     const leafCount = this.#byte() + 256 * this.#byte()
-    const hash = this.#bytes.slice(this.#at, this.#at + hashBytes)
-    if (hash.length !== hashBytes || leafCount === 0) throw new NoOutline()
+    if (this.#at + hashBytes > this.#bytes.length || leafCount === 0) throw new NoOutline()
+    const hash = hashText(this.#bytes, this.#at)
     this.#at += hashBytes
     const id = pageId(this.#store, this.#path, 0, depth)
     assert(depth <= pathBits, 'a page lies on a path')

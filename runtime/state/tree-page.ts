@@ -41,7 +41,7 @@ export function emptyLeafList(capacity: number): LeafList {
 }
 
 export const pageLeafCount = (page: Uint8Array): number => page[1] * 256 + page[2]
-export const pageHash = (page: Uint8Array): Uint8Array => page.subarray(3, pageHeaderBytes)
+export const pageHashOffset = 3
 
 /**
  * True when the bytes have the shape of a page. Only a page that we sealed gets here; this catches bugs.
