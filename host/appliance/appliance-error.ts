@@ -34,7 +34,7 @@ export const applianceErrorSentences = {
   IMAGE_SOURCE: 'The project cannot be packed as it is.',
   INSTALL_ALTERED:
     'What was read back is not what was written. The new folder was removed. Check the medium.',
-  RELEASE_KEY_REJECTED: 'The release key does not open with this password. Nothing was signed.',
+  RELEASE_KEY_REJECTED: 'The key does not open with this password. Nothing was signed.',
   FOLDER_NOT_EMPTY: 'This folder already holds something. Nothing was changed. Choose a new or empty one.',
   BACKUP_MALFORMED: 'This is not a whole backup. Nothing was restored.',
   BACKUP_TORN: 'A patient was erased while the backup was taken. Nothing was kept. Take it again.',

@@ -27,11 +27,13 @@ export async function signIn(client: ApiClient, label: string): Promise<void> {
   password.fill(0)
 }
 
-/** The person whose label is, or starts with, the given text. */
+/** The person whose label is the given text, or the only one whose label starts with it. */
 export async function findPerson(client: ApiClient, label: string): Promise<PersonView> {
   const people = must(await client.people())
   const wanted = label.toLowerCase()
-  const matches = people.filter((person) => person.label.toLowerCase().startsWith(wanted))
+  const exact = people.filter((person) => person.label.toLowerCase() === wanted)
+  const matches =
+    exact.length > 0 ? exact : people.filter((person) => person.label.toLowerCase().startsWith(wanted))
   if (matches.length !== 1) {
     const known = people.map((person) => visibleText(person.label)).join('; ')
     throw new CommandError('PERSON_UNKNOWN', `"${label}" names ${matches.length} persons. Known: ${known}`)

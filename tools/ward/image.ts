@@ -20,7 +20,7 @@ export function addImageCommands(program: Command): void {
   const image = program.command('image').description('signed release images of this project')
   image
     .command('key')
-    .description('make a release key; its secret half lies in the file, under a password')
+    .description('make a release or institution key; its secret half lies in the file, under a password')
     .requiredOption('--out <file>', 'where to write it')
     .action(makeKey)
   image

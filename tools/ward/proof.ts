@@ -47,7 +47,7 @@ export function addProofCommands(program: Command): void {
       'after',
       `
 The file holds what it proves in the clear, and the chain's leaf salt: give it to those who may see it.
-After a recovery it also holds the founding document (names, keys, contracts; half a megabyte) and the manifests.`,
+After a recovery it also holds the founding document (names, keys, contracts; some 150 KB) and the manifests.`,
     )
     .action(makeProof)
   program

@@ -14,7 +14,7 @@ import {
 } from '../../runtime/protocol/index.js'
 import { quorumOf } from '../../runtime/protocol/certificate.js'
 import { openReleaseKey } from '../../host/appliance/release-key.js'
-import { destroyKey, signDetached } from '../../host/keys/crypto.js'
+import { destroyKey, sha256, signDetached } from '../../host/keys/crypto.js'
 import type { NetworkJson, NetworkNodeJson } from '../../host/api/network-json.js'
 import { CommandError, exitStatus } from './command-error.js'
 import { connect, must, type NodeChoice } from './connect.js'
@@ -97,7 +97,11 @@ async function runMake(options: MakeOptions): Promise<void> {
   const made = decodeRecovery(file)
   if (!made.ok) usage(`the manifest would be malformed: ${made.detail ?? ''}`)
   writeFileSync(options.out, file, { flag: 'wx', mode: 0o644 })
-  process.stdout.write(describe(made.value))
+  process.stdout.write(describe(made.value, network.nodes))
+  process.stdout.write(
+    `written to ${options.out}. Next: enough holders of institution keys each compare the fingerprint and run ` +
+      `\`ward network recover sign ${options.out} --key <file>\`, then \`apply\` at every node that votes.\n`,
+  )
 }
 
 /** The old set must not be able to go on beside the new one: `recovery-fork.ts` says when it could. */
@@ -177,7 +181,7 @@ async function runApply(file: string, options: NodeChoice): Promise<void> {
   const { epoch, baseHeight, isNew } = must(await connect(options).recover(bytes))
   process.stdout.write(
     isNew
-      ? `epoch ${epoch} begins above block ${baseHeight}: this node goes on in it\n`
+      ? `epoch ${epoch} begins above block ${baseHeight}: this node goes on in it, with the others once they have it too\n`
       : `this node has taken this manifest before (epoch ${epoch}, above block ${baseHeight})\n`,
   )
 }
@@ -188,16 +192,25 @@ function read(file: string): RecoveryManifest {
   throw new CommandError(decoded.code, `${file} is no recovery manifest (${decoded.detail ?? ''})`)
 }
 
-function describe({ fields, signatures }: RecoveryManifest): string {
+/** `known`: nodes whose names can be told; a key holder's computer knows none. */
+function describe(
+  { fields, signedPart, signatures }: RecoveryManifest,
+  known: readonly NetworkNodeJson[] = [],
+): string {
+  const nameOf = (entity: Uint8Array): string => {
+    const name = known.find((node) => node.entity === bytesToHex(entity))?.name
+    return name === undefined ? '' : `${visibleText(name)} `
+  }
   const { chainId, epoch, baseHeight, baseHash, validators, reason } = fields
   const lines = [
     `chain ${bytesToHex(chainId)}`,
     `epoch ${epoch} begins above block ${baseHeight} ${bytesToHex(baseHash).slice(0, 16)}`,
     ...validators.map(
       ({ entity, voteKey }) =>
-        `  votes: ${bytesToHex(entity).slice(0, 16)} with key ${bytesToHex(voteKey).slice(0, 16)}`,
+        `  votes: ${nameOf(entity)}${bytesToHex(entity).slice(0, 16)} with key ${bytesToHex(voteKey).slice(0, 16)}`,
     ),
-    `reason: ${reason}`,
+    `reason: ${visibleText(reason)}`,
+    `fingerprint ${bytesToHex(sha256(signedPart)).slice(0, 32)} (the same before and after signing)`,
     ...signatures.map(({ key }) => `  carries a signature of ${bytesToHex(key).slice(0, 16)}`),
   ]
   return `${lines.join('\n')}\n`

@@ -19,6 +19,26 @@ export function addStatusCommand(program: Command): void {
 
 type AnyStatus = Pick<NodeStatus, 'name' | 'role' | 'sealed' | 'initialised'> & Partial<NodeStatus>
 
+/** What to do about a fault, in the words of whoever stands before it. */
+function adviceFor(code: string): string {
+  switch (code) {
+    case 'OLD_EPOCH':
+      return (
+        'the others went on in a new epoch. Nothing final here is lost: give this node their manifest ' +
+        'with `ward network recover apply`, and it follows'
+      )
+    case 'NODE_REMOVED':
+      return 'governance took it from the network: its copy can be read; wipe it, or join anew with a ticket'
+    case 'RESULT_DIVERGENCE':
+      return (
+        "its result of a block is not the quorum's: do not restart it, keep the folder and the log, and " +
+        'see `ward doctor --compare`'
+      )
+    default:
+      return 'this node no longer votes; nothing was half written: restart it and keep the dump'
+  }
+}
+
 function describe(status: AnyStatus): string {
   const lines: [string, string][] = [['node', `${status.name} (${status.role})`]]
   if (status.sealed) {
@@ -49,7 +69,7 @@ function describe(status: AnyStatus): string {
     )
     if (status.fault) {
       lines.push(['FAULT', `${status.fault.code}: ${status.fault.detail}`])
-      lines.push(['', 'this node no longer votes; nothing was half written: restart it and keep the dump'])
+      lines.push(['', adviceFor(status.fault.code)])
     }
     if ((status.setAside ?? 0) > 0) {
       lines.push([
