@@ -4,14 +4,16 @@ import { existsSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { open } from 'lmdb'
 import { nodeFiles, readNodeConfig, writeNodeConfig } from '../node/node-config.js'
-import { compactClosed, spaceOf, StoreError, type SpaceReport } from '../store/index.js'
-import { tableName } from '../store/tables.js'
+import { compactClosed, listKeyslots, spaceOf, StoreError, type SpaceReport } from '../store/index.js'
+import { table, tableName } from '../store/tables.js'
 import { ApplianceError } from './appliance-error.js'
 
 export interface StoreSpace extends SpaceReport {
   /** Sealed records and their bytes, by table; of what is stored, without the engine's own overhead. */
   tables: { table: string; records: number; bytes: number }[]
   votesBytes: number
+  /** Key epochs that the keyslot file holds, and the records of the chain store under each. */
+  epochs: { epoch: number; records: number }[]
 }
 
 const chainFile = (folder: string): string => {
@@ -39,18 +41,21 @@ export async function storeSpace(
   try {
     const space = spaceOf(engine.getStats() as Parameters<typeof spaceOf>[0], statSync(file).size)
     const tables = new Map<string, { records: number; bytes: number }>()
+    const byEpoch = new Map(listKeyslots(nodeFiles(folder).keyslots).epochs.map((epoch) => [epoch, 0]))
     let done = 0
     for (const { key, value } of engine.getRange({})) {
       const name = tableName(key[0])
       const sum = tables.get(name) ?? { records: 0, bytes: 0 }
       tables.set(name, { records: sum.records + 1, bytes: sum.bytes + key.length + value.length })
+      if (key[0] !== table.label) byEpoch.set(value[0] >>> 4, (byEpoch.get(value[0] >>> 4) ?? 0) + 1)
       done += 1
       if (done % 10_000 === 0) onProgress?.('looking at records', done, space.entryCount)
     }
     const votes = path.join(nodeFiles(folder).votes, 'votes.lmdb')
     const votesBytes = existsSync(votes) ? statSync(votes).size : 0
-    const list = [...tables].map(([table, sum]) => ({ table, ...sum }))
-    return { ...space, tables: list.sort((left, right) => right.bytes - left.bytes), votesBytes }
+    const list = [...tables].map(([name, sum]) => ({ table: name, ...sum }))
+    const epochs = [...byEpoch].map(([epoch, records]) => ({ epoch, records }))
+    return { ...space, tables: list.sort((left, right) => right.bytes - left.bytes), votesBytes, epochs }
   } finally {
     await engine.close()
   }

@@ -15,6 +15,10 @@ import {
 import {
   backupChainStore,
   destroyStore,
+  dropFormerEpochs,
+  listKeyslots,
+  openVotesStore,
+  readSealedFile,
   openChainStore,
   openKeyslot,
   Reseal,
@@ -191,4 +195,58 @@ t.test('a destroyed store does not open, at whatever step the wipe was cut off',
   const report = destroyStore(folder, { keyslotFiles: [forgotten] })
   t.ok(report.files.every((file) => file.overwritten && file.unlinked))
   t.equal(report.files[0].path, forgotten)
+})
+
+t.test('a former epoch is forgotten when nothing rests under it, and not before', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  for (let height = 0; height <= 5; height += 1) applyNext(bed)
+  await bed.store.close()
+  const keyslots = join(folder, 'keyslots')
+  const votesFolder = join(folder, 'votes')
+  const first = await openKeyslot(keyslots, password)
+  const kept = join(folder, 'kept.sealed')
+  writeSealedFile(kept, first, utf8('a small file'))
+  const votes = openVotesStore(votesFolder, first, { create: true })
+  votes.persist({ record: new Uint8Array([1, 2, 3]), put: [], drop: [] })
+  await votes.close()
+  const drop = (onStep?: (step: string) => void): Promise<number[]> =>
+    dropFormerEpochs(keyslots, password, { chain: folder, votes: votesFolder, onStep })
+  t.same(await drop(), [], 'one epoch only')
+  const grown = await rotateDataKey(keyslots, password)
+  const old = readFileSync(keyslots)
+  await t.rejects(drop(), { code: 'KEYSLOT_EPOCH_USED' })
+  t.same(readFileSync(keyslots), old, 'nothing was forgotten')
+  const store = openChainStore(folder, grown)
+  await t.rejects(drop(), { code: 'STORE_LOCKED' })
+  const reseal = new Reseal(store)
+  while (reseal.progress) reseal.step(50)
+  await store.close()
+  await t.rejects(dropFormerEpochs(keyslots, Buffer.from('wrong'), { chain: folder, votes: votesFolder }), {
+    code: 'KEYSLOT_REJECTED',
+  })
+  // Cut off before each step: all opens as it did, and the next call goes on.
+  for (const fatal of ['chain', 'votes', 'files', 'keyslots']) {
+    const cut = drop((step) => {
+      if (step === fatal) throw new Error('the power fails here')
+    })
+    await t.rejects(cut, { message: 'the power fails here' })
+    t.same(readFileSync(keyslots), old, fatal)
+    const key = await openKeyslot(keyslots, password)
+    t.same(readSealedFile(kept, key), utf8('a small file'))
+    key.close()
+  }
+  t.same(await drop(), [0])
+  t.same(await drop(), [], 'once')
+  t.same(listKeyslots(keyslots).epochs, [1])
+  const key = await openKeyslot(keyslots, password)
+  t.notOk(key.hasEpoch(0))
+  t.same(readSealedFile(kept, key), utf8('a small file'))
+  const again = openChainStore(folder, key)
+  t.same(verifyChainStore(again, { hash: sha256, leafSalt }).findings, [])
+  await again.close()
+  const votesAgain = openVotesStore(votesFolder, key)
+  t.match(votesAgain.load(), { clean: true, record: new Uint8Array([1, 2, 3]) }, 'votes are as they were')
+  await votesAgain.close()
 })

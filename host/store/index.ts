@@ -40,6 +40,7 @@ export {
   type UnattendedKind,
 } from './keyslot-file.js'
 export { Reseal, resealSlice, type ResealCursor, type ResealProgress } from './reseal.js'
+export { dropFormerEpochs } from './drop-epochs.js'
 export { readSealedFile, writeSealedFile } from './sealed-file.js'
 export { StoreError, type StoreCode } from './store-error.js'
 export type {

@@ -109,10 +109,12 @@ export async function openUnattended(
 }
 
 /** Slots without their secrets, for display. */
-export function listKeyslots(path: string): { storeId: Uint8Array; slots: SlotInfo[] } {
-  const { storeId, slots } = readKeyslots(path)
+export function listKeyslots(path: string): { storeId: Uint8Array; slots: SlotInfo[]; epochs: number[] } {
+  const { storeId, slots, secrets } = readKeyslots(path)
   return {
     storeId,
+    // 255 stands for the base secret.
+    epochs: secrets.map(({ id }) => id).filter((id) => id <= epochMax),
     slots: slots.map(({ id, kind, cost, needsSecondSecret }) => ({ id, kind, cost, needsSecondSecret })),
   }
 }
@@ -234,6 +236,28 @@ export async function rotateDataKey(
     changeMaster(path, { ...file, secrets: wrapSecrets(file.storeId, base, grown, master) }, master)
     return new DataKey(file.storeId, base, grown)
   } finally {
+    master.close()
+  }
+}
+
+/**
+ * Forgets the secrets of all former key epochs, under a new master key. What still rests under one of them
+ * could never be read again: `dropFormerEpochs` looks first.
+ */
+export async function keepNewestEpoch(
+  path: string,
+  password: Uint8Array,
+  options: OpenOptions = {},
+): Promise<void> {
+  const file = readKeyslots(path)
+  const { master } = await unwrapMaster(path, file, password, options)
+  const dataKey = unwrapDataKey(file, master)
+  try {
+    const { base, epochs } = dataKey.secrets()
+    const newest = new Map([...epochs].filter(([epoch]) => epoch === dataKey.epoch))
+    changeMaster(path, { ...file, secrets: wrapSecrets(file.storeId, base, newest, master) }, master)
+  } finally {
+    dataKey.close()
     master.close()
   }
 }

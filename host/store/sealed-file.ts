@@ -3,8 +3,9 @@
 //
 //   file   magic "WARDFILE" | version u8 = 1 | storeId 16 | sealed record (stored key = the file's base
 // name)
+import { closeSync, openSync, readSync } from 'node:fs'
 import { basename } from 'node:path'
-import type { DataKey } from './data-key.js'
+import { storeIdBytes, type DataKey } from './data-key.js'
 import { readFileIfAny, replaceFile } from './durable-file.js'
 import { RecordSealer } from './record-seal.js'
 import { StoreError } from './store-error.js'
@@ -51,6 +52,19 @@ export function readSealedFile(path: string, dataKey: DataKey): Uint8Array | und
     return sealer.open(name, name, file.subarray(headBytes))
   } finally {
     sealer.close()
+  }
+}
+
+/** Key epoch of a sealed file; undefined of any other file. Needs no key. */
+export function sealedFileEpoch(path: string): number | undefined {
+  const head = Buffer.alloc(magic.length + 1 + storeIdBytes + 1)
+  const file = openSync(path, 'r')
+  try {
+    const byteCount = readSync(file, head, 0, head.length, 0)
+    const isSealed = byteCount === head.length && magic.compare(head, 0, magic.length) === 0
+    return isSealed ? head[head.length - 1] >>> 4 : undefined
+  } finally {
+    closeSync(file)
   }
 }
 

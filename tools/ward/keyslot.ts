@@ -1,13 +1,15 @@
-// `ward keyslot list | add | change | remove | rotate | platform`: what opens a node's store. Only wrapped
-// keys change; no data is encrypted again.
+// `ward keyslot list | add | change | remove | rotate | drop-former | platform`: what opens a node's store.
+// Only wrapped keys change; no data is encrypted again.
 import type { Command } from 'commander'
 import { existsSync, readFileSync } from 'node:fs'
 import { ApplianceError } from '../../host/appliance/appliance-error.js'
+import { holdNode } from '../../host/appliance/node-hold.js'
 import { nodeFiles } from '../../host/node/node-config.js'
 import {
   addKeyslot,
   changeKeyslot,
   defaultKdfCost,
+  dropFormerEpochs,
   floorKdfCost,
   listKeyslots,
   putUnattendedSlot,
@@ -49,6 +51,9 @@ export function addKeyslotCommands(program: Command): void {
     .action(add)
   present(sub('change', 'replace the password that is given first by the second one')).action(change)
   present(sub('rotate', 'seal from the next unlock on under a fresh key; every slot stays')).action(rotate)
+  present(
+    sub('drop-former', 'of a stopped node, after re-sealing: forget the keys from before `rotate`'),
+  ).action(dropFormer)
   present(sub('platform', "make a secret for the machine's own keeping: it opens the store at each start"))
     .requiredOption(
       '--out <file>',
@@ -117,6 +122,23 @@ async function remove(slot: string, options: KeyslotChoice): Promise<void> {
   process.stdout.write(`slot ${id} was removed. ${oldCopies}\n`)
 }
 
+async function dropFormer(options: KeyslotChoice): Promise<void> {
+  const path = keyslotsOf(options.dir)
+  const { chain, votes } = nodeFiles(options.dir)
+  // Says how to stop a node that runs, before a password is asked for.
+  holdNode(options.dir).release()
+  const present = await readPassword('A present password of this store')
+  const dropped = await forgetting([present], () =>
+    dropFormerEpochs(path, present, { ...openOf(options), chain, votes }),
+  )
+  const words =
+    dropped.length === 0
+      ? 'there is no former key. Nothing was changed.'
+      : `keys of epoch ${dropped.join(', ')} are forgotten; every slot goes on to work. ` +
+        'A backup from before re-sealing opens only with a copy of the keyslot file of that time.'
+  process.stdout.write(`${words}\n`)
+}
+
 async function rotate(options: KeyslotChoice): Promise<void> {
   const path = keyslotsOf(options.dir)
   const present = await readPassword('A present password of this store')
@@ -124,8 +146,8 @@ async function rotate(options: KeyslotChoice): Promise<void> {
   const { epoch } = key
   key.close()
   process.stdout.write(
-    `key epoch ${epoch} begins at the next unlock; every slot goes on to work. Older records stay ` +
-      'under their former key until they are rewritten.\n',
+    `key epoch ${epoch} begins at the next unlock; every slot goes on to work. Older records are ` +
+      'sealed anew while the node runs (`ward status`); then `ward keyslot drop-former` forgets the former key.\n',
   )
 }
 

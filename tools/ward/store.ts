@@ -49,10 +49,19 @@ async function runStat({ dir, json }: Choice): Promise<void> {
 
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
-function describe({ fileBytes, freeBytes, entryCount, tables, votesBytes }: StoreSpace): string {
+function formerEpochs(epochs: StoreSpace['epochs']): string {
+  const newest = Math.max(...epochs.map(({ epoch }) => epoch))
+  const former = epochs.filter(({ epoch }) => epoch !== newest)
+  if (former.length === 0) return ''
+  const isDone = former.every(({ records }) => records === 0)
+  return isDone ? '; nothing rests under a former one: `ward keyslot drop-former`' : '; re-sealing goes on'
+}
+
+function describe({ fileBytes, freeBytes, entryCount, tables, votesBytes, epochs }: StoreSpace): string {
   const lines = [
     `chain.lmdb    ${mib(fileBytes)}, of which ${mib(freeBytes)} free inside; ${entryCount} sealed records`,
     `votes.lmdb    ${mib(votesBytes)}`,
+    `key epochs    ${epochs.map(({ epoch, records }) => `${epoch}: ${records} records`).join(', ')}${formerEpochs(epochs)}`,
     ...tables.map(
       ({ table, records, bytes }) => `  ${table.padEnd(13)} ${mib(bytes).padStart(12)}  ${records} records`,
     ),
