@@ -12,6 +12,7 @@ import {
 } from '../../runtime/protocol/index.js'
 import { encodeJson, encodeRecordBody } from './borsh-json.js'
 import type { Json, RecordJson } from './node-port.js'
+import { newestVersions } from '../../runtime/execution/index.js'
 import { summarise, type SummaryContext, type TransactionSummary } from './summary.js'
 
 const hash = (bytes: Uint8Array): Uint8Array => new Uint8Array(createHash('sha256').update(bytes).digest())
@@ -237,4 +238,27 @@ t.test('an append concerns the patients of its records and of what they answer',
       unknownSubjects: ['ee'.repeat(32)],
     },
   })
+})
+
+t.test('nobody signs a fuel schedule that this software does not know', async (t) => {
+  const schema: Schema = {
+    struct: [
+      ['fuelSchedule', 'u32'],
+      ['instrumenter', 'u32'],
+      ['height', 'u64'],
+    ],
+  }
+  const plan = (fuelSchedule: number, instrumenter = 1): ReturnType<typeof summarise> => {
+    const args = encodeJson(schema, { fuelSchedule, instrumenter, height: '99' })
+    if (!args.ok) throw new Error(args.detail)
+    const call = { target: 'ward/governance', method: 'setFuelSchedule', args: args.value, attachments: [] }
+    const payload = encodeTransaction({ ...common, action: { type: 'call', ...call } })
+    return summarise(payload, [], { ...context, methodInput: () => schema })
+  }
+  const { fuelSchedule } = newestVersions
+  t.ok(plan(fuelSchedule).ok)
+  t.ok(plan(fuelSchedule - 1).ok, 'those in force withdraw a plan')
+  const detail = /^not known here: schedule/
+  t.match(plan(fuelSchedule + 1), { ok: false, code: 'SCHEDULE_REFUSED', detail })
+  t.match(plan(fuelSchedule, 2), { ok: false, code: 'SCHEDULE_REFUSED', detail })
 })

@@ -22,6 +22,7 @@ import { equalBytes } from '../../runtime/protocol/bytes.js'
 import { ok, refused, type Result } from '../../runtime/protocol/result.js'
 import { decodeToJson } from './borsh-json.js'
 import type { Json, JsonObject, RecordJson, SummaryLine } from './node-port.js'
+import { knowsVersions } from '../../runtime/execution/index.js'
 import { meaningOf } from './signing-meaning.js'
 import { reachOfCall, SubjectSearch } from './subjects.js'
 import { isJsonObject, recordKindNameOf } from './views.js'
@@ -48,7 +49,8 @@ export interface TransactionSummary {
   lane: string
 }
 
-export type SummaryCode = 'TRANSACTION_MALFORMED' | 'BODY_MISMATCH' | 'METHOD_UNKNOWN' | 'ARGUMENT_INVALID'
+export type SummaryCode =
+  'TRANSACTION_MALFORMED' | 'BODY_MISMATCH' | 'METHOD_UNKNOWN' | 'ARGUMENT_INVALID' | 'SCHEDULE_REFUSED'
 
 /**
  * What `bodies` say must be what `payload` commits to: a mismatch is refused here, before anyone can sign
@@ -162,6 +164,8 @@ function summariseCall(
   if (!args.ok) return refused('ARGUMENT_INVALID', args.detail)
   const lines: SummaryLine[] = [{ label: 'Action', text: `${wordsOf(action.method)} (${action.target})` }]
   const fields = isJsonObject(args.value) ? args.value : { argument: args.value }
+  const unknown = unknownVersions(action, fields)
+  if (unknown !== undefined) return refused('SCHEDULE_REFUSED', unknown)
   for (const [name, value] of Object.entries(fields)) {
     if (!isEmpty(value)) lines.push(lineOf(name, value, context))
   }
@@ -175,6 +179,17 @@ function summariseCall(
     lines,
     ...listsOf(subjects),
   })
+}
+
+/**
+ * The chain judges a plan by its state alone, or nodes of two releases would disagree. So it is here that
+ * nobody signs one under which this software, and whoever has not been updated, would stop at its height.
+ */
+function unknownVersions({ target, method }: CallAction, fields: JsonObject): string | undefined {
+  if (`${target}.${method}` !== 'ward/governance.setFuelSchedule') return undefined
+  const [fuelSchedule, instrumenter] = [Number(fields.fuelSchedule), Number(fields.instrumenter)]
+  if (knowsVersions({ fuelSchedule, instrumenter })) return undefined
+  return `not known here: schedule ${fuelSchedule}, instrumenter ${instrumenter}`
 }
 
 const idPattern = /^[0-9a-f]{64}$/

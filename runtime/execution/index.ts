@@ -26,7 +26,13 @@ export { executeGenesis, type GenesisCode } from './genesis.js'
 export { hostModuleName, hostSignatures } from './host-abi.js'
 export { hostCaps, kernelPrices } from './host-prices.js'
 export * from './kernel-tables.js'
-export { contractPolicy, createModuleCache, newestVersions, type ModuleCache } from './module-cache.js'
+export {
+  contractPolicy,
+  createModuleCache,
+  knowsVersions,
+  newestVersions,
+  type ModuleCache,
+} from './module-cache.js'
 export {
   readInstitution,
   readPending,
