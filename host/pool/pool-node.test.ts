@@ -16,6 +16,7 @@ import type { Session } from '../api/node-port.js'
 import { generateSigningKey, sha256 } from '../keys/crypto.js'
 import { CrashJournal } from '../executor/crash-journal.js'
 import { nodeFiles } from '../node/node-config.js'
+import { patienceMs, until } from '../node/patience.fixture.js'
 import type { RunningNode } from '../node/running-node.js'
 import type { FinalOutcome } from '../node/submission.js'
 import { createSingleNode, storePassword, type SingleNode } from '../node/single-node.fixture.js'
@@ -74,7 +75,7 @@ t.test(
     const { device, running } = await hospital(t)
     const source = await device()
     const calls = Array.from({ length: callsPerBlock + 1 }, () => source.call())
-    const ends = calls.map(({ id }) => running.waiter.wait(id, 10_000))
+    const ends = calls.map(({ id }) => running.waiter.wait(id, patienceMs))
     const outcomes = await running.submitMany(calls.map(({ bundle }) => bundle))
     t.ok(outcomes.every((outcome) => outcome.ok))
     const heights = (await Promise.all(ends)).map((end) => (end?.ok ? end.receipts[0].height : 0))
@@ -92,8 +93,8 @@ t.test('a bundle larger than a block is aimed at becomes final, and stops nobody
   const [large, small] = await Promise.all([device(), device()])
   const attachments = [1, 2, 3, 4].map((value) => new Uint8Array(524_288).fill(value))
   const outcomes = await Promise.all([
-    running.submit(large.call({ attachments }).bundle, 10_000),
-    running.submit(small.call().bundle, 10_000),
+    running.submit(large.call({ attachments }).bundle, patienceMs),
+    running.submit(small.call().bundle, patienceMs),
   ])
   t.same(outcomes.map(codeOf), ['FINAL', 'FINAL'])
 })
@@ -103,14 +104,14 @@ t.test('what can no longer become final leaves, and whoever waits hears why at o
   /** Held back, as by a leader that leaves it out: only what others sign becomes final. */
   const held = (signed: Signed): Promise<FinalOutcome> => {
     running.pool.setAsideHashes([bytesToHex(sha256(signed.bundle))])
-    return running.submit(signed.bundle, 60_000)
+    return running.submit(signed.bundle, patienceMs)
   }
   const [old, gone, late] = [await device(), await device(), await device()]
 
   const tooOld = held(old.call({ sequence: 5 }))
-  t.equal(codeOf(await running.submit(old.call({ sequence: 5 + 1_023 }).bundle, 10_000)), 'FINAL')
+  t.equal(codeOf(await running.submit(old.call({ sequence: 5 + 1_023 }).bundle, patienceMs)), 'FINAL')
   t.equal(running.pool.size, 1, 'still inside the window')
-  t.equal(codeOf(await running.submit(old.call({ sequence: 5 + 1_024 }).bundle, 10_000)), 'FINAL')
+  t.equal(codeOf(await running.submit(old.call({ sequence: 5 + 1_024 }).bundle, patienceMs)), 'FINAL')
   t.equal(codeOf(await tooOld), 'SEQUENCE_TOO_OLD')
 
   const revoked = held(gone.call())
@@ -118,10 +119,12 @@ t.test('what can no longer become final leaves, and whoever waits hears why at o
   await single.sign(admin, { type: 'call', target: 'ward/governance', method: 'revokeKey', args })
   t.equal(codeOf(await revoked), 'KEY_REVOKED')
 
-  const expired = held(late.call({ validUntil: Date.now() + 300 }))
-  await new Promise((resolve) => setTimeout(resolve, 350))
+  // Long enough to be admitted before it has expired, on a busy machine too.
+  const validUntil = Date.now() + 3_000
+  const expired = held(late.call({ validUntil }))
+  await until('its time is over', () => Date.now() > validUntil)
   t.equal(running.pool.size, 1)
-  t.equal(codeOf(await running.submit(old.call({ sequence: 2_000 }).bundle, 10_000)), 'FINAL')
+  t.equal(codeOf(await running.submit(old.call({ sequence: 2_000 }).bundle, patienceMs)), 'FINAL')
   t.equal(codeOf(await expired), 'EXPIRED')
   t.equal(running.pool.size, 0)
 })

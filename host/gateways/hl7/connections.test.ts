@@ -78,6 +78,7 @@ t.test('back-pressure: while a message is on its way, the port stops reading', a
   const note = `NTE|1||${'x'.repeat(1_000_000)}\r`
   const controlIds = Array.from({ length: 24 }, (_, n) => `Q${n}`)
   const sent = Promise.all(controlIds.map((id) => client.send(bytes(heartRate(id) + note))))
+  while (harness.submitted.length === 0) await pause(5)
   const first = await Promise.race([sent.then(() => 'all sent'), pause(1_500).then(() => 'stalled')])
   t.equal(first, 'stalled', '24 MB do not fit into the buffers of a stopped port')
   t.equal(harness.submitted.length, 1)
@@ -112,16 +113,19 @@ t.test('any bytes over a socket: the port lives and the next good frame is answe
 })
 
 t.test('closing waits for the answer of what is on its way', async (t) => {
+  let release: () => void = () => undefined
+  const gate = new Promise<void>((resolve) => (release = resolve))
   const harness = await openHarness({
     submit: async () => {
-      await pause(60)
+      await gate
       return { kind: 'final', height: 1 }
     },
   })
   const client = await harness.connect()
   await client.sendRaw(frameMessage(bytes(heartRate('Z1'))))
-  await pause(20)
+  while (harness.submitted.length === 0) await pause(5)
   const closing = harness.gateway.close()
+  release()
   t.match(await client.acks(1), [{ code: 'AA', controlId: 'Z1' }])
   await closing
   await harness.close()

@@ -80,7 +80,7 @@ export async function openHarness(options: HarnessOptions = {}): Promise<Harness
     events,
     answers,
     connect: async () => {
-      const client = await openMllpClient('127.0.0.1', port, { timeoutMs: 5_000 })
+      const client = await openMllpClient('127.0.0.1', port, { timeoutMs: 60_000 })
       clients.push(client)
       return {
         ...client,
