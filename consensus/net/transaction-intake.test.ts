@@ -4,10 +4,6 @@ import { refusalBurst, refusalDebtMax, refusalsPerSecond, urgentWaitMsMax } from
 import type { Reception } from './ports.js'
 import { RefusalPace, TransactionIntake } from './transaction-intake.js'
 
-// The intake's own timers keep no process alive.
-const alive = setInterval(() => undefined, 1_000)
-t.teardown(() => clearInterval(alive))
-
 t.test('the bucket: a burst is free, debt is bounded, time fills it', async (t) => {
   const pace = new RefusalPace()
   pace.charge(refusalBurst, 1_000)
@@ -27,6 +23,8 @@ const kinds: readonly Reception[] = ['normal', 'known', 'late', 'over', 'refused
 
 function start() {
   let now = 0
+  const rests: number[] = []
+  let sleepers: { due: number; wake: () => void }[] = []
   const looked: { from: string; count: number }[] = []
   const intake = new TransactionIntake(
     async (bundles, from) => {
@@ -34,13 +32,22 @@ function start() {
       return bundles.map(([kind]) => kinds[kind])
     },
     () => now,
+    (ms) => {
+      rests.push(ms)
+      return ms === 0 ? Promise.resolve() : new Promise((wake) => sleepers.push({ due: now + ms, wake }))
+    },
   )
   const bundlesOf = (kind: Reception, count: number): Uint8Array[] =>
     Array.from({ length: count }, () => new Uint8Array([kinds.indexOf(kind)]))
   return {
     looked,
     bundlesOf,
-    at: (ms: number) => (now = ms),
+    rests,
+    wakeAt: (ms: number) => {
+      now = ms
+      for (const { due, wake } of sleepers) if (due <= now) wake()
+      sleepers = sleepers.filter(({ due }) => due > now)
+    },
     take: (
       from: string,
       kind: Reception,
@@ -55,14 +62,15 @@ const turns = async (): Promise<void> => {
 }
 
 t.test('a flood of refused ones is looked at later, in order; others are looked at now', async (t) => {
-  const { looked, take, at } = start()
+  const { looked, take, rests, wakeAt } = start()
   t.same(await take('flooder', 'refused', 1), ['refused'])
   await take('flooder', 'refused', refusalBurst + refusalsPerSecond / 100)
   const kept = [take('flooder', 'normal', 2), take('flooder', 'normal', 3)]
   await turns()
   t.equal(looked.length, 2, 'nothing more of the flooder yet')
   t.same(await take('honest', 'normal', 1), ['normal'], 'nobody else waits')
-  at(60_000)
+  t.same(rests, [20], 'for as long as its debt lasts')
+  wakeAt(60_000)
   await Promise.all(kept)
   t.same(
     looked.slice(3).map(({ count }) => count),
@@ -86,15 +94,22 @@ t.test(
 )
 
 t.test('an alarm behind a flood waits a moment only', async (t) => {
-  const { looked, take } = start()
+  const { looked, take, rests, wakeAt } = start()
   await take('gateway', 'over', 1_000_000)
   const slow = take('gateway', 'normal', 7)
-  t.same(await take('gateway', 'normal', 1, { queueClass: 0 }), ['normal'])
+  const alarm = take('gateway', 'normal', 1, { queueClass: 0 })
+  await turns()
+  t.same(rests, [(1_000 * refusalDebtMax) / refusalsPerSecond, urgentWaitMsMax])
+  wakeAt(urgentWaitMsMax)
+  t.same(await alarm, ['normal'])
   t.same(
     looked.map(({ count }) => count),
     [1_000_000, 1],
     'before what came ahead of it',
   )
-  t.ok(urgentWaitMsMax < (1_000 * refusalDebtMax) / refusalsPerSecond)
-  slow.catch(() => undefined)
+  wakeAt(60_000)
+  t.same(
+    await slow,
+    Array.from({ length: 7 }, () => 'normal'),
+  )
 })

@@ -76,9 +76,13 @@ export class TransactionIntake {
   readonly #receive: Receive
   readonly #now: () => number
 
-  constructor(receive: Receive, now: () => number = () => performance.now()) {
+  readonly #rest: (ms: number) => Promise<void>
+
+  /** `now` in milliseconds of any clock that only rises; `wait` resolves after so many of them. */
+  constructor(receive: Receive, now: () => number = () => performance.now(), wait = rest) {
     this.#receive = receive
     this.#now = now
+    this.#rest = wait
   }
 
   /** Answers as `TransactionPort.receive` does, later for a peer whose bundles were refused before. */
@@ -90,7 +94,9 @@ export class TransactionIntake {
     if (isFree) return this.#look(peer, frame)
     peer.waiting += 1
     const turn = (isUrgent ? peer.urgent : peer.other)
-      .then(() => rest(Math.min(peer.pace.waitMs(this.#now()), isUrgent ? urgentWaitMsMax : Infinity)))
+      .then(() =>
+        this.#rest(Math.min(peer.pace.waitMs(this.#now()), isUrgent ? urgentWaitMsMax : Infinity)),
+      )
       .then(() => this.#look(peer, frame))
       .finally(() => (peer.waiting -= 1))
     const settled = turn.catch(() => undefined)
