@@ -154,12 +154,21 @@ t.test('a crash at any moment of a compaction leaves a whole store', async (t) =
   await copied(bed)
   applyNext(bed)
   const afterCopying = crashed('copied, not in place', 'chain.lmdb.compact')
+  // The cuts inside the switch: the copy is whole and not renamed; renamed, with the lock files of before.
+  const caughtUp = crashed('caught up, not renamed', 'none')
+  const locks = ['chain.lmdb-lock', 'chain.lmdb.compact-lock']
+  const renamed = crashed('renamed, locks left', locks[0])
+  copyFileSync(join(folder, locks[0]), join(renamed, locks[1]))
   bed.store.finishCompaction()
+  copyFileSync(join(folder, 'chain.lmdb'), join(caughtUp, 'chain.lmdb.compact'))
+  copyFileSync(join(folder, 'chain.lmdb'), join(renamed, 'chain.lmdb'))
   const inPlace = crashed('in place', 'chain.lmdb.compact')
   await bed.store.close()
   for (const [target, height] of [
     [inCopying, 9],
     [afterCopying, 10],
+    [caughtUp, 10],
+    [renamed, 10],
     [inPlace, 10],
   ] as const) {
     const again = openBed(target, bed.dataKey)
@@ -169,6 +178,8 @@ t.test('a crash at any moment of a compaction leaves a whole store', async (t) =
       readdirSync(target).some((name) => name.includes('compact')),
       'nothing of the copy is left',
     )
+    applyNext(again)
+    t.same(verifyChainStore(again.store, { hash: sha256, leafSalt }).findings, [], 'and it goes on')
     await again.store.close()
   }
 })

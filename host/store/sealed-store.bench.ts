@@ -226,7 +226,7 @@ async function pageEncryption(): Promise<BenchLine[]> {
     name: name === 'encryptionKey' ? 'page-encryption' : 'page-encryption-sealed',
     value: byteCount,
     unit: `of ${secret.length} secret bytes read from two file copies without the key`,
-    input: `${name}; the older value is known to be a run of one letter`,
+    input: `${name}: copies of one file before and after a record changed; known is only that the old value was one letter repeated`,
   }))
 }
 
