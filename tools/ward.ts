@@ -77,9 +77,25 @@ function report(error: unknown): number {
     )
     return exitStatus.unreachable
   }
+  const file = fileSentence(error as NodeJS.ErrnoException)
+  if (file !== undefined) {
+    process.stderr.write(`${file}\n`)
+    return exitStatus.refused
+  }
   const commander = error as { code?: string; exitCode?: number }
   if (commander.code?.startsWith('commander.'))
     return commander.exitCode === 0 ? exitStatus.done : exitStatus.usage
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
   return exitStatus.fault
+}
+
+/** A path that was mistyped or may not be read is a person's slip, not a fault of ours. */
+function fileSentence({ code, syscall, path }: NodeJS.ErrnoException): string | undefined {
+  if (syscall === undefined || path === undefined) return undefined
+  if (code === 'ENOENT') return `${path}: there is no such file or folder. Check the path.  [FILE_ABSENT]`
+  if (code === 'EISDIR') return `${path} is a folder; a file is needed. Check the path.  [FILE_ABSENT]`
+  if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS')
+    return `${path} may not be read or written by this account (${code}). Check owner, rights and mount.  [FILE_REFUSED]`
+  if (code === 'ENOSPC') return `The disk of ${path} is full. Free space there and try again.  [DISK_FULL]`
+  return undefined
 }

@@ -22,6 +22,13 @@ t.test('the phrase decides, the certificate proves', async (t) => {
     stderr: /outside the folder/,
   })
   t.ok(existsSync(path.join(dir, 'keyslots')), 'nothing was changed')
+  const absent = path.join(folder, 'nowhere')
+  t.match(
+    await ward(['wipe', '--dir', absent], []),
+    { status: 1, stderr: /NODE_ABSENT/ },
+    'no phrase is asked',
+  )
+  t.match(await ward(['certificate', absent]), { status: 1, stderr: /no such file.*FILE_ABSENT/ })
 
   const wiped = await ward(['wipe', '--dir', dir, '--no-copy-left'], ['wipe test-node', storePassword])
   t.equal(wiped.status, 0, wiped.stderr)

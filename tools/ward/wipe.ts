@@ -69,6 +69,7 @@ async function runWipe(options: WipeChoice): Promise<void> {
   }
   if (!options.copyLeft && options.otherCopy.length > 0)
     usage('--no-copy-left and --other-copy exclude each other')
+  if (!existsSync(folder) && !existsSync(certificatePath)) throw new ApplianceError('NODE_ABSENT', folder)
   const name = nameOf(folder, certificatePath)
   await confirm(name, folder)
   const password = options.unsigned ? undefined : await passwordFor(folder)
