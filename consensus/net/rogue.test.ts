@@ -36,7 +36,7 @@ async function startWithRogue(t: Test, rogueRole: 'validator' | 'observer') {
 async function runTo(replicas: readonly TestReplica[], height: number): Promise<void> {
   const start = performance.now()
   for (let turn = 0; replicas.some(({ chain }) => chain.finals.length < height); turn++) {
-    if (performance.now() - start > patienceMs) throw new Error(`below ${height}`)
+    if (performance.now() - start > 2 * patienceMs) throw new Error(`below ${height}`)
     replicas[turn % replicas.length].submit(newBundle())
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
