@@ -125,14 +125,16 @@ export interface LoadNetwork {
 /**
  * Founds and starts a network with both rules active, `deviceCount` enrolled devices, `serviceCount` services
  * (what they append travels in the bulk lane), and a signed-in nurse. Each of them stands for many bedsides
- * and is granted credit for that.
+ * and is granted credit for that. `environment` is added to that of each node's process.
  */
 export async function createLoadNetwork(
   deviceCount: number,
   shape: StoryShape,
   serviceCount = 0,
+  environment?: Record<string, string>,
 ): Promise<LoadNetwork> {
-  return found({ deviceCount, serviceCount, shape, hasRules: true })
+  const environmentOf = environment && (() => () => environment)
+  return found({ deviceCount, serviceCount, shape, hasRules: true, environmentOf })
 }
 
 /** The same without rules and services: founded sooner. `environmentOf` is asked for each node's process. */

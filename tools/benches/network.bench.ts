@@ -7,6 +7,8 @@ import { Watcher } from '../story/scene.js'
 import { sleep } from '../story/network.js'
 import { storyShape, type StoryShape } from '../story/plan.js'
 import { quantile, rounded, type Bench, type BenchLine } from './bench-line.js'
+import { CpuProbe, signatureCheckUs } from './cpu-breakdown.js'
+import { parts } from './cpu-shares.js'
 import { createLoadNetwork, normalSet, type LoadNetwork, type Reading } from './load.js'
 
 const validatorsOf = (load: LoadNetwork): string[] =>
@@ -18,8 +20,9 @@ async function withNetwork(
   devices: number,
   shape: StoryShape,
   run: (load: LoadNetwork) => Promise<BenchLine[]>,
+  environment?: Record<string, string>,
 ): Promise<BenchLine[]> {
-  const load = await createLoadNetwork(devices, shape)
+  const load = await createLoadNetwork(devices, shape, 0, environment)
   try {
     return await run(load)
   } finally {
@@ -86,11 +89,14 @@ async function sendAll(load: LoadNetwork, bundles: readonly Uint8Array[]): Promi
  */
 const warmCount = 3_000
 
-async function throughput(load: LoadNetwork, shape: LoadShape, patients: Uint8Array[]): Promise<BenchLine> {
-  const validators = validatorsOf(load)
+function signedBundles(
+  load: LoadNetwork,
+  shape: LoadShape,
+  patients: Uint8Array[],
+  count: number,
+): Uint8Array[] {
   const time = Date.now()
-  const warm = Math.round(warmCount / shape.readings.length)
-  const bundles = Array.from({ length: warm + shape.transactionCount }, (_, index) => {
+  return Array.from({ length: count }, (_, index) => {
     const readings = shape.readings.length === 1 ? [normalSet[index % normalSet.length]] : shape.readings
     return load.devices[index % load.devices.length].bundle(
       patients[index % patients.length],
@@ -98,6 +104,51 @@ async function throughput(load: LoadNetwork, shape: LoadShape, patients: Uint8Ar
       time + index,
     )
   })
+}
+
+async function heightOf(load: LoadNetwork, node: string): Promise<number> {
+  return must((await load.network.api(node).status()) as Outcome<NodeStatus>).height
+}
+
+/**
+ * Where the processor time goes, under the same load once more and with a profiler in each validator. Its
+ * own thread counts as `native`: on a crowded machine that was more than all else, so compare the other parts
+ * with each other, and the sum with nothing. `disk` holds what LMDB waits at the end of a transaction.
+ */
+async function breakdown(
+  load: LoadNetwork,
+  shape: LoadShape,
+  patients: Uint8Array[],
+  probe: CpuProbe,
+): Promise<BenchLine> {
+  const validators = validatorsOf(load)
+  const bundles = signedBundles(load, shape, patients, shape.transactionCount)
+  const before = await heightOf(load, validators[0])
+  let final = 0
+  const times = await probe.during(async () => {
+    final = await sendAll(load, bundles)
+  })
+  const blocks = (await heightOf(load, validators[0])) - before
+  const perTransaction = (us: number): number => Math.round(us / final / validators.length)
+  const perBlock = (us: number): number => Math.round(us / blocks / validators.length / 100) / 10
+  const words = [...parts, 'native' as const]
+    .map((part) => `${part} ${perTransaction(times[part])} us (${perBlock(times[part])} ms a block)`)
+    .join(', ')
+  const checkUs = signatureCheckUs()
+  return {
+    name: `${shape.name}-breakdown`,
+    value: perTransaction(times.all),
+    unit: 'us CPU per transaction and validator',
+    baseline: `one signature check here and now: ${Math.round(checkUs)} us`,
+    ratio: rounded(perTransaction(times.all) / checkUs),
+    input: `${final} transactions in ${blocks} blocks, ${perTransaction(times.main)} us of it on the main thread; ${words}`,
+  }
+}
+
+async function throughput(load: LoadNetwork, shape: LoadShape, patients: Uint8Array[]): Promise<BenchLine> {
+  const validators = validatorsOf(load)
+  const warm = Math.round(warmCount / shape.readings.length)
+  const bundles = signedBundles(load, shape, patients, warm + shape.transactionCount)
   await sendAll(load, bundles.slice(0, warm))
   const cpuBefore = await cpuSeconds(load)
   const start = performance.now()
@@ -120,8 +171,26 @@ async function throughput(load: LoadNetwork, shape: LoadShape, patients: Uint8Ar
 
 const throughputBench = (name: string, validators: number, transactionCount: number): Bench => ({
   name,
-  run: () =>
-    withNetwork(8, validatorsOnly(validators), async (load) => {
+  run: async () => {
+    const probe = new CpuProbe()
+    try {
+      return await throughputLines(name, validators, transactionCount, probe)
+    } finally {
+      probe.close()
+    }
+  },
+})
+
+function throughputLines(
+  name: string,
+  validators: number,
+  transactionCount: number,
+  probe: CpuProbe,
+): Promise<BenchLine[]> {
+  return withNetwork(
+    8,
+    validatorsOnly(validators),
+    async (load) => {
       const patients: Uint8Array[] = []
       for (let index = 0; index < 20; index += 1) patients.push(await load.admit())
       const one = {
@@ -136,9 +205,15 @@ const throughputBench = (name: string, validators: number, transactionCount: num
         transactionCount: Math.round(transactionCount / 3),
         unit: 'readings/s',
       }
-      return [await throughput(load, one, patients), await throughput(load, seven, patients)]
-    }),
-})
+      return [
+        await throughput(load, one, patients),
+        await throughput(load, seven, patients),
+        await breakdown(load, one, patients, probe),
+      ]
+    },
+    probe.environment(),
+  )
+}
 
 const septicReadings: Reading[] = [
   { code: '8310-5', value: 386n, scale: 1, unit: 'Cel' },
