@@ -1,7 +1,7 @@
 // An executor thread that runs a contract and dies in it, by the request's argument: the real note, the real
 // limits, a real death. Everything else is answered with the argument.
 import { parentPort, workerData } from 'node:worker_threads'
-import { ExecutionNote } from './execution-note.js'
+import { ExecutionNote, readNote } from './execution-note.js'
 import type { ExecutorRequest } from './messages.js'
 
 const { memory, path } = workerData as { memory: SharedArrayBuffer; path: string | undefined }
@@ -43,6 +43,11 @@ const deaths: Record<string, () => unknown> = {
 
 parentPort?.on('message', ({ id, method, argument }: ExecutorRequest) => {
   const death = typeof argument === 'string' ? deaths[argument] : undefined
+  if (argument === 'caught') {
+    note.begin(frame)
+    const running = readNote(memory)
+    return parentPort?.postMessage({ id, ok: false, code: 'EXECUTOR_FAULT', message: 'TypeError', running })
+  }
   if (death !== undefined) {
     note.begin(frame)
     death()

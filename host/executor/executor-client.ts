@@ -33,6 +33,9 @@ const engineFaults: readonly string[] = ['NATIVE_FAILURE', 'ENGINE_DISAGREES']
 const isWatched = (method: ExecutorMethod): boolean =>
   method !== 'open' && method !== 'close' && method !== 'careFinish' && !method.startsWith('sync')
 
+/** An exception of ours while a contract runs speaks against that contract as much as one of the engine. */
+const runsBlocks = (method: ExecutorMethod): boolean => method === 'execute' || method === 'tentative'
+
 interface Waiting {
   method: ExecutorMethod
   resolve(value: never): void
@@ -134,7 +137,9 @@ export class ExecutorClient {
     const { code, message, running } = reply
     if (isNodeErrorCode(code)) return waiting.reject(new NodeError(code, message))
     const error = new NodeError('EXECUTOR_FAILED', `${code}: ${message}`)
-    if (engineFaults.includes(code)) this.onFault({ error, reason: code, request: waiting.method, running })
+    const blames = running !== undefined && runsBlocks(waiting.method)
+    if (blames || engineFaults.includes(code))
+      this.onFault({ error, reason: code, request: waiting.method, running })
     waiting.reject(error)
   }
 

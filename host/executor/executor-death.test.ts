@@ -68,6 +68,18 @@ for (const [how, reason] of expected) {
   })
 }
 
+t.test('an exception that the thread outlives is a fault too, when a contract ran', async (t) => {
+  const faults: ExecutorFault[] = []
+  const client = new ExecutorClient((fault) => faults.push(fault), { program })
+  t.teardown(() => client.close())
+  await client.call('open', null as never)
+  await t.rejects(client.call('pin', 'caught' as never), { code: 'EXECUTOR_FAILED' })
+  t.same(faults, [], 'a question that fails stops nothing')
+  await t.rejects(client.call('execute', 'caught' as never), { code: 'EXECUTOR_FAILED' })
+  t.match(faults, [{ reason: 'EXECUTOR_FAULT', request: 'execute', running: { contract: 'acme/killer' } }])
+  t.equal(client.isDead, false)
+})
+
 t.test('a thread that answers is left alone, however long the queue behind it', async (t) => {
   const client = new ExecutorClient(() => t.fail('no fault'), { program, requestMsMax: 5_000 })
   await client.call('open', null as never)

@@ -108,7 +108,8 @@ export function createGuestInstance(
 /** Back to the state after `_initialize`; false when the instance must be thrown away (its memory grew). */
 export function resetGuestInstance(instance: GuestInstance): boolean {
   if (instance.memory.buffer.byteLength !== instance.snapshot.length) return false
-  instance.bytes.set(instance.snapshot)
+  // Not the view of before: `memory.grow` by nothing detaches it and keeps the size.
+  guestMemory(instance).set(instance.snapshot)
   for (const { cell, initial } of instance.globals) cell.value = initial
   instance.fault.value = 0
   instance.binding.frame = undefined

@@ -31,6 +31,10 @@ const bulk: readonly HostileCall[] = [
 
 const memory: readonly HostileCall[] = [
   attack(2, 'grows for ever', 'OUT_OF_FUEL', endless('(drop (memory.grow (i32.const 1)))')),
+  attack(2, 'grows by nothing', 'OK', returnI32('(memory.grow (i32.const 0))'), '', {
+    returned: '01000000',
+  }),
+  attack(2, 'grows by nothing, then traps', 'TRAPPED', '(drop (memory.grow (i32.const 0))) unreachable'),
   attack(2, 'grows by 2^32-1 pages', 'OK', returnI32(`(memory.grow ${top})`), '', { returned: 'ffffffff' }),
   attack(
     2,
