@@ -223,7 +223,7 @@ t.test('two of four lost, a manifest, a new epoch, and who comes back', async (t
   })
 })
 
-/** A proof made in the new epoch holds from the founding document on; `weak`: a manifest that too few signed. */
+/** A proof of the new epoch holds from the founding document on; `weak`: a manifest that too few signed. */
 async function checkProof(t: Test, at: TestNode, admin: Session, weak: Uint8Array): Promise<void> {
   const proved = await at.node.proof(admin, { about: 'alias', name: 'ward/alerts' })
   const document = decodeDocument(proved.ok ? proved.value.document : '')
