@@ -140,14 +140,18 @@ export const openRequestsMax = 8
 export const openAsksMax = openRequestsMax - 1
 
 /**
- * Refused bundles that a peer may bring at once, and each second; beyond them its next ones wait, at most as
- * long as the debt lasts (5 s). 100 checks a second are a fortieth of a core.
+ * Bundles that no honest peer forwards (malformed, wrong signature) which a peer may bring at once, and each
+ * second; the debt that is remembered takes a minute to fill. A forger then has about a hundred checked a
+ * second on average: a hundredth of a core.
  */
-export const refusalBurst = 500
-export const refusalsPerSecond = 100
-export const refusalDebtMax = 500
-/** So many bundles in a frame that travels with the votes wait at most this long behind that, ms. */
-export const urgentBundlesMax = 4
-export const urgentWaitMsMax = 200
-/** Peers whose refusals are remembered before those with none are forgotten. */
+export const forgedBurst = 256
+export const forgedPerSecond = 10
+export const forgedDebtMax = 600
+/**
+ * Bytes of one peer's transactions that wait for the pool, over all its connections: more than one
+ * connection lets in (two windows and the largest message), so that only who comes back again and again
+ * meets it.
+ */
+export const intakeBytesMax = 12 * 1024 * 1024
+/** Peers whose forgeries are remembered before those with none are forgotten. */
 export const intakePeersMax = 4096

@@ -339,18 +339,15 @@ export class NetworkSide implements RunnerEffects, TransportListener {
 
   // ------------------------------------------------------------------------------------------ transactions
 
-  #onTransactions(
-    entry: PeerEntry,
-    bundles: readonly Uint8Array[],
-    { queueClass, release }: InboxItem,
-  ): void {
+  #onTransactions(entry: PeerEntry, bundles: readonly Uint8Array[], { release }: InboxItem): void {
     const fromUpstream = this.#isUpstream(entry)
-    const { peer: from, isMember } = entry
+    const { peer: from } = entry
     this.#intake
-      .take({ from, isMember, bundles, queueClass })
-      .then((receptions) => {
+      .take(from, bundles)
+      .then((intake) => {
+        if (!intake.ok) return this.#onIntakeRefused(entry, intake.code)
         const accepted = bundles.flatMap((bundle, index) => {
-          const urgency = urgencyOf(receptions[index])
+          const urgency = urgencyOf(intake.receptions[index])
           return urgency === null ? [] : [{ bundle, urgency, from, fromUpstream }]
         })
         this.#ports.metrics?.observe('gossip_accepted', accepted.length)
@@ -362,6 +359,12 @@ export class NetworkSide implements RunnerEffects, TransportListener {
         this.#ports.logger?.error({ error: String(error) }, 'the pool could not take gossip')
       })
       .finally(release)
+  }
+
+  /** Consensus needs its members' connections, whatever else they send: those are only not listened to. */
+  #onIntakeRefused(entry: PeerEntry, code: string): void {
+    this.#ports.metrics?.count('transactions_dropped', { code })
+    if (code === 'FORGED_TRANSACTIONS' && !entry.isMember) this.#transport?.disconnect(entry.peer, code)
   }
 
   submitted(bundles: readonly Uint8Array[], urgency: Urgency): void {

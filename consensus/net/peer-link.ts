@@ -180,7 +180,7 @@ export class PeerLink {
     this.#events.onFrame(this, frame, unit.queueClass, () => {
       if (released) return
       released = true
-      this.#window.release(unit.queueClass, creditBytes)
+      this.#window.release(unit.queueClass, creditBytes, frame.length)
       this.#giveCredit()
     })
   }

@@ -98,10 +98,11 @@ export interface PayloadRequest {
 export type Urgency = 'urgent' | 'normal' | 'low'
 
 /**
- * What became of a bundle that a peer brought: new and valid, with its urgency; known; too late, as of a node
- * that was away (final already, expired); over what its sender or the pool has room for; or refused.
+ * What became of a bundle that a peer brought: new and valid, with its urgency; known; refused, for a reason
+ * that an honest peer need not have seen (final already, no credit left); or forged: malformed, or with a
+ * wrong signature, which an honest peer never forwards.
  */
-export type Reception = Urgency | 'known' | 'late' | 'over' | 'refused'
+export type Reception = Urgency | 'known' | 'refused' | 'forged'
 
 /** The mempool. Bundles are opaque here: a signed transaction with its bodies and attachments. */
 export interface TransactionPort {

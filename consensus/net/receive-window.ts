@@ -14,14 +14,22 @@ interface Partial {
   total: number
   chunks: Uint8Array[]
   bytes: number
+  /** Credit of its chunks that has not gone back. */
+  creditBytes: number
 }
 
-/** One per connection. Never holds more than one unfinished message a class, each within its limit. */
+/**
+ * One per connection. Holds at most one unfinished message a class, within its limit. Whole ones that nobody
+ * has dealt with yet come to about two windows and one message: beyond a window of them, chunks keep their
+ * credit.
+ */
 export class ReceiveWindow {
   readonly #window: readonly [number, number, number]
   readonly #partials: [Partial | null, Partial | null, Partial | null] = [null, null, null]
   readonly #usedBytes: [number, number, number] = [0, 0, 0]
   readonly #givenBytes: [number, number, number] = [0, 0, 0]
+  /** Whole frames that were handed out and not released. */
+  readonly #wholeBytes: [number, number, number] = [0, 0, 0]
 
   readonly #messageBytesMax: readonly [number, number, number]
 
@@ -53,15 +61,17 @@ export class ReceiveWindow {
 
   #whole(queueClass: QueueClass, payload: Uint8Array, creditBytes: number): ReceiveResult {
     if (this.#partials[queueClass] !== null) return { ok: false, code: 'CHUNK_OUT_OF_ORDER' }
+    this.#wholeBytes[queueClass] += payload.length
     return { ok: true, frame: new Uint8Array(payload), creditBytes }
   }
 
   #first(queueClass: QueueClass, total: number, payload: Uint8Array, creditBytes: number): ReceiveResult {
     if (this.#partials[queueClass] !== null) return { ok: false, code: 'CHUNK_OUT_OF_ORDER' }
     if (total > this.#messageBytesMax[queueClass]) return { ok: false, code: 'MESSAGE_TOO_LARGE' }
-    this.#partials[queueClass] = { total, chunks: [new Uint8Array(payload)], bytes: payload.length }
-    // The claimed total allocates nothing; what has arrived is bounded, so its credit goes back at once.
-    this.release(queueClass, creditBytes)
+    // The claimed total allocates nothing.
+    const chunks = [new Uint8Array(payload)]
+    this.#partials[queueClass] = { total, chunks, bytes: payload.length, creditBytes }
+    this.#giveChunksBack(queueClass)
     return { ok: true, frame: null, creditBytes: 0 }
   }
 
@@ -71,16 +81,35 @@ export class ReceiveWindow {
     if (partial.bytes + payload.length > partial.total) return { ok: false, code: 'MESSAGE_TOO_LARGE' }
     partial.chunks.push(new Uint8Array(payload))
     partial.bytes += payload.length
+    partial.creditBytes += creditBytes
     if (partial.bytes < partial.total) {
-      this.release(queueClass, creditBytes)
+      this.#giveChunksBack(queueClass)
       return { ok: true, frame: null, creditBytes: 0 }
     }
     this.#partials[queueClass] = null
-    return { ok: true, frame: join(partial), creditBytes }
+    this.#wholeBytes[queueClass] += partial.total
+    return { ok: true, frame: join(partial), creditBytes: partial.creditBytes }
   }
 
-  /** Bytes of this class have been dealt with and may be sent again. */
-  release(queueClass: QueueClass, creditBytes: number): void {
+  /**
+   * A message larger than the window arrives only if its chunks' credit goes back before it is whole: at
+   * once, unless a window of whole ones waits already. Those are dealt with in the end: nothing gets stuck.
+   */
+  #giveChunksBack(queueClass: QueueClass): void {
+    const partial = this.#partials[queueClass]
+    if (partial === null || this.#wholeBytes[queueClass] >= this.#window[queueClass]) return
+    this.#give(queueClass, partial.creditBytes)
+    partial.creditBytes = 0
+  }
+
+  /** A frame has been dealt with: its credit bytes, as `receive` told them, may be sent again. */
+  release(queueClass: QueueClass, creditBytes: number, frameBytes: number): void {
+    this.#wholeBytes[queueClass] -= frameBytes
+    this.#give(queueClass, creditBytes)
+    this.#giveChunksBack(queueClass)
+  }
+
+  #give(queueClass: QueueClass, creditBytes: number): void {
     this.#usedBytes[queueClass] -= creditBytes
     this.#givenBytes[queueClass] += creditBytes
   }

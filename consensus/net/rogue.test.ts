@@ -132,5 +132,11 @@ t.test('garbage of an observer costs its own connection, and it may come back', 
     patienceMs,
     'its transaction is final',
   )
-  t.pass()
+  const forged = encodeTransactionsFrame(Array.from({ length: 300 }, () => Uint8Array.of(1)))
+  const isSentAway = () => replicas[0].closed.includes('FORGED_TRANSACTIONS')
+  for (let turn = 0; turn < 1_000 && !isSentAway(); turn += 1) {
+    rogue.transport.send(first, forged, 1)
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  t.ok(isSentAway(), 'who forges transactions is sent away')
 })

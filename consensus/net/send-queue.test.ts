@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import fc from 'fast-check'
-import { chunkBytesMax, messageBytesMax } from './limits.js'
+import { chunkBytesMax, messageBytesMax, windowBytes } from './limits.js'
 import { ReceiveWindow } from './receive-window.js'
 import { SendQueue } from './send-queue.js'
 import { decodeUnit, encodeNext, encodeWhole, type QueueClass } from './wire.js'
@@ -91,7 +91,7 @@ t.test('a peer beyond its credit, out of order or too large is told apart', asyn
   t.ok(window.receive(dataUnit(encodeWhole(0, new Uint8Array(200)))).ok, 'the last unit may overshoot')
   const beyond = window.receive(dataUnit(encodeWhole(0, new Uint8Array(1))))
   t.same(beyond, { ok: false, code: 'CREDIT_EXCEEDED' })
-  window.release(0, 202)
+  window.release(0, 202, 200)
   t.same(window.takeCredit(), [202, 0, 0])
   t.equal(window.takeCredit(), null)
   t.ok(window.receive(dataUnit(encodeWhole(0, new Uint8Array(1)))).ok)
@@ -123,7 +123,7 @@ t.test('property: whatever is taken arrives once, whole and in order within its 
       const window = new ReceiveWindow(limits.windowBytes)
       const taken: number[][] = [[], [], []]
       const arrived: number[][] = [[], [], []]
-      const held: [QueueClass, number][] = []
+      const held: [QueueClass, number, number][] = []
       const pump = () => {
         for (let unit = queue.next(); unit !== null; unit = queue.next()) {
           const data = dataUnit(unit)
@@ -133,7 +133,7 @@ t.test('property: whatever is taken arrives once, whole and in order within its 
           const mark = received.frame[0] ?? 0
           if (received.frame.some((byte) => byte !== mark)) throw new Error('mixed frames')
           arrived[data.queueClass]?.push(mark * 1_000_000 + received.frame.length)
-          held.push([data.queueClass, received.creditBytes])
+          held.push([data.queueClass, received.creditBytes, received.frame.length])
         }
         const credit = window.takeCredit()
         if (credit !== null && !queue.grant(credit)) throw new Error('credit')
@@ -145,7 +145,7 @@ t.test('property: whatever is taken arrives once, whole and in order within its 
         if (index % (holdEvery + 1) === 0) pump()
       })
       for (let round = 0; round < 200; round++) {
-        for (const [queueClass, bytes] of held.splice(0)) window.release(queueClass, bytes)
+        for (const [queueClass, credit, bytes] of held.splice(0)) window.release(queueClass, credit, bytes)
         pump()
       }
       return queue.queuedBytes === 0 && JSON.stringify(taken) === JSON.stringify(arrived)
@@ -154,3 +154,41 @@ t.test('property: whatever is taken arrives once, whole and in order within its 
   )
   t.pass()
 })
+
+t.test(
+  'frames that nobody deals with: a bounded part of them is taken, whatever their last chunk',
+  async (t) => {
+    const largest = 8 * 1024 * 1024
+    const window = new ReceiveWindow(windowBytes, [largest, largest, largest])
+    const queue = new SendQueue({ queueBytes: [1e9, 1e9, 1e9], windowBytes })
+    const held: [number, number][] = []
+    let heldBytes = 0
+    const pump = (): void => {
+      for (let unit = queue.next(); unit !== null; unit = queue.next()) {
+        const received = window.receive(dataUnit(unit))
+        if (!received.ok) throw new Error(received.code)
+        const credit = window.takeCredit()
+        if (credit !== null) t.ok(queue.grant(credit))
+        if (received.frame === null) continue
+        held.push([received.creditBytes, received.frame.length])
+        heldBytes += received.frame.length
+      }
+    }
+    // A last chunk of one byte uses up next to no credit.
+    for (let count = 0; count < 40; count += 1) queue.offer(new Uint8Array(20 * chunkBytesMax + 1), 1)
+    pump()
+    const bound = 2 * windowBytes[1] + largest + 2 * chunkBytesMax
+    t.ok(heldBytes > 0 && heldBytes + window.partialBytes <= bound, `${heldBytes} bytes`)
+    let taken = 0
+    for (let next = held.shift(); next !== undefined; next = held.shift()) {
+      taken += 1
+      heldBytes -= next[1]
+      window.release(1, ...next)
+      const credit = window.takeCredit()
+      if (credit !== null) t.ok(queue.grant(credit))
+      pump()
+      t.ok(heldBytes + window.partialBytes <= bound)
+    }
+    t.equal(taken, 40, 'all come once those before them are dealt with')
+  },
+)

@@ -1,115 +1,69 @@
-// Who brings what is refused waits; nobody else does, and an alarm behind it only a moment.
+// Who forges is not listened to; nothing of anybody is held.
 import t from 'tap'
-import { refusalBurst, refusalDebtMax, refusalsPerSecond, urgentWaitMsMax } from './limits.js'
+import { forgedBurst, forgedDebtMax, forgedPerSecond, intakeBytesMax } from './limits.js'
 import type { Reception } from './ports.js'
-import { RefusalPace, TransactionIntake } from './transaction-intake.js'
-
-t.test('the bucket: a burst is free, debt is bounded, time fills it', async (t) => {
-  const pace = new RefusalPace()
-  pace.charge(refusalBurst, 1_000)
-  t.equal(pace.waitMs(1_000), 0)
-  pace.charge(refusalsPerSecond, 1_000)
-  t.equal(pace.waitMs(1_000), 1_000)
-  t.equal(pace.waitMs(1_500), 500)
-  t.equal(pace.waitMs(2_000), 0)
-  pace.charge(1_000_000, 2_000)
-  t.equal(pace.waitMs(2_000), (1_000 * refusalDebtMax) / refusalsPerSecond)
-  t.notOk(pace.isFull(3_000))
-  t.ok(pace.isFull(60_000))
-})
+import { TransactionIntake } from './transaction-intake.js'
 
 /** Bundles say with their first byte how they are received. */
-const kinds: readonly Reception[] = ['normal', 'known', 'late', 'over', 'refused']
+const kinds: readonly Reception[] = ['normal', 'known', 'refused', 'forged']
 
-function start() {
-  let now = 0
-  const rests: number[] = []
-  let sleepers: { due: number; wake: () => void }[] = []
-  const looked: { from: string; count: number }[] = []
+function start(answer: () => Promise<void> = () => Promise.resolve()) {
+  const clock = { now: 0 }
+  const looked: string[] = []
   const intake = new TransactionIntake(
     async (bundles, from) => {
-      looked.push({ from, count: bundles.length })
+      looked.push(from)
+      await answer()
       return bundles.map(([kind]) => kinds[kind])
     },
-    () => now,
-    (ms) => {
-      rests.push(ms)
-      return ms === 0 ? Promise.resolve() : new Promise((wake) => sleepers.push({ due: now + ms, wake }))
-    },
+    () => clock.now,
   )
-  const bundlesOf = (kind: Reception, count: number): Uint8Array[] =>
-    Array.from({ length: count }, () => new Uint8Array([kinds.indexOf(kind)]))
-  return {
-    looked,
-    bundlesOf,
-    rests,
-    wakeAt: (ms: number) => {
-      now = ms
-      for (const { due, wake } of sleepers) if (due <= now) wake()
-      sleepers = sleepers.filter(({ due }) => due > now)
-    },
-    take: (
-      from: string,
-      kind: Reception,
-      count: number,
-      options: { isMember?: boolean; queueClass?: 0 | 1 } = {},
-    ) => intake.take({ from, isMember: false, queueClass: 1, bundles: bundlesOf(kind, count), ...options }),
+  const take = (from: string, kind: Reception, count: number, length = 1) => {
+    const bundle = new Uint8Array(length).fill(kinds.indexOf(kind))
+    return intake.take(
+      from,
+      Array.from({ length: count }, () => bundle),
+    )
   }
+  return { clock, looked, take }
 }
 
-const turns = async (): Promise<void> => {
-  for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
-}
-
-t.test('a flood of refused ones is looked at later, in order; others are looked at now', async (t) => {
-  const { looked, take, rests, wakeAt } = start()
-  t.same(await take('flooder', 'refused', 1), ['refused'])
-  await take('flooder', 'refused', refusalBurst + refusalsPerSecond / 100)
-  const kept = [take('flooder', 'normal', 2), take('flooder', 'normal', 3)]
-  await turns()
-  t.equal(looked.length, 2, 'nothing more of the flooder yet')
-  t.same(await take('honest', 'normal', 1), ['normal'], 'nobody else waits')
-  t.same(rests, [20], 'for as long as its debt lasts')
-  wakeAt(60_000)
-  await Promise.all(kept)
-  t.same(
-    looked.slice(3).map(({ count }) => count),
-    [2, 3],
-    'then in order',
-  )
+t.test('some forgeries are free; beyond them a peer is not looked at until time has passed', async (t) => {
+  const { clock, looked, take } = start()
+  t.match(await take('forger', 'forged', forgedBurst), { ok: true })
+  t.match(await take('forger', 'forged', 1), { ok: true, receptions: ['forged'] }, 'the last free one')
+  t.match(await take('forger', 'normal', 1), { ok: false, code: 'FORGED_TRANSACTIONS' })
+  t.match(await take('honest', 'normal', 1), { ok: true, receptions: ['normal'] }, 'nobody else pays')
+  clock.now = 1_000 / forgedPerSecond
+  t.match(await take('forger', 'normal', 1), { ok: true })
+  await take('forger', 'forged', 1_000_000)
+  clock.now += (1_000 * forgedDebtMax) / forgedPerSecond - 1
+  t.match(await take('forger', 'normal', 1), { ok: false }, 'debt is remembered')
+  clock.now += 1
+  t.match(await take('forger', 'normal', 1), { ok: true }, 'and bounded')
+  t.equal(looked.length, 6, 'what was refused was not looked at')
 })
 
-t.test(
-  'what honest peers bring late or twice never slows them; members are not judged by credit',
-  async (t) => {
-    const { looked, take } = start()
-    for (let turn = 0; turn < 20; turn += 1) {
-      await take('relay', 'known', 1_000)
-      await take('member', 'over', 1_000, { isMember: true })
-    }
-    await take('relay', 'late', 4 * refusalBurst)
-    await take('relay', 'normal', 1)
-    t.equal(looked.length, 42)
-  },
-)
+t.test('what an honest peer may bring costs nothing, however much of it is refused', async (t) => {
+  const { looked, take } = start()
+  for (let turn = 0; turn < 20; turn += 1) {
+    await take('relay', 'known', 1_000)
+    await take('relay', 'refused', 1_000)
+  }
+  t.match(await take('relay', 'normal', 1), { ok: true })
+  t.equal(looked.length, 41)
+})
 
-t.test('an alarm behind a flood waits a moment only', async (t) => {
-  const { looked, take, rests, wakeAt } = start()
-  await take('gateway', 'over', 1_000_000)
-  const slow = take('gateway', 'normal', 7)
-  const alarm = take('gateway', 'normal', 1, { queueClass: 0 })
-  await turns()
-  t.same(rests, [(1_000 * refusalDebtMax) / refusalsPerSecond, urgentWaitMsMax])
-  wakeAt(urgentWaitMsMax)
-  t.same(await alarm, ['normal'])
-  t.same(
-    looked.map(({ count }) => count),
-    [1_000_000, 1],
-    'before what came ahead of it',
-  )
-  wakeAt(60_000)
-  t.same(
-    await slow,
-    Array.from({ length: 7 }, () => 'normal'),
-  )
+t.test('what one peer has waiting for a slow pool is bounded, over all its connections', async (t) => {
+  let answer = (): void => undefined
+  const slow = new Promise<void>((resolve) => (answer = resolve))
+  const { looked, take } = start(() => slow)
+  const mib = 1024 * 1024
+  const waiting = Array.from({ length: intakeBytesMax / mib }, () => take('peer', 'normal', 1, mib))
+  t.match(await take('peer', 'normal', 1), { ok: false, code: 'TRANSACTIONS_TOO_MANY' })
+  const other = take('other', 'normal', 1)
+  t.equal(looked.length, intakeBytesMax / mib + 1)
+  answer()
+  await Promise.all([...waiting, other])
+  t.match(await take('peer', 'normal', 1), { ok: true })
 })

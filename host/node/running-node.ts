@@ -27,6 +27,7 @@ import {
   type SigningKey,
 } from '../keys/crypto.js'
 import { PoolPort, type SubmitOutcome } from '../pool/pool-port.js'
+import { WakeTimer } from '../pool/wake-timer.js'
 import { readSealedFile, type DataKey, type VotesStore } from '../store/index.js'
 import { adoptNextVote, saveIdentity } from './vote-key.js'
 import { BehindWatch, readResync } from './behind-watch.js'
@@ -155,7 +156,8 @@ export class RunningNode {
 
   /** From here on blocks arrive, and a validator votes. */
   async join(): Promise<void> {
-    this.pool.later = (ms) => void setTimeout(() => this.driverOrNone?.transactionsWaiting(), ms).unref()
+    const wake = new WakeTimer(() => this.driverOrNone?.transactionsWaiting())
+    this.pool.later = (ms) => wake.in(ms)
     await this.startDriver()
     const tick = (): void => {
       const { hasQuorum } = this.driver.status()

@@ -1,5 +1,6 @@
 // The leader's pace for the lower lanes.
 import t from 'tap'
+import { lane } from '../../runtime/protocol/index.js'
 import { BlockPace } from './block-pace.js'
 
 t.test(
@@ -31,34 +32,58 @@ t.test('after a block with lower lanes the network rests for as long as it took,
   const pace = new BlockPace(40)
   pace.built(1, 0, 10)
   pace.final(2, 30)
-  t.equal(pace.restMs(30), 0, 'that was another block')
+  t.equal(pace.restMs(lane.operational, 30), 0, 'that was another block')
   pace.final(1, 40)
-  t.equal(pace.restMs(40), 40)
-  t.equal(pace.restMs(60), 20)
-  t.equal(pace.restMs(90), 0)
+  t.equal(pace.restMs(lane.operational, 40), 40)
+  t.equal(pace.restMs(lane.operational, 60), 20)
+  t.equal(pace.restMs(lane.operational, 90), 0)
   pace.built(3, 100, 10)
   pace.final(3, 1_100)
-  t.equal(pace.restMs(1_100), 150)
+  t.equal(pace.restMs(lane.operational, 1_100), 150)
   pace.built(4, 1_300, 0)
   pace.final(4, 1_340)
-  t.equal(pace.restMs(1_340), 0, 'nothing of them was in it')
+  t.equal(pace.restMs(lane.operational, 1_340), 0, 'nothing of them was in it')
 })
 
 t.test(
-  'after an emergency the lower lanes keep still, yet an import gets on beside a stream of them',
+  'after an emergency the bulk lane keeps still, and an import gets on beside a stream of them',
   async (t) => {
     const pace = new BlockPace(40)
-    pace.lowFinal(10_000)
+    pace.laneFinal(lane.bulk, 10_000)
     pace.emergency(10_100)
-    t.equal(pace.restMs(10_100), 700)
-    t.equal(pace.restMs(10_800), 0)
-    t.ok(pace.isLowExcused(10_800))
-    for (let now = 11_000; now < 12_000; now += 100) pace.emergency(now)
-    t.equal(pace.restMs(11_900), 100, 'not later than two seconds after their last block')
-    t.equal(pace.restMs(12_000), 0)
-    pace.lowFinal(12_050)
-    pace.emergency(12_060)
-    t.equal(pace.restMs(12_060), 700, 'and after it the next emergencies go first again')
-    t.notOk(pace.isLowExcused(12_060 + 15_000))
+    t.equal(pace.restMs(lane.bulk, 10_100), 400, 'not later than half a second after its last block')
+    t.equal(pace.countMax(lane.bulk, 16, 10_499, false), 0)
+    t.equal(pace.countMax(lane.bulk, 16, 10_500, false), 16)
+    t.equal(pace.restMs(lane.operational, 10_100), 0, 'people who order and write do not wait for that')
+    t.equal(pace.countMax(lane.operational, 16, 10_100, false), 16)
+    pace.emergency(10_550)
+    pace.laneFinal(lane.bulk, 10_560)
+    t.equal(pace.restMs(lane.bulk, 10_560), 490, 'and after it the next emergencies go first again')
   },
 )
+
+t.test('beside an emergency a lower lane has a part, once it got nothing for two seconds', async (t) => {
+  const pace = new BlockPace(40)
+  pace.laneFinal(lane.bulk, 10_000)
+  pace.laneFinal(lane.operational, 11_000)
+  pace.emergency(11_999)
+  t.equal(pace.countMax(lane.bulk, 16, 11_999, true), 0)
+  t.equal(pace.countMax(lane.bulk, 16, 12_000, true), 4)
+  t.equal(pace.countMax(lane.bulk, 1, 12_000, true), 1)
+  t.equal(pace.countMax(lane.operational, 16, 12_000, true), 0)
+})
+
+t.test('emergencies excuse a lane that waits as long as it moves, and for a while', async (t) => {
+  const pace = new BlockPace(40)
+  pace.emergency(10_000)
+  t.notOk(pace.isExcused(lane.bulk, 10_000), 'nothing of it became final')
+  pace.laneFinal(lane.bulk, 11_000)
+  t.ok(pace.isExcused(lane.bulk, 15_999))
+  t.notOk(pace.isExcused(lane.operational, 15_999), 'that another lane moves says nothing')
+  t.notOk(pace.isExcused(lane.bulk, 16_000))
+  pace.laneFinal(lane.bulk, 24_999)
+  pace.laneFinal(lane.clinical, 24_999)
+  t.ok(pace.isExcused(lane.bulk, 24_999))
+  t.notOk(pace.isExcused(lane.bulk, 25_000), 'the emergencies are over')
+  t.notOk(pace.isExcused(lane.clinical, 24_999), 'never')
+})

@@ -2,8 +2,9 @@
 import t from 'tap'
 import type { ErrorCode, Lane } from '../../runtime/protocol/index.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
-import type { AdmitReply, SenderCredit } from '../executor/messages.js'
+import type { AdmitReply, CommitReply, SenderCredit } from '../executor/messages.js'
 import { PoolPort } from './pool-port.js'
+import { WakeTimer } from './wake-timer.js'
 
 const kib = 1_024
 
@@ -23,14 +24,39 @@ function port(now: () => number) {
     const credit = credits.get(id) ?? { cost: 1, left: 100, burst: 100, perSecond: 10 }
     return { ok: true, id, lane: lanes.get(id) ?? 2, slot, sender, sequence: 1, validUntil: null, credit }
   }
+  const hooks = { build: (): Promise<unknown> => Promise.resolve() }
+  /** What `refusals` names is left out; the payload says with its bytes what is in. */
+  const build = async (bundles: Uint8Array[]) => {
+    const replies = bundles.map(admit)
+    await hooks.build()
+    const taken = bundles.filter((_, index) => replies[index].ok).map((bytes) => bytes[0])
+    const left = replies.filter((reply) => !reply.ok)
+    return { payload: Uint8Array.from(taken), transactionRoots: [], count: taken.length, dropped: left }
+  }
   const executor = {
-    call: (_method: string, { bundles }: { bundles: Uint8Array[] }) => {
+    call: async (method: string, { bundles }: { bundles: Uint8Array[] }) => {
       asked.push(bundles.length)
-      return Promise.resolve(bundles.map(admit))
+      if (method === 'build') return build(bundles)
+      return bundles.map(admit)
     },
   } as unknown as Pick<ExecutorClient, 'call'>
   const pool = new PoolPort(executor, now, (id, code) => dropped.push([id, code]))
-  return { pool, refusals, dropped, asked, credits, lanes }
+  const wakes: number[] = []
+  pool.later = (ms) => wakes.push(ms)
+  let height = 0
+  /** One block, made and final: the ids in it; null when there is nothing to propose. */
+  const block = async (): Promise<number[] | null> => {
+    height += 1
+    const request = { height, view: 0, time: now(), due: false, emergency: false, bytesMax: 3 * kib * kib }
+    const built = await pool.buildPayload(request)
+    if (built === null) return null
+    const ids = [...built.payload]
+    const receipts = ids.map((id) => ({ id: `${id}` }))
+    const keyChanges = { windows: [], revoked: [] }
+    pool.settle({ height, blockTime: now(), receipts, keyChanges } as unknown as CommitReply)
+    return ids
+  }
+  return { pool, refusals, dropped, asked, credits, lanes, wakes, hooks, block }
 }
 
 const bundle = (id: number, length = 100): Uint8Array => new Uint8Array(length).fill(id)
@@ -144,6 +170,114 @@ t.test('how a transaction travels follows its lane; what is refused is told apar
   for (const lane of [0, 1, 2, 3, 4] as const) lanes.set(`${lane + 1}`, lane)
   const urgencies = await pool.receive([1, 2, 3, 4, 5].map((id) => bundle(id)))
   t.same(urgencies, ['urgent', 'urgent', 'normal', 'low', 'low'])
-  refusals.set('6', 'SIGNATURE_INVALID').set('7', 'CREDIT_EXHAUSTED').set('8', 'SEQUENCE_REUSED')
-  t.same(await pool.receive([1, 6, 7, 8].map((id) => bundle(id))), ['known', 'refused', 'over', 'late'])
+  const honest: ErrorCode[] = ['CREDIT_EXHAUSTED', 'SEQUENCE_REUSED', 'EXPIRED', 'KEY_UNKNOWN', 'POOL_FULL']
+  honest.forEach((code, index) => refusals.set(`${index + 6}`, code))
+  const refused = await pool.receive(honest.map((_, index) => bundle(index + 6)))
+  t.same(new Set(refused), new Set(['refused']), 'an honest peer may bring these')
+  const forgeries: ErrorCode[] = ['SIGNATURE_INVALID', 'BUNDLE_MALFORMED', 'BODY_MISMATCH']
+  forgeries.forEach((code, index) => refusals.set(`${index + 20}`, code))
+  t.same(await pool.receive([1, 20, 21, 22].map((id) => bundle(id))), [
+    'known',
+    'forged',
+    'forged',
+    'forged',
+  ])
+})
+
+t.test(
+  'an import gets on beside emergencies that wait without end, and its leader is not blamed',
+  async (t) => {
+    let now = 0
+    const { pool, lanes, block } = port(() => now)
+    for (let id = 1; id <= 200; id += 1) lanes.set(`${id}`, id <= 100 ? 4 : 1)
+    await pool.admit(Array.from({ length: 100 }, (_, index) => bundle(index + 1)))
+    let imported = 0
+    for (let id = 101; id <= 200; id += 1) {
+      await pool.admit([bundle(id)])
+      const ids = (await block()) ?? []
+      t.ok(ids.includes(id), 'no emergency waits for an import')
+      imported += ids.length - 1
+      now += 200
+      t.notOk(pool.hasOverdue(30_000))
+    }
+    t.equal(imported, 40, 'four of sixteen in each two of twenty seconds')
+    now += 1_000
+    t.equal((await block())?.length, 16, 'when they are over, a block as before')
+  },
+)
+
+t.test('emergencies hide no leader that leaves an order out', async (t) => {
+  let now = 0
+  const { pool, lanes, block, refusals } = port(() => now)
+  lanes.set('1', 3)
+  await pool.admit([bundle(1)])
+  refusals.set('1', 'VALID_TOO_LONG') // stands for a leader that never takes it
+  for (let id = 2; id <= 4; id += 1) {
+    lanes.set(`${id}`, 1)
+    await pool.admit([bundle(id)])
+    await block()
+    now += 5_000
+  }
+  refusals.clear()
+  t.ok(pool.hasOverdue(10_000))
+})
+
+t.test('an emergency that no block can take holds up nobody, and is tried again', async (t) => {
+  let now = 10_000
+  const { pool, lanes, refusals, block, wakes } = port(() => now)
+  lanes.set('1', 1).set('3', 3)
+  await pool.admit([bundle(1)])
+  refusals.set('1', 'CREDIT_EXHAUSTED')
+  t.match(pool.waiting(), { normal: true, emergency: true })
+  t.equal(await block(), null)
+  t.equal(wakes.length, 1, 'it is looked at again although nothing comes')
+  t.match(pool.waiting(), { normal: false, emergency: false })
+  await pool.admit([bundle(2), bundle(3)])
+  t.match(pool.waiting(), { normal: true, emergency: false })
+  t.same(await block(), [2, 3], 'the lanes below go on')
+  refusals.clear()
+  now += 249
+  t.equal(await block(), null)
+  t.ok(wakes[1] > 0)
+  now += 1
+  t.match(pool.waiting(), { emergency: true })
+  t.same(await block(), [1], 'with credit it is in the next')
+})
+
+t.test('what comes while a build gives nothing is told to the core once more', async (t) => {
+  const { pool, lanes, refusals, hooks, block, wakes } = port(() => 10_000)
+  lanes.set('1', 1).set('2', 1)
+  await pool.admit([bundle(1)])
+  refusals.set('1', 'CREDIT_EXHAUSTED')
+  hooks.build = () => pool.admit([bundle(2)])
+  t.equal(await block(), null)
+  t.same(wakes, [1], 'at once')
+  t.match(pool.waiting(), { emergency: true })
+})
+
+t.test('one timer for all who ask, at the earliest moment', async (t) => {
+  let now = 0
+  let woken = 0
+  const timers: { run: () => void; at: number }[] = []
+  const start = (run: () => void, ms: number) => {
+    const timer = { run, at: now + ms }
+    timers.push(timer)
+    return () => void timers.splice(timers.indexOf(timer), 1)
+  }
+  const timer = new WakeTimer(
+    () => (woken += 1),
+    () => now,
+    start,
+  )
+  for (let ms = 500; ms > 0; ms -= 100) timer.in(ms)
+  timer.in(300)
+  t.same(
+    timers.map(({ at }) => at),
+    [100],
+  )
+  now = 100
+  timers.pop()?.run()
+  t.equal(woken, 1)
+  timer.in(700)
+  t.equal(timers.length, 1, 'and again')
 })

@@ -1,6 +1,12 @@
 // The driver's view of the pool: admission by the executor, choice for a block, and what a block takes
 // out again.
-import { bytesToHex, decodePayload, lane as lanes, type ErrorCode } from '../../runtime/protocol/index.js'
+import {
+  bytesToHex,
+  decodePayload,
+  lane as lanes,
+  type ErrorCode,
+  type Lane,
+} from '../../runtime/protocol/index.js'
 import { overdraftOf, retryAfterMs, retryDetail } from '../../runtime/execution/index.js'
 import type {
   Block,
@@ -36,6 +42,10 @@ const creditLowShare = 0.5
 const recheckAfterMs = 3_000
 /** Bounds what asking again may cost one block: about 5 ms of the executor. */
 const recheckCountMax = 64
+/** An emergency that no block could take (mostly its sender has no credit left) is tried again after this. */
+const emergencyRetryMs = 250
+/** A build that gave nothing, although something waits, is tried again after this. */
+const emptyRetryMs = 100
 
 export type SubmitOutcome =
   { ok: true; id: string; known: boolean } | { ok: false; id: string; code: ErrorCode; detail: string }
@@ -49,6 +59,8 @@ export class PoolPort implements TransactionPort {
   private readonly asideBundles = new Set<string>()
   private readonly admission: AdmissionQueue
   private readonly pace: BlockPace
+  /** How many were added, ever. */
+  private arrivals = 0
   /** Asks that the core is told of the waiting transactions once more, so many milliseconds from now. */
   later: (ms: number) => void = () => undefined
 
@@ -72,7 +84,12 @@ export class PoolPort implements TransactionPort {
   }
 
   waiting(): Waiting {
-    return this.pool.waiting(this.target.transactionsMax)
+    return this.pool.waiting(this.target.transactionsMax, this.emergenciesToRetry())
+  }
+
+  /** Keys whose emergencies found no room in a block just now: they hold up nobody meanwhile. */
+  private emergenciesToRetry(): Set<string> {
+    return this.pool.excusedEmergencies(this.now(), emergencyRetryMs)
   }
 
   /**
@@ -94,9 +111,16 @@ export class PoolPort implements TransactionPort {
     const outcome = this.pool.add({ id, lane, bundle, slot, validUntil, receivedAt, sender, creditCost })
     if (outcome === 'slot-taken') return { ok: false, id, code: 'SEQUENCE_REUSED', detail: 'waiting' }
     if (outcome === 'full') return { ok: false, id, code: 'POOL_FULL', detail: '' }
-    if (outcome === 'added' && lane === lanes.emergency) this.pace.emergency(receivedAt)
-    if (outcome === 'added' && this.isAside(bundle)) this.pool.setAside(id)
+    if (outcome === 'added') this.added(id, bundle, receivedAt)
     return { ok: true, id, known: outcome === 'known' }
+  }
+
+  private added(id: string, bundle: Uint8Array, now: number): void {
+    this.arrivals += 1
+    if (this.isAside(bundle)) return this.pool.setAside(id)
+    const entry = this.pool.get(id)
+    if (entry?.lane !== lanes.emergency || this.pool.isExcused(entry, now, emergencyRetryMs)) return
+    this.pace.emergency(now)
   }
 
   /** What waits here already spends the sender's credit too: a flood is refused at the door. */
@@ -118,9 +142,7 @@ export class PoolPort implements TransactionPort {
     const outcomes = await this.admit(bundles)
     return outcomes.map((outcome) => {
       if (outcome.ok) return outcome.known ? 'known' : this.urgencyOf(outcome.id)
-      if (lateCodes.includes(outcome.code)) return 'late'
-      if (outcome.code === 'POOL_FULL') return 'known'
-      return outcome.code === 'CREDIT_EXHAUSTED' ? 'over' : 'refused'
+      return forgedCodes.includes(outcome.code) ? 'forged' : 'refused'
     })
   }
 
@@ -134,7 +156,7 @@ export class PoolPort implements TransactionPort {
   /** True when a leader left something out for longer than `patienceMs` that it could have taken. */
   hasOverdue(patienceMs: number): boolean {
     const now = this.now()
-    return this.pool.hasOverdue(now, patienceMs, this.pace.isLowExcused(now) ? lanes.clinical : lanes.bulk)
+    return this.pool.hasOverdue(now, patienceMs, (lane) => this.pace.isExcused(lane, now))
   }
 
   /**
@@ -155,40 +177,57 @@ export class PoolPort implements TransactionPort {
   ): Promise<{ payload: Uint8Array; transactionRoots: readonly Uint8Array[] } | null> {
     const picked = this.pool.pick(this.blockLimits(request.bytesMax - payloadFramingBytes))
     if (picked.length === 0 && !request.due) {
-      const restMs = this.pace.restMs(this.now())
-      if (restMs > 0) this.later(restMs)
+      if (this.pool.size > 0) this.later(this.untilPickableMs())
       return null
     }
     const lowCount = picked.filter(({ lane }) => lane > lanes.clinical).length
     this.pace.built(request.height, this.now(), lowCount)
     const bundles = picked.map((entry) => entry.bundle)
+    const { arrivals } = this
     const built = await this.executor.call('build', { bundles, height: request.height, time: request.time })
-    for (const { id, code } of built.dropped) if (isForGood(code)) this.drop(id, code)
-    if (built.count === 0 && !request.due) return null
+    for (const { id, code } of built.dropped) {
+      if (isForGood(code)) this.drop(id, code)
+      else if (code === 'CREDIT_EXHAUSTED' || this.pool.get(id)?.lane === lanes.emergency)
+        this.pool.excuse(id, this.now())
+    }
+    if (built.count === 0 && !request.due) {
+      // The core forgets what came meanwhile, an emergency too: it is told again.
+      if (this.pool.size > 0) this.later(this.arrivals > arrivals ? 1 : emptyRetryMs)
+      return null
+    }
     return { payload: built.payload, transactionRoots: built.transactionRoots }
   }
 
-  /** An emergency's block is short: it carries little else, and nothing of the lanes below clinical. */
+  /** Until the first of what waits may have a block; a moment when nothing tells. */
+  private untilPickableMs(): number {
+    const now = this.now()
+    const rests = [lanes.operational, lanes.bulk]
+      .filter((lane) => this.pool.laneCounts[lane] > 0)
+      .map((lane) => this.pace.restMs(lane, now))
+    if (this.emergenciesToRetry().size > 0) rests.push(emergencyRetryMs)
+    const soonestMs = Math.min(...rests.filter((restMs) => restMs > 0))
+    return Number.isFinite(soonestMs) ? soonestMs : emptyRetryMs
+  }
+
+  /** An emergency's block is short: little else goes along, seldom anything of the lanes below clinical. */
   private blockLimits(bytesMaxHard: number): PickLimits {
     const { transactionsMax } = this.target
     const bytesMax = Math.min(bytesMaxHard, this.target.bytesMax)
-    const limits = { transactionsMax, bytesMax, bytesMaxHard }
-    if (this.pool.waiting(0).emergency) {
-      const laneCountMax = {
+    const withoutEmergencies = this.emergenciesToRetry()
+    const isEmergency = this.pool.waiting(0, withoutEmergencies).emergency
+    const now = this.now()
+    const low = this.pace.lowCountMax
+    const isBulkAlone = this.pool.laneCounts[lanes.operational] === 0
+    const ofLow = (lane: Lane, count: number): number => this.pace.countMax(lane, count, now, isEmergency)
+    const laneCountMax = {
+      ...(isEmergency && {
         [lanes.system]: withEmergencyCountMax,
         [lanes.clinical]: withEmergencyCountMax,
-        [lanes.operational]: 0,
-        [lanes.bulk]: 0,
-      }
-      return { ...limits, laneCountMax }
+      }),
+      [lanes.operational]: ofLow(lanes.operational, Math.ceil(low * (2 / 3))),
+      [lanes.bulk]: ofLow(lanes.bulk, isBulkAlone ? low : Math.ceil(low / 3)),
     }
-    const low = this.pace.restMs(this.now()) > 0 ? 0 : this.pace.lowCountMax
-    const laneCountMax = {
-      [lanes.operational]: Math.ceil(low * (2 / 3)),
-      [lanes.bulk]: Math.ceil(low / 3),
-    }
-    if (this.pool.laneCounts[lanes.operational] === 0) laneCountMax[lanes.bulk] = low
-    return { ...limits, laneCountMax }
+    return { transactionsMax, bytesMax, bytesMaxHard, laneCountMax, withoutEmergencies }
   }
 
   /**
@@ -230,7 +269,8 @@ export class PoolPort implements TransactionPort {
     const now = this.now()
     this.pace.final(commit.height, now)
     for (const { id } of commit.receipts) {
-      if ((this.pool.get(id)?.lane ?? lanes.system) > lanes.clinical) this.pace.lowFinal(now)
+      const lane = this.pool.get(id)?.lane
+      if (lane !== undefined) this.pace.laneFinal(lane, now)
       this.pool.finalize(id, now)
     }
     for (const window of commit.keyChanges.windows) {
@@ -274,8 +314,14 @@ export class PoolPort implements TransactionPort {
   }
 }
 
-/** What a node that was away still holds, and what the others have long made final. */
-const lateCodes: readonly ErrorCode[] = ['SEQUENCE_REUSED', 'SEQUENCE_TOO_OLD', 'EXPIRED', 'KEY_REVOKED']
+/** Neither time nor state makes these of what another node admitted: whoever brings them made them. */
+const forgedCodes: readonly ErrorCode[] = [
+  'BUNDLE_MALFORMED',
+  'TRANSACTION_MALFORMED',
+  'BODY_MISMATCH',
+  'ATTACHMENT_MISMATCH',
+  'SIGNATURE_INVALID',
+]
 
 /** Time heals these: a transaction with them may still enter a later block. */
 const healing: readonly ErrorCode[] = ['VALID_TOO_LONG', 'SEQUENCE_JUMP', 'CREDIT_EXHAUSTED']

@@ -38,6 +38,8 @@ export interface PickLimits {
   bytesMaxHard?: number
   /** Most transactions of each lane; a lane that is not named has its share of `transactionsMax`. */
   laneCountMax?: Partial<Record<Lane, number>>
+  /** Keys whose emergencies stay out of this block. */
+  withoutEmergencies?: ReadonlySet<string>
 }
 
 export type AddOutcome = 'added' | 'known' | 'slot-taken' | 'full'
@@ -248,7 +250,7 @@ export class TransactionPool {
     const picked: PoolEntry[] = []
     const bytesMaxHard = limits.bytesMaxHard ?? limits.bytesMax
     const passedOver = new Set<string>()
-    const urgentPassedOver = new Set<string>()
+    const urgentPassedOver = new Set(limits.withoutEmergencies)
     let bytes = 0
     for (let index = 0; index < laneCount; index += 1) {
       const lane = index as Lane
@@ -298,24 +300,41 @@ export class TransactionPool {
     return poorAt !== undefined && now - poorAt <= withinMs
   }
 
-  /** What could be proposed now. */
-  waiting(fullAt: number): { normal: boolean; emergency: boolean; full: boolean } {
-    const count = this.entries.size - this.asideIds.size
-    const emergency = this.laneQueues[lanes.emergency].size > 0
+  /** Keys with waiting emergencies of which `excuse` was said less than `withinMs` ago. */
+  excusedEmergencies(now: number, withinMs: number): Set<string> {
+    const keys = [...this.laneQueues[lanes.emergency].keys()]
+    return new Set(
+      keys.filter((key) => now - (this.keys.get(key)?.poorAt[lanes.emergency] ?? -Infinity) < withinMs),
+    )
+  }
+
+  /** What could be proposed now, without emergencies of these keys. */
+  waiting(
+    fullAt: number,
+    without: ReadonlySet<string> = new Set(),
+  ): { normal: boolean; emergency: boolean; full: boolean } {
+    const urgent = this.laneQueues[lanes.emergency]
+    let count = this.entries.size - this.asideIds.size
+    for (const key of without) count -= urgent.get(key)?.size ?? 0
+    const emergency = [...urgent.keys()].some((key) => !without.has(key))
     return { normal: count > 0, emergency, full: count >= fullAt }
   }
 
   /**
    * Has the leader left something out that it could have taken (R20)? Nothing of its key and lane became
    * final for `patienceMs` although it waited; or what came so much later under the same key did. A long
-   * queue that moves is nobody's fault. Lanes below `lowest` are not looked at.
+   * queue that moves is nobody's fault. Excused lanes are not looked at.
    */
-  hasOverdue(now: number, patienceMs: number, lowest: Lane = lanes.bulk): boolean {
+  hasOverdue(
+    now: number,
+    patienceMs: number,
+    isLaneExcused: (lane: Lane) => boolean = () => false,
+  ): boolean {
     for (const entry of this.entries.values()) {
       const waitedMs = now - entry.receivedAt
       // In the order of arrival: whoever comes after has waited less.
       if (waitedMs <= patienceMs) return false
-      if (entry.lane > lowest) continue
+      if (isLaneExcused(entry.lane)) continue
       if (this.asideIds.has(entry.id) || this.isExcused(entry, now, patienceMs)) continue
       const served = this.keys.get(keyOf(entry))?.served[entry.lane]
       if (served === undefined || now - served.at > patienceMs) return true
