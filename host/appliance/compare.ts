@@ -83,7 +83,7 @@ function stored(store: ChainStore, height: number): Side {
   )
 }
 
-/** Lowest height at which the stored results differ, by halving: what differs once differs for good. */
+/** Lowest height of both at which stored results differ, by halving: what differs once differs for good. */
 function firstDifference(left: ChainStore, right: ChainStore): number | undefined {
   const isSame = (height: number): boolean => {
     const [one, other] = [left.blockAt(height), right.blockAt(height)]
@@ -93,7 +93,8 @@ function firstDifference(left: ChainStore, right: ChainStore): number | undefine
   }
   let high = Math.min(left.applied()?.height ?? 0, right.applied()?.height ?? 0)
   if (isSame(high)) return undefined
-  let low = 0
+  // A node that came by a snapshot, or that pruned, has no blocks below its first one.
+  let low = Math.max(left.firstBlock(), right.firstBlock(), 1) - 1
   while (high - low > 1) {
     const middle = low + Math.floor((high - low) / 2)
     if (isSame(middle)) low = middle

@@ -210,5 +210,7 @@ function differingWrites(left: WriteReport, right: WriteReport): WriteDifference
     if (ofLeft.has(place(write))) continue
     differing.push({ store: write.store, path: write.path, left: 'absent', right: told(write) })
   }
-  return differing.sort((one, other) => (one.store < other.store ? -1 : one.store > other.store ? 1 : 0))
+  // By place in the tree: which key comes first is not told by a hash.
+  const order = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0)
+  return differing.sort((one, other) => order(one.store, other.store) || order(one.path, other.path))
 }

@@ -33,6 +33,12 @@ export async function dropFormerEpochs(
     const former = [...dataKey.secrets().epochs.keys()].filter((epoch) => epoch !== dataKey.epoch)
     if (former.length === 0) return []
     options.onStep?.('chain')
+    // A snapshot that was cut off while it took the chain's place may be the only copy.
+    if (existsSync(`${options.chain}.sync`))
+      throw new StoreError(
+        'KEYSLOT_EPOCH_USED',
+        'a snapshot has not taken its place yet: start the node once',
+      )
     await withEnvironment(options.chain, 'chain', dataKey, (chain) => {
       const count = [...formerRecords(chain, chainTables)].length
       if (count > 0) throw new StoreError('KEYSLOT_EPOCH_USED', `${count} records are not sealed anew yet`)
