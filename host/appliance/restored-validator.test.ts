@@ -16,7 +16,7 @@ t.setTimeout(600_000)
 let enrolled = 0
 const anything = (hospital: TestHospital, at: TestNode, admin: Session): Promise<string> => {
   enrolled += 1
-  const publicKey = enrolled.toString(16).padStart(64, '5')
+  const publicKey = enrolled.toString(16).padStart(8, '0').padStart(64, '5')
   return govern(hospital, at, admin, 'enrol', { kind: 2, publicKey })
 }
 

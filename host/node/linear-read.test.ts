@@ -17,7 +17,7 @@ t.test('reads at every node after writes at every node', async (t) => {
     const writer = hospital.validators[round % 4]
     const reader = hospital.validators[(round + 1) % 4]
     const admin = await hospital.signIn(writer, 'admin')
-    const publicKey = (round + 1).toString(16).padStart(64, '5')
+    const publicKey = (round + 1).toString(16).padStart(8, '0').padStart(64, '5')
     t.equal(await govern(hospital, writer, admin, 'enrol', { kind: 2, publicKey }), 'OK')
     acknowledged = writer.node.status().height
     if (reader.node.status().height < acknowledged) stale += 1

@@ -41,7 +41,7 @@ const bytes = (hex: string): Uint8Array => hexToBytes(hex) ?? new Uint8Array(0)
 let enrolled = 0
 async function write(hospital: TestHospital, at: TestNode, admin: Session): Promise<string> {
   enrolled += 1
-  const args = { kind: 2, publicKey: enrolled.toString(16).padStart(64, '3') }
+  const args = { kind: 2, publicKey: enrolled.toString(16).padStart(8, '0').padStart(64, '3') }
   const proposal = { type: 'call', target: 'ward/governance', method: 'enrol', args } as const
   const receipt = await hospital.sign(at, admin, proposal)
   if (receipt.code !== 'OK') throw new Error(receipt.code)

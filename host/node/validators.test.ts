@@ -13,7 +13,7 @@ import { cheapKdf, storePassword } from './single-node.fixture.js'
 let enrolled = 0
 const anything = (hospital: TestHospital, at: TestNode, admin: Session): Promise<string> => {
   enrolled += 1
-  const publicKey = enrolled.toString(16).padStart(64, '3')
+  const publicKey = enrolled.toString(16).padStart(8, '0').padStart(64, '3')
   return govern(hospital, at, admin, 'enrol', { kind: 2, publicKey })
 }
 
