@@ -78,6 +78,23 @@ t.test('a fresh computer joins by a ticket and follows; a removed one gets silen
   t.same(readTicketFile(file), { ...ticket, secret: ticket.secret }, 'what is written is read')
 
   await join(hospital, 'ward-4', ticket)
+  const again = (other: Partial<Ticket>, password = storePassword) =>
+    joinNetwork({
+      folder: path.join(hospital.folder, 'ward-4'),
+      ticket: { ...ticket, ...other },
+      config: nodeConfig('ward-4', ticket.role, 0),
+      password,
+    })
+  await t.resolves(again({ expires: 1 }), 'admitted before the ticket ended: it stands')
+  await t.rejects(again({}, new Uint8Array([1])), { code: 'KEYSLOT_REJECTED' }, 'not by anyone')
+  await t.rejects(
+    again({ chainId: new Uint8Array(32) }),
+    { code: 'FOLDER_NOT_EMPTY', message: /of another network/ },
+    'nor to another network',
+  )
+  const release = { threshold: 1, keys: [new Uint8Array(32)] }
+  await t.rejects(again({ release }), { code: 'TICKET_MALFORMED' }, "nor for another vendor's software")
+
   const ward = await hospital.open('ward-4')
   await until('ward-4 follows', () => ward.node.isCaughtUp())
   t.equal(ward.node.status().stateRoot, first.node.status().stateRoot)

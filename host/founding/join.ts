@@ -1,7 +1,7 @@
 // From a fresh folder and a ticket to an admitted node: makes its keys, asks for admission with the ticket's
 // key, and fetches the founding document with its own. Every step may be repeated after a crash: the folder
 // keeps its identity, and an admission that stands already is found to stand.
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import {
   bytesToHex,
   chainIdOf,
@@ -51,8 +51,8 @@ const passing: readonly ErrorCode[] = ['NOT_FINAL_IN_TIME', 'POOL_FULL', 'SEQUEN
 
 /**
  * Throws NodeError: TICKET_EXPIRED, ADMISSION_REFUSED with the network's own code and sentence,
- * NETWORK_UNREACHABLE with what the validators said, GENESIS_MALFORMED, FOLDER_NOT_EMPTY, PASSWORD_EMPTY;
- * StoreError for a wrong password of a folder that is there already.
+ * NETWORK_UNREACHABLE with what the validators said, TICKET_MALFORMED, PASSWORD_EMPTY, FOLDER_NOT_EMPTY (also
+ * for a node of another network); StoreError for a wrong password of a folder that is there already.
  */
 export async function joinNetwork(options: JoinOptions): Promise<void> {
   const { folder, ticket, config, password, cost } = options
@@ -66,11 +66,14 @@ export async function joinNetwork(options: JoinOptions): Promise<void> {
     await initNode({ folder, config, password, ...(cost && { cost }) })
     writeBootstrapPeers(files.peers, ticket.peers)
   }
-  if (existsSync(files.genesis)) return progress('admitted', stepCount)
   const identity = await openIdentity(folder, password)
   const deadline = now() + (options.timeoutMs ?? 60_000)
   const attempt: Attempt = { options, identity, config: readNodeConfig(folder), deadline, now }
   try {
+    if (existsSync(files.genesis)) {
+      assertSameNetwork(readFileSync(files.genesis), options)
+      return progress('admitted', stepCount)
+    }
     // After a crash the admission may stand already: then the network lets this node in.
     if (isResumed) progress('looking whether the admission stands already', 1)
     const before = isResumed ? await fetchGenesis(attempt, Math.min(deadline, now() + answerMs)) : undefined
@@ -159,6 +162,14 @@ async function askAdmission(
     'ADMISSION_REFUSED',
     `${errorTable[last.code].sentence} (${last.code}, ${last.detail})`,
   )
+}
+
+/** A founding document that is here already was kept after an admission: that of the ticket's network? */
+function assertSameNetwork(genesis: Uint8Array, { folder, ticket }: JoinOptions): void {
+  if (!equalBytes(chainIdOf(sha256, genesis), ticket.chainId)) {
+    throw new NodeError('FOLDER_NOT_EMPTY', `${folder}: of another network than ${ticket.chainName}`)
+  }
+  assertRelease(genesis, ticket)
 }
 
 /** The ticket said whose software may run here before the document was there: now it is compared. */

@@ -1,8 +1,10 @@
 // `ward service`, `ward doctor`, `ward backup` and `ward image` as processes of their own: what they
 // print and refuse.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
+import { encodeTicket } from '../../host/founding/ticket.js'
+import { nodeFiles } from '../../host/node/node-config.js'
 import { foundNode, patienceMs, storePassword, temporaryFolder, ward } from './appliance.fixture.js'
 
 t.setTimeout(patienceMs)
@@ -63,4 +65,34 @@ t.test('this very project becomes an image, and the image an installation', asyn
   writeFileSync(path.join(folder, 'release.json'), '{"version":"0.1.0","build":42}')
   const older = [...reflash.slice(0, 3), '--dir', `${dir} 2`, '--release-key', key, '--installed', folder]
   t.match(await ward(older), { status: 1, stderr: /IMAGE_OLDER/ })
+  const silent = [...older.slice(0, -1), path.join(folder, 'nowhere')]
+  t.match(await ward(silent), { status: 2, stderr: /nowhere: no installation there says its version/ })
+  t.notOk(existsSync(`${dir} 2`), 'a folder that says nothing leaves no way to tell what is older')
+
+  const ticket = path.join(folder, 'ticket')
+  const zero = new Uint8Array(32)
+  const peers = [{ entity: zero, transportKey: zero, host: '127.0.0.1', port: 1 }]
+  const terms = { chainId: zero, chainName: 'Site', epoch: 0, role: 'observer' as const, secret: zero }
+  writeFileSync(ticket, encodeTicket({ ...terms, peers, expires: Date.now() + 3_600_000 }))
+  const node = path.join(folder, 'node')
+  const join = ['--ticket', ticket, '--node', node, '--name', 'ward-3', '--host', '10.0.0.7']
+  join.push('--port', '7777', '--api-port', '7301', '--kdf', 'floor', '--no-start')
+  const onto = (to: string, more: string[] = []): ReturnType<typeof ward> =>
+    ward([...reflash.slice(0, 3), '--dir', to, '--release-key', key, ...join, ...more])
+  await foundNode(node)
+  const files = nodeFiles(node)
+  writeFileSync(files.peers, '[]')
+  for (const finished of [files.genesis, files.chain]) {
+    mkdirSync(finished)
+    t.match(await onto(`${dir} 3`), { status: 1, stderr: /not wiped.*ward wipe --dir.*FOLDER_NOT_EMPTY/s })
+    t.notOk(existsSync(`${dir} 3`), 'nothing was installed')
+    rmdirSync(finished)
+  }
+  const { status, stderr } = await onto(`${dir} 3`, ['--environment', "Ward's test"])
+  t.equal(status, 1, 'no packages beside it: it cannot start')
+  t.match(stderr, 'NODE_NOT_STARTED', 'an interrupted join is no node yet')
+  const shown =
+    `' join ${ticket} --dir ${node} --name ward-3 --host 10.0.0.7 --port 7777 --api-port 7301 ` +
+    String.raw`--environment 'Ward'\''s test' --kdf floor --log warn --no-start`
+  t.ok(stderr.includes(shown), `the whole command to give again: ${stderr}`)
 })

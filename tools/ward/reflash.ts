@@ -5,7 +5,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { ApplianceError } from '../../host/appliance/appliance-error.js'
-import { installedRelease, installImage } from '../../host/appliance/image-install.js'
+import { installedRelease, installImage, type Release } from '../../host/appliance/image-install.js'
 import { releasePublicKey } from '../../host/appliance/release-key.js'
 import { readTicketFile, type Ticket } from '../../host/founding/ticket.js'
 import { nodeFiles } from '../../host/node/node-config.js'
@@ -62,13 +62,14 @@ async function runReflash(options: ReflashOptions): Promise<void> {
   if ((ticket === undefined) !== (node === undefined)) usage('--ticket and --node belong together')
   if (ticket && node !== undefined) assertCanJoin(ticket, node)
   const { keys, threshold } = trustedKeys(options, ticket)
+  const before = releaseOf(installed)
   const progress = createProgress()
   const manifest = installImage({
     image,
     folder: path.resolve(options.dir),
     trusted: keys,
     threshold,
-    installed: installedRelease(installed),
+    installed: before,
     force,
     onProgress: progress.show.bind(progress),
   })
@@ -89,9 +90,26 @@ function assertCanJoin(ticket: Ticket, node: string): void {
   if (ticket.expires < Date.now()) {
     throw new NodeError('TICKET_EXPIRED', `it was good until ${new Date(ticket.expires).toISOString()}`)
   }
-  const isInterrupted = existsSync(nodeFiles(node).peers)
-  if (isInterrupted || !existsSync(node) || readdirSync(node).length === 0) return
-  throw new ApplianceError('FOLDER_NOT_EMPTY', `${node}; was this node wiped? \`ward wipe --dir ${node}\``)
+  if (isInterruptedJoin(node) || !existsSync(node) || readdirSync(node).length === 0) return
+  throw new ApplianceError(
+    'FOLDER_NOT_EMPTY',
+    `${node}: a node that was not wiped keeps its old identity. Nothing of it was lost. ` +
+      `To replace it, first \`ward wipe --dir ${node}\``,
+  )
+}
+
+/** Its keys are there and nobody admitted them yet: a node that was admitted has its founding document. */
+function isInterruptedJoin(node: string): boolean {
+  const { peers, keyslots, identity, genesis, chain, sync, wipeMark } = nodeFiles(node)
+  return [peers, keyslots, identity].every(existsSync) && ![genesis, chain, sync, wipeMark].some(existsSync)
+}
+
+/** Without it nobody could tell whether the image is older. */
+function releaseOf(folder: string): Release {
+  return (
+    installedRelease(folder) ??
+    usage(`--installed ${folder}: no installation there says its version. Nothing was installed.`)
+  )
 }
 
 function trustedKeys(options: ReflashOptions, ticket: Ticket | undefined): KeyQuorum {
@@ -122,8 +140,12 @@ async function join(options: ReflashOptions): Promise<void> {
     child.once('exit', resolve)
   })
   if (status === exitStatus.done) return
-  throw new ApplianceError('NODE_NOT_STARTED', `node ${command} join ${ticket} --dir ${node}`)
+  throw new ApplianceError('NODE_NOT_STARTED', ['node', command, ...words].map(shellWord).join(' '))
 }
+
+/** As a shell reads it back: an empty word stays a word. */
+const shellWord = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`
 
 function usage(message: string): never {
   throw new CommandError('USAGE', message, exitStatus.usage)
