@@ -54,6 +54,7 @@ t.test('a wrong second password', { skip }, async (t) => {
 t.test('an alert reaches the list and the open chart without a reload', { skip }, async (t) => {
   const { driver, node } = await ward(t, setTheScene)
   const { page, frame } = driver
+  await page.getByTestId('patient').nth(1).waitFor()
   t.equal(await page.getByTestId('patient').count(), 2)
   await driver.openPatient('JONES')
   t.match(
@@ -62,6 +63,7 @@ t.test('an alert reaches the list and the open chart without a reload', { skip }
   )
   t.match(await frame.locator('[data-label="Blood pressure"]').innerText(), /80\/60\smmHg/)
   t.match(await frame.locator('[data-label="Heart rate"]').innerText(), /stale/)
+  await frame.getByTestId('gap').first().waitFor()
   t.match((await frame.getByTestId('gap').allInnerTexts()).join('; '), /Oxygen saturation — not measured/)
   t.match(await frame.getByTestId('finding').innerText(), /redness, purulent drainage/)
   const before = Date.now()
@@ -88,6 +90,7 @@ t.test('an alert reaches the list and the open chart without a reload', { skip }
   ])
     t.match(reasons, part)
   t.match(await page.getByTestId('critical-live').innerText(), /Critical alert: JONES, Lisa/)
+  await frame.getByTestId('order').nth(4).waitFor()
   const names = await frame.getByTestId('order').locator('h4').allInnerTexts()
   t.match(names, [/Blood cultures/, /Lactate/, /Crystalloid/, /antibiotic/, /Source control/])
   t.match(await frame.getByTestId('order').nth(2).innerText(), /Needs before it can be carried out: weight/)
@@ -277,8 +280,9 @@ t.test(
     const bench = await ward(t, setTheScene)
     const { page, frame } = bench.driver
     const sync = page.getByTestId('sync')
-    t.match(await sync.innerText(), /In step block \d+/)
+    await sync.filter({ hasText: /In step\s+block \d+/ }).waitFor()
     await bench.driver.openPatient('JONES')
+    await frame.locator('[data-label="Temperature"]').waitFor()
     await bench.stop()
     await sync.filter({ hasText: 'Offline' }).waitFor()
     t.ok(await frame.locator('[data-label="Temperature"]').isVisible(), 'reading goes on')
