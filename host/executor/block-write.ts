@@ -11,10 +11,10 @@ import {
 } from '../../runtime/protocol/index.js'
 import type { ExecutedBlock, GenesisOutcome, LedgerRecord } from '../../runtime/execution/index.js'
 import { encodeRow, store as tables, validatorRow } from '../../runtime/execution/kernel-tables.js'
-import { patientStatus, readPatient } from '../../runtime/execution/record-rows.js'
 import { decodeStateKey, type WriteSet } from '../../runtime/state/index.js'
 import type { SkippedLeaders } from '../../consensus/pbft/types.js'
 import type { AttachmentWrite, BlockWrite, BodyWrite } from '../store/store-types.js'
+import { erasedPatients } from './erased-rows.js'
 import { detachPayload } from './stored-payload.js'
 
 export const genesisNote = 'genesis'
@@ -41,8 +41,8 @@ export interface FinalParts {
   certificate: Uint8Array
   executed: ExecutedBlock
   skipped: readonly SkippedLeaders[]
-  /** Takes the block back: encoded `undoOf`, made before the block is applied. */
-  undo: Uint8Array
+  /** `undoBytes`, made before the block is applied. */
+  undo: Uint8Array | undefined
   /** The handovers note with this block, when another set votes after it. */
   handovers: Uint8Array | undefined
   /** The set whose certificate this is. */
@@ -56,7 +56,7 @@ export function buildBlockWrite(parts: FinalParts): BlockWrite {
     hash,
     bytes: content,
   }))
-  const erased = erasedPatients(executed.writeSet)
+  const erased = erasedPatients(executed.writeSet.state)
   const erasure = Buffer.alloc(8)
   erasure.writeBigUInt64BE(BigInt(parts.height))
   const skipped = encodeCbor(parts.skipped.map(({ height, ids }) => [height, [...ids]]))
@@ -117,16 +117,6 @@ export function changedAliases(writes: WriteSet): string[] {
 /** A rule failed, recovered, or its quarantine began or was lifted. */
 export const changesHealth = (writes: WriteSet): boolean =>
   writes.state.some((write) => write.store === tables.health)
-
-/** Patients that this block erased: their keys are destroyed in the same transaction. */
-export function erasedPatients(writes: WriteSet): Uint8Array[] {
-  return writes.state.flatMap(({ store, key, value }) => {
-    const place = store === tables.patient && value !== undefined ? decodeStateKey(key) : undefined
-    if (place?.kind !== 'point') return []
-    const head = readPatient({ get: () => value, scan: () => [] }, place.key)
-    return head?.status === patientStatus.erased ? [place.key] : []
-  })
-}
 
 const derivedBody = (record: LedgerRecord): BodyWrite => ({
   hash: record.header.bodyHash,

@@ -12,6 +12,7 @@ import {
   type TreeUpdate,
 } from '../../runtime/state/index.js'
 import type { ChainReader } from '../store/store-types.js'
+import { forgetsRows } from './erased-rows.js'
 import { checkIndexRows } from './index-rows.js'
 import { RecordCache } from './record-cache.js'
 import { RowCache } from './row-cache.js'
@@ -86,6 +87,6 @@ export class ChainState implements ParentState {
   }
 
   updateTree(writes: readonly StateWrite[]): TreeUpdate {
-    return this.tree.update(writes)
+    return this.tree.update(writes, forgetsRows(this, writes))
   }
 }

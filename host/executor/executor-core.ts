@@ -19,11 +19,9 @@ import {
 import {
   checkTransaction,
   createModuleCache,
-  encodeUndo,
   executeBlock,
   readLanes,
   standingAt,
-  undoOf,
   warmModules,
   type Admission,
   type AdmissionPoint,
@@ -43,6 +41,7 @@ import { buildBlockWrite, changedAliases, changesHealth, erasureNote, genesisNot
 import { BundleCache, bundleKeyOf } from './bundle-cache.js'
 import { ChainState } from './chain-state.js'
 import { ChainQueries } from './chain-queries.js'
+import { undoBytes } from './erased-rows.js'
 import { foundChain } from './found-chain.js'
 import { keyChanges } from './key-changes.js'
 import { handoversAfter, prove, tipEvidence } from './chain-proofs.js'
@@ -407,7 +406,6 @@ export class ExecutorCore {
         code: 'RESULT_DIVERGENCE',
       })
     }
-    const undo = undoOf(this.state, executed.writeSet, header.height)
     const write = buildBlockWrite({
       header: encodeHeader(header),
       height: header.height,
@@ -417,7 +415,7 @@ export class ExecutorCore {
       certificate: encodeCertificate(final.certificate),
       executed,
       skipped,
-      undo: encodeUndo(undo),
+      undo: undoBytes(this.state, executed.writeSet, header.height),
       handovers: handoversAfter(this.store, final, this.nextValidators.members),
       signedBy: this.nextValidators.members,
     })

@@ -1,6 +1,9 @@
 // Kept rows: what a block writes takes the place of what was kept, absence included.
 import t from 'tap'
-import { encodePointKey } from '../../runtime/state/index.js'
+import { addErasure, addWaking } from '../../runtime/execution/chores.js'
+import type { Kernel } from '../../runtime/execution/kernel.js'
+import { encodePointKey, MemoryState, Overlay } from '../../runtime/state/index.js'
+import { forgetsRows, undoBytes } from './erased-rows.js'
 import { RowCache } from './row-cache.js'
 
 const key = new Uint8Array([7])
@@ -37,3 +40,23 @@ t.test('a row is read once, and follows what final blocks write', async (t) => {
   cache.onCommit([], true)
   t.same(read('$patient', row(8)), row(8), 'an erasure empties everything')
 })
+
+t.test(
+  'while rows of an erased patient are taken away, no journal is kept that would bring them back',
+  async (t) => {
+    const state = new MemoryState()
+    const enqueue = (add: (kernel: Kernel) => void): void => {
+      const overlay = new Overlay(state)
+      add({ overlay, height: 5 } as unknown as Kernel)
+      state.apply(overlay.writeSet())
+    }
+    const writes = { state: [{ store: 'a/b', key: encodePointKey(key), value: undefined }], index: [] }
+    t.notOk(forgetsRows(state, writes.state))
+    enqueue((kernel) => addWaking(kernel, 'ward/alerts'))
+    t.notOk(forgetsRows(state, writes.state), 'timers that wake are other work of slices')
+    t.ok(undoBytes(state, writes, 6))
+    enqueue((kernel) => addErasure(kernel, new Uint8Array(16).fill(3)))
+    t.ok(forgetsRows(state, writes.state))
+    t.equal(undoBytes(state, writes, 6), undefined)
+  },
+)

@@ -54,10 +54,9 @@ export class BlockApplier {
     try {
       this.#environment.write(() => {
         this.#writeBlock(block)
-        if (block.undo !== undefined && nextWrapping === undefined) {
-          this.#journals.write(block.height, block.undo)
-        }
         if (nextWrapping !== undefined) this.#erasePatients(erasedPatients, nextWrapping)
+        else if (block.undo === undefined) this.#journals.drop(block.height)
+        else this.#journals.write(block.height, block.undo)
       })
     } catch (error) {
       if (nextWrapping !== undefined) this.#patientKeys.cancelErasure(nextWrapping)

@@ -44,7 +44,10 @@ export interface BlockWrite {
   redo: RedoWrite
   /** State root after this block. */
   stateRoot: Uint8Array
-  /** What takes the block back (`runtime/execution` undoOf); the genesis has none. */
+  /**
+   * What takes the block back (`runtime/execution` undoOf). The genesis has none, nor has a block that takes
+   * rows of an erased patient away: with it the journals before it go, for they must reach to the tip.
+   */
   undo?: Uint8Array
   /** Patients whose keys are destroyed with this block. */
   erasedPatients?: readonly Uint8Array[]

@@ -21,11 +21,15 @@ function reopen(bed: Bed, undo: Partial<UndoLimits>): Bed {
   return { ...bed, store, tree: StateTree.open(store, createScratchHash(), leafSalt) }
 }
 
-function apply(bed: Bed, erasedPatients?: Uint8Array[]): number {
+function apply(bed: Bed, erasedPatients?: Uint8Array[], hasJournal = true): number {
   const height = (bed.store.applied()?.height ?? -1) + 1
   const block = buildBlock(bed, height)
   const erasure = erasedPatients === undefined ? {} : { erasedPatients }
-  bed.store.applyBlock({ ...block, ...erasure, ...(height === 0 ? {} : { undo: journalOf(height) }) })
+  bed.store.applyBlock({
+    ...block,
+    ...erasure,
+    ...(height === 0 || !hasJournal ? {} : { undo: journalOf(height) }),
+  })
   bed.tree.accept(bed.tree.update(block.writes.state))
   return height
 }
@@ -75,6 +79,10 @@ t.test('an erasure drops every journal, and what was copied before it opens no m
   const after = apply(bed)
   t.equal(bed.store.undoFirst(), after)
   t.same(bed.store.undoAt(after), journalOf(after))
+  const slice = apply(bed, undefined, false)
+  t.equal(bed.store.undoFirst(), slice + 1, 'a block without one cannot be gone back over')
+  t.equal(bed.store.undoAt(after), undefined)
+  t.equal(bed.store.undoFirst(), apply(bed))
   await bed.store.close()
 })
 

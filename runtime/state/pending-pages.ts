@@ -4,6 +4,7 @@
 // or joined is written at once, so the stored pages always cut the tree without gap or overlap. Each of them
 // holds its leaves as of the height of some kept redo record, or just before the first; playing all records
 // in order gives the newest leaves, because a record says what a leaf is, not how it changed.
+import { assert } from '../protocol/result.js'
 import { encodeRedo, redoBytes, type StoreChanges } from './redo-record.js'
 import type { Bucket } from './subtree.js'
 import type { RedoWrite } from './tree-interface.js'
@@ -19,6 +20,8 @@ export interface PagePlan {
   /** To be written with the update; undefined is a removal. */
   writes: Map<string, Bucket | undefined>
   redo: RedoWrite
+  /** Records below are to go soon. */
+  drainTo: number
 }
 
 /** An update's redo record in the store. */
@@ -35,6 +38,19 @@ interface Pending {
   since: number
 }
 
+/** What the store's records left to be written, when they have been played over its pages. */
+export interface Replayed {
+  /** One for each record, oldest first: the pages that it is the first to have changed. */
+  entries: readonly { bytes: number; buckets: readonly Bucket[] }[]
+  /** Pages that came or went. The stored ones need none of it unless somebody else wrote them. */
+  moved: ReadonlyMap<string, Bucket | undefined>
+}
+
+/** Pages that an update writes beside its own while records drain: about 30 ms. */
+const drainedPagesMax = 1_000
+/** A record is read into memory when the tree is opened, and so are all pages that it names. */
+const redoBytesLimit = 64 * 2 ** 20
+
 export class PendingPages {
   readonly #bytesMax: number
   readonly #pending = new Map<string, Pending>()
@@ -43,38 +59,44 @@ export class PendingPages {
   /** Sequence of the first entry, or of the next when there is none. */
   #first: number
   #bytes = 0
-  #isAllDue = false
+  #drainTo = 0
+  /** Due with the next update, whatever it is. */
+  #due = new Map<string, Bucket | undefined>()
 
   constructor(bytesMax: number, first = 0) {
+    assert(bytesMax <= redoBytesLimit, 'redo records are bounded')
     this.#bytesMax = bytesMax
     this.#first = first
   }
 
   /**
-   * After the store's redo records were played over its pages, which gave these: all are due with the next
-   * update, since among them are pages that were split or joined on the way.
+   * As it was when the last update was accepted. The records go within the next updates, some pages at a
+   * time: the update that was to forget something may have been among them.
    */
-  static afterReplay(
-    bytesMax: number,
-    first: number,
-    count: number,
-    buckets: ReadonlyMap<string, Bucket | undefined>,
-  ): PendingPages {
+  static afterReplay(bytesMax: number, first: number, { entries, moved }: Replayed): PendingPages {
     const pages = new PendingPages(bytesMax, first)
-    for (let left = count; left > 0; left -= 1) pages.#entries.push({ bytes: 0, ids: [] })
-    for (const [id, bucket] of buckets) pages.#pending.set(id, { bucket, since: first })
-    pages.#isAllDue = true
+    for (const { bytes, buckets } of entries) {
+      const since = first + pages.#entries.length
+      for (const bucket of buckets) pages.#pending.set(bucket.id, { bucket, since })
+      pages.#entries.push({ bytes, ids: buckets.map(({ id }) => id) })
+      pages.#bytes += bytes
+    }
+    for (const [id, bucket] of moved) {
+      pages.#pending.set(id, { bucket, since: first })
+      pages.#due.set(id, bucket)
+    }
+    pages.#drainTo = first + entries.length
     return pages
   }
 
   /** What is to be written with an update. Changes nothing. */
-  plan(changes: PageChanges, parts: readonly StoreChanges[]): PagePlan {
+  plan(changes: PageChanges, parts: readonly StoreChanges[], forgets = false): PagePlan {
     const byteCount = redoBytes(parts)
     const fits = byteCount <= this.#bytesMax
-    const expired = fits && !this.#isAllDue ? this.#expiredBy(byteCount) : this.#entries.length
+    const expired = fits ? Math.max(this.#expiredBy(byteCount), this.#drained()) : this.#entries.length
     const writes = new Map<string, Bucket | undefined>()
     for (const [id, bucket] of changes.buckets) if (!fits || changes.moved.has(id)) writes.set(id, bucket)
-    for (const [id, bucket] of this.#due(expired)) {
+    for (const [id, bucket] of this.#dueWith(expired)) {
       if (!writes.has(id)) writes.set(id, changes.buckets.has(id) ? changes.buckets.get(id) : bucket)
     }
     const redo = {
@@ -83,21 +105,24 @@ export class PendingPages {
       dropFrom: this.#first,
       dropTo: this.#first + expired,
     }
-    return { writes, redo }
+    // With its own record, for the pages that it changed lie in the store as they were.
+    return { writes, redo, drainTo: forgets ? redo.sequence + 1 : this.#drainTo }
   }
 
   /** Everything that is not in the store yet. Changes nothing. */
   planAll(): PagePlan {
     const writes = new Map(Array.from(this.#pending, ([id, { bucket }]) => [id, bucket]))
     const sequence = this.#first + this.#entries.length
-    return { writes, redo: { sequence, record: undefined, dropFrom: this.#first, dropTo: sequence } }
+    const redo = { sequence, record: undefined, dropFrom: this.#first, dropTo: sequence }
+    return { writes, redo, drainTo: this.#drainTo }
   }
 
   /** The plan's writes are in the store. */
-  accept({ writes, redo }: PagePlan, buckets: ReadonlyMap<string, Bucket | undefined>): void {
+  accept({ writes, redo, drainTo }: PagePlan, buckets: ReadonlyMap<string, Bucket | undefined>): void {
     for (const { bytes } of this.#entries.splice(0, redo.dropTo - redo.dropFrom)) this.#bytes -= bytes
     this.#first = redo.dropTo
-    this.#isAllDue = false
+    this.#drainTo = drainTo
+    this.#due.clear()
     for (const id of writes.keys()) this.#pending.delete(id)
     if (redo.record === undefined) return
     const entry: Entry = { bytes: redo.record.length, ids: [] }
@@ -124,11 +149,19 @@ export class PendingPages {
     return expired
   }
 
-  *#due(expired: number): Generator<[string, Bucket | undefined]> {
-    if (this.#isAllDue) {
-      for (const [id, { bucket }] of this.#pending) yield [id, bucket]
-      return
+  /** How many of the oldest records go because they are to, at least one while there is one. */
+  #drained(): number {
+    let pageCount = 0
+    let drained = 0
+    for (; drained < this.#entries.length && this.#first + drained < this.#drainTo; drained += 1) {
+      pageCount += this.#entries[drained].ids.length
+      if (drained > 0 && pageCount > drainedPagesMax) break
     }
+    return drained
+  }
+
+  *#dueWith(expired: number): Generator<[string, Bucket | undefined]> {
+    yield* this.#due
     for (let index = 0; index < expired; index += 1) {
       for (const id of this.#entries[index].ids) {
         const pending = this.#pending.get(id)

@@ -101,19 +101,20 @@ t.test(
       fc.property(
         fc.array(batch, { maxLength: 12 }),
         fc.nat(9_000),
-        fc.nat(11),
-        (batches, bytesMax, cut) => {
+        fc.array(fc.nat(11), { maxLength: 4 }),
+        (batches, bytesMax, cuts) => {
           const bed = createBed()
           const options = { redoBytesMax: bytesMax, pageCacheBytesMax: 3_000 }
           let tree = StateTree.open(bed.pages, sha256, testSalt, options)
           for (const [index, writes] of batches.entries()) {
             // As after a crash: what waited in memory is gone.
-            if (index === cut) tree = StateTree.open(bed.pages, sha256, testSalt, options)
+            if (cuts.includes(index)) tree = StateTree.open(bed.pages, sha256, testSalt, options)
             tree.update(toWriteSet([{ store: '$record', key: keyOf(9), value: keyOf(index) }]))
             applyBatch({ ...bed, tree }, writes)
             const reopened = StateTree.open(bed.pages, sha256, testSalt)
             if (!equalBytes(reopened.root, naiveStateRoot(bed.model))) return false
             if (!equalBytes(tree.root, reopened.root)) return false
+            if (!equalBytes(tree.root, rootOneByOne(bed.pages))) return false
           }
           const rest = tree.flush()
           bed.pages.apply(rest.pageWrites, rest.redo)
@@ -144,6 +145,85 @@ t.test(
     t.notSame(open().root, tree.root, 'without its record the tree is an older one, which the root shows')
   },
 )
+
+/** Each record played by itself, in order, over the pages that the one before it left. */
+function rootOneByOne(pages: MemoryPages): Uint8Array {
+  const copy = new MemoryPages()
+  copy.apply([...pages.pages()])
+  for (const { record } of pages.redoRecords()) {
+    copy.apply([], { sequence: 0, record, dropFrom: 0, dropTo: 0 })
+    const rest = StateTree.open(copy, sha256, testSalt).flush()
+    copy.apply(rest.pageWrites, rest.redo)
+  }
+  return StateTree.open(copy, sha256, testSalt).root
+}
+
+t.test('after a crash the pages that waited are written over several updates', async (t) => {
+  const bed = createBed()
+  const options = { redoBytesMax: 2 ** 20 }
+  let tree = StateTree.open(bed.pages, sha256, testSalt, options)
+  const writesOf = (from: number, count: number, fill: number): StateWrite[] =>
+    Array.from({ length: count }, (_, n) => ({
+      ...{ store: 'a/b', key: keyOf(from + n), value: new Uint8Array([fill]) },
+    }))
+  applyBatch({ ...bed, tree }, toWriteSet(writesOf(0, 20_000, 0)))
+  for (let fill = 1; fill <= 10; fill += 1) {
+    applyBatch({ ...bed, tree }, toWriteSet(writesOf(1_500 * fill, 1_000, fill)))
+  }
+  tree = StateTree.open(bed.pages, sha256, testSalt, options)
+  const kept = [...bed.pages.redoRecords()].length
+  t.ok(kept > 5, 'a record for each update')
+  for (let update = 0; [...bed.pages.redoRecords()].some(({ sequence }) => sequence < kept); update += 1) {
+    const { pageWrites } = tree.update(writesOf(update, 1, 99))
+    t.ok(pageWrites.length <= 1_001, `${pageWrites.length} of some 1,800 pages`)
+    applyBatch({ ...bed, tree }, writesOf(update, 1, 99))
+    // Another crash changes nothing: what was not written yet is still in the records.
+    if (update === 1) tree = StateTree.open(bed.pages, sha256, testSalt, options)
+    t.same(StateTree.open(bed.pages, sha256, testSalt).root, tree.root)
+  }
+  t.same(tree.root, naiveStateRoot(bed.model))
+})
+
+t.test('an update that forgets: no record and no page keeps what was removed', async (t) => {
+  const bed = createBed()
+  const options = { redoBytesMax: 2 ** 20 }
+  let tree = StateTree.open(bed.pages, sha256, testSalt, options)
+  const entry = { store: 'a/b', key: keyOf(70) }
+  const secret = new TextEncoder().encode('HIV positive')
+  const valueHash = sha256(new Uint8Array([...testSalt, ...entry.key, ...secret]))
+  const mentions = (): string[] =>
+    [
+      ...Array.from(bed.pages.redoRecords(), ({ record }) => ['record', record] as const),
+      ...Array.from(bed.pages.pages(), ({ page }) => ['page', page] as const),
+    ].flatMap(([what, bytes]) => (bytesToHex(bytes).includes(bytesToHex(valueHash)) ? [what] : []))
+  const others = Array.from({ length: 300 }, (_, n) => ({ store: 'a/b', key: keyOf(n), value: keyOf(n) }))
+  const blank = [{ store: 'a/b', key: keyOf(1), value: new Uint8Array([1]) }]
+  const remove = (forgets: boolean): void => {
+    const update = tree.update([{ ...entry, value: undefined }], forgets)
+    bed.pages.apply(update.pageWrites, update.redo)
+    tree.accept(update)
+  }
+  applyBatch({ ...bed, tree }, toWriteSet(others))
+  for (const forgets of [false, true, true]) {
+    applyBatch({ ...bed, tree }, [{ ...entry, value: keyOf(7) }])
+    applyBatch({ ...bed, tree }, [{ ...entry, value: secret }])
+    remove(forgets)
+    applyBatch({ ...bed, tree }, blank)
+    if (!forgets) t.same(mentions(), ['record'], 'otherwise it stays until 1 MiB of other changes')
+    else t.same(mentions(), [])
+    tree = StateTree.open(bed.pages, sha256, testSalt, options)
+  }
+  applyBatch({ ...bed, tree }, [{ ...entry, value: secret }])
+  const rest = tree.flush()
+  bed.pages.apply(rest.pageWrites, rest.redo)
+  tree.accept(rest)
+  t.same(mentions(), ['page'])
+  remove(true)
+  t.same(mentions(), ['page'], 'the page waits')
+  tree = StateTree.open(bed.pages, sha256, testSalt, options)
+  applyBatch({ ...bed, tree }, blank)
+  t.same(mentions(), [], 'a crash between does not make it stay')
+})
 
 t.test('batch borders and insert-then-delete do not show in the root', async (t) => {
   fc.assert(

@@ -12,22 +12,16 @@ import {
   type SubtreeContext,
   type TreeNode,
 } from './subtree.js'
-import { comparePaths, copyHash, emptyRoot, hashBytes, hashText, pathBit, TreeHasher } from './tree-hash.js'
+import { comparePaths, emptyRoot, hashBytes, hashText, pathBit, TreeHasher } from './tree-hash.js'
 import type { PageWrite, TreePages, TreeUpdate } from './tree-interface.js'
 import { PageCache } from './page-cache.js'
 import { PagePool } from './page-pool.js'
 import { PendingPages, type PageChanges, type PagePlan } from './pending-pages.js'
 import { decodeRedo, type StoreChanges } from './redo-record.js'
+import { mergeRecords, pagesBehind, type KeptRecord } from './redo-replay.js'
+import { toChanges } from './sorted-changes.js'
 import { pageId, pageIdBytes, parsePageId } from './page-id.js'
-import {
-  cellOffset,
-  changeBytes,
-  findLeaf,
-  isPage,
-  pageHashOffset,
-  pageLeafCount,
-  type Changes,
-} from './tree-page.js'
+import { cellOffset, findLeaf, isPage, pageHashOffset, pageLeafCount } from './tree-page.js'
 import { decodeOutline, encodeOutline } from './tree-outline.js'
 import { proveStore, type ProofSource } from './tree-proof.js'
 import { FrozenTree, hashInPage, type TreePlace } from './tree-walk.js'
@@ -157,9 +151,10 @@ export class StateTree {
 
   /**
    * The tree after these writes (sorted by store, no key twice: `WriteSet.state`). Changes nothing:
-   * several blocks may be tried on the same parent, and one of them accepted.
+   * several blocks may be tried on the same parent, and one of them accepted. `forgets`: what these writes
+   * remove must be gone for good, so no record and no page from before may stay in the store for long.
    */
-  update(writes: readonly StateWrite[]): TreeUpdate {
+  update(writes: readonly StateWrite[], forgets = false): TreeUpdate {
     const parts: StoreChanges[] = []
     for (let from = 0; from < writes.length;) {
       const { store } = writes[from]
@@ -173,7 +168,7 @@ export class StateTree {
       from = to
     }
     const { roots, buckets, moved } = this.#applied(parts)
-    return this.#updateOf(roots, buckets, this.#pending.plan({ buckets, moved }, parts))
+    return this.#updateOf(roots, buckets, this.#pending.plan({ buckets, moved }, parts, forgets))
   }
 
   /** The present tree once more, with every page that was not written yet: for an orderly end. */
@@ -220,25 +215,36 @@ export class StateTree {
     return { roots: { stores, top: this.#topAfter(this.#roots.top, stores, changed) }, buckets, moved }
   }
 
-  /** Plays the store's redo records over its pages. */
+  /**
+   * Plays the store's redo records over its pages, all at once: the last one that names a key is right. The
+   * pages that lay behind wait again as they did before the process ended, each for the first record that
+   * changed it.
+   */
   #replay(redoBytesMax: number): void {
-    let first: number | undefined
-    let count = 0
-    const buckets = new Map<string, Bucket | undefined>()
+    const records: KeptRecord[] = []
+    let first = 0
     for (const { sequence, record } of this.#pages.redoRecords()) {
       const parts = decodeRedo(record)
-      first ??= sequence
-      if (parts === undefined || sequence !== first + count)
+      if (records.length === 0) first = sequence
+      if (parts === undefined || sequence !== first + records.length)
         throw new TreeError('TREE_PAGE_MISMATCH', 'the redo records of the tree are not whole')
-      count += 1
-      const applied = this.#applied(parts)
-      this.#roots = applied.roots
-      for (const [id, bucket] of applied.buckets) {
-        this.#cache.take(id)
-        buckets.set(id, bucket)
-      }
+      records.push({ bytes: record.length, parts })
     }
-    if (first !== undefined) this.#pending = PendingPages.afterReplay(redoBytesMax, first, count, buckets)
+    if (records.length === 0) return
+    const before = this.#roots.stores
+    const { roots, buckets, moved } = this.#applied(mergeRecords(records))
+    const behind = pagesBehind(records, before, roots.stores)
+    const waiting = new Set(behind.flat())
+    for (const [id, bucket] of buckets) {
+      this.#cache.take(id)
+      // What was up to date in the store already can be read back.
+      if (bucket !== undefined && !waiting.has(bucket) && !moved.has(id)) this.#cache.keep(bucket)
+    }
+    this.#roots = roots
+    this.#pending = PendingPages.afterReplay(redoBytesMax, first, {
+      entries: records.map(({ bytes }, index) => ({ bytes, buckets: behind[index] })),
+      moved: new Map([...moved].map((id) => [id, buckets.get(id)])),
+    })
   }
 
   /** Proof that `key` (an encoded state key) has its value in the present tree, or that it is absent. */
@@ -369,64 +375,6 @@ function toPageWrites(buckets: ReadonlyMap<string, Bucket | undefined>): PageWri
   for (const [id, bucket] of buckets) writes.push({ id: pageIdBytes(id), page: bucket?.page })
   return writes
 }
-
-/** Hashes keys and values and sorts by path. */
-function toChanges(writes: readonly StateWrite[], from: number, to: number, hasher: TreeHasher): Changes {
-  const count = to - from
-  const unsorted = new Uint8Array(count * changeBytes)
-  const removed = new Uint8Array(count)
-  const heads = new Uint32Array(count)
-  const view = new DataView(unsorted.buffer)
-  for (let index = 0; index < count; index += 1) {
-    const { key, value } = writes[from + index]
-    hasher.path(key, unsorted, index * changeBytes)
-    heads[index] = view.getUint32(index * changeBytes)
-    if (value === undefined) removed[index] = 1
-    else hasher.valueHash(key, value, unsorted, index * changeBytes + hashBytes)
-  }
-  const order = pathOrder(heads, unsorted)
-  const sorted: Changes = {
-    cells: new Uint8Array(count * changeBytes),
-    removed: new Uint8Array(count),
-    count,
-  }
-  for (let index = 0; index < count; index += 1) {
-    const at = order[index] * changeBytes
-    sorted.removed[index] = removed[order[index]]
-    copyHash(unsorted, at, sorted.cells, index * changeBytes)
-    copyHash(unsorted, at + hashBytes, sorted.cells, index * changeBytes + hashBytes)
-    const isTwice =
-      index > 0 &&
-      comparePaths(sorted.cells, (index - 1) * changeBytes, sorted.cells, index * changeBytes) === 0
-    assert(!isTwice, 'one key twice in a write set')
-  }
-  return sorted
-}
-
-/**
- * Indexes in path order. The first 32 bits and the index go into one number, so that the engine's own
- * number sort does nearly all the work; paths that share 32 bits are then put right one by one.
- */
-function pathOrder(heads: Uint32Array, cells: Uint8Array): Uint32Array {
-  const count = heads.length
-  assert(count <= indexRange, 'a write set has at most 2^21 keys of one store')
-  const packed = new Float64Array(count)
-  for (let index = 0; index < count; index += 1) packed[index] = heads[index] * indexRange + index
-  packed.sort()
-  const order = new Uint32Array(count)
-  for (let index = 0; index < count; index += 1) {
-    const next = packed[index] % indexRange
-    let at = index
-    for (; at > 0 && heads[order[at - 1]] === heads[next]; at -= 1) {
-      if (comparePaths(cells, order[at - 1] * changeBytes, cells, next * changeBytes) <= 0) break
-      order[at] = order[at - 1]
-    }
-    order[at] = next
-  }
-  return order
-}
-
-const indexRange = 2 ** 21
 
 /** A page found when the tree is opened. `prefix` is its path's first bits as text of '0' and '1'. */
 interface FoundBucket {

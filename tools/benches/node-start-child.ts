@@ -1,9 +1,10 @@
-// One start of a node in a process of its own, for the bench `records`: prints what it took as JSON.
+// One start of a node in a process of its own, for the bench `records`: prints what it took as JSON. With
+// `crash` as second argument the process appends blocks to the chain instead and dies without closing it.
 import { WardNode } from '../../host/node/ward-node.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
 import { nodeFiles } from '../../host/node/node-config.js'
 import { openKeyslot } from '../../host/store/index.js'
-import { recordChainPassword } from './record-chain.js'
+import { RecordChain, recordChainPassword } from './record-chain.js'
 
 export interface NodeStart {
   /** The password alone, ms: argon2id. */
@@ -42,5 +43,17 @@ async function main(folder: string): Promise<NodeStart> {
   return { ...start, rssMiB: rss / 1_048_576 }
 }
 
-process.stdout.write(`${JSON.stringify(await main(process.argv[2]))}\n`)
+/** Enough blocks that the redo records of the tree are as many as a node keeps. */
+const crashRounds = 40
+
+async function crash(folder: string, seed: number): Promise<void> {
+  const dataKey = await openKeyslot(nodeFiles(folder).keyslots, recordChainPassword.slice())
+  const chain = await RecordChain.open(folder, dataKey, seed)
+  for (const end = chain.round + crashRounds; chain.round < end;) chain.addRound(chain.round)
+  process.kill(process.pid, 'SIGKILL')
+}
+
+const [, , folder, mode, seed] = process.argv
+if (mode === 'crash') await crash(folder, Number(seed))
+process.stdout.write(`${JSON.stringify(await main(folder))}\n`)
 process.exit(0)

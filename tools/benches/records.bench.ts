@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { recordKind } from '../../runtime/protocol/index.js'
 import { nodeFiles } from '../../host/node/node-config.js'
-import { openChainStore, openKeyslot } from '../../host/store/index.js'
+import { openKeyslot } from '../../host/store/index.js'
 import { createProgress } from '../ward/progress.js'
 import { quantile, rounded, type Bench, type BenchLine } from './bench-line.js'
 import type { NodeStart } from './node-start-child.js'
@@ -47,13 +47,9 @@ async function records(): Promise<BenchLine[]> {
 
 type Namer = (what: string) => string
 
-/** First as after a crash, then as after an orderly end. */
+/** First after a crash with as many redo records as a node keeps, then after an orderly end. */
 async function startLines(folder: string, name: Namer, input: string): Promise<BenchLine[]> {
-  const dataKey = await openKeyslot(nodeFiles(folder).keyslots, recordChainPassword.slice())
-  const store = openChainStore(nodeFiles(folder).chain, dataKey)
-  store.putNote('tree-outline/0', undefined)
-  await store.close()
-  dataKey.close()
+  await crash(folder)
   const afterCrash = await start(folder)
   const orderly = await start(folder)
   const line = (what: string, { unlockMs, keyslotMs, cpuMs, keyslotCpuMs }: NodeStart): BenchLine => ({
@@ -70,8 +66,18 @@ async function startLines(folder: string, name: Namer, input: string): Promise<B
   ]
 }
 
+const child = fileURLToPath(new URL('./node-start-child.js', import.meta.url))
+
+/** A process of its own that appends blocks and is killed. */
+async function crash(folder: string): Promise<void> {
+  const died = await promisify(execFile)(process.execPath, [child, folder, 'crash', String(seed)]).then(
+    () => undefined,
+    (error: unknown) => (error as { signal?: string }).signal,
+  )
+  if (died !== 'SIGKILL') throw new Error('the process that was to be killed ended by itself')
+}
+
 async function start(folder: string): Promise<NodeStart> {
-  const child = fileURLToPath(new URL('./node-start-child.js', import.meta.url))
   const { stdout } = await promisify(execFile)(process.execPath, [child, folder])
   return JSON.parse(stdout) as NodeStart
 }
