@@ -277,6 +277,26 @@ export const mutations: readonly Mutation[] = [
     options: [],
   },
   {
+    name: 'read-answered-without-asking',
+    file: '../driver/read-index.js',
+    edits: [['return counted >= quorum ? highest : undefined', 'return tipHeight']],
+    options: [],
+  },
+  {
+    name: 'read-asks-one-member-less',
+    file: '../driver/read-index.js',
+    edits: [['counted >= quorum ?', 'counted >= quorum - 1 ?']],
+    options: [],
+  },
+  {
+    name: 'locks-not-shown-to-reads',
+    file: 'commit.js',
+    edits: [
+      ["    if (prepared !== null)\n        return { phase: 'prepare', certificate: prepared };\n", ''],
+    ],
+    options: [],
+  },
+  {
     name: 'votes-in-a-closed-epoch',
     file: 'state.js',
     edits: [['if (state.height <= closedHeight(state.config))', 'if (state.height < 0)']],

@@ -165,7 +165,8 @@ function runOne(seed: number, { mode, options }: Arguments): Verdict {
       const { lagMsMax, calmLagMsMax, fanOutMax, switches } = verdict
       const told = `behind at most ${calmLagMsMax} ms calm, ${lagMsMax} ms after faults`
       process.stderr.write(`${observers} observers, fan-out ${fanOutMax}, ${switches} switches, ${told}\n`)
-      return { ...verdict, seed, events: 0, simulatedMs: 15_000, faults: {}, halted: [] }
+      const none = { events: 0, linearizableReads: 0, faults: {}, halted: [] }
+      return { ...verdict, ...none, seed, simulatedMs: 15_000 }
     }
   }
 }
@@ -186,6 +187,7 @@ function main(words: readonly string[]): number {
   const startedAt = Date.now()
   let reportedAt = startedAt
   let heights = 0
+  let linearizableReads = 0
   let simulatedMs = 0
   let seeds = 0
   for (let seed = first; seed <= last; seed += parsed.stride) {
@@ -193,6 +195,7 @@ function main(words: readonly string[]): number {
     const verdict = runOne(seed, parsed)
     report(verdict, parsed, totals)
     heights += verdict.heights
+    linearizableReads += verdict.linearizableReads
     simulatedMs += verdict.simulatedMs
     const { invariant, detail, events } = verdict
     if (!verdict.ok) failures.push({ seed, invariant, detail, events })
@@ -207,7 +210,7 @@ function main(words: readonly string[]): number {
       faultIds.filter((id) => totals.has(id)).map((id) => [id, totals.get(id)]),
     )
     const wallMs = Date.now() - startedAt
-    process.stdout.write(`${JSON.stringify({ faults, heights, simulatedMs, wallMs })}\n`)
+    process.stdout.write(`${JSON.stringify({ faults, heights, linearizableReads, simulatedMs, wallMs })}\n`)
     process.stdout.write(`${JSON.stringify({ seeds, failures })}\n`)
   } else {
     const verdict = failures.length === 0 ? 'all hold' : `${failures.length} failed`

@@ -3,7 +3,14 @@
 // a block holds its prepared certificate, and two quorums share a correct member, so no acknowledged block is
 // above what a quorum shows. A claim that cannot be checked yet counts for nothing, in either direction.
 
-import type { Certificate } from '../../runtime/protocol/certificate.js'
+import { equalBytes } from '../../runtime/protocol/bytes.js'
+import {
+  quorumOf,
+  verifyCertificate,
+  type Certificate,
+  type VerifySignature,
+} from '../../runtime/protocol/certificate.js'
+import type { ValidatorSet } from '../pbft/types.js'
 
 /** What one member holds: a QC of its tip, or a lock or decision of the height in flight. */
 export interface HeldCertificate {
@@ -41,4 +48,45 @@ export function readIndexOf(
     counted += 1
   }
   return counted >= quorum ? highest : undefined
+}
+
+/** One asking: the members of the height after the own tip, and what those who answered hold. */
+export interface ReadRound {
+  readonly asked: ValidatorSet
+  readonly answers: readonly ReadAnswer[]
+}
+
+/** Where this node stands when it judges. */
+export interface ReadPoint {
+  readonly chainId: Uint8Array
+  readonly epoch: number
+  readonly tipHeight: number
+  /** Of the height after the tip. */
+  readonly validators: ValidatorSet
+}
+
+/** The height that the read needs; undefined: ask again. */
+export function judgeRound(
+  { asked, answers }: ReadRound,
+  { chainId, epoch, tipHeight, validators }: ReadPoint,
+  verify: VerifySignature,
+): number | undefined {
+  // Other members vote above this tip than were asked: they may have agreed on more.
+  if (!equalBytes(asked.hash, validators.hash)) return undefined
+  const chain = { chainId, epoch, validators: validators.members }
+  return readIndexOf(answers, {
+    tipHeight,
+    quorum: quorumOf(asked.members.length),
+    isGenuine: ({ phase, certificate }) => verifyCertificate(certificate, chain, verify, phase).ok,
+  })
+}
+
+/** Has this node got what the read needs? 'again': it has, but other members vote above it. */
+export function readStands(
+  height: number,
+  asked: ValidatorSet,
+  { tipHeight, validators }: Pick<ReadPoint, 'tipHeight' | 'validators'>,
+): 'waits' | 'good' | 'again' {
+  if (tipHeight < height) return 'waits'
+  return equalBytes(validators.hash, asked.hash) ? 'good' : 'again'
 }

@@ -13,9 +13,13 @@ export interface ClientLog {
   readonly open: Map<number, Set<number>>
   /** Client → highest height that it has seen: it takes no answer from before. */
   readonly seen: Map<string, number>
+  /** Linearizable reads that were answered (linear-reads.ts). */
+  linearizable: number
 }
 
-export const createClientLog = (): ClientLog => ({ events: [], open: new Map(), seen: new Map() })
+export const createClientLog = (): ClientLog => ({
+  ...{ events: [], open: new Map(), seen: new Map(), linearizable: 0 },
+})
 
 const clientOf = (id: number): string => `client ${id % 5}`
 const readEveryMs = 150

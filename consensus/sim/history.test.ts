@@ -43,5 +43,13 @@ t.test('each kind of fault is found', async (t) => {
   t.match(faultOf(read(3, 2, '80'), read(4, 1, '60')), /saw height 2 and then read at 1/)
   t.same(faultOf(read(3, 2, '80'), read(4, 1, '60', 'somebody else')), '', 'another client may be behind')
   t.match(faultOf(read(3, 1, '80')), /it is 60/)
+  const linear = (since: number, at: number, height: number, answer: string) =>
+    ({ ...read(at, height, answer, 'doctor'), since }) as const
+  const shown = returned('b', 4, 2)
+  t.match(faultOf(shown, linear(5, 9, 1, '60')), /asked at 5 .* got height 1, after nurse .* shown 2/)
+  t.match(faultOf(read(4, 2, '80'), linear(5, 9, 1, '60')), /got height 1/, 'a read shows it too')
+  t.same(faultOf(shown, linear(4, 9, 1, '60')), '', 'asked for before the outcome was told')
+  t.same(faultOf(shown, linear(5, 9, 2, '80')), '')
+  t.same(faultOf(shown, read(9, 1, '60', 'doctor')), '', 'a local read may be behind')
   t.match(faultOf(returned('b', 3, 2), read(4, 1, '60')), /saw height 2/, 'an own answer counts as seen')
 })

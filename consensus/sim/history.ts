@@ -26,6 +26,8 @@ export type HistoryEvent =
       readonly key: string
       readonly height: number
       readonly answer: string
+      /** A linearizable read, asked for then: it shows all that anybody was told before. */
+      readonly since?: number
     }
   /** A final block, replayed by somebody who gave no answer: operations in order, and what changed. */
   | {
@@ -53,6 +55,7 @@ export function checkHistory(events: readonly HistoryEvent[]): string[] {
   checkAnswers(returned, places, faults)
   checkRealTime(invoked, returned, places, faults)
   checkReads(events, faults)
+  checkLinearizable(events, faults)
   return faults
 }
 
@@ -148,6 +151,32 @@ function checkReads(events: readonly HistoryEvent[], faults: string[]): void {
       }
     }
     seen.set(event.client, Math.max(before, event.height))
+  }
+}
+
+/**
+ * What was told to anybody, by an outcome or a read, before a linearizable read was asked for lies at or
+ * below the height that it shows (section 13 of the reference).
+ */
+function checkLinearizable(events: readonly HistoryEvent[], faults: string[]): void {
+  const told = events.filter((event) => event.event === 'returned' || event.event === 'read')
+  const byEnd = [...told].sort((left, right) => left.at - right.at)
+  const asked = told.flatMap((event) =>
+    event.event === 'read' && event.since !== undefined ? [{ ...event, since: event.since }] : [],
+  )
+  let next = 0
+  let highest = { height: 0, client: '' }
+  for (const read of asked.sort((left, right) => left.since - right.since)) {
+    for (; next < byEnd.length && byEnd[next].at < read.since; next += 1) {
+      if (byEnd[next].height > highest.height) highest = byEnd[next]
+    }
+    if (read.height < highest.height) {
+      const { client, since, height } = read
+      faults.push(
+        `${client} asked at ${since} for a linearizable read and got height ${height}, ` +
+          `after ${highest.client} had been shown ${highest.height}`,
+      )
+    }
   }
 }
 

@@ -8,11 +8,14 @@ import { runTwinScenario, twinScenarioCount } from './twins-sweep.js'
 const short = { ...simDefaults, faultMs: 4_000 }
 
 t.test('plain faults: safety always, progress after healing', async (t) => {
+  let reads = 0
   for (let seed = 1; seed <= 12; seed += 1) {
     const verdict = runSeed({ ...short, seed })
     t.ok(verdict.ok, `seed ${seed}: ${verdict.invariant} ${verdict.detail}`)
     t.ok(verdict.heights > 0, 'blocks were made')
+    reads += verdict.linearizableReads
   }
+  t.ok(reads > 120, `${reads} linearizable reads were answered (R29)`)
 })
 
 t.test('Byzantine nodes and twins, four and seven validators', async (t) => {

@@ -5,6 +5,7 @@ import { checkBelieved, createChecker } from './checker.js'
 import { checkClients, createClientLog, scheduleReads } from './clients.js'
 import { fired, isOn, planFaults, type FaultId } from './faults.js'
 import { createLightClient } from './light-client.js'
+import { scheduleLinearReads } from './linear-reads.js'
 import { createNetwork } from './network.js'
 import { createNode, startNode } from './node.js'
 import { createQueue, pop } from './queue.js'
@@ -35,6 +36,8 @@ export interface Verdict {
   readonly simulatedMs: number
   readonly heights: number
   readonly messages: number
+  /** Linearizable reads that were answered (R29). */
+  readonly linearizableReads: number
   readonly faults: Readonly<Record<string, number>>
   readonly halted: readonly string[]
 }
@@ -130,6 +133,7 @@ function begin(world: World): void {
   scheduleFaults(world)
   scheduleClients(world)
   scheduleReads(world)
+  scheduleLinearReads(world)
   scheduleRequestTimers(world)
 }
 
@@ -175,6 +179,7 @@ function verdictOf(world: World, invariant: string, detail: string): Verdict {
     simulatedMs: Math.round(world.now),
     heights: world.checker.chain.length,
     messages: world.messagesSent,
+    linearizableReads: world.clients.linearizable,
     faults: Object.fromEntries([...world.plan.counters].sort(([left], [right]) => (left < right ? -1 : 1))),
     halted,
   }

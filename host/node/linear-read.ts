@@ -10,13 +10,17 @@ import {
   decodeCertificate,
   encodeCertificate,
   concatBytes,
-  quorumOf,
   refused,
-  verifyCertificate,
   ok,
   type Validator,
 } from '../../runtime/protocol/index.js'
-import { readIndexOf, type HeldCertificate, type ReadAnswer } from '../../consensus/driver/read-index.js'
+import {
+  judgeRound,
+  readStands,
+  type ReadAnswer,
+  type ReadPoint,
+  type ReadRound,
+} from '../../consensus/driver/read-index.js'
 import type { Driver } from '../../consensus/net/driver.js'
 import type { ValidatorSet } from '../../consensus/pbft/types.js'
 import type { Outcome } from '../api/node-port.js'
@@ -51,18 +55,13 @@ function answerOf(bytes: Uint8Array | null): ReadAnswer | undefined {
 /** The parts of a running node that a read needs. */
 type Reader = Pick<RunningNode, 'driver' | 'executor' | 'entity' | 'open'>
 
-interface Round {
-  asked: ValidatorSet
-  answers: ReadAnswer[]
-}
-
 /** One asking at a time at this node, shared by all reads that came before it began. */
 export class ReadRounds {
   private current: Promise<unknown> = Promise.resolve()
-  private next: Promise<Round> | undefined
+  private next: Promise<ReadRound> | undefined
 
   /** Begins after this call: a round in flight may have been answered before the read began. */
-  share(begin: () => Promise<Round>): Promise<Round> {
+  share(begin: () => Promise<ReadRound>): Promise<ReadRound> {
     if (this.next) return this.next
     const next = this.current.then(() => {
       this.next = undefined
@@ -83,28 +82,24 @@ export async function linearize(
   const end = now() + patienceMs
   let why = ''
   while (now() < end) {
-    const { asked, answers } = await rounds.share(() => askRound(parts))
-    const point = await parts.executor.call('tip', null)
-    const { tip, nextValidators } = point
-    const isSameSet = bytesToHex(asked.hash) === bytesToHex(nextValidators.hash)
-    const { epoch } = epochOf(point)
-    const chain = { chainId: parts.open.chainId, epoch, validators: nextValidators.members }
-    const index = readIndexOf(answers, {
-      tipHeight: tip.height,
-      quorum: quorumOf(asked.members.length),
-      isGenuine: ({ phase, certificate }: HeldCertificate) =>
-        verifyCertificate(certificate, chain, verifySignature, phase).ok,
-    })
+    const round = await rounds.share(() => askRound(parts))
+    const { asked, answers } = round
+    const height = judgeRound(round, await pointOf(parts), verifySignature)
     why = `${answers.length} of ${asked.members.length} validators answered`
-    // Other members above that height: they may have agreed on more, so they are asked.
-    if (index !== undefined && isSameSet && (await reached(parts, index, asked.hash, () => now() >= end)))
-      return ok({ height: index })
+    if (height !== undefined && (await reached(parts, height, asked, () => now() >= end)))
+      return ok({ height })
     await pause(betweenMs)
   }
   return refused('NOT_LINEARIZABLE', why)
 }
 
-async function askRound(parts: Reader): Promise<Round> {
+async function pointOf({ executor, open }: Reader): Promise<ReadPoint> {
+  const point = await executor.call('tip', null)
+  const { tip, nextValidators: validators } = point
+  return { chainId: open.chainId, epoch: epochOf(point).epoch, tipHeight: tip.height, validators }
+}
+
+async function askRound(parts: Reader): Promise<ReadRound> {
   const asked = (await parts.executor.call('tip', null)).nextValidators
   return { asked, answers: await askAll(parts, asked.members) }
 }
@@ -129,12 +124,12 @@ async function askAll(parts: Reader, members: readonly Validator[]): Promise<Rea
 async function reached(
   parts: Reader,
   height: number,
-  setHash: Uint8Array,
+  asked: ValidatorSet,
   isLate: () => boolean,
 ): Promise<boolean> {
   for (;;) {
-    const { tip, nextValidators } = await parts.executor.call('tip', null)
-    if (tip.height >= height) return bytesToHex(nextValidators.hash) === bytesToHex(setHash)
+    const stands = readStands(height, asked, await pointOf(parts))
+    if (stands !== 'waits') return stands === 'good'
     if (isLate()) return false
     await pause(betweenMs)
   }
