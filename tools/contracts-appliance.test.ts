@@ -1,7 +1,8 @@
 // `ward/appliance` in the real runtime: two persons order a wipe, nodes report, administrators refuse shares.
 import t from 'tap'
 import { entityKind, nodeProofBytes } from '../runtime/protocol/index.js'
-import { signDetached } from '../host/keys/crypto.js'
+import { signingBytes, type SignedMessage } from '../consensus/pbft/index.js'
+import { generateSigningKey, sha256, signDetached, type SigningKey } from '../host/keys/crypto.js'
 import { buildContracts } from './build-contracts.js'
 import { ContractChain, createSigner, zeroId, type BlockView } from './contract-chain.fixture.js'
 
@@ -139,4 +140,120 @@ t.test('a node that is admitted has role node at once; nobody else gives it so',
   t.ok(done(chain.call(admin, 'ward/governance', 'admitNode', admission)))
   t.same(rolesOf(), ['node'])
   t.ok(done(chain.call(fresh, alias, 'recordRelease', release)), 'it may report')
+})
+
+// --------------------------------------------------------------------------------------- equivocations (R30)
+
+const kinds = ['', 'proposal', 'prepare', 'commit', 'viewChange', 'heartbeat']
+const hash = (fill: number) => new Uint8Array(32).fill(fill)
+const at = { epoch: 0, height: 7, view: 2, sender: hash(9), signature: new Uint8Array(0) }
+const certificate = (height: number) => ({
+  ...{ height, view: 0, blockHash: hash(1), resultHash: hash(2), signers: [], signatures: [] },
+})
+const vote = (result: number, over = {}): SignedMessage => ({
+  ...{ ...at, type: 'prepare', blockHash: hash(1), resultHash: hash(result) },
+  ...over,
+})
+const beat = (block: number, over = {}): SignedMessage => ({
+  ...{ ...at, type: 'heartbeat', blockHash: hash(block), resultHash: hash(2), time: 5 },
+  ...over,
+})
+const viewChange = (height: number): SignedMessage => ({
+  ...{ ...at, type: 'viewChange', prepared: null, lastCertificate: certificate(height) },
+})
+function proposal(time: number): SignedMessage {
+  const header = {
+    ...{
+      version: 1,
+      appVersion: 1,
+      chainId: hash(3),
+      epoch: 0,
+      height: 7,
+      view: 2,
+      time,
+      proposer: hash(9),
+    },
+    ...{ parentHash: hash(4), parentResultHash: hash(5), parentCertificateHash: hash(6) },
+    ...{ transactionRoots: [1, 2, 3, 4, 5].map(hash), validatorsHash: hash(7) },
+  }
+  const block = { header, payload: new Uint8Array(0) }
+  return { ...at, type: 'proposal', block, parentCertificate: null, justification: [] }
+}
+
+function proofOf(chainId: Uint8Array, key: SigningKey, first: SignedMessage, second: SignedMessage) {
+  const bytes = [first, second].map((message) => signingBytes(message, chainId, sha256))
+  return {
+    ...{ key: key.publicKey, kind: kinds.indexOf(first.type) },
+    ...{ first: bytes[0], firstSignature: signDetached(key, bytes[0]) },
+    ...{ second: bytes[1], secondSignature: signDetached(key, bytes[1]) },
+  }
+}
+
+const listed = (chain: ContractChain, from = 0n) =>
+  chain.view<{ proofs: { number: bigint; kind: number; key: Uint8Array; first: Uint8Array }[] }>(
+    alias,
+    'equivocations',
+    { from },
+  ).proofs
+
+t.test('a key that contradicts itself is kept, once, whoever reports it', async (t) => {
+  const { chain, admin, nurse, node, peer } = found()
+  const { key } = createSigner(entityKind.node)
+  const other = generateSigningKey()
+  const report = (proof: object, by = node) => done(chain.call(by, alias, 'reportEquivocation', proof))
+  const proof = (first: SignedMessage, second: SignedMessage) => proofOf(chain.chainId, key, first, second)
+
+  const twice = proof(vote(1), vote(2))
+  for (const signer of [nurse, admin]) t.notOk(report(twice, signer), 'nodes report')
+  t.notOk(report({ ...twice, key: other.publicKey }), 'another key has not signed this')
+  t.notOk(report({ ...twice, secondSignature: twice.firstSignature }), 'each has its signature')
+  t.notOk(report({ ...twice, kind: 3 }), 'a PREPARE is no COMMIT')
+  t.notOk(report({ ...twice, kind: 0 }) || report({ ...twice, kind: 6 }), 'no such kind')
+  const longer = new Uint8Array([...twice.first, 0])
+  t.notOk(report({ ...twice, first: longer, firstSignature: signDetached(key, longer) }), 'not its length')
+  t.notOk(report(proof(vote(1), vote(1))), 'the same vote sent twice')
+  for (const elsewhere of [{ height: 8 }, { view: 3 }, { epoch: 1 }])
+    t.notOk(report(proof(vote(1), vote(2, elsewhere))), `no contradiction: ${JSON.stringify(elsewhere)}`)
+  t.notOk(report(proof(beat(1), beat(1, { time: 6, view: 3 }))), 'a later heartbeat of the same block')
+  t.notOk(report(proof(beat(1), beat(2, { sender: hash(8) }))), 'of two senders')
+  t.notOk(report(proof(proposal(1), proposal(1))), 'one proposal')
+  t.same(listed(chain), [], 'nothing of that is kept')
+
+  t.ok(report(twice))
+  t.ok(report(twice, peer), 'the next one who has it is not refused')
+  t.ok(report(proof(vote(3), vote(4)), peer), 'nor a third vote at the same place')
+  t.equal(listed(chain).length, 1)
+  const more = [
+    proof(vote(1, { type: 'commit' }), vote(2, { type: 'commit' })),
+    proof(beat(1), beat(2, { view: 9 })),
+    proof(viewChange(1), viewChange(2)),
+    proof(proposal(1), proposal(2)),
+  ]
+  for (const next of more) t.ok(report(next))
+  t.ok(report(proof(beat(3, { view: 4 }), beat(4, { view: 4 }))), 'a height of heartbeats is one place')
+  t.same(
+    listed(chain).map(({ kind }) => kind),
+    [2, 3, 5, 4, 1],
+  )
+  const [, second] = listed(chain)
+  t.match(second, { number: 1n, key: key.publicKey, first: more[0].first })
+  t.equal(listed(chain, 4n).length, 1, 'what came since')
+  for (let view = 3; view < 10; view += 1) t.ok(report(proof(vote(1, { view }), vote(2, { view }))))
+  t.equal(listed(chain).length, 8, 'more prove nothing more')
+})
+
+t.test('what one node may have kept is bounded', async (t) => {
+  const { chain, node, peer } = found()
+  const makeProof = (): object => proofOf(chain.chainId, generateSigningKey(), vote(1), vote(2))
+  let taken = 0
+  while (taken < 300 && done(chain.call(node, alias, 'reportEquivocation', makeProof()))) taken += 1
+  t.equal(taken, 256)
+  t.ok(done(chain.call(peer, alias, 'reportEquivocation', makeProof())), 'another node is heard')
+  let count = 0
+  for (let from = 0n; ; from = BigInt(count)) {
+    const page = listed(chain, from)
+    count += page.length
+    if (page.length === 0) break
+  }
+  t.equal(count, 257, 'page by page')
 })

@@ -30,6 +30,26 @@ export interface WipeJson {
   certificate?: string
 }
 
+/** A vote key that signed two contradicting messages, as it is on the chain: anybody can check it. */
+export interface EquivocationJson {
+  /** Entity of the node whose key it is or was. */
+  accused: string
+  key: string
+  /** proposal, prepare, commit, viewChange or heartbeat. */
+  phase: string
+  epoch: number
+  height: number
+  view: number
+  /** Entity of the node that reported it, and the block that keeps it. */
+  reporter: string
+  keptAt: number
+  /** Signed bytes by `consensus/pbft/signing.ts`, and their signatures. */
+  first: string
+  firstSignature: string
+  second: string
+  secondSignature: string
+}
+
 export interface NetworkJson extends Pinned {
   chainId: string
   chainName: string
@@ -47,6 +67,8 @@ export interface NetworkJson extends Pinned {
   release: { threshold: number; keys: string[] } | null
   /** Who votes on the next block, in order. */
   validators: { entity: string; voteKey: string }[]
+  /** Oldest first. */
+  equivocations: EquivocationJson[]
 }
 
 /** A recovery manifest was taken; `isNew` false: before already. */

@@ -52,8 +52,8 @@ export interface NodeStatus extends Pinned {
   lag: number
   /** A validator whose record of votes was lost: it votes again when that is safe (R17). */
   isSilent?: boolean
-  /** Validators caught with two contradicting signatures, and how often; kept for ever on this node. */
-  equivocations: { node: string; count: number; lastHeight: number }[]
+  /** Validators caught with two contradicting signatures, how often, and how much of it is on the chain. */
+  equivocations: { node: string; count: number; lastHeight: number; onChain: number }[]
   /** Rules that failed for several sources and patients and are kept from running, and since when (ms). */
   quarantined: { alias: string; since: number }[]
   store?: StoreView

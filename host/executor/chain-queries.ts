@@ -203,8 +203,9 @@ export class ChainQueries {
 
   keyState(keyId: Uint8Array): ExecutorCalls['keyState'][1] {
     const key = readKey(this.state, keyId)
-    if (!key) return 'unknown'
-    return key.revoked ? 'revoked' : 'valid'
+    if (!key) return { state: 'unknown', entity: null, publicKey: null }
+    const { entity, publicKey, revoked } = key
+    return { state: revoked ? 'revoked' : 'valid', entity: entity.slice(), publicKey: publicKey.slice() }
   }
 
   finalBlocks(fromHeight: number, count: number, bytesMax: number): FinalBlock[] {

@@ -322,6 +322,13 @@ export interface CareReply {
   compaction: 'none' | 'copying' | 'copied' | 'failed'
 }
 
+/** Whose a key is or was, and the key itself; null for an unknown one. */
+export interface KeyStateReply {
+  state: 'valid' | 'revoked' | 'unknown'
+  entity: Uint8Array | null
+  publicKey: Uint8Array | null
+}
+
 /** Method name -> [arguments, answer]. */
 export interface ExecutorCalls {
   open: [OpenRequest, OpenReply]
@@ -361,7 +368,7 @@ export interface ExecutorCalls {
   /** One alias, or all when `alias` is empty. */
   versions: [{ alias: string }, { pin: Pin; aliases: AliasReply[]; schedules: ScheduleReply[] }]
   /** What the chain says of a key now: `unknown` when it was never enrolled. */
-  keyState: [{ keyId: Uint8Array }, 'valid' | 'revoked' | 'unknown']
+  keyState: [{ keyId: Uint8Array }, KeyStateReply]
   /** Highest sequence used with a key and stream; -1 when none. */
   sequence: [{ keyId: Uint8Array; stream: number }, number]
   /** An answer to another node's snapshot request, and a slice of preparing for the next ones. */

@@ -4,6 +4,7 @@ import t from 'tap'
 import {
   bodyHash,
   bytesToHex,
+  decodeBundle,
   encodeBorsh,
   encodeBundle,
   encodeManifest,
@@ -48,6 +49,15 @@ const admission: Proposal = {
       },
     },
   ],
+}
+
+/** The same transaction, and so the same id, under a signature that is none. */
+function withOtherSignature(bundle: Uint8Array): Uint8Array {
+  const decoded = decodeBundle(bundle, sha256)
+  if (!decoded.ok) throw new Error(decoded.code)
+  const forged = Buffer.from(bundle)
+  forged[forged.indexOf(decoded.value.signed.signature)] ^= 1
+  return new Uint8Array(forged)
 }
 
 /** A device that signs for itself, outside of the node. */
@@ -176,6 +186,12 @@ t.test('bad transactions', async (t) => {
     t.equal(codeOf(first), 'OK')
     t.same(again, first, 'the same bytes get the same answer')
     t.match(await node.submitMany([once]), { ok: true, value: { refused: [] } })
+    const forged = withOtherSignature(once)
+    t.equal(codeOf(await node.submitSigned(forged)), 'SIGNATURE_INVALID', 'no receipt for who did not sign')
+    t.match(await node.submitMany([forged]), {
+      ok: true,
+      value: { accepted: [], refused: [{ position: 0, code: 'SIGNATURE_INVALID' }] },
+    })
     const other = device.bundle(terms, { code: '8480-6' })
     t.equal(codeOf(await node.submitSigned(other)), 'SEQUENCE_REUSED')
     t.match(await node.submitMany([once, other]), {

@@ -59,6 +59,7 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
       entity: bytesToHex(entity),
       voteKey: bytesToHex(voteKey),
     })),
+    equivocations: [...(node.proofs?.all ?? [])],
   }
 }
 

@@ -48,6 +48,12 @@ export class NodeMetrics {
     labelNames: ['phase'],
     registers: [this.registry],
   })
+  private readonly proofs = new Gauge({
+    name: 'wardchain_equivocation_on_chain',
+    help: 'Proofs on the chain that a key of a node signed two contradicting messages, by phase',
+    labelNames: ['phase'],
+    registers: [this.registry],
+  })
   private readonly laneWaiting = new Gauge({
     name: 'wardchain_pool_lane_transactions',
     help: 'Transactions that wait, by lane',
@@ -110,6 +116,7 @@ export class NodeMetrics {
       const { disk } = node.upkeep.view ?? {}
       if (disk) this.disk.set(disk.freeBytes / disk.totalBytes)
       node.pool.laneCounts.forEach((count, lane) => this.laneWaiting.set({ lane: laneNames[lane] }, count))
+      for (const [phase, count] of node.proofs?.counts ?? []) this.proofs.set({ phase }, count)
       this.evidence.reset()
       for (const { phase } of node.evidence.all) this.evidence.inc({ phase })
     }

@@ -14,6 +14,7 @@ const fuelLimit = 20_000_000
 const validMs = 10 * 60_000
 
 const fixed32: Schema = { fixed: 32 }
+const fixed64: Schema = { fixed: 64 }
 const schemas = {
   recordRelease: {
     struct: [
@@ -27,6 +28,16 @@ const schemas = {
       ['node', fixed32],
       ['ended', 'bool'],
       ['certificate', fixed32],
+    ],
+  },
+  reportEquivocation: {
+    struct: [
+      ['key', fixed32],
+      ['kind', 'u8'],
+      ['first', 'bytes'],
+      ['firstSignature', fixed64],
+      ['second', 'bytes'],
+      ['secondSignature', fixed64],
     ],
   },
 } satisfies Record<string, Schema>

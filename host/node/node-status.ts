@@ -1,7 +1,6 @@
 // `status` in one place: what a sealed node may say, and what a running one adds.
 import { bytesToHex, errorTable } from '../../runtime/protocol/index.js'
 import type { NodeStatus, Pinned } from '../api/node-port.js'
-import type { KeptEvidence } from './evidence-file.js'
 import type { NodeConfig } from './node-config.js'
 import { roundSentence } from './round-words.js'
 import type { RunningNode } from './running-node.js'
@@ -80,21 +79,27 @@ export function nodeStatus(
     away,
     lag: driver.lag,
     isSilent: driver.isSilent,
-    equivocations: equivocationsOf(node.evidence.all, nameOf),
+    equivocations: equivocationsOf(node, nameOf),
   }
 }
 
+/** What this node holds itself and what others put on the chain: one proof in both places counts once. */
 function equivocationsOf(
-  kept: readonly KeptEvidence[],
+  node: RunningNode,
   nameOf: (entity: string) => string,
 ): NodeStatus['equivocations'] {
-  const byAccused = new Map<string, { node: string; count: number; lastHeight: number }>()
-  for (const { accused, height } of kept) {
-    const entry = byAccused.get(accused) ?? { node: nameOf(accused), count: 0, lastHeight: 0 }
+  const byAccused = new Map<string, NodeStatus['equivocations'][number]>()
+  const onChain = node.proofs?.all ?? []
+  const held = node.evidence.all.filter((kept) => node.proofs?.isOnChain(kept) !== true)
+  const note = ({ accused, height }: { accused: string; height: number }, proofs: number): void => {
+    const entry = byAccused.get(accused) ?? { node: nameOf(accused), count: 0, lastHeight: 0, onChain: 0 }
     entry.count += 1
+    entry.onChain += proofs
     entry.lastHeight = Math.max(entry.lastHeight, height)
     byAccused.set(accused, entry)
   }
+  for (const proof of onChain) note(proof, 1)
+  for (const kept of held) note(kept, 0)
   return [...byAccused.values()]
 }
 

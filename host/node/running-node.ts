@@ -32,6 +32,7 @@ import { readSealedFile, type DataKey, type VotesStore } from '../store/index.js
 import { adoptNextVote, saveIdentity } from './vote-key.js'
 import { BehindWatch, readResync } from './behind-watch.js'
 import { keepDivergence } from './divergence-file.js'
+import type { EvidenceOnChain } from './evidence-chain.js'
 import { EvidenceFile } from './evidence-file.js'
 import { reportEarlierEnd, startExecutor, type CrashWatch } from './executor-watch.js'
 import { FinalWaiter } from './final-waiter.js'
@@ -104,7 +105,8 @@ export class RunningNode {
   ) {
     this.snapshots = new SnapshotService(executor)
     ;({ readers: this.readers, upkeep: this.upkeep } = storeThreads(options, executor, dataKey))
-    this.submission = new Submission({ pool, waiter, readers: this.readers, driver: () => this.driver })
+    const { readers } = this
+    this.submission = new Submission({ pool, waiter, readers, executor, driver: () => this.driver })
     this.quorum = new QuorumWatch(options.logger, options.now)
     this.behind = new BehindWatch(this, options.now, options.onBehind)
     this.recovery = new RecoveryWatch({
@@ -132,6 +134,8 @@ export class RunningNode {
   private allowed = ''
   /** Who answers what is no consensus: key shares. Set before `join`. */
   shares: ShareService | undefined
+  /** What the chain holds against vote keys, and what this node has to put there. Set before `join`. */
+  proofs: EvidenceOnChain | undefined
 
   get driver(): Driver {
     if (!this.driverOrNone) throw new Error('the driver is not started')
@@ -171,6 +175,7 @@ export class RunningNode {
     this.listsTimer = setInterval(() => this.refreshLists(), listsCheckMs)
     this.listsTimer.unref()
     this.upkeep.start()
+    void this.proofs?.read()
   }
 
   private async startDriver(): Promise<void> {
@@ -191,6 +196,7 @@ export class RunningNode {
   private refreshLists(): void {
     this.snapshots.upkeep()
     this.behind.tick()
+    void this.proofs?.reportOwed()
     const lists = this.book.lists()
     const allowed = lists.allowed.join()
     if (allowed === this.allowed) return
@@ -390,6 +396,7 @@ export class RunningNode {
     this.followVoteKey(commit.validators)
     this.waiter.settle(commit.receipts)
     this.tentative.onCommit(commit)
+    this.proofs?.onCommit(commit)
     this.pool.settle(commit)
     const complain = (): void => {
       // Blocks are made, yet something has been left out of them for long: the leader censors it (R20).

@@ -19,10 +19,12 @@ import {
 } from '../keys/key-shares.js'
 import { ShareKeeper, type OwedReport } from '../keys/share-keeper.js'
 import type { DataKey } from '../store/index.js'
+import { EvidenceOnChain } from './evidence-chain.js'
 import type { NodeLogger } from './node-logger.js'
 import { NodeReports, type ReportEnd } from './node-reports.js'
 import type { NodeSequences } from './node-sequences.js'
 import type { PeerUnlock } from './peer-unlock-file.js'
+import { Rest } from './rest.js'
 import type { RunningNode } from './running-node.js'
 
 /** A peer answers a deal after one write to its disk. */
@@ -31,18 +33,17 @@ const reportMs = 10_000
 /** A crash loop comes back; a thief who asks again and again does not. */
 const releasesMax = 6
 const releaseWindowMs = 10 * 60_000
-/** Before an owed report is tried again: not final in time; refused by the chain; doubled up to the last. */
-const failedRestMs = 2_000
-const refusedRestMs = 60_000
-const restMsMax = 60 * 60_000
 
 export interface DealOutcome {
   secret: Uint8Array
   unlock: PeerUnlock
 }
 
-/** Opens the node's share keeper and attaches the service; closes the node when the file does not open. */
-export async function attachShares(
+/**
+ * Opens the node's share keeper and attaches what reports on the chain; closes the node when the file does
+ * not open.
+ */
+export async function attachReports(
   node: RunningNode,
   sequences: NodeSequences,
   file: string,
@@ -53,6 +54,7 @@ export async function attachShares(
   try {
     const reports = new NodeReports(node, sequences, now)
     node.shares = new ShareService(node, new ShareKeeper(file, dataKey), reports, logger, now)
+    node.proofs = new EvidenceOnChain(node, reports, logger, now)
     return reports
   } catch (error) {
     await node.close()
@@ -76,8 +78,7 @@ export class ShareService {
   private dealing: { generation: number; held: Set<string>; heard: () => void } | undefined
   private readonly released = new Map<string, number[]>()
   private reporting = false
-  private restMs = 0
-  private nextReport = 0
+  private readonly rest: Rest
 
   constructor(
     private readonly node: RunningNode,
@@ -85,7 +86,9 @@ export class ShareService {
     private readonly reports: NodeReports,
     private readonly logger: NodeLogger,
     private readonly now: () => number,
-  ) {}
+  ) {
+    this.rest = new Rest(now)
+  }
 
   // ----------------------------------------------------------------------------------------- dealing
 
@@ -231,28 +234,23 @@ export class ShareService {
    * failure it waits, longer each time: a node that is refused must not fill the chain with refusals.
    */
   async reportOwed(): Promise<void> {
-    if (this.reporting || this.now() < this.nextReport) return
+    if (this.reporting || this.rest.isOn) return
     this.reporting = true
     try {
       for (const owed of [...this.keeper.owed]) {
         const end = await this.report(owed)
-        if (end !== 'taken') return this.wait(end === 'refused' ? refusedRestMs : failedRestMs)
-        this.restMs = 0
+        if (end !== 'taken') return this.rest.begin(end)
+        this.rest.end()
         this.keeper.paid(owed)
         const { generation } = owed
         this.logger.info({ node: bytesToHex(owed.node), generation }, 'a release is on the chain')
       }
     } catch (error) {
       this.logger.warn({ error: String(error) }, 'a release could not be reported yet')
-      this.wait(failedRestMs)
+      this.rest.begin('failed')
     } finally {
       this.reporting = false
     }
-  }
-
-  private wait(leastMs: number): void {
-    this.restMs = Math.min(restMsMax, Math.max(leastMs, this.restMs * 2))
-    this.nextReport = this.now() + this.restMs
   }
 
   private report({ node, generation, releasedAt }: OwedReport): Promise<ReportEnd> {

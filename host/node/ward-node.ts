@@ -43,7 +43,7 @@ import { RunningNode } from './running-node.js'
 import type { TentativeRecord } from './tentative-records.js'
 import { readerOf, Sessions, sessionView } from './sessions.js'
 import { dealShares } from './share-deal.js'
-import { attachShares } from './share-service.js'
+import { attachReports } from './share-service.js'
 import { unlockFailure } from './unlock-failure.js'
 import { WipeWatch, type OrderedWipe } from './wipe-watch.js'
 import { closeParts, type Unsealed } from './unsealed.js'
@@ -214,7 +214,7 @@ export class WardNode implements NodePort {
     const sequences = new NodeSequences(node.executor)
     const signing = new NodeSigning(node, reads, sequences, this.now)
     const shares = nodeFiles(this.folder).shares
-    const reports = await attachShares(node, sequences, shares, dataKey, this.logger, this.now)
+    const reports = await attachReports(node, sequences, shares, dataKey, this.logger, this.now)
     const onOrdered = (wipe: OrderedWipe): void => this.options.onWipeOrdered?.(wipe)
     const wipeWatch = new WipeWatch(node, reports, this.logger, onOrdered)
     const parts: Unsealed = { node, reads, signing, sequences, bridge: undefined, wipeWatch, dataKey }
@@ -344,7 +344,7 @@ export class WardNode implements NodePort {
     const { unsealed } = this
     if (!unsealed) return false
     const keyId = keyIdOf(sha256, publicKey)
-    const state = await unsealed.node.executor.call('keyState', { keyId })
+    const { state } = await unsealed.node.executor.call('keyState', { keyId })
     // The node may have been sealed meanwhile; nobody signs in to a sealed node.
     return state === 'valid' && this.unsealed === unsealed
   }

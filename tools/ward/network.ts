@@ -10,6 +10,7 @@ import type { NetworkJson, NetworkNodeJson } from '../../host/api/network-json.j
 import type { ApiClient } from '../../host/api/client.js'
 import { CommandError } from './command-error.js'
 import { connect, must, signIn, type NodeChoice } from './connect.js'
+import { addEvidenceCommand } from './evidence.js'
 import { assertQuorum, nodeCalled } from './network-nodes.js'
 import { addOrderWipeCommands, wipeWords } from './order-wipe.js'
 import { addRecoverCommands } from './recover.js'
@@ -60,6 +61,7 @@ export function addNetworkCommands(program: Command): void {
     .action(runRemoveValidator)
   addOrderWipeCommands(network)
   addRecoverCommands(network)
+  addEvidenceCommand(network)
 }
 
 const withNode = (command: Command): Command =>

@@ -77,8 +77,13 @@ function describe(status: AnyStatus): string {
         `${status.setAside} transactions, because the executor died while it ran them`,
       ])
     }
-    for (const { node, count, lastHeight } of status.equivocations ?? []) {
-      lines.push(['CAUGHT', `${node} signed two contradicting messages (${count}, last at ${lastHeight})`])
+    for (const { node, count, lastHeight, onChain } of status.equivocations ?? []) {
+      const where = `${count} proofs, ${onChain} of them on the chain, last at height ${lastHeight}`
+      lines.push(['CAUGHT', `${node} signed contradicting messages: ${where}`])
+      lines.push([
+        '',
+        'see `ward network evidence`; administrators decide (`ward network validator remove`)',
+      ])
     }
   }
   if (status.phase === 'QUORUM_LOST') lines.push(['halted', errorTable.QUORUM_LOST.sentence])

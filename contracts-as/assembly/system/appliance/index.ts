@@ -1,5 +1,6 @@
 // `ward/appliance`: the machines that carry the chain. Who may be given the key shares of which node, every
-// release of such a share, and the wipe of a node: ordered by two administrators, reported by the node.
+// release of such a share, the wipe of a node (ordered by two administrators, reported by the node), and proofs
+// that a vote key contradicted itself.
 import {
   ALREADY_DONE,
   answer,
@@ -18,6 +19,7 @@ import {
   Table,
   Writer,
 } from '../../sdk'
+import { keepProof, listProofs } from './equivocations'
 
 const ALIAS = 'ward/appliance'
 const SCHEMA: u16 = 1
@@ -239,6 +241,17 @@ function standing(node: Bytes): WipeOrder {
 
 function stands(order: WipeOrder | null): bool {
   return order !== null && (order.state == State.Ordered || order.state == State.Begun)
+}
+
+/** {key, kind, first, firstSignature, second, secondSignature}: proved by its signatures, kept once. */
+export function reportEquivocation(): void {
+  const context = allowed('reportEquivocation')
+  keepProof(context.caller, context.height, input())
+}
+
+/** {from} -> proofs from this number on, oldest first, at most 32. */
+export function equivocations(): void {
+  answer(listProofs(input().u64()))
 }
 
 /** {node} -> {mayRelease}: asked by peers before they give a share away. Never while a wipe is ordered. */

@@ -110,7 +110,7 @@ export function addBuiltInGrants(): void {
     'setFuelSchedule',
   ])
   call('admin', 'ward/appliance', ['setRelease', 'orderWipe', 'withdrawWipe', 'confirmWipe'])
-  call('node', 'ward/appliance', ['recordRelease', 'reportWipe'])
+  call('node', 'ward/appliance', ['recordRelease', 'reportWipe', 'reportEquivocation'])
   call('vendor', 'ward/governance', ['deploy'])
   append('nurse', 1, [])
   append('nurse', 2, [])
