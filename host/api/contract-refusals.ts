@@ -11,6 +11,14 @@ const systemRefusals: ReadonlyMap<number, string> = new Map([
   ],
   [1_002, 'No grant has this id. Look it up in the list of grants.'],
   [1_003, 'This answer needs a reason. Give one and sign again.'],
+  [
+    1_004,
+    'You asked for this already. It waits for another administrator, who has to sign the same within seven days.',
+  ],
+  [
+    1_005,
+    'Only a person can count as an administrator: one of the founding document, or enrolled by two administrators.',
+  ],
 ])
 
 const systemVendor = 'ward/'

@@ -32,9 +32,11 @@ t.test('two administrators order it, the node obeys and signs', async (t) => {
   const admin = await single.signIn('admin')
   const call = (target: string, method: string, args: object): Promise<ReceiptView> =>
     single.sign(admin, { type: 'call', target, method, args } as never)
-  await call('ward/policy', 'assignRole', { entity: single.persons.doctor, role: 'admin' })
-  await call('ward/appliance', 'orderWipe', { node: own, reason: 'returned to the lessor' })
+  const role = { entity: single.persons.doctor, role: 'admin' }
+  await call('ward/policy', 'assignRole', role)
   const second = await single.signIn('doctor')
+  await single.sign(second, { type: 'call', target: 'ward/policy', method: 'assignRole', args: role })
+  await call('ward/appliance', 'orderWipe', { node: own, reason: 'returned to the lessor' })
   const order = { type: 'call', target: 'ward/appliance', method: 'orderWipe' } as const
   await single.sign(second, { ...order, args: { node: own, reason: 'returned to the lessor' } })
   await single.node.close()

@@ -41,9 +41,11 @@ t.test('a person joins a running hospital and changes the password', async (t) =
   const nurse = await person(['add', card, '--as', 'Test nurse', '--yes'], [password])
   t.match(nurse, { status: 1, stderr: /The contract refused/ }, 'who is no administrator enrols nobody')
 
-  const admin = await single.signIn('admin')
-  const args = { entity: single.persons.doctor, role: 'admin' }
-  await single.sign(admin, { type: 'call', target: 'ward/policy', method: 'assignRole', args })
+  const roleBy = (label: string, ...more: string[]) =>
+    person(['role', 'Test doctor', 'admin', '--as', label, '--yes', ...more], [password])
+  t.match(await roleBy('Test admin'), { status: 0, stdout: 'noted. Test doctor gives the same command' })
+  t.match(await roleBy('Test admin'), { status: 1, stderr: /waits for another administrator/ })
+  t.match(await roleBy('Test doctor'), { status: 0, stdout: 'Test doctor has role admin.' })
   const byDoctor = await person(['add', card, '--as', 'Test doctor', '--yes'], [password])
   t.match(byDoctor, { status: 0, stdout: /enrolled/ }, byDoctor.stderr)
   t.match((await person(['list'], [])).stdout, /Nurse of the night {2}nurse/)

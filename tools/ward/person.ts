@@ -1,8 +1,8 @@
-// `ward person add | password | list`: people of a running network. The key is made where its person is
-// (`ward init person`); two administrators enrol it; its person alone changes the password.
+// `ward person add | role | password | list`: people of a running network. The key is made where its person
+// is (`ward init person`); two administrators enrol it; its person alone changes the password.
 import type { Command } from 'commander'
 import { readCard, type PersonCard } from '../../host/founding/cards.js'
-import type { Json } from '../../host/api/node-port.js'
+import type { Json, Proposal } from '../../host/api/node-port.js'
 import { sha256 } from '../../host/keys/crypto.js'
 import { bytesToHex, entityIdOf, entityKind, keyIdOf } from '../../runtime/protocol/index.js'
 import { CommandError } from './command-error.js'
@@ -29,10 +29,28 @@ export function addPersonCommands(program: Command): void {
       'after',
       `
 Both administrators give this command with the same card, each with an own password, within seven days. The
-second one also assigns the roles that the card asks for; look at them before. Compare the key id with what
-the person reads out: the card may have been exchanged on its way.`,
+second one also assigns the roles that the card asks for (role admin counts for both); look at them before.
+Compare the key id with what the person reads out: the card may have been exchanged on its way.`,
     )
     .action(add)
+  sub('role', 'give a person a role, or take it away; role admin takes two administrators')
+    .argument('<person>', 'label, or the beginning of one')
+    .argument('<role>', 'nurse, doctor, vendor, admin, or a role of your own')
+    .requiredOption('--as <label>', 'administrator who signs')
+    .option(
+      '--remove',
+      'take the role away (also one that was only asked for); one administrator is enough',
+    )
+    .option('--yes', 'sign without asking')
+    .addHelpText(
+      'after',
+      `
+Role admin, and any role that may approve, enrol or order a wipe, is given when a second administrator gives
+the same command within seven days. In a network with one administrator the second word is the person's own:
+  ward person role Doctor admin --as Administrator
+  ward person role Doctor admin --as Doctor`,
+    )
+    .action(role)
   sub('password', 'change your own second password; your key stays the same')
     .requiredOption('--as <label>', 'who you are')
     .action(password)
@@ -60,13 +78,39 @@ async function add(file: string, options: SigningOptions): Promise<void> {
     await sign({ type: 'call', target: governance, method: 'enrolPerson', args: enrolment(card) })
     // After the first administrator's signature nobody is enrolled yet.
     if (!must(await client.people()).some((person) => person.entity === entity)) {
+      if (card.roles.includes(admin)) await sign(roleCall('assignRole', entity, admin))
       process.stdout.write('noted. A second administrator gives the same command within seven days.\n')
       return
     }
-    for (const role of card.roles) {
-      await sign({ type: 'call', target: 'ward/policy', method: 'assignRole', args: { entity, role } })
-    }
+    for (const role of card.roles) await sign(roleCall('assignRole', entity, role))
     process.stdout.write(`enrolled: ${label} can sign in at every node.\n`)
+  })
+}
+
+const admin = 'admin'
+
+const roleCall = (method: 'assignRole' | 'removeRole', entity: string, role: string): Proposal => ({
+  ...{ type: 'call', target: 'ward/policy', method, args: { entity, role } },
+})
+
+async function role(
+  text: string,
+  name: string,
+  options: SigningOptions & { remove?: boolean },
+): Promise<void> {
+  const { entity, label } = await findPerson(connect(options), text)
+  const who = visibleText(label)
+  await withSigner(options, async ({ client, sign }) => {
+    await confirm(`${options.remove ? 'Take' : 'Give'} ${who} role ${visibleText(name)}?`, options)
+    await sign(roleCall(options.remove ? 'removeRole' : 'assignRole', entity, name))
+    if (options.remove) return void process.stdout.write(`${who} does not have role ${name}.\n`)
+    const people = must(await client.people())
+    if (people.some((person) => person.entity === entity && person.roles.includes(name))) {
+      return void process.stdout.write(`${who} has role ${name}.\n`)
+    }
+    const admins = people.filter(({ roles }) => roles.includes(admin)).length
+    const second = admins > 1 ? 'A second administrator gives' : `${who} gives`
+    process.stdout.write(`noted. ${second} the same command within seven days.\n`)
   })
 }
 

@@ -1,5 +1,6 @@
 // What every command that signs for rules needs: a session, one password for sign-in and signature, the
 // version that was meant, a question before anything is signed, and an end that a script can read.
+import { contractRefusal } from '../../host/api/contract-refusals.js'
 import type { ApiClient } from '../../host/api/client.js'
 import type {
   AliasView,
@@ -41,7 +42,7 @@ export async function withSigner(
     const sign = async (proposal: Proposal): Promise<ReceiptView> => {
       const prepared = must(await client.prepare(proposal))
       const outcome = await client.sign(prepared.id, prepared.passwordNeeded ? password : undefined)
-      return succeeded(outcome)
+      return succeeded(outcome, proposal)
     }
     await work({ client, label: visibleText(person.label), sign })
   } finally {
@@ -51,7 +52,11 @@ export async function withSigner(
 }
 
 /** The call itself may succeed and what it caused at the block's end fail: a migration that traps. */
-function succeeded(outcome: Outcome<ReceiptView>): ReceiptView {
+function succeeded(outcome: Outcome<ReceiptView>, proposal: Proposal): ReceiptView {
+  if (!outcome.ok && outcome.code === 'CONTRACT_ABORTED' && proposal.type === 'call') {
+    const { target, method } = proposal
+    throw new CommandError(outcome.code, contractRefusal(`${target}.${method}`, outcome.detail ?? ''))
+  }
   const receipt = must(outcome)
   const failed = [receipt, ...(receipt.derived ?? [])].find(({ code }) => code !== 'OK')
   if (failed === undefined) return receipt

@@ -16,3 +16,7 @@ export const LAST_ADMIN: i32 = 1001
 export const GRANT_UNKNOWN: i32 = 1002
 /** A reason is needed for this response. */
 export const REASON_NEEDED: i32 = 1003
+/** Noted for this administrator before: another one has to say the same. */
+export const SECOND_ADMIN_REQUIRED: i32 = 1004
+/** Role admin, and whatever counts as one of two administrators, is for persons. */
+export const PERSON_REQUIRED: i32 = 1005

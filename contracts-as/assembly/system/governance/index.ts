@@ -163,6 +163,7 @@ export function enrol(): void {
   reader.end()
   const entity = entityOf(publicKey)
   const waits = issue(new Writer().u8(Command.AddEntity).fixed(entity).u8(kind).fixed(publicKey))
+  if (!waits && kind == PERSON) tellPolicy('personEnrolled', entity)
   emitEvent(waits ? 'enrolment-requested' : 'enrolled', new Writer().fixed(entity).u8(kind))
   answer(new Writer().fixed(entity))
 }
@@ -182,6 +183,7 @@ export function enrolPerson(): void {
   const waits = issue(new Writer().u8(Command.AddEntity).fixed(entity).u8(kind).fixed(person.publicKey))
   if (waits) askFor(entity, person)
   else addPerson(entity, person, context.height)
+  if (!waits && kind == PERSON) tellPolicy('personEnrolled', entity)
   emitEvent(waits ? 'enrolment-requested' : 'enrolled', new Writer().fixed(entity).u8(kind))
   answer(new Writer().fixed(entity).bool(!waits))
 }
@@ -296,7 +298,11 @@ function admit(tag: u8): void {
   const card = new Reader(pass(tag, 'node-admitted'))
   card.bytesValue(NAME_BYTES_MAX)
   card.u8()
-  call('ward/policy', 'nodeAdmitted', new Writer().fixed(entityOf(card.fixed(32))))
+  tellPolicy('nodeAdmitted', entityOf(card.fixed(32)))
+}
+
+function tellPolicy(what: string, entity: Bytes): void {
+  call('ward/policy', what, new Writer().fixed(entity))
 }
 
 /** The argument is the command's body: its layout is the kernel's own, which decodes it strictly. */

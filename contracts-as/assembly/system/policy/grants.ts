@@ -175,6 +175,13 @@ export function ofGrantee(grantee: Bytes): Grant[] {
   return found
 }
 
+/** What may be called by this grantee: with target and names, without the rest. */
+export function callsOf(grantee: Bytes): Grant[] {
+  const list = readList(lists.get(listKey(Action.Call, grantee, null)))
+  for (let index = 0; index < list.length; index++) list[index].action = Action.Call
+  return list
+}
+
 /** Rows sort by the id's own bytes, so that removing one needs no bookkeeping. */
 function orderOf(id: Bytes): u64 {
   return bswap<u64>(load<u64>(changetype<usize>(slice(id, 0, 8))))

@@ -36,6 +36,17 @@ import {
   roleKey,
 } from './grants'
 import { addBuiltInGrants, adminCount, assign, hasRole, removeRoleOf, rolesOf } from './roles'
+import {
+  grantCounts,
+  grantRequest,
+  isSecondWord,
+  noteFounder,
+  notePerson,
+  requirePerson,
+  roleCounts,
+  roleRequest,
+  withdrawRequest,
+} from './two-admins'
 import { missingAppend, missingCall, missingRead } from './words'
 
 const noName: Bytes = new StaticArray<u8>(0)
@@ -48,7 +59,9 @@ export function genesis(): void {
   const roleCount = reader.count(10000)
   for (let index = 0; index < roleCount; index++) {
     const entity = reader.fixed(32)
-    assign(entity, roleName(reader))
+    const role = roleName(reader)
+    assign(entity, role)
+    noteFounder(entity, role)
   }
   const grantCount = reader.count(10000)
   for (let index = 0; index < grantCount; index++) {
@@ -90,28 +103,45 @@ export function mayCall(): void {
   reply(best, best.found ? '' : missingCall(textOf(target), textOf(method)))
 }
 
-/** {entity, role}. Administrators only. */
+/**
+ * {entity, role} -> {assigned}. Administrators only. A role that counts in decisions of two takes two
+ * of them: false when this was the first one's word.
+ */
 export function assignRole(): void {
-  requireAdmin()
-  const reader = input()
-  const entity = reader.fixed(32)
-  const role = roleName(reader)
-  reader.end()
+  const holder = new Holder()
+  const entity = holder.entity
+  const role = holder.role
+  if (!roleCounts(role)) requireAdmin()
+  else {
+    if (hasRole(entity, role)) refuse(ALREADY_DONE, 'this entity has the role already')
+    const context = new Context()
+    const own = role == 'admin' && bytesEqual(context.caller, entity)
+    if (!isSecondWord(context, roleRequest(entity, role), own)) {
+      emitEvent('role-requested', new Writer().fixed(entity).text(role))
+      return answer(new Writer().bool(false))
+    }
+    requirePerson(entity)
+  }
   if (!assign(entity, role)) refuse(ALREADY_DONE, 'this entity has the role already')
   emitEvent('role-assigned', new Writer().fixed(entity).text(role))
+  answer(new Writer().bool(true))
 }
 
-/** {entity, role}. Administrators only; the last administrator stays. */
+/**
+ * {entity, role}. Administrators only, one is enough; the last administrator stays. A role that was only
+ * asked for is asked for no more.
+ */
 export function removeRole(): void {
   requireAdmin()
-  const reader = input()
-  const entity = reader.fixed(32)
-  const role = roleName(reader)
-  reader.end()
+  const holder = new Holder()
+  const entity = holder.entity
+  const role = holder.role
   if (role == 'admin' && adminCount() == 1 && hasRole(entity, 'admin')) {
     refuse(LAST_ADMIN, 'the last administrator cannot be removed')
   }
-  if (!removeRoleOf(entity, role)) refuse(ALREADY_DONE, 'this entity does not have the role')
+  if (!removeRoleOf(entity, role) && !withdrawRequest(roleRequest(entity, role))) {
+    refuse(ALREADY_DONE, 'this entity does not have the role')
+  }
   emitEvent('role-removed', new Writer().fixed(entity).text(role))
 }
 
@@ -120,21 +150,44 @@ export function removeRole(): void {
  * node that has the role keeps it.
  */
 export function nodeAdmitted(): void {
-  if (!bytesEqual(new Context().caller, aliasEntity('ward/governance')))
-    refuse(CALL_NOT_GRANTED, 'only ward/governance admits nodes')
-  const reader = input()
-  const entity = reader.fixed(32)
-  reader.end()
+  const entity = fromGovernance()
   if (assign(entity, 'node')) emitEvent('role-assigned', new Writer().fixed(entity).text('node'))
 }
 
-/** Grant -> {id 16}. A zero id is replaced by one drawn from the transaction. Administrators only. */
+/** {entity}. `ward/governance` only, in the transaction by which a second administrator enrolls a person. */
+export function personEnrolled(): void {
+  notePerson(fromGovernance())
+}
+
+/** The entity of whom `ward/governance`, and nobody else, speaks. */
+function fromGovernance(): Bytes {
+  if (!bytesEqual(new Context().caller, aliasEntity('ward/governance')))
+    refuse(CALL_NOT_GRANTED, 'only ward/governance')
+  const reader = input()
+  const entity = reader.fixed(32)
+  reader.end()
+  return entity
+}
+
+/**
+ * Grant -> {id 16}. A zero id is replaced by one drawn from the transaction. Administrators only. A
+ * permission that counts in decisions of two takes two of them: the first one is answered with a zero id.
+ */
 export function grant(): void {
   const context = requireAdmin()
   const reader = input()
   const wanted = Grant.read(reader)
   reader.end()
+  const request = grantRequest(wanted)
   if (isZero(wanted.id)) wanted.id = idOf(wanted, context.transaction)
+  if (grantCounts(wanted)) {
+    wanted.check()
+    if (!isSecondWord(context, request, false)) {
+      emitEvent('grant-requested', new Writer().fixed(request))
+      return answer(new Writer().fixed(new StaticArray<u8>(16)))
+    }
+    if (wanted.role.length == 0) requirePerson(wanted.entity)
+  }
   add(wanted)
   emitEvent('granted', new Writer().fixed(wanted.id))
   answer(new Writer().fixed(wanted.id))
@@ -191,6 +244,18 @@ function requireAdmin(): Context {
   const context = new Context()
   if (!hasRole(context.caller, 'admin')) refuse(CALL_NOT_GRANTED, 'ask for role admin')
   return context
+}
+
+/** An entity and a role, the whole argument. */
+class Holder {
+  entity: Bytes
+  role: string
+  constructor() {
+    const reader = input()
+    this.entity = reader.fixed(32)
+    this.role = roleName(reader)
+    reader.end()
+  }
 }
 
 function roleName(reader: Reader): string {
