@@ -24,6 +24,9 @@ export const applianceErrorSentences = {
     'The image is not signed by enough of the trusted release keys. Nothing was installed. Ask the vendor which key signs.',
   IMAGE_OLDER:
     'The image is older than what is installed. Nothing was installed. Add --force only to return to it on purpose.',
+  RELEASE_UNREADABLE:
+    'The release.json of the installation that must not be undercut is damaged, so nobody can tell whether the image is older. ' +
+    'Nothing was installed. Put the file back from a copy of that installation, or add --force when you know its build.',
   IMAGE_FOREIGN:
     'The image holds native parts for another kind of machine. Nothing was installed. Get the one for this platform.',
   RELEASE_UNPINNED:
@@ -41,7 +44,7 @@ export const applianceErrorSentences = {
   STORE_NOT_COMPACTED:
     'The node could not make its store smaller. Nothing was lost and it goes on. `ward status` tells why; free some disk and ask again.',
   REPORT_UNUSABLE:
-    'What one node did in this block cannot be told, so nothing was compared. Nothing was changed. Give the folder or the divergence.json of another node.',
+    'What one node did in this block cannot be told, so nothing was compared. Nothing was changed. Give the folder of another node, or what `ward doctor --report` wrote of it.',
   GENESIS_UNKNOWN:
     'The store holds no founding document: it was never unlocked, so there is nothing to check.',
 } as const

@@ -1,5 +1,6 @@
-// `ward doctor --compare`: why do two nodes not have the same results? Both are stopped. Each gives either
-// the report that it kept when it stopped for a divergence, or what its store says of the same block.
+// `ward doctor --compare`: why do two nodes not have the same results? Both are stopped. Each gives the
+// report that it kept when it stopped for a divergence, as long as it stands there, or what its store says of
+// the same block. A report in a plain file was written by `ward doctor --report`.
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { equalBytes } from '../../runtime/protocol/index.js'
@@ -9,8 +10,16 @@ import {
   type ReportDifference,
   type WriteReport,
 } from '../executor/write-report.js'
+import { divergenceFiles } from '../node/divergence-file.js'
 import { nodeFiles } from '../node/node-config.js'
-import { openChainStore, openKeyslot, StoreError, type ChainStore } from '../store/index.js'
+import {
+  openChainStore,
+  openKeyslot,
+  readSealedFile,
+  StoreError,
+  type ChainStore,
+  type DataKey,
+} from '../store/index.js'
 import { ApplianceError } from './appliance-error.js'
 
 export interface CompareOptions {
@@ -18,7 +27,7 @@ export interface CompareOptions {
   folder: string
   /** Folder of another node, or the report of one. */
   other: string
-  /** Store passwords; whoever gave them zeroes them. Asked only when a store has to be opened. */
+  /** Store passwords; whoever gave them zeroes them. */
   passwordOf: (folder: string) => Promise<Uint8Array>
 }
 
@@ -34,25 +43,44 @@ export interface Comparison extends ReportDifference {
 /** Null: both have the same result at every height that both have. */
 export async function compareNodes(options: CompareOptions): Promise<Comparison | null> {
   const { folder, other } = options
-  const own = divergenceOf(folder)
   if (!existsSync(other)) throw new ApplianceError('REPORT_UNUSABLE', `${other} does not exist`)
-  const isReport = statSync(other).isFile()
-  const told = isReport ? readReport(other) : divergenceOf(other)
-  if (told !== undefined && own?.height === told.height) return comparisonOf(own, told)
-  if (told !== undefined) {
-    return withStore(folder, options, (store) => comparisonOf(stored(store, told.height), told))
-  }
-  if (own !== undefined) {
-    return withStore(other, options, (store) => comparisonOf(own, stored(store, own.height)))
-  }
-  return withStore(folder, options, (left) =>
-    withStore(other, options, (right) => {
-      const height = firstDifference(left, right)
-      if (height === undefined) return null
-      return comparisonOf(stored(left, height), stored(right, height))
-    }),
-  )
+  const told = statSync(other).isFile() ? readReport(other) : undefined
+  return withNode(folder, options, (left) => {
+    if (told !== undefined) return comparisonOf(sideAt(left, told.height), told)
+    return withNode(other, options, (right) => {
+      // A node that stopped has nothing above: the lower block is the one that both have.
+      const stoppedAt = [left, right].flatMap(({ own }) => (own ? [own.height] : []))
+      const height =
+        stoppedAt.length > 0 ? Math.min(...stoppedAt) : firstDifference(left.store, right.store)
+      return height === undefined ? null : comparisonOf(sideAt(left, height), sideAt(right, height))
+    })
+  })
 }
+
+/** What a node kept of its last divergence, as text of a file for `--compare` at another place. */
+export async function divergenceReport(
+  folder: string,
+  passwordOf: CompareOptions['passwordOf'],
+): Promise<string> {
+  if (!existsSync(nodeFiles(folder).keyslots)) throw new ApplianceError('NODE_ABSENT', folder)
+  const [newest] = divergenceFiles(folder)
+  if (newest === undefined) throw new ApplianceError('REPORT_UNUSABLE', `${folder} never stopped for one`)
+  const dataKey = await openKeyslot(nodeFiles(folder).keyslots, await passwordOf(folder))
+  try {
+    return `${JSON.stringify(readSealedReport(newest, dataKey))}\n`
+  } finally {
+    dataKey.close()
+  }
+}
+
+interface OpenNode {
+  store: ChainStore
+  /** Of the block at which it stands still; a node that got past its divergence has a store to ask. */
+  own: WriteReport | undefined
+}
+
+const sideAt = ({ store, own }: OpenNode, height: number): Side =>
+  own?.height === height ? own : stored(store, height)
 
 type Side = WriteReport | { report: WriteReport; keys: Map<string, Uint8Array> }
 
@@ -103,10 +131,10 @@ function firstDifference(left: ChainStore, right: ChainStore): number | undefine
   return high
 }
 
-async function withStore<T>(
+async function withNode<T>(
   folder: string,
   { passwordOf }: CompareOptions,
-  work: (store: ChainStore) => T | Promise<T>,
+  work: (node: OpenNode) => T | Promise<T>,
 ): Promise<T> {
   const files = nodeFiles(folder)
   const isFounded = existsSync(files.keyslots) && existsSync(path.join(files.chain, 'chain.lmdb'))
@@ -115,7 +143,10 @@ async function withStore<T>(
   try {
     const store = openStopped(files.chain, dataKey)
     try {
-      return await work(store)
+      const [newest] = divergenceFiles(folder)
+      const kept = newest === undefined ? undefined : readSealedReport(newest, dataKey)
+      const isStuck = kept !== undefined && kept.height > (store.applied()?.height ?? 0)
+      return await work({ store, own: isStuck ? kept : undefined })
     } finally {
       await store.close()
     }
@@ -133,14 +164,15 @@ function openStopped(...[folder, dataKey]: Parameters<typeof openChainStore>): C
   }
 }
 
-function divergenceOf(folder: string): WriteReport | undefined {
-  const file = nodeFiles(folder).divergence
-  return existsSync(file) ? readReport(file) : undefined
+function readSealedReport(file: string, dataKey: DataKey): WriteReport {
+  return reportOf(file, Buffer.from(readSealedFile(file, dataKey) ?? []).toString('utf8'))
 }
 
-function readReport(file: string): WriteReport {
+const readReport = (file: string): WriteReport => reportOf(file, readFileSync(file, 'utf8'))
+
+function reportOf(file: string, text: string): WriteReport {
   try {
-    const report = JSON.parse(readFileSync(file, 'utf8')) as WriteReport
+    const report = JSON.parse(text) as WriteReport
     const isOne = report.version === 1 && Number.isSafeInteger(report.height)
     if (isOne && Array.isArray(report.writes) && Array.isArray(report.receipts)) return report
   } catch {

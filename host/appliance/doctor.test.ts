@@ -9,13 +9,13 @@ import type { Proposal } from '../api/node-port.js'
 import { ExecutorCore } from '../executor/executor-core.js'
 import type { FinalBlock } from '../../consensus/pbft/types.js'
 import { sha256 } from '../keys/crypto.js'
-import { keepDivergence } from '../node/divergence-file.js'
+import { divergenceFiles, keepDivergence } from '../node/divergence-file.js'
 import { nodeFiles } from '../node/node-config.js'
 import { createNodeLogger } from '../node/node-logger.js'
 import { createSingleNode, storePassword } from '../node/single-node.fixture.js'
 import { openChainStore, openKeyslot, type ChainStore } from '../store/index.js'
 import { table } from '../store/tables.js'
-import { compareNodes, type Comparison } from './compare.js'
+import { compareNodes, divergenceReport, type Comparison } from './compare.js'
 import { examineNode } from './doctor.js'
 
 t.setTimeout(600_000)
@@ -169,11 +169,19 @@ t.test('two nodes with different results: the first transaction, store and key a
     } as never
     const logger = createNodeLogger('test', 'silent')
     const detail = { block: bytesToHex(blockHash), certifiedResult: 'ab' }
-    await keepDivergence(detail, { folder: behind, executor, logger })
+    const dataKey = await openKeyslot(nodeFiles(behind).keyslots, storePassword.slice())
+    await keepDivergence(detail, { folder: behind, dataKey, executor, logger })
+    dataKey.close()
     await core.close()
+    rmSync(report, { force: true })
+    const text = await divergenceReport(behind, () => Promise.resolve(storePassword.slice()))
+    writeFileSync(report, text)
   }
+  const report = path.join(behind, 'report.json')
   await runBehind(block)
-  const report = nodeFiles(behind).divergence
+  const [sealed] = divergenceFiles(behind)
+  t.equal(path.basename(sealed), `divergence-${height + 1}.sealed`)
+  t.notMatch(readFileSync(sealed, 'latin1'), /stateRoot|receipts/, 'nothing of it lies in plain')
   t.match(await compare(single.folder, report), { isSame: true, write: undefined, transaction: undefined })
   t.notMatch(readFileSync(report, 'utf8'), /Jones|5a6f6e6573/, 'no values')
 
@@ -186,6 +194,9 @@ t.test('two nodes with different results: the first transaction, store and key a
   t.equal((await compare(behind, single.folder))?.key, found?.key, 'from the other side too')
   writeFileSync(report, '{}')
   await t.rejects(compare(single.folder, report), { code: 'REPORT_UNUSABLE' })
+  // A node that got past its divergence is asked for what it has.
+  cpSync(nodeFiles(single.folder).chain, nodeFiles(behind).chain, { recursive: true })
+  t.equal(await compare(behind, single.folder), null, 'an old report does not win for ever')
 })
 
 t.test('what cannot be examined is said', async (t) => {

@@ -43,17 +43,29 @@ export interface InstallOptions {
 
 const releaseFile = 'release.json'
 
-/** What an installation folder says of itself; build 0 when it did not come from an image. */
+/**
+ * What an installation folder says of itself; build 0 when it did not come from an image, undefined when it
+ * is no installation. RELEASE_UNREADABLE: its `release.json` is there and does not say it.
+ */
 export function installedRelease(folder: string): Release | undefined {
-  for (const file of [releaseFile, 'package.json']) {
-    try {
-      const read = JSON.parse(readFileSync(path.join(folder, file), 'utf8')) as Partial<Release>
-      if (typeof read.version === 'string') return { version: read.version, build: read.build ?? 0 }
-    } catch {
-      // The next file may say it.
-    }
+  const file = path.join(folder, releaseFile)
+  if (existsSync(file)) {
+    const { version, build } = parsed(file)
+    const isWhole = typeof version === 'string' && /^\d+\.\d+\.\d+$/.test(version)
+    if (isWhole && Number.isSafeInteger(build) && Number(build) >= 0)
+      return { version, build: Number(build) }
+    throw new ApplianceError('RELEASE_UNREADABLE', file)
   }
-  return undefined
+  const { version } = parsed(path.join(folder, 'package.json'))
+  return typeof version === 'string' ? { version, build: 0 } : undefined
+}
+
+function parsed(file: string): Partial<Release> {
+  try {
+    return (JSON.parse(readFileSync(file, 'utf8')) as Partial<Release> | null) ?? {}
+  } catch {
+    return {}
+  }
 }
 
 /**

@@ -49,12 +49,15 @@ const doorMs = 4_000
 /** Answers after which another validator, or the same one later, may do better. */
 const passing: readonly ErrorCode[] = ['NOT_FINAL_IN_TIME', 'POOL_FULL', 'SEQUENCE_REUSED', 'NODE_SEALED']
 
+/** `before`: this folder's node was admitted earlier; nobody was asked, and the ticket was not used. */
+export type Joined = 'now' | 'before'
+
 /**
  * Throws NodeError: TICKET_EXPIRED, ADMISSION_REFUSED with the network's own code and sentence,
  * NETWORK_UNREACHABLE with what the validators said, TICKET_MALFORMED, PASSWORD_EMPTY, FOLDER_NOT_EMPTY (also
  * for a node of another network); StoreError for a wrong password of a folder that is there already.
  */
-export async function joinNetwork(options: JoinOptions): Promise<void> {
+export async function joinNetwork(options: JoinOptions): Promise<Joined> {
   const { folder, ticket, config, password, cost } = options
   const now = options.now ?? Date.now
   const files = nodeFiles(folder)
@@ -72,7 +75,8 @@ export async function joinNetwork(options: JoinOptions): Promise<void> {
   try {
     if (existsSync(files.genesis)) {
       assertSameNetwork(readFileSync(files.genesis), options)
-      return progress('admitted', stepCount)
+      progress('admitted before', stepCount)
+      return 'before'
     }
     // After a crash the admission may stand already: then the network lets this node in.
     if (isResumed) progress('looking whether the admission stands already', 1)
@@ -85,6 +89,7 @@ export async function joinNetwork(options: JoinOptions): Promise<void> {
     assertRelease(genesis, ticket)
     replaceFile(files.genesis, Buffer.from(genesis))
     progress('admitted', stepCount)
+    return 'now'
   } finally {
     destroyIdentity(identity)
   }

@@ -1,6 +1,6 @@
 // A node that cannot start stays sealed, holds nothing, and starts as soon as the cause is gone.
 import { createServer, type Server } from 'node:net'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { freePorts } from '../../consensus/net/free-ports.js'
@@ -100,18 +100,51 @@ t.test('a genesis that does not name this node founds nothing', async (t) => {
   t.match(moved, { code: 'UNLOCK_FAILED', detail: /GENESIS_MALFORMED.*another network/ })
 })
 
+t.test('each cause of a refused unlock has a sentence of its own', async (t) => {
+  const single = await createSingleNode()
+  t.teardown(() => single.close())
+  const { node, folder } = single
+  await node.seal()
+  const files = nodeFiles(folder)
+  const chain = path.join(files.chain, 'chain.lmdb')
+  const tries: [string, string, (bytes: Buffer) => Buffer | undefined][] = [
+    ['UNLOCK_KEYSLOTS', files.keyslots, () => undefined],
+    ['UNLOCK_KEYSLOTS', files.keyslots, (bytes) => bytes.subarray(0, bytes.length - 1)],
+    ['UNLOCK_FOREIGN_STORE', chain, () => Buffer.alloc(65_536, 7)],
+    ['UNLOCK_FOREIGN_STORE', files.identity, (bytes) => flipped(bytes, 12)],
+    ['UNLOCK_NEWER_STORE', files.identity, (bytes) => flipped(bytes, 8, 0x80)],
+    ['UNLOCK_DAMAGED_STORE', files.identity, (bytes) => flipped(bytes, bytes.length - 1)],
+  ]
+  for (const [code, file, spoil] of tries) {
+    const whole = readFileSync(file)
+    const spoilt = spoil(Buffer.from(whole))
+    if (spoilt) writeFileSync(file, spoilt)
+    else rmSync(file)
+    t.match(await node.unlock(storePassword.slice()), { ok: false, code }, `${code} ${path.basename(file)}`)
+    t.equal(node.status().sealed, true)
+    writeFileSync(file, whole)
+  }
+  t.match(await node.unlock(Buffer.from('not the password')), { code: 'KEYSLOT_REJECTED' })
+  t.match(await node.unlock(storePassword.slice()), { ok: true }, 'all causes removed')
+})
+
+function flipped(bytes: Buffer, at: number, mask = 1): Buffer {
+  bytes[at] ^= mask
+  return bytes
+}
+
 t.test('two unlocks, and a seal in between, take turns', async (t) => {
   const single = await createSingleNode()
   t.teardown(() => single.close())
   const { node } = single
   const sealed = node.seal()
   const unlocked = node.unlock(storePassword.slice())
-  t.match(await node.unlock(storePassword.slice()), { code: 'KEYSLOT_REJECTED' }, 'one at a time')
+  t.match(await node.unlock(storePassword.slice()), { code: 'UNLOCK_UNDER_WAY' }, 'one at a time')
   await sealed
   t.match(await unlocked, { ok: true }, 'the unlock waited for the seal')
   const other = new WardNode(single.folder, createNodeLogger('test', 'silent'))
   t.teardown(() => other.close())
-  t.match(await other.unlock(storePassword.slice()), { code: 'UNLOCK_FAILED', detail: /STORE_LOCKED/ })
+  t.match(await other.unlock(storePassword.slice()), { code: 'UNLOCK_STORE_IN_USE' })
   t.equal(other.status().sealed, true)
   await node.seal()
   t.match(await other.unlock(storePassword.slice()), { ok: true }, 'nothing of the refused try is left')

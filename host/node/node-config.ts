@@ -48,8 +48,6 @@ export const nodeFiles = (folder: string) => ({
   executing: path.join(folder, 'executing'),
   executingNote: path.join(folder, 'executing-now'),
   evidence: path.join(folder, 'evidence'),
-  /** What this node's own execution wrote when it stopped for a divergence. */
-  divergence: path.join(folder, 'divergence.json'),
   peerUnlock: path.join(folder, 'peer-unlock.key'),
   shares: path.join(folder, 'shares.sealed'),
   /** Empty file: somebody asked for a compaction; removed when it is done. */

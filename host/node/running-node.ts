@@ -375,7 +375,8 @@ export class RunningNode {
         onEvidence: (evidence) =>
           this.evidence.report(evidence, this.open.chainId, options.now(), options.logger),
         onHalt: (code, detail) => {
-          if (code === 'RESULT_DIVERGENCE') void keepDivergence(detail, { ...options, executor })
+          const ports = { ...options, executor, dataKey: this.dataKey }
+          if (code === 'RESULT_DIVERGENCE') void keepDivergence(detail, ports)
           options.onFault(code, JSON.stringify(detail))
         },
       },

@@ -1,5 +1,5 @@
 // What the person at the unlock page is told when the node could not be opened.
-import { refused } from '../../runtime/protocol/index.js'
+import { refused, type ErrorCode } from '../../runtime/protocol/index.js'
 import type { Outcome } from '../api/node-port.js'
 import { GatewayError } from '../gateways/hl7/codes.js'
 import { StoreError } from '../store/index.js'
@@ -7,7 +7,24 @@ import { SyncError } from '../sync/snapshot-sync.js'
 import { NodeError } from './node-error.js'
 import type { NodeLogger } from './node-logger.js'
 
-/** KEYSLOT_REJECTED for a wrong password; else UNLOCK_FAILED with the cause, which is logged as well. */
+/** Each cause has a next step of its own. */
+const byCause: Readonly<Partial<Record<string, ErrorCode>>> = {
+  KEYSLOT_REJECTED: 'KEYSLOT_REJECTED',
+  KEYSLOT_DAMAGED: 'UNLOCK_KEYSLOTS',
+  KEYSLOT_MISSING: 'UNLOCK_KEYSLOTS',
+  FOREIGN_FILE: 'UNLOCK_FOREIGN_STORE',
+  STORE_NEWER_VERSION: 'UNLOCK_NEWER_STORE',
+  RECORD_UNKNOWN_VERSION: 'UNLOCK_NEWER_STORE',
+  RECORD_ALTERED: 'UNLOCK_DAMAGED_STORE',
+  STORE_KEY_MISMATCH: 'UNLOCK_DAMAGED_STORE',
+  STORE_DAMAGED: 'UNLOCK_DAMAGED_STORE',
+  STORE_LOCKED: 'UNLOCK_STORE_IN_USE',
+  STORE_FULL: 'UNLOCK_DISK',
+  STORE_READ_ONLY: 'UNLOCK_DISK',
+  STORE_WRITE_FAILED: 'UNLOCK_DISK',
+}
+
+/** KEYSLOT_REJECTED for a wrong password; UNLOCK_FAILED with the cause for all that is not the store's. */
 export function unlockFailure(error: unknown, logger: NodeLogger): Outcome<null> {
   const isExpected =
     error instanceof StoreError ||
@@ -15,8 +32,20 @@ export function unlockFailure(error: unknown, logger: NodeLogger): Outcome<null>
     error instanceof GatewayError ||
     error instanceof SyncError
   const code = isExpected ? error.code : 'INTERNAL'
-  if (code === 'KEYSLOT_REJECTED') return refused('KEYSLOT_REJECTED')
+  const cause = causeOf(error)
+  const said = (cause && byCause[cause.code]) ?? 'UNLOCK_FAILED'
+  if (said === 'KEYSLOT_REJECTED') return refused(said)
   const message = error instanceof Error ? error.message : String(error)
   logger.error({ code, error: message }, 'unlock failed')
-  return refused('UNLOCK_FAILED', `${code}: ${message}`)
+  const words =
+    said === 'UNLOCK_FAILED' || !cause ? `${code}: ${message}` : `${cause.code}: ${cause.message}`
+  return refused(said, words)
+}
+
+/** What the store says; from the executor's thread it comes as code and words of the thread's failure. */
+function causeOf(error: unknown): { code: string; message: string } | undefined {
+  if (error instanceof StoreError) return error
+  if (!(error instanceof NodeError) || error.code !== 'EXECUTOR_FAILED') return undefined
+  const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(error.detail) ?? []
+  return code === undefined ? undefined : { code, message }
 }

@@ -45,7 +45,7 @@ import { readerOf, Sessions, sessionView } from './sessions.js'
 import { dealShares } from './share-deal.js'
 import { attachReports } from './share-service.js'
 import { unlockFailure } from './unlock-failure.js'
-import { WipeWatch, type OrderedWipe } from './wipe-watch.js'
+import { WipeWatch, type WipeOrdered } from './wipe-watch.js'
 import { closeParts, type Unsealed } from './unsealed.js'
 import { UnattendedKeys, type UnattendedPlaces } from './unattended.js'
 
@@ -54,8 +54,8 @@ export interface WardNodeOptions {
   places?: UnattendedPlaces
   /** File of the second secret that the password's slot needs. */
   secondSecret?: string
-  /** Governance ordered that this node be wiped; it has said so on the chain and still runs. */
-  onWipeOrdered?: (wipe: OrderedWipe) => void
+  /** Governance ordered that this node be wiped; it still runs. */
+  onWipeOrdered?: WipeOrdered
 }
 
 /** How often idle sessions are ended and subscribers hear the status. */
@@ -118,7 +118,7 @@ export class WardNode implements NodePort {
 
   async unlock(password: Uint8Array): Promise<Outcome<null>> {
     if (this.unsealed) return ok(null)
-    if (this.unlocking) return refused('KEYSLOT_REJECTED', 'an unlock is under way')
+    if (this.unlocking) return refused('UNLOCK_UNDER_WAY', this.unlocking.phase)
     this.unlocking = { phase: 'checking the password', percent: 10 }
     const unlocked = this.changing.then(() => this.openAndStart(() => this.openByPassword(password)))
     this.changing = unlocked
@@ -215,7 +215,7 @@ export class WardNode implements NodePort {
     const signing = new NodeSigning(node, reads, sequences, this.now)
     const shares = nodeFiles(this.folder).shares
     const reports = await attachReports(node, sequences, shares, dataKey, this.logger, this.now)
-    const onOrdered = (wipe: OrderedWipe): void => this.options.onWipeOrdered?.(wipe)
+    const onOrdered: WipeOrdered = (...heard) => this.options.onWipeOrdered?.(...heard)
     const wipeWatch = new WipeWatch(node, reports, this.logger, onOrdered)
     const parts: Unsealed = { node, reads, signing, sequences, bridge: undefined, wipeWatch, dataKey }
     try {

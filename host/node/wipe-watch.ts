@@ -1,5 +1,5 @@
-// A running node that is to be wiped by governance: it looks when the chain speaks of machines, says on the
-// chain that it begins, and hands what the wipe needs to whoever carries it out.
+// A running node that is to be wiped by governance: it looks when the chain speaks of machines, hands what
+// the wipe needs to whoever carries it out, and says on the chain that it begins when its keys are gone.
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { decodeIdentity, encodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
 import type { CommitReply } from '../executor/messages.js'
@@ -17,7 +17,12 @@ export interface OrderedWipe {
   identity: NodeIdentity
 }
 
-/** A wipe never waits longer for the network: the report is a courtesy, the order stands. */
+/**
+ * Destroys the keys first, then calls `report`: the node says on the chain that it begins, with the identity
+ * in memory. It takes ten seconds at most and never rejects: a courtesy, the order stands.
+ */
+export type WipeOrdered = (wipe: OrderedWipe, report: () => Promise<void>) => void
+
 const reportMs = 10_000
 const ordered = 2
 const ended = 4
@@ -30,7 +35,7 @@ export class WipeWatch {
     private readonly node: RunningNode,
     private readonly reports: NodeReports,
     private readonly logger: NodeLogger,
-    private readonly onOrdered: (wipe: OrderedWipe) => void,
+    private readonly onOrdered: WipeOrdered,
   ) {}
 
   onCommit(commit: CommitReply): void {
@@ -46,12 +51,20 @@ export class WipeWatch {
       this.hasFired = true
       this.logger.warn({ code: 'WIPE_ORDERED', height: Number(order.height) }, 'this node is to be wiped')
       const identity = decodeIdentity(encodeIdentity(this.node.identity))
-      const values = { node: entity, ended: false, certificate: new Uint8Array(32) }
-      await this.reports.report('reportWipe', values, reportMs).catch(() => false)
       const orderedBy = [order.requestedBy, order.confirmedBy].map(bytesToHex)
-      this.onOrdered({ height: Number(order.height), orderedBy, reason: order.reason, identity })
+      const wipe = { height: Number(order.height), orderedBy, reason: order.reason, identity }
+      this.onOrdered(wipe, () => this.report())
     } catch (error) {
       this.logger.warn({ error: String(error) }, 'the wipe orders could not be read')
     }
+  }
+
+  private async report(): Promise<void> {
+    const values = { node: this.node.entity, ended: false, certificate: new Uint8Array(32) }
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, reportMs)))
+    const said = this.reports.report('reportWipe', values, reportMs).catch(() => undefined)
+    await Promise.race([said, late])
+    clearTimeout(timer)
   }
 }

@@ -39,16 +39,19 @@ export async function dropFormerEpochs(
         'KEYSLOT_EPOCH_USED',
         'a snapshot has not taken its place yet: start the node once',
       )
-    await withEnvironment(options.chain, 'chain', dataKey, (chain) => {
-      const count = [...formerRecords(chain, chainTables)].length
+    // Both stay open, and so locked, until the keyslot file is written: no node starts in between.
+    await withEnvironment(options.chain, 'chain', dataKey, async (chain) => {
+      const count = chain ? [...formerRecords(chain, chainTables)].length : 0
       if (count > 0) throw new StoreError('KEYSLOT_EPOCH_USED', `${count} records are not sealed anew yet`)
+      options.onStep?.('votes')
+      await withEnvironment(options.votes, 'votes', dataKey, async (votes) => {
+        if (votes) resealAll(votes)
+        options.onStep?.('files')
+        resealFiles(dirname(keyslots), dataKey)
+        options.onStep?.('keyslots')
+        await keepNewestEpoch(keyslots, password, dataKey.epoch, options)
+      })
     })
-    options.onStep?.('votes')
-    await withEnvironment(options.votes, 'votes', dataKey, resealAll)
-    options.onStep?.('files')
-    resealFiles(dirname(keyslots), dataKey)
-    options.onStep?.('keyslots')
-    await keepNewestEpoch(keyslots, password, options)
     return former
   } finally {
     dataKey.close()
@@ -59,13 +62,13 @@ async function withEnvironment(
   folder: string,
   space: 'chain' | 'votes',
   dataKey: DataKey,
-  work: (environment: SealedEnvironment) => void,
+  work: (environment: SealedEnvironment | undefined) => Promise<void>,
 ): Promise<void> {
-  if (!existsSync(join(folder, `${space}.lmdb`))) return
+  if (!existsSync(join(folder, `${space}.lmdb`))) return work(undefined)
   const tables = space === 'chain' ? chainTables : votesTables
   const environment = new SealedEnvironment({ folder, space, tables, dataKey })
   try {
-    work(environment)
+    await work(environment)
   } finally {
     await environment.close()
   }

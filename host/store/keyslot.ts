@@ -241,20 +241,24 @@ export async function rotateDataKey(
 }
 
 /**
- * Forgets the secrets of all former key epochs, under a new master key. What still rests under one of them
- * could never be read again: `dropFormerEpochs` looks first.
+ * Forgets the secrets of all key epochs but `kept`, under a new master key. What still rests under one of
+ * them could never be read again: `dropFormerEpochs` looks first. KEYSLOT_EPOCH_USED when a newer epoch began
+ * since it looked: records rest under the one that is former now.
  */
 export async function keepNewestEpoch(
   path: string,
   password: Uint8Array,
+  kept: number,
   options: OpenOptions = {},
 ): Promise<void> {
   const file = readKeyslots(path)
   const { master } = await unwrapMaster(path, file, password, options)
   const dataKey = unwrapDataKey(file, master)
   try {
+    if (dataKey.epoch !== kept)
+      throw new StoreError('KEYSLOT_EPOCH_USED', 'the data key was changed meanwhile')
     const { base, epochs } = dataKey.secrets()
-    const newest = new Map([...epochs].filter(([epoch]) => epoch === dataKey.epoch))
+    const newest = new Map([...epochs].filter(([epoch]) => epoch === kept))
     changeMaster(path, { ...file, secrets: wrapSecrets(file.storeId, base, newest, master) }, master)
   } finally {
     dataKey.close()

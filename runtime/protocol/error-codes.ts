@@ -318,6 +318,34 @@ export const errorTable = {
     260,
     'Too few validators are connected to keep the key shares of this computer. Nothing was changed. Try again when more of them run.',
   ),
+  UNLOCK_KEYSLOTS: entry(
+    352,
+    'The keyslot file of this node is missing or damaged, so no password can open it. Nothing was changed. Put back a copy of the file `keyslots`; if there is none, this copy of the chain is lost and the others are not: wipe this node and join anew.',
+  ),
+  UNLOCK_FOREIGN_STORE: entry(
+    353,
+    'The password is right, but a file in the folder of this node belongs to another store. Nothing was changed and nothing is lost. Put back the file that the detail names, or start the node with its own folder.',
+  ),
+  UNLOCK_NEWER_STORE: entry(
+    354,
+    'The password is right, but this store was written by a newer version of the software. Nothing was changed and nothing is lost. Start the newer version.',
+  ),
+  UNLOCK_DAMAGED_STORE: entry(
+    355,
+    'The password is right, but something in this store was altered or damaged. The node is sealed again and shows nothing of it. Keep the folder, check it with `ward doctor`, then restore a backup, or wipe this node and join anew from the others.',
+  ),
+  UNLOCK_STORE_IN_USE: entry(
+    356,
+    'The password is right, but another process holds this store. Nothing was changed. End it, then unlock again.',
+  ),
+  UNLOCK_DISK: entry(
+    357,
+    'The password is right, but the disk is full or cannot be written. The node is sealed again and nothing was lost. Free space, or mend what the detail names, then unlock again.',
+  ),
+  UNLOCK_UNDER_WAY: entry(
+    358,
+    'This node is being unlocked already; this password was not looked at. Nothing was changed. Wait until it is open or asks again.',
+  ),
   UNLOCK_FAILED: entry(
     208,
     'The password is right, but this node could not start. It is sealed again and nothing was lost. Mend what the detail names, then unlock again.',

@@ -65,6 +65,10 @@ t.test('this very project becomes an image, and the image an installation', asyn
   writeFileSync(path.join(folder, 'release.json'), '{"version":"0.1.0","build":42}')
   const older = [...reflash.slice(0, 3), '--dir', `${dir} 2`, '--release-key', key, '--installed', folder]
   t.match(await ward(older), { status: 1, stderr: /IMAGE_OLDER/ })
+  for (const damaged of ['', '{"version":"0.1.0"', '{"version":"0.1.0","build":"42"}', 'null']) {
+    writeFileSync(path.join(folder, 'release.json'), damaged)
+    t.match(await ward(older), { status: 1, stderr: /RELEASE_UNREADABLE/ }, 'not taken for an early build')
+  }
   const silent = [...older.slice(0, -1), path.join(folder, 'nowhere')]
   t.match(await ward(silent), { status: 2, stderr: /nowhere: no installation there says its version/ })
   t.notOk(existsSync(`${dir} 2`), 'a folder that says nothing leaves no way to tell what is older')

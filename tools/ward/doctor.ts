@@ -1,6 +1,7 @@
 // `ward doctor`: the offline check of a node's store.
+import { existsSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { compareNodes, type Comparison } from '../../host/appliance/compare.js'
+import { compareNodes, divergenceReport, type Comparison } from '../../host/appliance/compare.js'
 import { examineNode, type DoctorReport } from '../../host/appliance/doctor.js'
 import { CommandError } from './command-error.js'
 import { readPassword } from './password.js'
@@ -13,15 +14,18 @@ export function addDoctorCommand(program: Command): void {
     .requiredOption('--dir <folder>', "the node's folder")
     .option(
       '--compare <path>',
-      'why do results differ: folder of another stopped node, or its divergence.json',
+      'why do results differ: folder of another stopped node, or what --report wrote of it',
     )
+    .option('--report <file>', 'write what this node kept of its last divergence, for --compare elsewhere')
     .option('--json', 'print the report as one JSON object')
     .addHelpText(
       'after',
       `
-A node whose result of a block is not the quorum's stops (RESULT_DIVERGENCE) and keeps divergence.json in its
-folder: hashes of what it wrote, no values. --compare sets it against what another stopped node has of the same
-block, and names the first transaction whose receipt differs, and the first store and key. Without such a file
+A node whose result of a block is not the quorum's stops (RESULT_DIVERGENCE) and keeps a sealed report in its
+folder, divergence-<height>.sealed: hashes of what it wrote, no values. --compare sets it against what another
+stopped node has of the same block, and names the first transaction whose receipt differs, and the first store
+and key. --report writes the newest one as a plain file. Its hashes are salted with a secret of the founding
+document: whoever has both may guess small values, so give it to nobody outside. Without such a report
 it looks for the first block whose result differs in the two stores. Exit status 1: they differ.`,
     )
     .action(runDoctor)
@@ -30,10 +34,12 @@ it looks for the first block whose result differs in the two stores. Exit status
 interface DoctorCommandOptions {
   dir: string
   compare?: string
+  report?: string
   json?: boolean
 }
 
 async function runDoctor(options: DoctorCommandOptions): Promise<void> {
+  if (options.report !== undefined) return writeReport(options.dir, options.report)
   if (options.compare !== undefined) return runCompare(options.dir, options.compare, options.json === true)
   const password = await readPassword('Store password')
   const progress = createProgress()
@@ -87,6 +93,18 @@ async function runCompare(folder: string, other: string, isJson: boolean): Promi
     if (found && !found.isSame) process.exitCode = 1
   } finally {
     for (const password of given) password.fill(0)
+  }
+}
+
+async function writeReport(folder: string, file: string): Promise<void> {
+  if (existsSync(file)) throw new CommandError('FILE_EXISTS', `${file} exists. Nothing was changed.`)
+  const password = await readPassword(`Store password of ${folder}`)
+  try {
+    const text = await divergenceReport(folder, () => Promise.resolve(password))
+    writeFileSync(file, text, { mode: 0o600, flag: 'wx' })
+    process.stdout.write(`${file} was written. It stays in the hospital: see \`ward doctor --help\`.\n`)
+  } finally {
+    password.fill(0)
   }
 }
 

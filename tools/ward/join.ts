@@ -1,9 +1,9 @@
 // `ward join`: a fresh computer and a ticket become a node that follows the chain.
 import { hostname } from 'node:os'
 import type { Command } from 'commander'
-import { joinNetwork } from '../../host/founding/join.js'
-import { readTicketFile } from '../../host/founding/ticket.js'
-import type { NodeConfig } from '../../host/node/node-config.js'
+import { joinNetwork, type Joined } from '../../host/founding/join.js'
+import { readTicketFile, type Ticket } from '../../host/founding/ticket.js'
+import { readNodeConfig, type NodeConfig } from '../../host/node/node-config.js'
 import { defaultKdfCost, floorKdfCost } from '../../host/store/index.js'
 import { CommandError } from './command-error.js'
 import { must } from './connect.js'
@@ -79,16 +79,27 @@ async function runJoin(file: string, options: JoinCommandOptions): Promise<void>
     const cost = options.kdf === 'floor' ? floorKdfCost : defaultKdfCost
     const onProgress = (label: string, done: number, total: number): void =>
       progress.show(label, done, total)
+    let joined: Joined
     try {
-      await joinNetwork({ folder: options.dir, ticket, config, password, cost, onProgress })
+      joined = await joinNetwork({ folder: options.dir, ticket, config, password, cost, onProgress })
     } finally {
       progress.end()
     }
-    process.stdout.write(`${options.name}: admitted to ${ticket.chainName} as ${ticket.role}\n`)
+    process.stdout.write(admitted(joined, options.dir, ticket))
     if (options.start) await follow(options, password)
   } finally {
     password.fill(0)
   }
+}
+
+/** By the folder's own words: an interrupted join goes on under the name that it began with. */
+function admitted(joined: Joined, folder: string, { chainName, role: asked }: Ticket): string {
+  const { name, role } = readNodeConfig(folder)
+  if (joined === 'now') return `${name}: admitted to ${chainName} as ${asked}\n`
+  return (
+    `${name}: this folder's node (${role}) was admitted to ${chainName} before. Nobody was asked, its identity ` +
+    'is the old one, and the ticket was not used. For a new identity: `ward wipe`, then give this again.\n'
+  )
 }
 
 /** Starts the node here and waits until it is at the newest block; then it goes on in the foreground. */

@@ -60,10 +60,10 @@ export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
   const node = new WardNode(options.dir, logger, Date.now, {
     places: placesOf(process.env),
     secondSecret,
-    onWipeOrdered: (wipe) => {
+    onWipeOrdered: (wipe, report) => {
       eraseOrderedKeys(options, wipe, logger)
-      void api
-        .close()
+      void report()
+        .then(() => api.close())
         .then(() => node.seal())
         .then(() => node.close())
         .catch((error: unknown) =>

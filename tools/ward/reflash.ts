@@ -62,7 +62,7 @@ async function runReflash(options: ReflashOptions): Promise<void> {
   if ((ticket === undefined) !== (node === undefined)) usage('--ticket and --node belong together')
   if (ticket && node !== undefined) assertCanJoin(ticket, node)
   const { keys, threshold } = trustedKeys(options, ticket)
-  const before = releaseOf(installed)
+  const before = force ? undefined : releaseOf(installed)
   const progress = createProgress()
   const manifest = installImage({
     image,
