@@ -101,6 +101,12 @@ export function decodedAs<T>(schema: protocol.Schema, bytes: Uint8Array): T {
 
 const explanationSchema = protocol.explanationEntry
 
+/** A block as it travels, in base64: for a node of another process to carry out. */
+export interface GivenBlock {
+  header: string
+  payload: string
+}
+
 export class ContractChain {
   readonly ports = { hash: sha256, verify: verifySignature }
   readonly cache = createModuleCache(this.ports)
@@ -110,6 +116,9 @@ export class ContractChain {
   readonly #bodies = new Map<string, protocol.RecordBody>()
   readonly #attachments = new Map<string, Uint8Array>()
   readonly chainId: Uint8Array
+  readonly genesis: Uint8Array
+  /** Every block since the founding, in order. */
+  readonly blocks: GivenBlock[] = []
   #validatorsHash: Uint8Array
   height = 0
   /** Noon of a spring day. */
@@ -122,8 +131,8 @@ export class ContractChain {
   ) {
     const leafSalt = randomBytes(32)
     this.#tree = StateTree.open(this.#pages, sha256, leafSalt)
-    const genesis = genesisOf(signers, grants, contracts, leafSalt, this.time - 1_000)
-    const founded = executeGenesis(genesis, this.state, this.cache, this.ports)
+    this.genesis = genesisOf(signers, grants, contracts, leafSalt, this.time - 1_000)
+    const founded = executeGenesis(this.genesis, this.state, this.cache, this.ports)
     if (!founded.ok) throw new Error(`${founded.code} ${founded.detail}`)
     this.chainId = founded.value.chainId
     this.#apply(founded.value)
@@ -262,13 +271,13 @@ export class ContractChain {
     const lane = laneOf(this.state, transaction) ?? protocol.lane.operational
     lanes[lane].push(protocol.encodeBundle(bytes, bodies, attachments))
     roots[lane].push(bytes)
-    const block = executeBlock(
-      { header: this.#header(roots), payload: { lanes } },
-      this.state,
-      this.cache,
-      this.ports,
-    )
+    const header = this.#header(roots)
+    const block = executeBlock({ header, payload: { lanes } }, this.state, this.cache, this.ports)
     if (!block.ok) throw new Error(`invalid block: ${block.code} ${block.detail}`)
+    this.blocks.push({
+      header: Buffer.from(protocol.encodeHeader(header)).toString('base64'),
+      payload: Buffer.from(protocol.encodePayload({ lanes })).toString('base64'),
+    })
     this.height += 1
     this.#apply(block)
     this.#validatorsHash = block.result.nextValidatorsHash

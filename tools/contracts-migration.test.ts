@@ -1,7 +1,12 @@
 // A migration of a compiled contract: bounded work at the switch, lazy reads, slices by timers, readers of
 // the former layout served throughout, and a node that loses its memory in between.
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import t from 'tap'
 import { randomBytes, sha256 } from '../host/keys/crypto.js'
+import { createKeyslotFile } from '../host/store/index.js'
 import { callView, createModuleCache, versionsOf } from '../runtime/execution/index.js'
 import {
   codeOfStatus,
@@ -159,22 +164,92 @@ t.test(
 )
 
 t.test('nothing of a migration lives in memory', async (t) => {
-  const roots = [false, true].map((forgets) => {
+  const fuels = [false, true].map((forgets) => {
     const { chain, addresses } = found()
     const patient = new Uint8Array(16).fill(7)
     activate(chain, addresses[0])
     chain.append(nurse, patient, [admission()])
     for (let round = 0; round < 30; round += 1) chain.append(nurse, patient, [observation('8867-4', '70')])
     activate(chain, addresses[1])
-    const fuels: number[] = []
+    const used: number[] = []
     for (let round = 0; round < 4; round += 1) {
       if (forgets) Object.assign(chain, { cache: createModuleCache() })
-      fuels.push(chain.append(nurse, patient, [observation('8867-4', '70')]).block.result.fuelUsed)
+      used.push(chain.append(nurse, patient, [observation('8867-4', '70')]).block.result.fuelUsed)
     }
     t.equal(viewOf<{ done: boolean }>(chain, addresses[1], 'migrated', {}).done, true)
-    return fuels.join()
+    return used.join()
   })
-  t.equal(roots[0], roots[1], 'a node that forgets everything between blocks does the same work')
+  t.equal(fuels[0], fuels[1], 'a node that forgets everything between blocks does the same work')
+})
+
+type Ending = 'committed' | 'executed' | 'closed'
+
+/** One life of a node on the store in this folder: its lines, until it closes or is killed. */
+function live(folder: string, height: number, ending: Ending): Promise<string[]> {
+  const program = 'dist/tools/migration-child.fixture.js'
+  const child = spawn(process.execPath, [program, folder, String(height), ending])
+  return new Promise((resolve, reject) => {
+    let [output, errors] = ['', '']
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8')
+      if (output.endsWith('stands\n')) child.kill('SIGKILL')
+    })
+    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString('utf8')))
+    child.on('error', reject)
+    child.on('close', (status, signal) => {
+      const asWanted = ending === 'closed' ? status === 0 : signal === 'SIGKILL'
+      if (asWanted) resolve(output.split('\n').filter((line) => /^(open|block) /.test(line)))
+      else reject(new Error(`${ending}: ${status} ${signal} ${errors}`))
+    })
+  })
+}
+
+t.test('a node killed between slices and within one goes on at the right row', async (t) => {
+  const { chain, addresses } = found()
+  const patient = new Uint8Array(16).fill(7)
+  const roots = [chain.stateRoot]
+  // Blocks of `found` are there already; their roots are compared through those that follow.
+  const since = chain.height
+  const note = (): void => void roots.push(chain.stateRoot)
+  activate(chain, addresses[0])
+  note()
+  chain.append(nurse, patient, [admission()])
+  note()
+  for (let round = 0; round < 50; round += 1) {
+    chain.append(nurse, patient, [observation('8867-4', '70')])
+    note()
+  }
+  activate(chain, addresses[1])
+  note()
+  const slices: number[] = []
+  const isMigrated = (): boolean => viewOf<{ done: boolean }>(chain, addresses[1], 'migrated', {}).done
+  while (!isMigrated() && chain.height < since + 80) {
+    if (slicesIn(chain.append(nurse, patient, [observation('8867-4', '70')])) > 0) slices.push(chain.height)
+    note()
+  }
+  t.equal(slices.length, 4, '50 rows in slices of 20, and one that finds the end')
+  const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-migration-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  mkdirSync(path.join(folder, 'chain'))
+  writeFileSync(path.join(folder, 'genesis.cbor'), chain.genesis)
+  const cost = { passes: 1, memoryKiB: 64 }
+  const dataKey = await createKeyslotFile(path.join(folder, 'keyslots'), Buffer.from('a test'), { cost })
+  writeFileSync(path.join(folder, 'data-key'), dataKey.toBytes())
+  dataKey.close()
+  writeFileSync(path.join(folder, 'blocks.json'), JSON.stringify(chain.blocks))
+
+  const rootAt = (height: number): string => roots[height - since]
+  const lines = (word: string, from: number, to: number): string[] =>
+    Array.from({ length: to - from + 1 }, (_, index) => `${word} ${from + index} ${rootAt(from + index)}`)
+  const begun = await live(folder, slices[0], 'committed')
+  t.same(begun.slice(1 + since), lines('block', since + 1, slices[0]), 'one slice is done')
+  const cut = await live(folder, slices[1], 'executed')
+  t.same(cut, [...lines('open', slices[0], slices[0]), ...lines('block', slices[0] + 1, slices[1] - 1)])
+  const again = await live(folder, slices[1], 'committed')
+  t.same(again, [...lines('open', slices[1] - 1, slices[1] - 1), ...lines('block', slices[1], slices[1])])
+  const whole = await live(folder, chain.height, 'closed')
+  t.same(whole, [...lines('open', slices[1], slices[1]), ...lines('block', slices[1] + 1, chain.height)])
+  t.equal(viewOf<{ count: number }>(chain, addresses[1], 'count', { patient }).count, 50 + slices.length)
 })
 
 t.test('the second layout leaves the tables of the first alone', async (t) => {
