@@ -47,6 +47,17 @@ const callingAll = (count: number, body: (index: number, seed: number) => string
   `${memory(1)} ${repeat(count, (index) => `(func $f${index} (result i32) ${body(index, seed)})`)}
    (func (export "run") ${repeat(count, (index) => `(drop (call $f${index}))`)})`
 
+const TINY = 4_950
+/** As many functions as there may be, each next to nothing; called by groups, for a body has bounds too. */
+const tiny = (seed: number, isCalled: boolean): string => {
+  const groups = repeat(5, (group) => {
+    const calls = repeat(TINY / 5, (index) => `(call $t${group * (TINY / 5) + index})`)
+    return `(func $g${group} ${isCalled ? calls : ''})`
+  })
+  return `${memory(1)} ${repeat(TINY, (index) => `(func $t${index})`)} ${groups}
+    (func (export "run") (drop (i32.const ${seed})) ${repeat(5, (group) => `(call $g${group})`)})`
+}
+
 const straight = (index: number, seed: number): string =>
   `(local $a i32) ${repeat(3_000, (at) => `(local.set $a (i32.xor (local.get $a) (i32.const ${(seed + index * 7 + at) & 63})))`)} (local.get $a)`
 const branching = (index: number, seed: number): string =>
@@ -56,6 +67,13 @@ const branching = (index: number, seed: number): string =>
 const loads: Readonly<Record<string, (seed: number) => string>> = {
   loadSmall: (seed) => `${memory(1)} (func (export "run") (drop (i32.const ${seed})))`,
   loadFunctions: (seed) => callingAll(1_000, (index, own) => `(i32.const ${own + index})`, seed),
+  loadTiny: (seed) => tiny(seed, false),
+  loadTinyCalled: (seed) => tiny(seed, true),
+  loadLocals: (seed) =>
+    callingAll(99, (index, own) => `(local ${repeat(100, () => 'i64')}) (i32.const ${own + index})`, seed),
+  loadTypes: (seed) =>
+    `${memory(1)} ${repeat(490, (index) => `(type (func ${repeat(index % 20, () => '(param i32)')}))`)}
+     (func (export "run") (drop (i32.const ${seed})))`,
   loadStraight: (seed) => callingAll(6, straight, seed),
   loadBranches: (seed) => callingAll(6, branching, seed),
   loadGlobals: (seed) =>
