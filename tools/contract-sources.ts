@@ -57,7 +57,8 @@ function parse(file: string): Record<string, unknown> {
   try {
     return JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>
   } catch (cause) {
-    throw new ContractBuildError(file, 'is not JSON', { cause })
+    const place = cause instanceof SyntaxError ? `: ${cause.message}` : ''
+    throw new ContractBuildError(file, `is not JSON${place}`, { cause })
   }
 }
 

@@ -1,26 +1,24 @@
 // Checking what is to be deployed: manifest, module or page, and that the two fit. Used by governance and
 // by genesis.
-import { equalBytes, utf8ToText } from '../protocol/bytes.js'
+import { equalBytes, utf8 } from '../protocol/bytes.js'
 import { kernelEntity } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { attachmentBytesMax } from '../protocol/limits.js'
 import { contractAddress, decodeManifest, type Manifest } from '../protocol/manifest.js'
-import { assert, ok, refused, type Result } from '../protocol/result.js'
-import {
-  INITIALIZE_EXPORT,
-  prepareModule,
-  type FuelSchedule,
-  type PreparedModule,
-} from '../module/index.js'
+import { manifestProblemText, type ManifestProblem } from '../protocol/manifest-problem.js'
+import { assert, ok, refused, unreachable, type Result } from '../protocol/result.js'
+import { prepareModule, type FuelSchedule, type PreparedModule } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { manifestOf, readAlias, readCode } from './contracts.js'
 import type { Kernel } from './kernel.js'
 import { store } from './kernel-tables.js'
+import { manifestProblem, missingMethod } from './manifest-check.js'
 import {
   contractPolicy,
   initializeFuelMax,
   scheduleOf,
   tryInitialize,
+  type InitializeFault,
   type InitializeOutcome,
 } from './module-cache.js'
 import type { Attachment } from './ports.js'
@@ -51,11 +49,6 @@ export interface Payer {
 export const nobodyPays: Payer = { charge: () => undefined, left: () => initializeFuelMax }
 
 /**
- * Fuel bound that a method run by the kernel may declare: a quarter of what a block keeps for derived work.
- */
-export const methodFuelMax = 500_000_000
-
-/**
  * Codes: ATTACHMENT_MISMATCH (manifest or code is neither beside the transaction nor stored),
  * MANIFEST_REFUSED, ALIAS_TAKEN, TABLES_REFUSED, MODULE_REFUSED; the detail names the place.
  */
@@ -75,15 +68,15 @@ export function checkDeployment(
   if (!decoded.ok) return refused('MANIFEST_REFUSED', decoded.detail)
   const manifest = decoded.value
   const problem = manifestProblem(manifest)
-  if (problem !== undefined) return refused('MANIFEST_REFUSED', problem)
+  if (problem !== undefined) return refused('MANIFEST_REFUSED', manifestProblemText(manifestBytes, problem))
   if (belongsToAnother(kernel, manifest.alias, wanted.vendor))
     return refused('ALIAS_TAKEN', takenBy(manifest.alias))
   const tables = problemOfTables(kernel, manifest, false)
-  if (tables !== undefined) return refused('TABLES_REFUSED', tables)
+  if (tables !== undefined) return refused('TABLES_REFUSED', manifestProblemText(manifestBytes, tables))
   const fault =
     manifest.type === 'page'
       ? pageProblem(code, payer.charge)
-      : moduleProblem(kernel, { code, codeHash: wanted.code }, manifest, payer)
+      : moduleProblem(kernel, { code, codeHash: wanted.code, manifest, manifestBytes }, payer)
   if (fault !== undefined) return refused('MODULE_REFUSED', fault)
   return ok({
     address: contractAddress(kernel.hash, {
@@ -124,7 +117,7 @@ export function problemOfTables(
   kernel: Kernel,
   manifest: Manifest,
   isDeployed: boolean,
-): string | undefined {
+): ManifestProblem | undefined {
   const alias = readAlias(kernel.overlay, manifest.alias)
   const versionOf = (address: Uint8Array): string => {
     const row = readCode(kernel.overlay, address)
@@ -165,39 +158,43 @@ function findAttachment(kernel: Kernel, hash: Uint8Array): Uint8Array | undefine
     : kernel.parent.attachmentOf(hash)
 }
 
-function manifestProblem(manifest: Manifest): string | undefined {
-  const names = new Map(manifest.methods.map((method) => [method.name, method]))
-  const twice = manifest.methods.find((method) => names.get(method.name) !== method)
-  if (twice !== undefined) return `methods: ${twice.name} occurs twice`
-  if (names.has(INITIALIZE_EXPORT)) return `methods: ${INITIALIZE_EXPORT} is reserved`
-  const byKernel = manifest.methods.filter(({ kind }) => kind !== 'call' && kind !== 'view')
-  const dear = byKernel.find((method) => method.fuel > methodFuelMax)
-  if (dear !== undefined) return `methods: fuel of ${dear.name} is above ${methodFuelMax}`
-  for (const { method } of manifest.subscriptions) {
-    if (names.get(method)?.kind !== 'record') return `subscriptions: ${method} is not a record method`
-  }
-  const isPage = manifest.type === 'page'
-  if (isPage && manifest.methods.length + manifest.subscriptions.length > 0)
-    return 'methods: a page has none'
-  return undefined
-}
-
 /** One HTML document of at most 512 KiB. */
 function pageProblem(page: Uint8Array, charge: Charge): string | undefined {
   charge(page.length)
-  if (page.length === 0 || page.length > attachmentBytesMax) return 'page: 1 byte to 512 KiB expected'
-  try {
-    utf8ToText(page)
-  } catch {
-    return 'page: UTF-8 expected'
+  if (page.length === 0 || page.length > attachmentBytesMax)
+    return `PAGE_LENGTH at byte ${Math.min(page.length, attachmentBytesMax)}: page: 1 byte to 512 KiB expected`
+  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(page)
+  // What is no UTF-8 was replaced, so the bytes differ from there on.
+  const again = utf8(text)
+  const wrong = page.findIndex((byte, index) => byte !== again[index])
+  return wrong < 0 ? undefined : `PAGE_NOT_UTF8 at byte ${wrong}: page: UTF-8 expected`
+}
+
+function initializeWords(why: InitializeFault): string {
+  switch (why) {
+    case 'fuel':
+      return `_initialize needs more than ${initializeFuelMax} fuel: compute constants when the module is compiled`
+    case 'stack':
+      return '_initialize calls itself too deep: it may use 512 KiB of stack'
+    case 'host':
+      return '_initialize calls the host, which is there for methods only'
+    case 'trap':
+      return '_initialize traps: nothing could ever call this version'
+    default:
+      return unreachable(why)
   }
-  return undefined
+}
+
+interface Shipped {
+  code: Uint8Array
+  codeHash: Uint8Array
+  manifest: Manifest
+  manifestBytes: Uint8Array
 }
 
 function moduleProblem(
   kernel: Kernel,
-  { code, codeHash }: { code: Uint8Array; codeHash: Uint8Array },
-  manifest: Manifest,
+  { code, codeHash, manifest, manifestBytes }: Shipped,
   payer: Payer,
 ): string | undefined {
   const schedule = scheduleOf(kernel.chain)
@@ -207,10 +204,11 @@ function moduleProblem(
   const prepared = prepareModule(code, contractPolicy, schedule)
   if (!prepared.ok) return `${prepared.code} at byte ${prepared.offset}: ${prepared.detail}`
   payer.charge(Math.max(0, prepared.value.deployPrice - before))
-  const missing = manifest.methods.find((method) => !prepared.value.methods.includes(method.name))
-  if (missing !== undefined) return `METHOD_MISSING: ${missing.name} is not exported as a function () -> ()`
+  const missing = missingMethod(manifest, prepared.value.methods)
+  if (missing !== undefined) return `${manifestProblemText(manifestBytes, missing)} (byte of the manifest)`
   const tried = initialize(prepared.value, schedule, payer)
-  if (!tried.ok) return 'INITIALIZE_FAILED: _initialize traps, calls the host or needs too much fuel'
+  if (!tried.ok)
+    return `INITIALIZE_FAILED at byte ${prepared.value.initializeOffset}: ${initializeWords(tried.why)}`
   kernel.cache.keepModule(codeHash, kernel.chain, tried.module)
   return undefined
 }

@@ -42,13 +42,29 @@ export const reusePagesMax = 16
 
 const noSnapshot = new Uint8Array(0)
 
+/** Why `_initialize` did not come to its end. */
+export type InitializeFault = 'fuel' | 'stack' | 'host' | 'trap'
+
 /** `_initialize` trapped, called the host, or needed more fuel than it had (then it used more than that). */
 export class InitializeFailed extends Error {
-  readonly fuelUsed: number
-  constructor(fuelUsed: number, cause: unknown) {
+  constructor(
+    readonly fuelUsed: number,
+    readonly why: InitializeFault,
+    cause: unknown,
+  ) {
     super('_initialize did not come to its end', { cause })
-    this.fuelUsed = fuelUsed
   }
+}
+
+/** The meters in the order of the metered code; what is no trap of the engine came out of a host function. */
+function faultOf(
+  fuel: WebAssembly.Global<bigint>,
+  stack: WebAssembly.Global<number>,
+  cause: unknown,
+): InitializeFault {
+  if (fuel.value < 0n) return 'fuel'
+  if (stack.value < 0) return 'stack'
+  return cause instanceof WebAssembly.RuntimeError ? 'trap' : 'host'
 }
 
 /** Throws InitializeFailed, a NodeFault, or a RangeError of the engine. */
@@ -82,7 +98,7 @@ export function createGuestInstance(
       // The guest could have had more memory and this machine gave none: the next one may.
       if (fault.value !== 0)
         throw new NodeFault('NATIVE_FAILURE', 'no memory for `_initialize` to grow into', { cause })
-      throw new InitializeFailed(initializeFuelMax - Number(fuel.value), cause)
+      throw new InitializeFailed(initializeFuelMax - Number(fuel.value), faultOf(fuel, stack, cause), cause)
     }
     initializeFuel = initializeFuelMax - Number(fuel.value)
   }

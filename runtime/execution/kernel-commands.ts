@@ -241,7 +241,7 @@ function checkActivate(run: Run, addresses: Uint8Array[], charge: Charge): Check
     if (fuel === 'LAYOUT_REFUSED')
       return refused('LAYOUT_REFUSED', `${version.alias}: its layout is older than the active one`)
     const tables = problemOfTables(run.kernel, manifestOf(run.kernel, version.manifestHash).manifest, true)
-    if (tables !== undefined) return refused('TABLES_REFUSED', `${version.alias}: ${tables}`)
+    if (tables !== undefined) return refused('TABLES_REFUSED', `${version.alias}: ${tables.detail}`)
     // Paid now by the commanding transaction; the migration runs at the end of the block.
     charge(fuel)
   }

@@ -18,6 +18,7 @@ import {
 import {
   createGuestInstance,
   InitializeFailed,
+  type InitializeFault,
   resetGuestInstance,
   reusePagesMax,
   type GuestInstance,
@@ -231,14 +232,17 @@ export function tryInitialize(prepared: PreparedModule, fuel: number): Initializ
     const { initializeFuel } = make(fuel)
     return { ok: true, fuelUsed: initializeFuel, module: compileModule(prepared, make) }
   } catch (error) {
-    if (error instanceof InitializeFailed) return { ok: false, fuelUsed: error.fuelUsed }
+    if (error instanceof InitializeFailed) return { ok: false, fuelUsed: error.fuelUsed, why: error.why }
     throw error
   }
 }
 
+export type { InitializeFault }
+
 /** `fuelUsed` is above the fuel given when that was not enough. */
 export type InitializeOutcome =
-  { ok: true; fuelUsed: number; module: CompiledModule } | { ok: false; fuelUsed: number }
+  | { ok: true; fuelUsed: number; module: CompiledModule }
+  | { ok: false; fuelUsed: number; why: InitializeFault }
 
 type InstanceMaker = (fuel?: number) => GuestInstance
 

@@ -5,6 +5,7 @@ import {
   codeOfStatus,
   contractAddress,
   decodeManifest,
+  encodeCbor,
   entityKind,
   kernelCommandSchemas,
   kernelCommandTag,
@@ -76,6 +77,12 @@ const keeper = (fields: Partial<Manifest>): TestContract =>
        (call $ordered_put (i32.const 2) (i32.const 0) (call $input_len) (i64.const 7) (i32.const 0) (i32.const 16)))`,
   )
 
+/** Where this entry of the manifest's tables begins: a list of three, the id, then the name. */
+const tableAt = ({ manifest, manifestBytes }: TestContract, index: number): number => {
+  const { id, name, patient } = manifest.tables![index]
+  return Buffer.from(manifestBytes).indexOf(encodeCbor([id, name, patient ? 1 : 0]))
+}
+
 t.test('a layout that rewrites a table of an older version is refused when it is deployed', async (t) => {
   const world = found()
   const one = keeper({
@@ -95,7 +102,11 @@ t.test('a layout that rewrites a table of an older version is refused when it is
     migrateVersion: 2,
     tables: [table(3, 'new'), table(1, 'scores')],
   })
-  t.equal(deploy(world, late), `TABLES_REFUSED ${words}`, 'no row of it was ever written')
+  t.equal(
+    deploy(world, late),
+    `TABLES_REFUSED TABLE_OF_LAYOUT at byte ${tableAt(late, 1)}: ${words}`,
+    'no row of it was ever written',
+  )
   t.match(deploy(world, keeper({ version: '2.0.2', migrateVersion: 2 })), /^TABLES_REFUSED .*not declared/)
   t.equal(deploy(world, keeper({ version: '2.0.3', migrateVersion: 2, tables: [table(3, 'new')] })), 'OK')
   t.equal(
@@ -137,7 +148,8 @@ t.test('rows that are bound to a patient go with the patient', async (t) => {
   t.equal(call('put', lisa), 'ERASED')
   t.equal(call('list', lisa), 'ERASED')
   const loose = keeper({ version: '1.0.1', tables: [table(1, 'scores'), table(2, 'list', true)] })
-  t.equal(deploy(world, loose), 'TABLES_REFUSED table 1 (scores) is bound to patients')
+  const bind = `TABLES_REFUSED TABLE_BINDING at byte ${tableAt(loose, 0)}`
+  t.equal(deploy(world, loose), `${bind}: table 1 (scores) is bound to patients`)
   t.match(deploy(world, keeper({ version: '1.0.2' })), /^TABLES_REFUSED .*of patients/)
   t.ok(decodeManifest(bound.manifestBytes).ok)
 })

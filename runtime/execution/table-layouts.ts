@@ -3,6 +3,7 @@
 // write it, so that an older version goes on answering from tables that nobody rewrites.
 import { concatBytes, utf8 } from '../protocol/bytes.js'
 import type { Manifest } from '../protocol/manifest.js'
+import type { ManifestProblem } from '../protocol/manifest-problem.js'
 import { patientBytes } from '../protocol/record.js'
 import { orderMax, type StateReader } from '../state/store-interface.js'
 import type { Overlay } from '../state/overlay.js'
@@ -79,28 +80,36 @@ export function tablesProblem(
   alias: AliasRow | undefined,
   versionOf: (address: Uint8Array) => string,
   isDeployed: boolean,
-): string | undefined {
+): ManifestProblem | undefined {
   const { tables, migrateVersion: layout } = manifest
   const bound = readBound(state).filter((one) => one.alias === manifest.alias)
   if (manifest.type === 'page') return undefined
   if (tables === undefined) {
     const before = alias?.history.find((entry) => entry.migrateVersion < layout)
-    if (before !== undefined)
-      return `tables: not declared, and layout ${layout} follows layout ${before.migrateVersion}`
+    const undeclared = (why: string): ManifestProblem => ({
+      code: 'TABLES_UNDECLARED',
+      path: ['tables'],
+      detail: `tables: not declared, and ${why}`,
+    })
+    if (before !== undefined) return undeclared(`layout ${layout} follows layout ${before.migrateVersion}`)
     return bound.length === 0 || isDeployed
       ? undefined
-      : `tables: not declared, and table ${bound[0].table} is of patients`
+      : undeclared(`table ${bound[0].table} is of patients`)
   }
-  for (const { id, name, patient } of tables) {
+  for (const [index, { id, name, patient }] of tables.entries()) {
+    const path = ['tables', index]
     const owner = ownerOf(state, manifest.alias, id)
     if (owner === undefined) continue
     if (owner.layout !== layout) {
       const older = alias?.history.filter((entry) => entry.migrateVersion === owner.layout).pop()
       const reader = older === undefined ? '' : `, which version ${versionOf(older.address)} reads`
-      return `table ${id} (${name}) belongs to layout ${owner.layout}${reader}`
+      const detail = `table ${id} (${name}) belongs to layout ${owner.layout}${reader}`
+      return { code: 'TABLE_OF_LAYOUT', path, detail }
     }
     const isBound = bound.some(({ table }) => table === id)
-    if (isBound !== patient) return `table ${id} (${name}) is ${isBound ? '' : 'not '}bound to patients`
+    if (isBound === patient) continue
+    const detail = `table ${id} (${name}) is ${isBound ? '' : 'not '}bound to patients`
+    return { code: 'TABLE_BINDING', path, detail }
   }
   return undefined
 }

@@ -95,51 +95,81 @@ const imported = (module: string, name: string, type = '(func)'): string =>
   `(import "${module}" "${name}" ${type}) ${good}`
 
 const manifests: Mistake[] = [
-  deployed('manifest cut short', 'MANIFEST_REFUSED', /byte \d+/, () => {
+  deployed('manifest cut short', 'MANIFEST_REFUSED', /CBOR_MALFORMED at byte \d+/, () => {
     const whole = shipped()
     return { ...whole, manifest: whole.manifest.slice(0, 40) }
   }),
-  deployed('manifest of JSON', 'MANIFEST_REFUSED', /byte 9: deterministic CBOR/, () => ({
+  deployed('manifest of JSON', 'MANIFEST_REFUSED', /CBOR_MALFORMED at byte 9: deterministic CBOR/, () => ({
     ...shipped(),
     manifest: Buffer.from('{"alias":"acme/rule"}'),
   })),
-  deployed('empty manifest', 'MANIFEST_REFUSED', /byte 0/, () => ({
+  deployed('empty manifest', 'MANIFEST_REFUSED', /CBOR_MALFORMED at byte 0/, () => ({
     ...shipped(),
     manifest: new Uint8Array(0),
   })),
-  refusedManifest('alias without a vendor', /alias: vendor\/name/, { alias: 'rule' }),
-  refusedManifest('alias in capitals', /alias: vendor\/name/, { alias: 'Acme/Rule' }),
-  refusedManifest('empty version', /version/, { version: '' }),
-  refusedManifest('a kind of method that there is not', /methods\[0\]: kind: one of call, view/, {
-    methods: [{ ...methodsOf({ get: 'view' })[0], kind: 'daily' as never }],
+  refusedManifest('alias without a vendor', /ALIAS_MALFORMED at byte \d+: alias: vendor\/name/, {
+    alias: 'rule',
   }),
-  refusedManifest('a float in the ABI', /methods\[0\].*schema: one of .* not f64/, {
-    methods: [{ ...methodsOf({ get: 'view' })[0], input: 'f64' as never }],
+  refusedManifest('alias in capitals', /ALIAS_MALFORMED at byte \d+: alias: vendor\/name/, {
+    alias: 'Acme/Rule',
   }),
-  refusedManifest('a method name with a hyphen', /methods\[0\]: name: on-get must begin/, {
-    methods: methodsOf({ 'on-get': 'view' }),
+  refusedManifest('empty version', /TEXT_LENGTH at byte \d+: version: text of 1/, { version: '' }),
+  refusedManifest(
+    'a kind of method that there is not',
+    /METHOD_KIND at byte \d+: methods\[0\]: kind: one of call, view/,
+    {
+      methods: [{ ...methodsOf({ get: 'view' })[0], kind: 'daily' as never }],
+    },
+  ),
+  refusedManifest(
+    'a float in the ABI',
+    /SCHEMA_UNKNOWN at byte \d+: methods\[0\].*schema: one of .* not f64/,
+    {
+      methods: [{ ...methodsOf({ get: 'view' })[0], input: 'f64' as never }],
+    },
+  ),
+  refusedManifest(
+    'a method name with a hyphen',
+    /METHOD_NAME at byte \d+: methods\[0\]: name: on-get must begin/,
+    {
+      methods: methodsOf({ 'on-get': 'view' }),
+    },
+  ),
+  refusedManifest('a reserved method', /METHOD_NAME at byte \d+: .*_initialize/, {
+    methods: methodsOf({ _initialize: 'call' }),
   }),
-  refusedManifest('a reserved method', /_initialize/, { methods: methodsOf({ _initialize: 'call' }) }),
-  refusedManifest('two methods of one name', /get/, {
+  refusedManifest('two methods of one name', /METHOD_TWICE at byte \d+: methods\[1\]: get/, {
     methods: [...methodsOf({ get: 'view' }), ...methodsOf({ get: 'call' })],
   }),
-  refusedManifest('a rule that wants more fuel than a block has', /fuel of get is above 500000000/, {
-    methods: methodsOf({ get: 'record' }, 600_000_000),
-  }),
-  refusedManifest('a subscription to a view', /subscriptions: get is not a record method/, {
-    subscriptions: [{ kind: 2, codes: [], method: 'get', priority: 1 }],
-  }),
-  refusedManifest('a record kind that there cannot be', /reads\[0\]: kind/, {
+  refusedManifest(
+    'a rule that wants more fuel than a block has',
+    /FUEL_TOO_HIGH at byte \d+: methods\[0\]: fuel of get is above 500000000/,
+    {
+      methods: methodsOf({ get: 'record' }, 600_000_000),
+    },
+  ),
+  refusedManifest(
+    'a subscription to a view',
+    /SUBSCRIPTION_METHOD at byte \d+: subscriptions\[0\]: get is not a record method/,
+    {
+      subscriptions: [{ kind: 2, codes: [], method: 'get', priority: 1 }],
+    },
+  ),
+  refusedManifest('a record kind that there cannot be', /NUMBER_EXPECTED at byte \d+: reads\[0\]: kind/, {
     reads: [{ kind: 99, codes: [] }],
   }),
-  refusedManifest('a table declared twice', /tables: 3 is declared twice/, {
+  refusedManifest('a table declared twice', /TABLE_TWICE at byte \d+: tables: 3 is declared twice/, {
     tables: [
       { id: 3, name: 'a', patient: false },
       { id: 3, name: 'b', patient: false },
     ],
   }),
-  refusedManifest('an umlaut in an alias to call', /calls\[0\]/, { calls: ['acme/größe'] }),
-  refusedManifest('a page with methods', /methods: a page has none/, { type: 'page' }),
+  refusedManifest('an umlaut in an alias to call', /TEXT_NOT_ASCII at byte \d+: calls\[0\]/, {
+    calls: ['acme/größe'],
+  }),
+  refusedManifest('a page with methods', /PAGE_METHODS at byte \d+: methods: a page has none/, {
+    type: 'page',
+  }),
 ]
 
 const modules: Mistake[] = [
@@ -198,16 +228,52 @@ const modules: Mistake[] = [
     /FLOAT_AT_BOUNDARY at byte \d+/,
     `${good} (func (export "f") (param f64))`,
   ),
-  refusedModule('a method that is not there', /METHOD_MISSING: get/, memory),
+  refusedModule(
+    'a method that is not there',
+    /METHOD_MISSING at byte \d+: get .*byte of the manifest/,
+    memory,
+  ),
   refusedModule(
     'a method with a parameter',
-    /METHOD_MISSING: get/,
+    /METHOD_MISSING at byte \d+: get .*byte of the manifest/,
     `${memory} (func (export "get") (param i32))`,
   ),
   refusedModule(
     'a start that traps',
-    /INITIALIZE_FAILED/,
+    /INITIALIZE_FAILED at byte \d+: _initialize traps/,
     `${good} (func (export "_initialize") (unreachable))`,
+  ),
+]
+
+const starting = (body: string, before = '', after = ''): string =>
+  `${before} ${good} ${after} (func (export "_initialize") ${body})`
+
+const starts: Mistake[] = [
+  refusedModule(
+    'a start without end',
+    /INITIALIZE_FAILED at byte \d+: .* more than 10000000 fuel/,
+    starting('(loop $on (br $on))'),
+  ),
+  refusedModule(
+    'a start that calls itself',
+    /INITIALIZE_FAILED at byte \d+: .* too deep/,
+    starting('(call $deep)', '', '(func $deep (call $deep))'),
+  ),
+  refusedModule(
+    'a start that asks the host',
+    /INITIALIZE_FAILED at byte \d+: .* calls the host/,
+    starting('(drop (call $l))', '(import "wardchain_v1" "input_len" (func $l (result i32)))'),
+  ),
+]
+
+const page = (code: Uint8Array): Shipped => ({ manifest: manifest({ type: 'page', methods: [] }), code })
+const pages: Mistake[] = [
+  deployed('an empty page', 'MODULE_REFUSED', /PAGE_LENGTH at byte 0: /, () => page(new Uint8Array(0))),
+  deployed('a page in Latin-1', 'MODULE_REFUSED', /PAGE_NOT_UTF8 at byte 3: /, () =>
+    page(Buffer.from('<p>gr\xfcn', 'latin1').fill(0xfc, 3, 4)),
+  ),
+  deployed('a page cut in a character', 'MODULE_REFUSED', /PAGE_NOT_UTF8 at byte 3: /, () =>
+    page(Buffer.from('<p>ü').subarray(0, 4)),
   ),
 ]
 
@@ -329,7 +395,7 @@ const people: Mistake[] = [
   [
     'a new layout that does not name its tables',
     'TABLES_REFUSED',
-    /tables: not declared/,
+    /TABLES_UNDECLARED at byte 0: tables: not declared/,
     () => deploy(shipped({ version: '3.0.0', migrateVersion: 2 })),
   ],
   [
@@ -362,7 +428,7 @@ const people: Mistake[] = [
   ],
 ]
 
-for (const [group, mistakes] of Object.entries({ manifests, modules, imports, people })) {
+for (const [group, mistakes] of Object.entries({ manifests, modules, starts, pages, imports, people })) {
   t.test(group, async (t) => {
     for (const [what, code, detail, make] of mistakes) {
       const [ended, sentence] = make()

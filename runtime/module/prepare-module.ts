@@ -4,11 +4,11 @@ import { checkCode } from './check-code.js'
 import { checkPolicy, type ModulePolicy } from './check-policy.js'
 import type { FuelSchedule } from './fuel-schedule.js'
 import { instrument, mutableGlobals } from './instrument.js'
-import { GLOBAL_EXPORT_PREFIX } from './instrumented-names.js'
+import { GLOBAL_EXPORT_PREFIX, INITIALIZE_EXPORT } from './instrumented-names.js'
 import { readModule } from './read-module.js'
 import type { ModuleRefusal, ModuleResult } from './refusal.js'
 import { validateModule } from './validate-module.js'
-import { EXTERNAL_FUNCTION, type WasmModule } from './wasm-types.js'
+import { EXTERNAL_FUNCTION, type ModuleExport, type WasmModule } from './wasm-types.js'
 
 export interface PreparedModule {
   /** What the engine compiles. */
@@ -21,6 +21,8 @@ export interface PreparedModule {
   readonly loadPrice: number
   /** Exported functions `() -> ()`: the methods, `_initialize` among them. */
   readonly methods: readonly string[]
+  /** Where the body of `_initialize` begins in the raw module; 0 without one. */
+  readonly initializeOffset: number
   readonly memoryPagesInitial: number
   /** The forced maximum. */
   readonly memoryPagesMax: number
@@ -97,6 +99,7 @@ function describe(
     loadPrice:
       schedule.loadFunction * module.functions.length + schedule.loadGlobal * module.globals.length,
     methods: findMethods(module),
+    initializeOffset: initializeOffset(module),
     memoryPagesInitial: memory.minimum,
     memoryPagesMax: Math.min(memory.maximum ?? pagesMax, pagesMax),
     dataBytes,
@@ -125,6 +128,14 @@ function deployPrice(module: WasmModule, schedule: FuelSchedule, localCount: num
     schedule.deployLocal * localCount +
     schedule.deploySegment * (module.data.length + module.elements.length)
   )
+}
+
+function initializeOffset(module: WasmModule): number {
+  const isIt = ({ kind, name }: ModuleExport): boolean =>
+    kind === EXTERNAL_FUNCTION && name === INITIALIZE_EXPORT
+  const item = module.exports.find(isIt)
+  const body = item && module.bodies[item.index - module.functionsImported]
+  return body?.start ?? 0
 }
 
 function findMethods(module: WasmModule): string[] {

@@ -157,10 +157,9 @@ export class CborDecoder {
 
   /** false, true, null; floats, undefined, tags and everything else have no place here. */
   #simple(first: number): boolean | null {
+    if (first < 0xf4 || first > 0xf6) return malformed()
     this.#at += 1
-    if (first === 0xf4) return false
-    if (first === 0xf5) return true
-    return first === 0xf6 ? null : malformed()
+    return first === 0xf6 ? null : first === 0xf5
   }
 }
 

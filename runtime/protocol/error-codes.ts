@@ -174,7 +174,7 @@ export const errorTable = {
   ),
   MANIFEST_REFUSED: entry(
     121,
-    'The manifest is not acceptable. Nothing was deployed. The detail names the field.',
+    'The manifest is not acceptable. Nothing was deployed. The detail names the problem, its byte in the manifest and the field.',
   ),
   ADDRESS_EXISTS: entry(
     122,

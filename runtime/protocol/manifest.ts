@@ -3,9 +3,11 @@
 import { concatBytes, utf8 } from './bytes.js'
 import type { Schema } from './borsh.js'
 import { decodeCbor, encodeCbor, type CborMap, type CborValue } from './cbor.js'
+import type { FieldPath } from './cbor-place.js'
 import { asArray, asAscii, asText, asUint, FieldError } from './fields.js'
 import { hashWithDomain, type Hash } from './hash.js'
 import { aliasLengthMax, manifestBytesMax, methodLengthMax, recordCodeLengthMax } from './limits.js'
+import { manifestProblemText } from './manifest-problem.js'
 import { ok, refused, type Result } from './result.js'
 
 /**
@@ -116,11 +118,12 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 
 const selectorToCbor = (selector: RecordSelector): CborValue => [selector.kind, selector.codes]
 
+/** MANIFEST_MALFORMED; the detail: which problem, at which byte, in words (`manifest-problem.ts`). */
 export function decodeManifest(bytes: Uint8Array): Result<Manifest, ManifestCode> {
   if (bytes.length > manifestBytesMax)
     return refused(
       'MANIFEST_MALFORMED',
-      `${bytes.length} bytes, and at most ${manifestBytesMax} are allowed`,
+      `MANIFEST_TOO_LARGE at byte ${manifestBytesMax}: ${bytes.length} bytes, and at most ${manifestBytesMax} are allowed`,
     )
   const decoded = decodeCbor(bytes)
   if (!decoded.ok) {
@@ -133,8 +136,9 @@ export function decodeManifest(bytes: Uint8Array): Result<Manifest, ManifestCode
   try {
     return ok(manifestFromCbor(decoded.value))
   } catch (error) {
-    if (error instanceof FieldError) return refused('MANIFEST_MALFORMED', error.message)
-    throw error
+    if (!(error instanceof FieldError)) throw error
+    const { code, path, message } = error
+    return refused('MANIFEST_MALFORMED', manifestProblemText(bytes, { code, path, detail: message }))
   }
 }
 
@@ -143,41 +147,50 @@ const fieldNames = [
   ...(['migrateVersion', 'evidence', 'calls', 'reads', 'emits', 'subscriptions', 'methods'] as const),
 ]
 
-/** Puts the place in front of what is wrong there. */
-function at<T>(place: string, read: () => T): T {
+/** Puts the place in front of what is wrong there: `name` for people (or none), `path` for the byte. */
+function at<T>(name: string | undefined, path: FieldPath, read: () => T): T {
   try {
     return read()
   } catch (error) {
-    if (error instanceof FieldError) throw new FieldError(`${place}: ${error.message}`)
-    throw error
+    if (!(error instanceof FieldError)) throw error
+    const words = name === undefined ? error.message : `${name}: ${error.message}`
+    throw new FieldError(words, error.code, [...path, ...error.path])
   }
 }
 
+/** A list that lies at `step` of the item around it. */
 function listAt<T>(
-  place: string,
+  name: string,
+  step: number | string,
   value: CborValue | undefined,
   countMax: number,
   read: (item: CborValue) => T,
 ): T[] {
-  const items = at(place, () => asArray(value, 0, countMax))
-  return items.map((item, index) => at(`${place}[${index}]`, () => read(item)))
+  const items = at(name, [step], () => asArray(value, 0, countMax))
+  return items.map((item, index) => at(`${name}[${index}]`, [step, index], () => read(item)))
 }
 
 function manifestFromCbor(value: CborValue): Manifest {
   if (!(value instanceof Map)) throw new FieldError('a map of fields expected')
   const missing = fieldNames.find((name) => !value.has(name))
-  if (missing !== undefined) throw new FieldError(`${missing}: the field is missing`)
+  if (missing !== undefined) throw new FieldError(`${missing}: the field is missing`, 'FIELD_MISSING')
   const known: readonly unknown[] = [...fieldNames, 'tables']
   const unknown = [...value.keys()].find((key) => !known.includes(key))
-  if (unknown !== undefined) throw new FieldError(`${unknown}: there is no such field`)
+  if (unknown !== undefined)
+    throw new FieldError(`${unknown}: there is no such field`, 'FIELD_UNKNOWN', [unknown])
   const type = value.get('type')
-  if (type !== 'contract' && type !== 'page') throw new FieldError('type: contract or page expected')
+  if (type !== 'contract' && type !== 'page')
+    throw new FieldError('type: contract or page expected', 'TYPE_UNKNOWN', ['type'])
   const ascii = (name: string, min: number, max: number): string =>
-    at(name, () => asAscii(value.get(name), min, max))
-  const text = (name: string, max: number): string => at(name, () => asText(value.get(name), max))
+    at(name, [name], () => asAscii(value.get(name), min, max))
+  const text = (name: string, max: number): string => at(name, [name], () => asText(value.get(name), max))
+  const list = <T>(name: string, countMax: number, read: (item: CborValue) => T): T[] =>
+    listAt(name, name, value.get(name), countMax, read)
   const alias = ascii('alias', 3, aliasLengthMax)
-  if (!/^[a-z0-9-]+\/[a-z0-9-]+$/.test(alias))
-    throw new FieldError('alias: vendor/name expected, of lower case letters, digits and hyphens')
+  if (!/^[a-z0-9-]+\/[a-z0-9-]+$/.test(alias)) {
+    const words = 'alias: vendor/name expected, of lower case letters, digits and hyphens'
+    throw new FieldError(words, 'ALIAS_MALFORMED', ['alias'])
+  }
   return {
     alias,
     type,
@@ -187,25 +200,27 @@ function manifestFromCbor(value: CborValue): Manifest {
     population: text('population', 1_000),
     reviewer: text('reviewer', 200),
     compiler: ascii('compiler', 0, 64),
-    migrateVersion: at('migrateVersion', () => asUint(value.get('migrateVersion'), 65_535)),
-    evidence: listAt('evidence', value.get('evidence'), 32, (item) => asText(item, 500)),
-    calls: listAt('calls', value.get('calls'), 32, (item) => asAscii(item, 3, aliasLengthMax)),
-    reads: listAt('reads', value.get('reads'), 32, selectorFromCbor),
-    emits: listAt('emits', value.get('emits'), 32, selectorFromCbor),
-    subscriptions: listAt('subscriptions', value.get('subscriptions'), 64, subscriptionFromCbor),
-    methods: listAt('methods', value.get('methods'), 100, methodFromCbor),
-    ...(value.has('tables') && { tables: tablesFromCbor(value.get('tables')) }),
+    migrateVersion: at('migrateVersion', ['migrateVersion'], () =>
+      asUint(value.get('migrateVersion'), 65_535),
+    ),
+    evidence: list('evidence', 32, (item) => asText(item, 500)),
+    calls: list('calls', 32, (item) => asAscii(item, 3, aliasLengthMax)),
+    reads: list('reads', 32, selectorFromCbor),
+    emits: list('emits', 32, selectorFromCbor),
+    subscriptions: list('subscriptions', 64, subscriptionFromCbor),
+    methods: list('methods', 100, methodFromCbor),
+    ...(value.has('tables') && { tables: tablesOnce(list('tables', 64, tableFromCbor)) }),
   }
 }
 
 /** A table that were declared twice could be bound to patients in one place and not in the other. */
-function tablesFromCbor(value: CborValue | undefined): ManifestTable[] {
-  const tables = listAt('tables', value, 64, tableFromCbor)
+function tablesOnce(tables: ManifestTable[]): ManifestTable[] {
   for (const [index, { id, name }] of tables.entries()) {
     const before = tables.slice(0, index)
-    if (before.some((other) => other.id === id)) throw new FieldError(`tables: ${id} is declared twice`)
-    if (before.some((other) => other.name === name))
-      throw new FieldError(`tables: ${name} is declared twice`)
+    const twice = (what: number | string, part: number): FieldError =>
+      new FieldError(`tables: ${what} is declared twice`, 'TABLE_TWICE', ['tables', index, part])
+    if (before.some((other) => other.id === id)) throw twice(id, 0)
+    if (before.some((other) => other.name === name)) throw twice(name, 1)
   }
   return tables
 }
@@ -213,16 +228,16 @@ function tablesFromCbor(value: CborValue | undefined): ManifestTable[] {
 function tableFromCbor(value: CborValue): ManifestTable {
   const [id, name, patient] = asArray(value, 3, 3)
   return {
-    id: at('id', () => asUint(id, 255)),
-    name: at('name', () => asAscii(name, 1, 64)),
-    patient: at('patient', () => asUint(patient, 1)) === 1,
+    id: at('id', [0], () => asUint(id, 255)),
+    name: at('name', [1], () => asAscii(name, 1, 64)),
+    patient: at('patient', [2], () => asUint(patient, 1)) === 1,
   }
 }
 
-const kindFromCbor = (value: CborValue): number => at('kind', () => asUint(value, 63))
+const kindFromCbor = (value: CborValue): number => at('kind', [0], () => asUint(value, 63))
 
 function codesFromCbor(value: CborValue): string[] {
-  return listAt('codes', value, 64, (code) => asAscii(code, 1, recordCodeLengthMax))
+  return listAt('codes', 1, value, 64, (code) => asAscii(code, 1, recordCodeLengthMax))
 }
 
 function selectorFromCbor(value: CborValue): RecordSelector {
@@ -235,25 +250,27 @@ function subscriptionFromCbor(value: CborValue): Subscription {
   return {
     kind: kindFromCbor(kind),
     codes: codesFromCbor(codes),
-    method: at('method', () => asAscii(method, 1, methodLengthMax)),
-    priority: at('priority', () => asUint(priority, 65_535)),
+    method: at('method', [2], () => asAscii(method, 1, methodLengthMax)),
+    priority: at('priority', [3], () => asUint(priority, 65_535)),
   }
 }
 
 function methodFromCbor(value: CborValue): ManifestMethod {
   const [name, kind, fuel, input, output] = asArray(value, 5, 5)
-  const methodName = at('name', () => asAscii(name, 1, methodLengthMax))
+  const methodName = at('name', [0], () => asAscii(name, 1, methodLengthMax))
   if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(methodName)) {
-    throw new FieldError(`name: ${methodName} must begin with a letter and hold letters, digits and _ only`)
+    const words = `name: ${methodName} must begin with a letter and hold letters, digits and _ only`
+    throw new FieldError(words, 'METHOD_NAME', [0])
   }
   const methodKind = methodKinds.find((known) => known === kind)
-  if (methodKind === undefined) throw new FieldError(`kind: one of ${methodKinds.join(', ')} expected`)
+  if (methodKind === undefined)
+    throw new FieldError(`kind: one of ${methodKinds.join(', ')} expected`, 'METHOD_KIND', [1])
   return {
     name: methodName,
     kind: methodKind,
-    fuel: at('fuel', () => asUint(fuel)),
-    input: at('input', () => schemaFromCbor(input, 0)),
-    output: at('output', () => schemaFromCbor(output, 0)),
+    fuel: at('fuel', [2], () => asUint(fuel)),
+    input: at('input', [3], () => schemaFromCbor(input, 0)),
+    output: at('output', [4], () => schemaFromCbor(output, 0)),
   }
 }
 
@@ -269,22 +286,29 @@ function schemaToCbor(schema: Schema): CborValue {
 const scalarNames = ['u8', 'u16', 'u32', 'u64', 'i32', 'i64', 'bool', 'string', 'bytes'] as const
 
 function schemaFromCbor(value: CborValue, depth: number): Schema {
-  if (depth > 16) throw new FieldError('schema: nested more than 16 deep')
+  if (depth > 16) throw new FieldError('schema: nested more than 16 deep', 'SCHEMA_TOO_DEEP')
   if (typeof value === 'string') {
     const scalar = scalarNames.find((known) => known === value)
-    if (scalar === undefined)
-      throw new FieldError(`schema: one of ${scalarNames.join(', ')} expected, not ${value}`)
-    return scalar
+    if (scalar !== undefined) return scalar
+    const words = `schema: one of ${scalarNames.join(', ')} expected, not ${value}`
+    throw new FieldError(words, 'SCHEMA_UNKNOWN')
   }
   const [tag, content] = asArray(value, 2, 2)
-  if (tag === 0) return { fixed: asUint(content, 65_536) }
-  if (tag === 1) return { option: schemaFromCbor(content, depth + 1) }
-  if (tag === 2) return { vec: schemaFromCbor(content, depth + 1) }
-  if (tag !== 3) throw new FieldError('schema: tag 0 (fixed), 1 (option), 2 (list) or 3 (struct) expected')
+  const inner = (item: CborValue, path: FieldPath): Schema =>
+    at(undefined, path, () => schemaFromCbor(item, depth + 1))
+  if (tag === 0) return { fixed: at(undefined, [1], () => asUint(content, 65_536)) }
+  if (tag === 1) return { option: inner(content, [1]) }
+  if (tag === 2) return { vec: inner(content, [1]) }
+  if (tag !== 3) {
+    const words = 'schema: tag 0 (fixed), 1 (option), 2 (list) or 3 (struct) expected'
+    throw new FieldError(words, 'SCHEMA_TAG', [0])
+  }
+  const fields = at(undefined, [1], () => asArray(content, 0, 100))
   return {
-    struct: asArray(content, 0, 100).map((pair): [string, Schema] => {
-      const [name, field] = asArray(pair, 2, 2)
-      return [asAscii(name, 1, 64), schemaFromCbor(field, depth + 1)]
+    struct: fields.map((pair, index): [string, Schema] => {
+      const [name, field] = at(undefined, [1, index], () => asArray(pair, 2, 2))
+      const fieldName = at(undefined, [1, index, 0], () => asAscii(name, 1, 64))
+      return [fieldName, at(fieldName, [1, index, 1], () => schemaFromCbor(field, depth + 1))]
     }),
   }
 }

@@ -1,5 +1,7 @@
 // The hostile corpus: every case, by the 26 classes of the runtime reference, section 10. `npm run
 // tier-equality` runs it in all tiers; `hostile.test.ts` holds each case to its code and its fuel.
+import { borrowedAttacks, borrowedCalls } from './borrowed-attacks.fixture.js'
+import { deploymentAttacks } from './deployment-attacks.fixture.js'
 import type { HostileCase } from './hostile-case.fixture.js'
 import { hostileBytes } from './hostile-bytes.fixture.js'
 import { runningAttacks } from './running-attacks.fixture.js'
@@ -35,4 +37,11 @@ export const attackClasses: readonly string[] = [
   'what lies between contracts: clocks and leftovers',
 ]
 
-export const hostileCorpus: readonly HostileCase[] = [...staticAttacks, ...runningAttacks, ...hostileBytes]
+export const hostileCorpus: readonly HostileCase[] = [
+  ...staticAttacks,
+  ...borrowedAttacks,
+  ...deploymentAttacks,
+  ...runningAttacks,
+  ...borrowedCalls,
+  ...hostileBytes,
+]

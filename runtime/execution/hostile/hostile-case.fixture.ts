@@ -36,6 +36,19 @@ export interface HostileCall extends CaseOfClass {
   handles?: boolean
 }
 
+/** A version that passes the reader and must still not be deployed; its deployer pays for the trial. */
+export interface RefusedDeployment extends CaseOfClass {
+  kind: 'deployment'
+  bytes: () => Uint8Array
+  /** Encoded, instead of a manifest with a method `go`. */
+  manifest?: () => Uint8Array
+  code: ErrorCode
+  /** Words of the receipt. */
+  detail: RegExp
+  /** Default: what is enough for every module. */
+  fuelLimit?: number
+}
+
 /** Bytes for a parser of the host: a code, at once, whatever they are. */
 export interface HostileBytes extends CaseOfClass {
   kind: 'bytes'
@@ -44,7 +57,7 @@ export interface HostileBytes extends CaseOfClass {
   code: string
 }
 
-export type HostileCase = RefusedModule | HostileCall | HostileBytes
+export type HostileCase = RefusedModule | RefusedDeployment | HostileCall | HostileBytes
 
 /** A module from text, with the memory that every contract exports. */
 export const refused = (

@@ -13,7 +13,7 @@ import { createModuleCache, type TraceEvent } from '../index.js'
 import { go, type Probe } from '../probe.fixture.js'
 import { contractOf, genesisContract, methodsOf, systemContracts } from '../test-contracts.fixture.js'
 import { borsh, hex, sha256, signerOf, World, type Signer } from '../world.fixture.js'
-import type { HostileCall, HostileCase, HostileContract, RefusedModule } from './hostile-case.fixture.js'
+import type { HostileCall, HostileCase, HostileContract } from './hostile-case.fixture.js'
 import { victims } from './running-attacks.fixture.js'
 import { watchInstances, type InstanceUse } from './watch-instances.fixture.js'
 
@@ -41,6 +41,11 @@ const honest: Probe = {
      (call $result_read (i32.const 64)) (call $return_set (i32.const 64) (i32.const 8))`,
   ),
 }
+
+const plainManifest = contractOf(
+  { alias: 'hostile/module', methods: methodsOf({ go: 'call' }) },
+  '',
+).manifestBytes
 
 const codeName = (status: number): string => codeOfStatus(status) ?? String(status)
 
@@ -81,19 +86,12 @@ export class HostileNode {
   }
 
   /** Deploys through governance; what the receipt says. */
-  deploy({ name }: RefusedModule, code: Uint8Array): Receipt {
+  deploy(code: Uint8Array, manifest = plainManifest, fuelLimit = 900_000_000): Receipt {
     const { world, vendor } = this
-    const alias = `hostile/module-${name.length}`
-    const { manifestBytes } = contractOf({ alias, methods: methodsOf({ go: 'call' }) }, '')
     const schema = kernelCommandSchemas.get(kernelCommandTag.deploy) as Schema
-    const body = borsh(schema, {
-      vendor: vendor.entity,
-      manifest: sha256(manifestBytes),
-      code: sha256(code),
-    })
+    const body = borsh(schema, { vendor: vendor.entity, manifest: sha256(manifest), code: sha256(code) })
     const command = Buffer.concat([Buffer.from([kernelCommandTag.deploy]), body])
-    const attachments = [manifestBytes, code]
-    const options = { attachments, fuelLimit: 900_000_000 }
+    const options = { attachments: [manifest, code], fuelLimit }
     return world.block([world.call(vendor, 'ward/governance', 'command', command, options)])
       .receiptsDecoded[0]
   }

@@ -2,13 +2,13 @@
 // nothing had been. `WRITE_VECTORS=1` renews the fuel figures after a deliberate change of prices.
 import { readFileSync, writeFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { attachmentBytesMax, codeOfStatus } from '../../protocol/index.js'
+import { attachmentBytesMax, codeOfStatus, type Receipt } from '../../protocol/index.js'
 import { fuelScheduleV1, moduleLimits, prepareModule } from '../../module/index.js'
 import { chainRow, decodeRow, encodeRow, NodeFault, onlyKey, store, type ChainRow } from '../index.js'
 import { contractPolicy } from '../module-cache.js'
 import { encodePointKey } from '../../state/index.js'
 import { attackClasses, hostileCorpus } from './corpus.fixture.js'
-import type { HostileBytes, HostileCall, RefusedModule } from './hostile-case.fixture.js'
+import type { HostileBytes, HostileCall, RefusedDeployment, RefusedModule } from './hostile-case.fixture.js'
 import { HostileNode, type Ending } from './hostile-node.fixture.js'
 import { runningAttacks } from './running-attacks.fixture.js'
 import { straightLine } from './static-attacks.fixture.js'
@@ -19,6 +19,8 @@ const known = isWriting ? {} : (JSON.parse(readFileSync(vectorFile, 'utf8')) as 
 const found: Record<string, number> = {}
 
 const before = new HostileNode([]).honest()
+
+const engineEnds: readonly string[] = ['TRAPPED', 'STACK_EXHAUSTED', 'OUT_OF_FUEL']
 
 interface Nodes {
   node: HostileNode
@@ -33,9 +35,28 @@ function holdsModule(t: Test, node: HostileNode, { name, bytes, code }: RefusedM
   t.match(result.detail, /^[A-Z`"].{14,}\.$/, `${name}: a sentence`)
   t.ok(result.offset >= 0 && result.offset <= module.length, `${name}: offset ${result.offset}`)
   if (module.length > attachmentBytesMax) return
-  const receipt = node.deploy({ kind: 'module', attack: 0, name, bytes, code }, module)
+  const receipt = node.deploy(module)
   t.equal(codeOfStatus(receipt.status), 'MODULE_REFUSED', name)
   t.match(receipt.detail, `${code} at byte ${result.offset}: `, 'the receipt says what and where')
+  holdsFuel(t, name, receipt.fuelUsed)
+}
+
+/** Refused when it is deployed: what was used up is exact, and one fuel less is too little. */
+function holdsDeployment(t: Test, node: HostileNode, attack: RefusedDeployment): void {
+  const { name, bytes, manifest, code, detail, fuelLimit } = attack
+  const deploy = (limit?: number): Receipt => node.deploy(bytes(), manifest?.(), limit)
+  const receipt = deploy(fuelLimit)
+  t.equal(codeOfStatus(receipt.status), code, name)
+  t.match(receipt.detail ?? '', detail, name)
+  holdsFuel(t, name, receipt.fuelUsed)
+  if (code === 'OUT_OF_FUEL') return void t.equal(receipt.fuelUsed, fuelLimit, 'all of it')
+  t.equal(codeOfStatus(deploy(receipt.fuelUsed).status), code, `${name}: enough is enough`)
+  t.equal(codeOfStatus(deploy(receipt.fuelUsed - 1).status), 'OUT_OF_FUEL', `${name}: one less`)
+}
+
+function holdsFuel(t: Test, name: string, fuelUsed: number): void {
+  found[name] = fuelUsed
+  if (!isWriting) t.equal(fuelUsed, known[name], `${name}: fuel`)
 }
 
 function holdsCall(t: Test, { node, fresh }: Nodes, attack: HostileCall): void {
@@ -43,8 +64,9 @@ function holdsCall(t: Test, { node, fresh }: Nodes, attack: HostileCall): void {
   const ending = node.run(attack)
   t.equal(ending.code, code, name)
   if (attack.returned !== undefined) t.equal(ending.returned, attack.returned, name)
-  found[name] = ending.fuelUsed
-  if (!isWriting) t.equal(ending.fuelUsed, known[name], `${name}: fuel`)
+  holdsFuel(t, name, ending.fuelUsed)
+  // What the engine says of a trap, a stack or a limit is in no receipt.
+  if (engineEnds.includes(code)) t.equal(ending.detail, '', `${name}: a code and no words`)
   t.ok(node.world.last?.records.length === 0, `${name}: no record`)
   if (code !== 'OK') t.same(storesWritten(node), [], `${name}: no write of a contract`)
   holdsExactly(t, node, attack, ending)
@@ -83,6 +105,7 @@ attackClasses.forEach((title, index) => {
     const { node } = nodes
     for (const one of cases) {
       if (one.kind === 'module') holdsModule(t, node, one)
+      else if (one.kind === 'deployment') holdsDeployment(t, node, one)
       else if (one.kind === 'call') holdsCall(t, nodes, one)
       else holdsBytes(t, one)
       t.same(node.honest(), before, `${one.name}: the node goes on`)
@@ -135,6 +158,29 @@ t.test('attacks in one block leave the others in it alone', async (t) => {
     few.map(({ name, code }) => [code, found[name]]),
   )
   t.same(node.honest(), before)
+})
+
+t.test('the README names every case under its class, and every test beside it', async (t) => {
+  const text = readFileSync('runtime/execution/hostile/README.md', 'utf8')
+  const sections = text.split(/^### /m).slice(1)
+  t.equal(sections.length, attackClasses.length)
+  attackClasses.forEach((title, index) => {
+    const section = sections[index] ?? ''
+    t.match(section, new RegExp(`^${index + 1}\\. ${title}\n`))
+    const [listed, beside] = section.split('Beside it:')
+    const named = [...listed.matchAll(/`([^`]+)`/g)].map(([, name]) => name)
+    const cases = hostileCorpus.filter(({ attack }) => attack === index + 1).map(({ name }) => name)
+    t.same(named.toSorted(), cases.toSorted(), title)
+    for (const [, file, name] of (beside ?? '').matchAll(/`([^`]+\.ts)`: "([^"]+)"/g))
+      t.ok(readFileSync(file, 'utf8').includes(name), `${file}: ${name}`)
+  })
+  t.equal(new Set(hostileCorpus.map(({ name }) => name)).size, hostileCorpus.length, 'no name twice')
+  const borrowed = text.slice(text.indexOf('## Borrowed'), text.indexOf('## The classes'))
+  for (const [, name] of borrowed.matchAll(/`([^`]+)` \(\d+\)/g))
+    t.ok(
+      hostileCorpus.some((one) => one.name === name),
+      name,
+    )
 })
 
 t.test('what the engine is given to compile is bounded', async (t) => {
