@@ -18,6 +18,7 @@ import type {
   BatchView,
   Outcome,
   PatientView,
+  Pinned,
   Prepared,
   Proposal,
   ReceiptView,
@@ -249,6 +250,18 @@ const codeForSummary = (code: string): ErrorCode =>
 function receiptOutcome(outcome: FinalOutcome, id: string): Outcome<ReceiptView> {
   if (!outcome.ok) return refused(outcome.code, outcome.code === 'NOT_FINAL_IN_TIME' ? id : outcome.detail)
   return ok(receiptView(outcome.receipts))
+}
+
+/** By the transaction's id; TRANSACTION_UNKNOWN. */
+export async function readReceipt(
+  { node, reads }: { node: RunningNode; reads: NodeReads },
+  id: string,
+): Promise<Outcome<Pinned & { receipt: ReceiptView }>> {
+  const bytes = hexToBytes(id)
+  if (bytes?.length !== 32) return refused('REQUEST_MALFORMED', 'id')
+  const { receipts } = await node.readers.call('receipt', { id: bytes })
+  if (receipts.length === 0) return refused('TRANSACTION_UNKNOWN', id)
+  return ok({ ...(await reads.pin()), receipt: receiptView(receipts) })
 }
 
 /** The first receipt, with those that it caused inside it. */

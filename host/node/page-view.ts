@@ -1,11 +1,27 @@
 // A page of the chain as the shell opens it: the document and what its manifest declares.
-import { bytesToHex } from '../../runtime/protocol/index.js'
-import type { PageView } from '../api/node-port.js'
+import { bytesToHex, ok, refused } from '../../runtime/protocol/index.js'
+import type { Outcome, PageView, Pinned } from '../api/node-port.js'
 import { recordKindNameOf } from '../api/views.js'
 import type { ContractReply, ExecutorCalls } from '../executor/messages.js'
+import type { Unsealed } from './unsealed.js'
+
+type Parts = Pick<Unsealed, 'node' | 'reads'>
+
+export async function readPage(
+  { node, reads }: Parts,
+  alias: string,
+): Promise<Outcome<Pinned & { page: PageView }>> {
+  const page = pageViewOf(alias, await node.executor.call('contract', { target: alias }))
+  return page ? ok({ ...(await reads.pin()), page }) : refused('NOT_FOUND', alias)
+}
+
+export async function readPages({ node, reads }: Parts) {
+  const pages = pageListOf(await node.executor.call('contracts', null))
+  return ok({ ...(await reads.pin()), pages })
+}
 
 /** Undefined for a contract that is no page. */
-export function pageViewOf(alias: string, contract: ContractReply | null): PageView | undefined {
+function pageViewOf(alias: string, contract: ContractReply | null): PageView | undefined {
   if (!contract?.page) return undefined
   const { manifest } = contract
   const selectors = (list: typeof manifest.reads): PageView['reads'] =>
@@ -27,7 +43,7 @@ export function pageViewOf(alias: string, contract: ContractReply | null): PageV
 }
 
 /** The pages among all contracts, for the launcher. */
-export function pageListOf(contracts: ExecutorCalls['contracts'][1]) {
+function pageListOf(contracts: ExecutorCalls['contracts'][1]) {
   return contracts
     .filter((contract) => contract.type === 'page')
     .map(({ alias, title, version, address }) => ({ alias, title, version, address: bytesToHex(address) }))

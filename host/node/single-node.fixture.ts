@@ -54,9 +54,11 @@ export async function createSingleNode(
     sources?: { name: string; port: number; accepts: ('ADT' | 'ORU')[] }[]
     /** The folder gets no genesis and the node stays sealed: for tests of the founding. */
     unfounded?: boolean
+    /** Where its folder is made. */
+    under?: string
   } = {},
 ): Promise<SingleNode> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-node-'))
+  const folder = mkdtempSync(path.join(options.under ?? tmpdir(), 'wardchain-node-'))
   const home = path.join(folder, 'node')
   const sources = (options.sources ?? []).map((source) => ({ ...source, host: '127.0.0.1' }))
   const nodeCard = await initNode({

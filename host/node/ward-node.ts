@@ -1,14 +1,13 @@
 // The daemon's node: sealed until its store password opens it, then running, and sealed again on demand.
 // Implements what the local API needs; everything that works on state is in the parts it owns.
 import { existsSync, readFileSync } from 'node:fs'
-import { appVersion, bytesToHex, hexToBytes, keyIdOf, ok, refused } from '../../runtime/protocol/index.js'
+import { appVersion, bytesToHex, keyIdOf, ok, refused } from '../../runtime/protocol/index.js'
 import type {
   ApiEvent,
   BatchView,
   NodePort,
   NodeStatus,
   Outcome,
-  PageView,
   Pinned,
   Prepared,
   ProofOf,
@@ -25,6 +24,7 @@ import { startHl7Bridge } from '../gateways/hl7-bridge.js'
 import { sha256 } from '../keys/crypto.js'
 import { leaveForSnapshot } from './behind-watch.js'
 import { ComeBack } from './come-back.js'
+import { DiskReturn, leaveWithKey } from './disk-return.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
@@ -35,9 +35,9 @@ import { NodeMetrics } from './node-metrics.js'
 import { NodeReads } from './node-reads.js'
 import { NodeSequences } from './node-sequences.js'
 import { readVersions } from './node-versions.js'
-import { batchView, NodeSigning, receiptView } from './node-signing.js'
+import { batchView, NodeSigning, readReceipt } from './node-signing.js'
 import { healthOf, nodeStatus, restartFirst, sealedStatus } from './node-status.js'
-import { pageListOf, pageViewOf } from './page-view.js'
+import { readPage, readPages } from './page-view.js'
 import { changePassword, confirms } from './password-change.js'
 import { RunningNode } from './running-node.js'
 import type { TentativeRecord } from './tentative-records.js'
@@ -80,6 +80,7 @@ export class WardNode implements NodePort {
   private readonly upkeep: NodeJS.Timeout
   private readonly unattended: UnattendedKeys
   private readonly comingBack: ComeBack
+  private readonly diskReturn: DiskReturn
 
   constructor(
     private readonly folder: string,
@@ -92,6 +93,7 @@ export class WardNode implements NodePort {
       isOpen: () => this.unsealed !== undefined,
       start: (key) => this.startUnattended(key),
     })
+    this.diskReturn = new DiskReturn(folder, () => this.startAgain('going on after the disk', leaveWithKey))
     this.config = readNodeConfig(folder)
     const onEnd = (token: string): void => {
       this.unsealed?.signing.forget(token)
@@ -184,11 +186,18 @@ export class WardNode implements NodePort {
 
   /** It was away while a patient was erased: it goes on from a snapshot, and by itself. */
   private onBehind(height: number): void {
+    this.logger.warn({ code: 'BLOCKS_GONE', height }, 'blocks lead no further: taking a snapshot')
+    this.startAgain('starting from a snapshot', (parts, leave) =>
+      leaveForSnapshot(parts, this.folder, leave),
+    )
+  }
+
+  /** Leaves and starts by itself, with the key that it has. */
+  private startAgain(phase: string, leaving: typeof leaveWithKey): void {
     const { unsealed } = this
     if (!unsealed || this.unlocking) return
-    this.logger.warn({ code: 'BLOCKS_GONE', height }, 'blocks lead no further: taking a snapshot')
-    this.unlocking = { phase: 'starting from a snapshot', percent: 10 }
-    const key = (): Promise<DataKey> => leaveForSnapshot(unsealed, this.folder, () => this.leave())
+    this.unlocking = { phase, percent: 10 }
+    const key = (): Promise<DataKey> => leaving(unsealed, () => this.leave())
     this.changing = this.changing.then(() => this.openAndStart(key))
   }
 
@@ -285,6 +294,7 @@ export class WardNode implements NodePort {
   /** The first fault is the one to tell: what follows from it says less. */
   private onFault(code: string, detail: string): void {
     this.fault ??= { code, detail }
+    this.diskReturn.onFault(detail)
     this.metricsOf.round.onHalt(code)
     this.logger.error({ code, detail }, 'this node has stopped taking part; reads may go on')
   }
@@ -300,6 +310,7 @@ export class WardNode implements NodePort {
   }
 
   private async sealNow(): Promise<void> {
+    this.diskReturn.stop()
     // At once, unless an unlock is under way: then as soon as that has ended.
     const before = this.changing
     this.stopping.abort()
@@ -399,13 +410,8 @@ export class WardNode implements NodePort {
 
   // ----------------------------------------------------------------------------------------------- reads
 
-  async transaction(id: string): Promise<Outcome<Pinned & { receipt: ReceiptView }>> {
-    if (!this.unsealed) return refused('NODE_SEALED')
-    const bytes = hexToBytes(id)
-    if (bytes?.length !== 32) return refused('REQUEST_MALFORMED', 'id')
-    const { receipts } = await this.unsealed.node.readers.call('receipt', { id: bytes })
-    if (receipts.length === 0) return refused('TRANSACTION_UNKNOWN', id)
-    return ok({ ...(await this.unsealed.reads.pin()), receipt: receiptView(receipts) })
+  async transaction(id: string) {
+    return this.unsealed ? readReceipt(this.unsealed, id) : refused('NODE_SEALED')
   }
 
   async replay(session: Session, id: string) {
@@ -471,18 +477,12 @@ export class WardNode implements NodePort {
     return node ? readinessOf(node, request.action, request.entity) : refused('NODE_SEALED')
   }
 
-  async page(alias: string): Promise<Outcome<Pinned & { page: PageView }>> {
-    if (!this.unsealed) return refused('NODE_SEALED')
-    const contract = await this.unsealed.node.executor.call('contract', { target: alias })
-    const page = pageViewOf(alias, contract)
-    if (!page) return refused('NOT_FOUND', alias)
-    return ok({ ...(await this.unsealed.reads.pin()), page })
+  async page(alias: string) {
+    return this.unsealed ? readPage(this.unsealed, alias) : refused('NODE_SEALED')
   }
 
   async pages() {
-    if (!this.unsealed) return refused('NODE_SEALED')
-    const pages = pageListOf(await this.unsealed.node.executor.call('contracts', null))
-    return ok({ ...(await this.unsealed.reads.pin()), pages })
+    return this.unsealed ? readPages(this.unsealed) : refused('NODE_SEALED')
   }
 
   subscribe(session: Session | undefined, listener: (event: ApiEvent) => void): () => void {

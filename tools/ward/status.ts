@@ -1,6 +1,7 @@
 // `ward status`: where a node stands and whom it waits for.
 import type { Command } from 'commander'
 import type { NodeStatus } from '../../host/api/node-port.js'
+import { isDiskFault } from '../../host/node/disk-return.js'
 import { errorTable } from '../../runtime/protocol/index.js'
 import { connect, must, type NodeChoice } from './connect.js'
 
@@ -20,7 +21,12 @@ export function addStatusCommand(program: Command): void {
 type AnyStatus = Pick<NodeStatus, 'name' | 'role' | 'sealed' | 'initialised'> & Partial<NodeStatus>
 
 /** What to do about a fault, in the words of whoever stands before it. */
-function adviceFor(code: string): string {
+function adviceFor({ code, detail }: { code: string; detail: string }): string {
+  if (isDiskFault(detail))
+    return (
+      'its disk refused a write: it votes no more and answers reads, and nothing acknowledged was lost. Free ' +
+      'space (or make the disk writable again): it goes on by itself within seconds, without a password'
+    )
   switch (code) {
     case 'OLD_EPOCH':
       return (
@@ -69,7 +75,7 @@ function describe(status: AnyStatus): string {
     )
     if (status.fault) {
       lines.push(['FAULT', `${status.fault.code}: ${status.fault.detail}`])
-      lines.push(['', adviceFor(status.fault.code)])
+      lines.push(['', adviceFor(status.fault)])
     }
     if ((status.setAside ?? 0) > 0) {
       lines.push([
