@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import { within } from '../../consensus/net/within.js'
 import { isNodeErrorCode, NodeError } from '../node/node-error.js'
+import { lendKey } from './lent-key.js'
 import { crashText } from './crash-dump.js'
 import { createNoteMemory, readNote, type RunningFrame } from './execution-note.js'
 import type { ExecutorCalls, ExecutorMethod, ExecutorReply } from './messages.js'
@@ -121,11 +122,13 @@ export class ExecutorClient {
     // A thread that is going away answers nobody: whoever still asks hears so at once.
     if (this.closing) return Promise.reject(new NodeError('EXECUTOR_FAILED', 'the node is being sealed'))
     const id = this.nextId++
-    return new Promise((resolve, reject) => {
+    const { lent, forget } = lendKey(argument)
+    const answered = new Promise<ExecutorCalls[M][1]>((resolve, reject) => {
       this.waiting.set(id, { method, resolve, reject })
       if (this.waiting.size === 1) this.watch()
-      this.worker.postMessage({ id, method, argument })
+      this.worker.postMessage({ id, method, argument: lent })
     })
+    return lent === argument ? answered : answered.finally(forget)
   }
 
   private onReply(reply: ExecutorReply): void {

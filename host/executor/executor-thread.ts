@@ -3,6 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { ExecutionNote, readNote } from './execution-note.js'
 import { ExecutorCore } from './executor-core.js'
+import { withTakenKey } from './lent-key.js'
 import type { ExecutorReply, ExecutorRequest } from './messages.js'
 
 const port = parentPort
@@ -21,7 +22,7 @@ port.on('message', (request: ExecutorRequest) => {
 
 function answer(request: ExecutorRequest): ExecutorReply {
   try {
-    const value = core.handle(request.method, request.argument)
+    const value = withTakenKey(request.argument, (argument) => core.handle(request.method, argument))
     note.end()
     return { id: request.id, ok: true, value }
   } catch (error) {

@@ -3,6 +3,7 @@
 // blocks go on, the question is refused, and the next one gets a new thread.
 import { Worker } from 'node:worker_threads'
 import { within } from '../../consensus/net/within.js'
+import { lendKey } from './lent-key.js'
 import type { ReaderCalls, ReaderMethod } from './reader-core.js'
 import type { ReaderReply, ReaderRequest } from './reader-thread.js'
 
@@ -91,14 +92,14 @@ export class ReaderClient {
     worker.on('error', (error) => this.onEnd(worker, error.name))
     worker.on('exit', () => this.onEnd(worker, 'EXIT'))
     const key = dataKey()
-    try {
-      this.ask('open', { folder, dataKey: key }).catch((error: unknown) => {
+    const { lent, forget } = lendKey({ folder, dataKey: key })
+    key.fill(0)
+    this.ask('open', lent)
+      .catch((error: unknown) => {
         onTrouble('READ_FAILED', String(error))
         this.drop(worker)
       })
-    } finally {
-      key.fill(0)
-    }
+      .finally(forget)
   }
 
   private ask(method: ReaderRequest['method'], argument: unknown): Promise<unknown> {

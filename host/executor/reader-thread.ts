@@ -1,5 +1,6 @@
 // The reader thread: one question at a time, in order. It holds no lock and writes nothing.
 import { parentPort } from 'node:worker_threads'
+import { withTakenKey } from './lent-key.js'
 import { ReaderCore, type ReaderCalls, type ReaderMethod } from './reader-core.js'
 
 export type ReaderRequest =
@@ -28,7 +29,7 @@ function answer(request: Exclude<ReaderRequest, { method: 'close' | 'forget' }>)
   try {
     if (request.method !== 'open')
       return { id, ok: true, value: core.handle(request.method, request.argument) }
-    core.open(request.argument.folder, request.argument.dataKey)
+    withTakenKey(request.argument, ({ folder, dataKey }) => core.open(folder, dataKey))
     return { id, ok: true, value: null }
   } catch (error) {
     const code = (error as { code?: unknown }).code

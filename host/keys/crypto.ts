@@ -52,6 +52,22 @@ export function signingKeyFromSeed(seed: Uint8Array): SigningKey {
   return { publicKey, secretKey }
 }
 
+/**
+ * As `signingKeyFromSeed`, of a short copy that is zeroed. Arrays of up to 64 bytes lie among the engine's
+ * objects, and native code that is given one makes the engine leave a second copy there: so the bytes are
+ * moved to locked memory first.
+ */
+export function takeSeed(copy: Uint8Array): SigningKey {
+  const locked = sodium.sodium_malloc(copy.length)
+  locked.set(copy)
+  copy.fill(0)
+  try {
+    return signingKeyFromSeed(locked)
+  } finally {
+    sodium.sodium_memzero(locked)
+  }
+}
+
 export const seedOf = (key: SigningKey): Uint8Array => key.secretKey.subarray(0, 32)
 
 export function signDetached(key: SigningKey, message: Uint8Array): Uint8Array {

@@ -2,14 +2,7 @@
 // are made on the node and never leave it; on disk they lie in a file sealed under the store key.
 import { decodeCbor, encodeCbor, type CborValue } from '../../runtime/protocol/cbor.js'
 import { entityIdOf } from '../../runtime/protocol/entity.js'
-import {
-  generateSigningKey,
-  seedOf,
-  sha256,
-  signingKeyFromSeed,
-  destroyKey,
-  type SigningKey,
-} from './crypto.js'
+import { generateSigningKey, seedOf, sha256, takeSeed, destroyKey, type SigningKey } from './crypto.js'
 
 export interface NodeIdentity {
   /** Entity id: follows from the first vote key and outlives it. */
@@ -57,10 +50,10 @@ export function decodeIdentity(bytes: Uint8Array): NodeIdentity {
   ]
   return {
     entity,
-    vote: signingKeyFromSeed(seed),
-    ...(next && { nextVote: signingKeyFromSeed(next) }),
-    transport: signingKeyFromSeed(transport),
-    sources: new Map(sources.map(([name, seed]) => [name, signingKeyFromSeed(seed)])),
+    vote: takeSeed(seed),
+    ...(next && { nextVote: takeSeed(next) }),
+    transport: takeSeed(transport),
+    sources: new Map(sources.map(([name, own]) => [name, takeSeed(own)])),
   }
 }
 

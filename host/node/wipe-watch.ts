@@ -50,7 +50,9 @@ export class WipeWatch {
       if (!order || order.state < ordered || order.state >= ended || this.hasFired) return
       this.hasFired = true
       this.logger.warn({ code: 'WIPE_ORDERED', height: Number(order.height) }, 'this node is to be wiped')
-      const identity = decodeIdentity(encodeIdentity(this.node.identity))
+      const encoded = encodeIdentity(this.node.identity)
+      const identity = decodeIdentity(encoded)
+      encoded.fill(0)
       const orderedBy = [order.requestedBy, order.confirmedBy].map(bytesToHex)
       const wipe = { height: Number(order.height), orderedBy, reason: order.reason, identity }
       this.onOrdered(wipe, () => this.report())
