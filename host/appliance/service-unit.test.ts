@@ -1,6 +1,6 @@
 // The unit as systemd reads it: syntax, exposure, and what it must and must not contain.
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { temporaryFolder } from './appliance.fixture.js'
@@ -76,8 +76,12 @@ t.test('a unit of someone else is left alone', async (t) => {
   writeFileSync(file, serviceUnit(options))
   t.equal(installUnit({ ...options, user: 'other' }, folder), file, 'our own is replaced')
   t.match(readFileSync(file, 'utf8'), '\nUser=other\n')
+  const wants = path.join(folder, 'multi-user.target.wants')
+  mkdirSync(wants)
+  symlinkSync(file, path.join(wants, 'wardchain.service'))
   t.equal(uninstallUnit('wardchain', folder), file)
-  t.same(readdirSync(folder), [])
+  t.same(readdirSync(folder), ['multi-user.target.wants'])
+  t.same(readdirSync(wants), [], 'what `systemctl enable` made is gone too')
 })
 
 const noSystemd = hasSystemd ? false : 'systemd-analyze is not installed (Debian package systemd)'

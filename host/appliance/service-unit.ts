@@ -1,5 +1,5 @@
 // The node as a transparent service: a systemd unit with everything taken away that a node does not need.
-import { existsSync, readFileSync, unlinkSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, unlinkSync } from 'node:fs'
 import path from 'node:path'
 import { replaceFile } from '../store/durable-file.js'
 import { credentialName } from '../node/unattended.js'
@@ -25,6 +25,8 @@ const mark = '# Written by `ward service install`. Changes here are lost at the 
 
 /** Homes are hidden from the service; what lies in one has to be shown to it by name. */
 const homes = ['/home/', '/root/', '/run/user/']
+
+const wantedBy = 'multi-user.target'
 
 /** What no node needs, whatever its place. */
 const confinement = `# Kernel.
@@ -53,7 +55,7 @@ SystemCallFilter=~@privileged @resources @keyring @setuid
 SystemCallErrorNumber=EPERM
 
 [Install]
-WantedBy=multi-user.target
+WantedBy=${wantedBy}
 `
 
 /**
@@ -135,12 +137,16 @@ export function installUnit(options: UnitOptions, unitFolder: string): string {
   return file
 }
 
-/** Removes the unit. The node's folder is not touched. Throws UNIT_ABSENT, UNIT_EXISTS. */
+/**
+ * Removes the unit and the link by which it starts with the machine: `systemctl disable` refuses a unit whose
+ * file is gone. The node's folder is not touched. Throws UNIT_ABSENT, UNIT_EXISTS.
+ */
 export function uninstallUnit(name: string, unitFolder: string): string {
   const file = unitPath(unitFolder, name)
   if (!existsSync(file)) throw new ApplianceError('UNIT_ABSENT', file)
   if (!isOurs(file)) throw new ApplianceError('UNIT_EXISTS', file)
   unlinkSync(file)
+  rmSync(path.join(unitFolder, `${wantedBy}.wants`, path.basename(file)), { force: true })
   return file
 }
 

@@ -68,8 +68,8 @@ function uninstall(options: ServiceChoice): void {
   checkWritable(options.unitDir)
   const file = uninstallUnit(nameOf(options), options.unitDir)
   process.stdout.write(
-    `${file} was removed. Next: systemctl disable --now ${options.name}; systemctl daemon-reload\n` +
-      "The node's folder is as it was.\n",
+    `${file} was removed, it does not start with the machine any more. Next: systemctl stop ${options.name}; ` +
+      "systemctl daemon-reload\nThe node's folder is as it was.\n",
   )
 }
 
