@@ -28,6 +28,7 @@ import { validatorsHash } from '../../runtime/protocol/entity.js'
 import { decodeMessage, encodeMessage, type BlockResult, type ValidatorSet } from '../pbft/index.js'
 import { createDriver, createFollower, type Driver, type DriverOptions } from './driver.js'
 import type {
+  Block,
   ChainPort,
   DriverEvents,
   DriverPorts,
@@ -214,6 +215,11 @@ export class TestPool implements TransactionPort {
   }
 
   setAside(): void {}
+
+  async takeBack(block: Block): Promise<void> {
+    const payload = decodePayload(block.payload)
+    if (payload.ok) await this.receive(payload.value.lanes.flat())
+  }
 }
 
 /**

@@ -3,7 +3,9 @@
 
 import t, { type Test } from 'tap'
 import { rmSync } from 'node:fs'
-import { coreDefaults, type CoreMessage } from '../pbft/index.js'
+import { bytesToHex } from '../../runtime/protocol/bytes.js'
+import { decodePayload } from '../../runtime/protocol/block.js'
+import { coreDefaults, type CoreConfig, type CoreMessage } from '../pbft/index.js'
 import { fileVoteStore, newBundle, sha256, TestChain, TestPool, validatorSet } from './chain.fixture.js'
 import { CoreRunner, type RunnerEffects } from './core-runner.js'
 import { identity, patienceMs, testVerify, until, type TestNetwork } from './network.fixture.js'
@@ -17,11 +19,19 @@ const network: TestNetwork = {
 }
 
 /** The first leader alone, its peers silent: it proposes, executes, and votes. */
-async function startLeader(t: Test, change: { persist?: () => void; chain?: Partial<ChainPort> } = {}) {
+async function startLeader(
+  t: Test,
+  change: {
+    persist?: () => void
+    chain?: Partial<ChainPort>
+    votes?: ReturnType<typeof fileVoteStore>
+    recoveries?: CoreConfig['recoveries']
+  } = {},
+) {
   const [own] = network.validators
   const chain = new TestChain(validatorSet(network), network.chainId)
   const pool = new TestPool()
-  const votes = fileVoteStore()
+  const votes = change.votes ?? fileVoteStore()
   const halts: string[] = []
   const sent: { message: CoreMessage; safety: ReturnType<typeof decodeSafety>['safety'] }[] = []
   const ports: DriverPorts = {
@@ -52,15 +62,26 @@ async function startLeader(t: Test, change: { persist?: () => void; chain?: Part
     nextEvent: () => 'idle',
   }
   const { chainId } = network
-  const config = { ...coreDefaults, chainId, epoch: 0, self: own.nodeId, version: 1, appVersion: 1 }
+  const { recoveries = [] } = change
+  const epoch = recoveries.at(-1)?.epoch ?? 0
+  const config = {
+    ...coreDefaults,
+    chainId,
+    epoch,
+    recoveries,
+    self: own.nodeId,
+    version: 1,
+    appVersion: 1,
+  }
   const runner = await CoreRunner.start(config, ports, effects)
+  const takenBack = [...pool.waitingKeys]
   t.teardown(async () => {
     await runner.close()
     rmSync(votes.folder, { recursive: true, force: true })
   })
   pool.add(newBundle())
   runner.push({ type: 'transactionsWaiting', now: Date.now(), waiting: pool.waiting() })
-  return { runner, sent, halts }
+  return { runner, sent, halts, votes, takenBack }
 }
 
 t.test('proposal, PREPARE and VIEW-CHANGE are on disk, body included, when they are sent', async (t) => {
@@ -83,6 +104,27 @@ t.test('proposal, PREPARE and VIEW-CHANGE are on disk, body included, when they 
     if (message.type === 'prepare') t.same(safety?.prepare?.signature, message.signature)
     if (message.type === 'viewChange') t.same(safety?.viewChange?.signature, message.signature)
   }
+})
+
+t.test('what this key voted on in an epoch that ended waits again after a recovery', async (t) => {
+  const before = await startLeader(t)
+  t.same(before.takenBack, [])
+  await until(
+    () => before.sent.some(({ message }) => message.type === 'prepare'),
+    patienceMs,
+    'a vote on its own block',
+  )
+  await before.runner.close()
+  const { votes } = before
+  const [vote] = before.sent.filter(({ message }) => message.type === 'prepare')
+  const payload = decodePayload(vote.safety?.proposal?.block.payload ?? new Uint8Array(0))
+  t.ok(payload.ok && payload.value.lanes.flat().length === 1)
+  const validators = validatorSet(network)
+  const base = { epoch: 1, baseHeight: 0, baseHash: network.chainId, validators }
+  t.same((await startLeader(t, { votes })).takenBack, [], 'in the same epoch the block itself comes back')
+  const { takenBack, halts } = await startLeader(t, { votes, recoveries: [base] })
+  t.same(takenBack, payload.ok && payload.value.lanes.flat().map(bytesToHex))
+  t.same(halts, [])
 })
 
 t.test('when the disk fails nothing that was signed leaves, and the node says so', async (t) => {

@@ -8,11 +8,13 @@ import { unreachable } from '../../runtime/protocol/result.js'
 import { createCore, step } from '../pbft/index.js'
 import type {
   Action,
+  Block,
   CoreConfig,
   CoreEvent,
   CoreMessage,
   CoreState,
   Detail,
+  SafetyRecord,
   TimerId,
 } from '../pbft/index.js'
 import { NetError } from './errors.js'
@@ -83,6 +85,8 @@ export class CoreRunner {
     const { safety, amnesia } =
       ports.votes === null ? nothing : decodeSafety(ports.votes.load(), config.chainId)
     const runner = new CoreRunner(config, ports, effects)
+    if (safety !== null && safety.epoch < config.epoch)
+      for (const block of blocksIn(safety)) await ports.transactions.takeBack(block)
     const waiting = ports.transactions.waiting()
     effects.validatorsChanged(validators)
     runner.push({ type: 'start', now: runner.clock.now(), safety, amnesia, tip, validators, waiting })
@@ -344,3 +348,7 @@ export class CoreRunner {
 }
 
 const loopDelayResolutionMs = 10
+
+/** The blocks whose bodies the record keeps; one that is there twice is given twice. */
+const blocksIn = ({ proposal, preparedBlock, votedBlock }: SafetyRecord): Block[] =>
+  [proposal, preparedBlock, votedBlock].flatMap((kept) => (kept === null ? [] : [kept.block]))

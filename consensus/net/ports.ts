@@ -120,6 +120,11 @@ export interface TransactionPort {
   resend(which: 'emergency' | 'all', bytesMax: number): readonly Uint8Array[]
   /** Keep this block's transactions out of fresh proposals until governance looks at them (R18). */
   setAside(block: Block): void
+  /**
+   * A block that this key voted on in an epoch that has ended: what of it is not final waits again, so that
+   * no recovery loses it. Never rejects.
+   */
+  takeBack(block: Block): Promise<void>
 }
 
 // ------------------------------------------------------------------------------------------- small effects
@@ -227,6 +232,8 @@ export interface VoterStatus {
 
 /** For `ward status`: where this node stands and whom it waits for. */
 export interface DriverStatus {
+  /** Raised by recoveries only. */
+  readonly epoch: number
   readonly role: 'validator' | 'observer' | 'gateway'
   /** Last final height. */
   readonly height: number

@@ -30,6 +30,7 @@ export function statusOf(sources: StatusSources): DriverStatus {
   const leader = core.order.length === 0 ? undefined : entities[leaderIndex(core, core.view)]
   return {
     role,
+    epoch: core.config.epoch,
     height: core.tip.height,
     view: core.view,
     leader: leader ?? '',

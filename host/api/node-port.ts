@@ -35,6 +35,8 @@ export interface NodeStatus extends Pinned {
   chainName: string
   /** Shown in a loud second colour unless empty: TRAINING, DEMONSTRATION. */
   environment: string
+  /** Raised by a recovery (`ward network recover`); 0 without one. */
+  epoch?: number
   view: number
   /** Name of the leader of this view; empty when unknown. */
   leader: string

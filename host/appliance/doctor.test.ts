@@ -63,6 +63,7 @@ t.test('a node that worked is whole; what is damaged is named', async (t) => {
   t.ok(whole.height >= 2 && whole.ledgerRecords >= 2, JSON.stringify(whole))
   t.equal(whole.certificatesChecked, whole.height, 'every block but genesis has a certificate')
   t.equal(whole.certificatesUnknown, 0)
+  t.same(whole.keyEpochs, [0])
   t.ok(labels.has('checking block') && labels.has('looking records up'))
 
   const dataKey = await openKeyslot(nodeFiles(single.folder).keyslots, storePassword)

@@ -16,6 +16,7 @@ import { sha256 } from '../keys/crypto.js'
 import { decodeIdentity, destroyIdentity } from '../keys/node-identity.js'
 import { nodeFiles } from '../node/node-config.js'
 import {
+  listKeyslots,
   openChainStore,
   openKeyslot,
   readSealedFile,
@@ -45,6 +46,8 @@ export interface DoctorReport {
   certificatesUnknown: number
   /** Blocks below this height have no payload here any more. */
   prunedBelow: number
+  /** Key epochs whose secrets this node's keyslots hold, the newest last. */
+  keyEpochs: number[]
   findings: DoctorFinding[]
 }
 
@@ -68,7 +71,7 @@ export async function examineNode(options: DoctorOptions): Promise<DoctorReport>
     try {
       const report = examineStore(store, options)
       report.findings.push(...sealedFiles(options.folder, dataKey))
-      return report
+      return { ...report, keyEpochs: listKeyslots(files.keyslots).epochs }
     } finally {
       await store.close()
     }
@@ -89,7 +92,7 @@ function openUnused(folder: string, dataKey: DataKey, { onProgress }: DoctorOpti
   }
 }
 
-function examineStore(store: ChainStore, { onProgress }: DoctorOptions): DoctorReport {
+function examineStore(store: ChainStore, { onProgress }: DoctorOptions): Omit<DoctorReport, 'keyEpochs'> {
   const genesisBytes = store.note(genesisNote)
   if (!genesisBytes) throw new ApplianceError('GENESIS_UNKNOWN')
   const genesis = decodeGenesis(genesisBytes)

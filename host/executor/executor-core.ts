@@ -208,7 +208,7 @@ export class ExecutorCore {
     if (!this.store.applied()) foundChain(this.store, genesisBytes, this.cache, this.ports)
     const { genesis, tip, nextValidators, leafSalt } = readTip(this.store, genesisBytes)
     this.tip = tip
-    this.recoveries = new RecoveryBook(this.store)
+    this.recoveries = RecoveryBook.load(this.store, this.chainId, genesis.institution)
     this.nextValidators = this.recoveries.validatorsAbove(tip.height) ?? nextValidators
     this.tree = openTree(this.store, leafSalt, { height: tip.height, stateRoot: tip.result.stateRoot })
     this.checkRoot()

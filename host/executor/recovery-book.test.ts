@@ -1,6 +1,7 @@
 // What a manifest from a peer may do to a node: nothing without a block of its epoch, whoever signed it.
 import t from 'tap'
-import { RecoveryBook } from './recovery-book.js'
+import { recoveriesNote } from './block-write.js'
+import { encodeManifests, RecoveryBook } from './recovery-book.js'
 import {
   chainId,
   fieldsOf,
@@ -71,6 +72,26 @@ t.test('what is not signed by enough institution keys is nothing at all', async 
     verdict: 'refused',
     code: 'RECOVERY_MALFORMED',
   })
+})
+
+t.test('what was kept is checked again when a node starts', async (t) => {
+  const quorum = { threshold: 2, keys: institution.map((key) => new Uint8Array(key.publicKey)) }
+  const later = manifestOf(fieldsOf(2, 20, [5, 6, 7]))
+  const load = (manifests: Uint8Array[], id = chainId, by: typeof quorum | undefined = quorum) => {
+    const notes = new NotesInMemory()
+    notes.putNote(recoveriesNote, encodeManifests(manifests))
+    return RecoveryBook.load(notes, id, by).bases.map(({ epoch }) => epoch)
+  }
+  t.same(load([]), [])
+  t.same(load([manifestOf(fields), later]), [1, 2])
+  const damaged: [RegExp, () => unknown][] = [
+    [/not signed/, () => load([manifestOf(fields, institution.slice(2))])],
+    [/not signed/, () => load([manifestOf(fields)], chainId, { ...quorum, keys: quorum.keys.slice(2) })],
+    [/another chain/, () => load([manifestOf(fields)], new Uint8Array(32))],
+    [/out of order/, () => load([later, manifestOf(fields)])],
+    [/is none/, () => load([new Uint8Array([1, 2, 3])])],
+  ]
+  for (const [message, work] of damaged) t.throws(work, { code: 'STORE_DAMAGED', message })
 })
 
 t.test('the newest manifest first, then the one before it: no height is stranded', async (t) => {

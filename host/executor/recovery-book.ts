@@ -1,6 +1,7 @@
 // The recovery manifests that this node has taken: checked, then kept among the notes of its store. And the
 // one that it was told of and must not vote against until its operator has given it.
 import {
+  checkRecoverySignatures,
   decodeCbor,
   decodeRecovery,
   decodeRecoveryNotice,
@@ -10,6 +11,7 @@ import {
   recoveriesMax,
   type BlockHeader,
   type CborValue,
+  type KeyQuorum,
   type RecoveryFields,
 } from '../../runtime/protocol/index.js'
 import { checkRecovery, type RecoveryPoint } from '../../runtime/execution/index.js'
@@ -35,6 +37,19 @@ export class RecoveryBook {
 
   constructor(private readonly store: Notes) {
     this.keptNow = readManifests(store).map(keptOf)
+  }
+
+  /**
+   * As it was kept, each manifest checked again: of this chain, signed by enough of its institution keys, in
+   * order. Throws STORE_DAMAGED.
+   */
+  static load(store: Notes, chainId: Uint8Array, quorum: KeyQuorum | undefined): RecoveryBook {
+    const book = new RecoveryBook(store)
+    book.keptNow.forEach((kept, index) => {
+      const problem = problemOf(kept, book.keptNow.at(index - 1), index, { chainId, quorum })
+      if (problem !== undefined) throw damaged(`a stored recovery manifest is ${problem}`)
+    })
+    return book
   }
 
   /** Oldest first. */
@@ -172,9 +187,31 @@ export function readManifests(store: Pick<Notes, 'note'>): Uint8Array[] {
 
 function keptOf(bytes: Uint8Array): KeptManifest {
   const decoded = decodeRecovery(bytes)
-  if (!decoded.ok)
-    throw Object.assign(new Error('a stored recovery manifest is none'), { code: 'STORE_DAMAGED' })
+  if (!decoded.ok) throw damaged('a stored recovery manifest is none')
   return { bytes, fields: decoded.value.fields }
+}
+
+const damaged = (what: string): Error => Object.assign(new Error(what), { code: 'STORE_DAMAGED' })
+
+function problemOf(
+  { bytes, fields }: KeptManifest,
+  before: KeptManifest | undefined,
+  index: number,
+  { chainId, quorum }: { chainId: Uint8Array; quorum: KeyQuorum | undefined },
+): string | undefined {
+  if (!equalBytes(fields.chainId, chainId)) return 'of another chain'
+  const decoded = decodeRecovery(bytes)
+  const isSigned =
+    decoded.ok &&
+    quorum !== undefined &&
+    checkRecoverySignatures(decoded.value, quorum, verifySignature).isEnough
+  if (!isSigned) return 'not signed by enough institution keys'
+  const isInOrder =
+    index === 0 ||
+    (before !== undefined &&
+      before.fields.epoch < fields.epoch &&
+      before.fields.baseHeight < fields.baseHeight)
+  return isInOrder ? undefined : 'out of order'
 }
 
 function isSame(bytes: Uint8Array, signedPart: Uint8Array): boolean {

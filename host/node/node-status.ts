@@ -54,6 +54,7 @@ export function nodeStatus(
     sealed: false,
     chainId: bytesToHex(node.open.chainId),
     chainName: node.open.chainName,
+    epoch: driver.epoch,
     view: driver.view,
     leader: nameOf(driver.leader),
     phase: fault?.code ?? (node.quorum.isLost ? 'QUORUM_LOST' : driver.phase),

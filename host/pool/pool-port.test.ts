@@ -1,6 +1,7 @@
 // What the pool asks of the executor and tells the network, with the executor's answers given.
 import t from 'tap'
-import type { ErrorCode, Lane } from '../../runtime/protocol/index.js'
+import { encodePayload, type ErrorCode, type Lane } from '../../runtime/protocol/index.js'
+import type { Block } from '../../consensus/net/ports.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import type { AdmitReply, CommitReply, SenderCredit } from '../executor/messages.js'
 import { PoolPort } from './pool-port.js'
@@ -61,6 +62,16 @@ function port(now: () => number) {
 
 const bundle = (id: number, length = 100): Uint8Array => new Uint8Array(length).fill(id)
 const idsOf = (bundles: readonly Uint8Array[]): number[] => bundles.map((bytes) => bytes[0])
+
+t.test('a block of an epoch that ended is taken back, but for what is final meanwhile', async (t) => {
+  const { pool, refusals } = port(() => 0)
+  refusals.set('2', 'SEQUENCE_REUSED')
+  const payload = encodePayload({ lanes: [[], [bundle(1)], [bundle(2), bundle(3)], [], []] })
+  await pool.takeBack({ payload } as Block)
+  await pool.takeBack({ payload } as Block)
+  await pool.takeBack({ payload: new Uint8Array([1, 2, 3]) } as Block)
+  t.same(idsOf(pool.resend('all', 512 * kib)).sort(), [1, 3])
+})
 
 t.test('one large transaction does not keep the others from peers that missed them', async (t) => {
   const { pool } = port(() => 0)

@@ -249,6 +249,12 @@ export class PoolPort implements TransactionPort {
     this.setAsideHashes(payload.value.lanes.flat().map((bundle) => bytesToHex(sha256(bundle))))
   }
 
+  async takeBack(block: Block): Promise<void> {
+    const payload = decodePayload(block.payload)
+    // An executor that fails has been reported already.
+    if (payload.ok) await this.admit(payload.value.lanes.flat()).catch(() => undefined)
+  }
+
   /** How many bundles stay out of this node's fresh proposals. */
   get setAsideCount(): number {
     return this.asideBundles.size

@@ -71,6 +71,9 @@ function describe(report: DoctorReport): string {
     report.prunedBelow > 0
       ? `pruned: blocks below ${report.prunedBelow} keep all but their transactions`
       : '',
+    report.keyEpochs.length > 1
+      ? `key epochs ${report.keyEpochs.join(', ')}: former ones are forgotten by \`ward keyslot drop-former\``
+      : '',
     ...report.findings.map(
       ({ table, storedKey, code, message }) => `  ${code} in ${table} ${storedKey}: ${message}`,
     ),

@@ -56,6 +56,7 @@ function describe(status: AnyStatus): string {
       ['state', `unsealed, ${status.phase ?? ''}`],
       ['chain', `${status.chainName ?? ''} ${(status.chainId ?? '').slice(0, 16)}`],
       ['height', `${height}, ${height === 0 ? 'genesis' : age(blockTime)}`],
+      ['epoch', status.epoch ? `${status.epoch}, after a recovery` : '0, no recovery so far'],
       ['state root', stateRoot.slice(0, 16)],
       ['view', `${status.view ?? 0}, leader ${status.leader ?? ''}`],
       ['voted', voted.length > 0 ? voted.join(', ') : 'nobody (nothing to vote on)'],
