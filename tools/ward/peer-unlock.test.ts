@@ -1,4 +1,5 @@
-// The power of the whole site fails: f + 1 passwords bring every node back. Four validators, each a process.
+// The power of the whole site fails: f + 1 passwords bring every node back. Then two nodes are lost for good,
+// and a manifest of the institution key lets the others go on. Four validators, each a process.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,6 +10,7 @@ import { createApiClient, type ApiClient } from '../../host/api/client.js'
 import { initNetwork } from '../../host/founding/init-network.js'
 import { initNode } from '../../host/founding/init-node.js'
 import type { NodeCard, PersonCard } from '../../host/founding/cards.js'
+import { createReleaseKey } from '../../host/appliance/release-key.js'
 import { createPersonKeystore } from '../../host/keys/person-keystore.js'
 import { nodeFiles } from '../../host/node/node-config.js'
 import { systemContracts } from '../../host/node/single-node.fixture.js'
@@ -43,9 +45,15 @@ class Site {
     const { publicKey, keystore } = await createPersonKeystore(password(), { opsLimit: 1, memoryMiB: 8 })
     const admin: PersonCard = { type: 'person', label: 'Admin', roles: ['admin'], publicKey, keystore }
     const time = Date.now() - 1_000
-    const plan = { name: 'Site', time, cards: [...cards, admin], contracts: systemContracts() }
+    const key = await createReleaseKey(this.institutionKey, password(), { opsLimit: 1, memoryMiB: 8 })
+    const institution = { threshold: 1, keys: [key] }
+    const plan = { name: 'Site', time, cards: [...cards, admin], contracts: systemContracts(), institution }
     const { genesis } = initNetwork(plan)
     for (const name of names) writeFileSync(nodeFiles(this.home(name)).genesis, genesis)
+  }
+
+  get institutionKey(): string {
+    return path.join(this.folder, 'institution.key')
   }
 
   home = (name: string): string => path.join(this.folder, name)
@@ -166,5 +174,57 @@ t.test('after a power loss of the whole site two of four passwords bring all fou
     await site.whole()
     t.ok(((await site.status('v4'))?.height ?? 0) > before, 'and blocks were made of them')
     t.ok(existsSync(nodeFiles(site.home('v3')).shares))
+  })
+
+  await t.test('two of four are lost for good: a signed manifest lets the others go on', async (t) => {
+    const manifest = path.join(site.folder, 'manifest')
+    const run = async (args: string[], lines: string[] = []): Promise<string> => {
+      const ran = await ward(['network', ...args], lines)
+      t.equal(ran.status, 0, `${args.join(' ')}: ${ran.stderr}`)
+      return ran.stdout
+    }
+    const at = (name: string): string[] => ['--dir', site.home(name)]
+    await Promise.all(['v3', 'v4'].map((name) => site.kill(name)))
+    await site.until('v1 says so', async () => (await site.status('v1'))?.phase === 'QUORUM_LOST')
+    const made = [
+      '--validator',
+      'v1',
+      '--validator',
+      'v2',
+      '--lost',
+      'v3',
+      '--lost',
+      'v4',
+      '--reason',
+      'fire',
+    ]
+    await run(['recover', 'make', ...at('v1'), ...made, '--out', manifest])
+    const unsigned = await ward(['network', 'recover', 'apply', manifest, ...at('v1')])
+    t.match(unsigned, { status: 1, stderr: /INSTITUTION_KEYS_NEEDED/ }, 'paper is nothing')
+    await run(['recover', 'sign', manifest, '--key', site.institutionKey], [storePassword])
+    for (const name of ['v1', 'v2'])
+      t.match(await run(['recover', 'apply', manifest, ...at(name)]), /epoch 1 begins above block/)
+    const { height = 0 } = (await site.status('v1')) ?? {}
+    await site.until('v1 and v2 agree again', async () => {
+      const statuses = await Promise.all(['v1', 'v2'].map((name) => site.status(name)))
+      return statuses.every((status) => status?.epoch === 1 && status.reason?.code !== 'NO_QUORUM')
+    })
+    const ticket = ['ticket', ...at('v1'), '--as', 'Admin', '--out', path.join(site.folder, 'ticket')]
+    await run(ticket, [storePassword, storePassword])
+    t.ok(((await site.status('v1'))?.height ?? 0) > height, 'what an administrator signs is final again')
+    t.match(await ward(['status', ...at('v2')]), { status: 0, stdout: /epoch +1, after a recovery/ })
+
+    site.start('v3')
+    await site.until('v3, which was not lost after all, is open', async () => {
+      const status = await site.status('v3')
+      if (status?.sealed === true && status.progress === null) await site.api('v3').unlock(password())
+      return status?.sealed === false
+    })
+    await site.until('it is told and stops', async () => (await site.status('v3'))?.phase === 'OLD_EPOCH')
+    await run(['recover', 'apply', manifest, ...at('v3')])
+    await site.until('it follows', async () => {
+      const [one, three] = await Promise.all(['v1', 'v3'].map((name) => site.status(name)))
+      return three?.stateRoot === one?.stateRoot && three?.epoch === 1 && three.fault === undefined
+    })
   })
 })
