@@ -21,6 +21,7 @@ import { addReflashCommand } from './ward/reflash.js'
 import { addRuleCommands } from './ward/rule.js'
 import { addServiceCommands } from './ward/service.js'
 import { addStatusCommand } from './ward/status.js'
+import { storeSentence } from './ward/store-advice.js'
 import { addProofCommands } from './ward/proof.js'
 import { addTransactionCommands } from './ward/tx.js'
 import { addWipeCommands } from './ward/wipe.js'
@@ -68,7 +69,8 @@ function report(error: unknown): number {
     return error.status
   }
   if (error instanceof NodeError || error instanceof StoreError || error instanceof ApplianceError) {
-    process.stderr.write(`${error.message}  [${error.code}]\n`)
+    const said = error instanceof StoreError ? storeSentence(error) : error.message
+    process.stderr.write(`${said}  [${error.code}]\n`)
     return exitStatus.refused
   }
   if (error instanceof ApiUnreachable) {

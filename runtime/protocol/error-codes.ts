@@ -324,11 +324,11 @@ export const errorTable = {
   ),
   UNLOCK_FOREIGN_STORE: entry(
     353,
-    'The password is right, but a file in the folder of this node belongs to another store. Nothing was changed and nothing is lost. Put back the file that the detail names, or start the node with its own folder.',
+    'A file in the folder of this node is of another store, or is none of ours. Nothing was changed and nothing is lost. Put back the file that the detail names, or start the node with its own folder.',
   ),
   UNLOCK_NEWER_STORE: entry(
     354,
-    'The password is right, but this store was written by a newer version of the software. Nothing was changed and nothing is lost. Start the newer version.',
+    'This store was written by a newer version of the software. Nothing was changed and nothing is lost. Start the newer version.',
   ),
   UNLOCK_DAMAGED_STORE: entry(
     355,

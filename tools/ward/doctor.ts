@@ -3,6 +3,8 @@ import { existsSync, writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { compareNodes, divergenceReport, type Comparison } from '../../host/appliance/compare.js'
 import { examineNode, type DoctorReport } from '../../host/appliance/doctor.js'
+import { ApplianceError } from '../../host/appliance/appliance-error.js'
+import { nodeFiles } from '../../host/node/node-config.js'
 import { CommandError } from './command-error.js'
 import { readPassword } from './password.js'
 import { createProgress } from './progress.js'
@@ -41,6 +43,8 @@ interface DoctorCommandOptions {
 async function runDoctor(options: DoctorCommandOptions): Promise<void> {
   if (options.report !== undefined) return writeReport(options.dir, options.report)
   if (options.compare !== undefined) return runCompare(options.dir, options.compare, options.json === true)
+  // Said before a password is asked for.
+  if (!existsSync(nodeFiles(options.dir).keyslots)) throw new ApplianceError('NODE_ABSENT', options.dir)
   const password = await readPassword('Store password')
   const progress = createProgress()
   try {
