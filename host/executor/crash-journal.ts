@@ -8,7 +8,8 @@
 // The file holds hashes only: a line with the state and the block's key, a line with the key that the start
 // before had found, then one line a bundle. It is not synced: it has to survive the end of a process, not of
 // a machine.
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, ftruncateSync, readFileSync, writeSync } from 'node:fs'
+import { openForWriting } from '../store/engine-error.js'
 import { bytesToHex, decodePayload, utf8 } from '../../runtime/protocol/index.js'
 import { sha256 } from '../keys/crypto.js'
 
@@ -48,7 +49,7 @@ export class CrashJournal {
     this.suspects = isBlamed ? found.bundles : []
     this.unfinished = found?.state === 'unfinished' ? found.bundles : []
     this.before = found?.key
-    this.file = openSync(path, 'w', 0o600)
+    this.file = openForWriting(path)
   }
 
   /**

@@ -5,7 +5,8 @@
 //
 // Layout of the note: u8 1 while a frame runs | u8 depth | u64 LE height | transaction id 32 | contract
 // address 32 | u8 length and alias (64) | u8 length and method (64).
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { closeSync, readFileSync, writeSync } from 'node:fs'
+import { openForWriting } from '../store/engine-error.js'
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import type { FrameStart } from '../../runtime/execution/index.js'
 
@@ -38,7 +39,7 @@ export class ExecutionNote {
   constructor(memory: SharedArrayBuffer, path: string | undefined) {
     this.bytes = new Uint8Array(memory)
     this.view = new DataView(memory)
-    this.file = path === undefined ? undefined : openSync(path, 'w', 0o600)
+    this.file = path === undefined ? undefined : openForWriting(path)
   }
 
   /** A frame begins to run, or goes on after what it called has ended. */

@@ -11,8 +11,8 @@ const lookEveryMs = 5_000
 const probeBytes = 8 * 2 ** 20
 const probeName = 'disk-probe'
 
-/** Codes of `host/store` that end with their cause. */
-const diskCodes = /STORE_FULL|STORE_READ_ONLY|STORE_WRITE_FAILED/
+/** Codes of `host/store` that end with their cause, and what a small file beside the store may say. */
+const diskCodes = /STORE_FULL|STORE_READ_ONLY|STORE_WRITE_FAILED|ENOSPC|EDQUOT|EROFS/
 
 export const isDiskFault = (detail: string): boolean => diskCodes.test(detail)
 

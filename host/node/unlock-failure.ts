@@ -46,6 +46,6 @@ export function unlockFailure(error: unknown, logger: NodeLogger): Outcome<null>
 function causeOf(error: unknown): { code: string; message: string } | undefined {
   if (error instanceof StoreError) return error
   if (!(error instanceof NodeError) || error.code !== 'EXECUTOR_FAILED') return undefined
-  const [, code, message] = /^([A-Z_]+): (.*)$/s.exec(error.detail) ?? []
+  const [, code, message] = /^([A-Z_]+)(?::| while) (.*)$/s.exec(error.detail) ?? []
   return code === undefined ? undefined : { code, message }
 }

@@ -1,5 +1,5 @@
 // One place that turns what the engine and the operating system say into a code.
-import { statfsSync } from 'node:fs'
+import { openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { StoreError, type StoreCode } from './store-error.js'
 
@@ -48,4 +48,13 @@ export function engineError(error: unknown, doing: string): StoreError {
       : String(error)
   const code = patterns.find(([pattern]) => pattern.test(shown))?.[1] ?? 'STORE_WRITE_FAILED'
   return new StoreError(code, `${doing}: ${code}`, error)
+}
+
+/** A file beside the store, emptied; a disk that refuses it says so with the store's own codes. */
+export function openForWriting(path: string): number {
+  try {
+    return openSync(path, 'w', 0o600)
+  } catch (error) {
+    throw engineError(error, `opening ${path}`)
+  }
 }
