@@ -13,7 +13,7 @@ import { createProgress } from '../ward/progress.js'
 import { quantile, rounded, type Bench, type BenchLine } from './bench-line.js'
 import type { NodeStart } from './node-start-child.js'
 import { bedCount, growRecordChain, RecordChain, recordChainPassword } from './record-chain.js'
-import { patientOf, setIntervalMs } from './vital-series.js'
+import { patientOf, readingsPerSet, setIntervalMs } from './vital-series.js'
 
 const seed = 1
 const readCount = 2_000
@@ -40,7 +40,7 @@ async function records(): Promise<BenchLine[]> {
       lines.push({ name: name('append'), value, unit: 'records per CPU second', input })
     }
     lines.push(...(await startLines(folder, name, input)))
-    lines.push(...(await readLines(folder, name, input, report.records)))
+    lines.push(...(await readLines(folder, name, input)))
   }
   return lines
 }
@@ -82,12 +82,7 @@ async function start(folder: string): Promise<NodeStart> {
   return JSON.parse(stdout) as NodeStart
 }
 
-async function readLines(
-  folder: string,
-  name: Namer,
-  input: string,
-  recordCount: number,
-): Promise<BenchLine[]> {
+async function readLines(folder: string, name: Namer, input: string): Promise<BenchLine[]> {
   const dataKey = await openKeyslot(nodeFiles(folder).keyslots, recordChainPassword.slice())
   const chain = await RecordChain.open(folder, dataKey, seed)
   try {
@@ -122,6 +117,8 @@ async function readLines(
       input,
     })
     const store = chain.fileBytes(folder)
+    // With those that the process appended that was killed.
+    const recordCount = chain.round * bedCount * readingsPerSet
     return [
       timed('point-read', points),
       timed('patient-window', windows),
