@@ -30,6 +30,8 @@ const systemVendor = 'ward/'
 export function contractRefusal(target: string, detail: string): string {
   const number = Number(detail)
   const nothingDone = 'The contract refused, and nothing was changed. '
+  if (number === errorTable.CALL_NOT_GRANTED.number)
+    return `${nothingDone}Who signed has no grant for ${target}. Ask an administrator for it, or let somebody sign who has it.`
   const claimed = number > 0 && number < 1_000 ? codeOfStatus(number) : undefined
   if (claimed !== undefined) return nothingDone + errorTable[claimed].sentence
   const own = target.startsWith(systemVendor) ? systemRefusals.get(number) : undefined

@@ -112,6 +112,8 @@ t.test('transactions of a running node replay, for those who may read what they 
     t.equal(entered.length, view.steps.filter((step) => step.type === 'leave').length)
   }
   const first = await replay(nurse, ids[0])
+  const byRecord = await replay(nurse, first.receipt.records[0])
+  t.same([byRecord.transactionId, byRecord.identical], [ids[0], true], 'also by a record that it wrote')
   t.match(first.signed?.action, {
     type: 'append',
     records: [{ kind: 'admission', body: { family: 'Jones' } }],

@@ -129,9 +129,15 @@ export class BlockReplays {
     return this.#run(begun)
   }
 
-  #begin(id: Uint8Array, name: string): Job | Refusal {
+  /** People hold ids of records: each names the transaction that wrote it. */
+  #transactionOf(asked: Uint8Array): Uint8Array {
+    return this.#state.recordRow(asked)?.transactionId ?? asked
+  }
+
+  #begin(asked: Uint8Array, name: string): Job | Refusal {
     this.#dropAbandoned()
     if (this.#jobs.size >= jobsMax) return refusal('REPLAY_BUSY')
+    const id = this.#transactionOf(asked)
     const place = this.#store.transactionLocation(id)
     if (place === undefined) return refusal('TRANSACTION_UNKNOWN', name)
     const { height } = place

@@ -22,13 +22,21 @@ export interface NewVersion {
 
 const call = (method: string, args: Json): Proposal => ({ type: 'call', target: governance, method, args })
 
+/** What people take for the encoded manifest. */
+function kindOfFile(bytes: Uint8Array): string {
+  const begins = (text: string): boolean =>
+    text.split('').every((one, at) => bytes[at] === one.charCodeAt(0))
+  if (begins('\0asm')) return 'This file is a WebAssembly module: are --manifest and --code swapped? '
+  return begins('{') ? 'This file is JSON: give the .cbor that the build writes beside the module. ' : ''
+}
+
 /** What the vendor signs: hashes of manifest and code, which travel beside the transaction. */
 export function newVersion({ manifest, code }: GenesisContract, chainId: Uint8Array): NewVersion {
   const decoded = decodeManifest(manifest)
   if (!decoded.ok) {
     throw new CommandError(
       decoded.code,
-      `The manifest does not decode: ${decoded.detail ?? ''}. Build it again.`,
+      `The manifest cannot be used: ${decoded.detail ?? ''}. ${kindOfFile(manifest)}Nothing was deployed.`,
     )
   }
   const manifestHash = sha256(manifest)
@@ -56,5 +64,7 @@ export const withdrawCall = (address: string): Proposal => call('withdrawApprova
 /** All these versions become active together, at once (`at` 0) or in the first block at that time, ms. */
 export const activateCall = (addresses: string[], at = 0): Proposal =>
   call('activate', { addresses, at: String(at) })
+
+export const liftCall = (alias: string): Proposal => call('liftQuarantine', { alias })
 
 export const cancelCall = (schedule: string): Proposal => call('cancelActivation', { schedule })

@@ -1,7 +1,7 @@
 // `ward rule deploy`, `approve`, `withdraw`: the vendor's signature and the hospital's, by two persons.
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import type { NodeStatus, Outcome } from '../../host/api/node-port.js'
+import type { NodeStatus, Outcome, ReceiptView } from '../../host/api/node-port.js'
 import { bytesToHex, hexToBytes, type GenesisContract } from '../../runtime/protocol/index.js'
 import { CommandError } from './command-error.js'
 import { must } from './connect.js'
@@ -77,12 +77,8 @@ async function runDeploy(alias: string | undefined, options: DeployOptions): Pro
     const receipt = await sign(deploy)
     say(
       options,
-      {
-        address: bytesToHex(address),
-        alias: manifest.alias,
-        version: manifest.version,
-        height: receipt.height,
-      },
+      receipt,
+      { address: bytesToHex(address), alias: manifest.alias, version: manifest.version },
       [
         `deployed in block ${receipt.height}, ${receipt.fuelUsed} fuel. Nothing runs yet.`,
         `next: another person approves it: ward rule approve ${name} --as <person>`,
@@ -98,14 +94,26 @@ function contractOf(alias: string | undefined, { manifest, code }: DeployOptions
   if (alias === undefined || manifest !== undefined || code !== undefined) {
     throw new CommandError('USAGE', 'Give an alias, or both --manifest and --code.', 2)
   }
+  if (!/^[a-z0-9-]+\/[a-z0-9-]+$/.test(alias)) {
+    throw new CommandError(
+      'USAGE',
+      `${alias}: an alias is vendor/name. Files go behind --manifest and --code.`,
+      2,
+    )
+  }
   return readContract(alias.replace('/', '-'))
 }
 
 function readBytes(file: string): Uint8Array {
   try {
     return new Uint8Array(readFileSync(file))
-  } catch {
-    throw new CommandError('INPUT_MISSING', `${file} cannot be read. Nothing was deployed.`)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const words = { ENOENT: 'there is no such file', EISDIR: 'that is a folder' }[code ?? '']
+    throw new CommandError(
+      'INPUT_MISSING',
+      `${file}: ${words ?? 'it cannot be read'}. Nothing was deployed.`,
+    )
   }
 }
 
@@ -115,7 +123,7 @@ async function runApprove(text: string, options: SigningOptions): Promise<void> 
     if (!options.json) process.stdout.write(reviewText(alias, version))
     await confirm(`Approve ${alias.alias}@${version.version} as ${label}?`, options)
     const receipt = await sign(approveCall(version.address))
-    say(options, { address: version.address, height: receipt.height }, [
+    say(options, receipt, { address: version.address }, [
       `approved in block ${receipt.height}. Nothing runs yet.`,
       `next: ward rule activate ${alias.alias}@${version.version} --as <person>`,
     ])
@@ -128,13 +136,20 @@ async function runWithdraw(text: string, options: SigningOptions): Promise<void>
     await confirm(`Withdraw the approval of ${alias.alias}@${version.version} as ${label}?`, options)
     const receipt = await sign(withdrawCall(version.address))
     const active = version.active ? ' It is active and goes on; activate another version to stop it.' : ''
-    say(options, { address: version.address, height: receipt.height }, [
+    say(options, receipt, { address: version.address }, [
       `approval withdrawn in block ${receipt.height}.${active}`,
     ])
   })
 }
 
-/** One JSON object, or lines. */
-export function say(options: { json?: boolean }, json: object, lines: string[]): void {
-  process.stdout.write(options.json ? `${JSON.stringify(json)}\n` : `${lines.join('\n')}\n`)
+/** One JSON object, or lines; the transaction's id is what `ward tx show` and `ward replay` want. */
+export function say(
+  options: { json?: boolean },
+  { transactionId, height }: ReceiptView,
+  json: object,
+  lines: string[],
+): void {
+  const whole = { ...json, height, transaction: transactionId }
+  const text = [...lines, `transaction ${transactionId}`].join('\n')
+  process.stdout.write(`${options.json ? JSON.stringify(whole) : text}\n`)
 }

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import type { AliasView, VersionsView, VersionView } from '../../host/api/node-port.js'
 import { CommandError } from './command-error.js'
 import { must } from './connect.js'
-import { activateCall, cancelCall } from './governance-calls.js'
+import { activateCall, cancelCall, liftCall } from './governance-calls.js'
 import { say, signingOptions } from './rule-ship.js'
 import { chooseVersion, confirm, withSigner, type Chosen, type SigningOptions } from './rule-signing.js'
 import { reviewText, timeText } from './rule-versions.js'
@@ -38,6 +38,10 @@ export function addSwitchCommands(rule: Command): void {
     .argument('<aliases...>', 'e.g. ward/deterioration')
     .addHelpText('after', rollbackExample)
     .action(runRollback)
+  signingOptions(rule.command('lift'))
+    .description('let a quarantined rule run again')
+    .argument('<alias>', 'e.g. ward/deterioration; `ward rule versions` says which are quarantined')
+    .action(runLift)
   signingOptions(rule.command('cancel'))
     .description('cancel a planned activation, or forget one that was refused when it was due')
     .argument('<activation>', 'beginning of its id, as `ward rule versions` shows it')
@@ -49,6 +53,8 @@ async function runActivate(texts: string[], options: SigningOptions & { at?: str
   await withSigner(options, async ({ client, label, sign }) => {
     const known = must(await client.versions())
     const chosen = texts.map((text) => chooseVersion(known, text))
+    if (at === 0 && chosen.every(({ version }) => version.active))
+      throw new CommandError('ALREADY_ACTIVE', `${names(chosen)}: active already. Nothing was signed.`)
     if (!options.json)
       for (const { alias, version } of chosen) process.stdout.write(reviewText(alias, version))
     const when = at === 0 ? 'now' : `at ${timeText(at)}`
@@ -59,10 +65,10 @@ async function runActivate(texts: string[], options: SigningOptions & { at?: str
         at,
       ),
     )
-    const json = { addresses: chosen.map(({ version }) => version.address), height: receipt.height, at }
+    const json = { addresses: chosen.map(({ version }) => version.address), at }
     const done = `active since the end of block ${receipt.height}: ${names(chosen)}`
     const planned = `planned for ${timeText(at)}: ${names(chosen)}. See \`ward rule versions\`, undo with \`ward rule cancel\`.`
-    say(options, json, [at === 0 ? done : planned])
+    say(options, receipt, json, [at === 0 ? done : planned])
   })
 }
 
@@ -74,7 +80,7 @@ async function runRollback(aliases: string[], options: SigningOptions): Promise<
       for (const { alias, version } of chosen) process.stdout.write(reviewText(alias, version))
     await confirm(`Roll back to ${names(chosen)} as ${label}?`, options)
     const receipt = await sign(activateCall(chosen.map(({ version }) => version.address)))
-    say(options, { addresses: chosen.map(({ version }) => version.address), height: receipt.height }, [
+    say(options, receipt, { addresses: chosen.map(({ version }) => version.address) }, [
       `rolled back at the end of block ${receipt.height}: ${names(chosen)}`,
     ])
   })
@@ -118,6 +124,21 @@ function activeBefore(alias: AliasView, active: VersionView): VersionView | unde
   return switches.at(0)?.version
 }
 
+/** A rule that failed for several sources and patients runs again; its failures count anew. */
+async function runLift(name: string, options: SigningOptions): Promise<void> {
+  await withSigner(options, async ({ client, label, sign }) => {
+    const alias = must(await client.versions(name)).aliases.at(0)
+    if ((alias?.quarantinedAt ?? null) === null) {
+      throw new CommandError('NOT_QUARANTINED', `${name} is not quarantined. Nothing was signed.`)
+    }
+    await confirm(`Let ${name} run again as ${label}?`, options)
+    const receipt = await sign(liftCall(name))
+    say(options, receipt, { alias: name }, [
+      `lifted in block ${receipt.height}: ${name} runs again, and its timers that waited. What it missed is not run.`,
+    ])
+  })
+}
+
 async function runCancel(text: string, options: SigningOptions): Promise<void> {
   await withSigner(options, async ({ client, sign }) => {
     const { schedules } = must(await client.versions())
@@ -130,7 +151,7 @@ async function runCancel(text: string, options: SigningOptions): Promise<void> {
     }
     await confirm(`Cancel the activation planned for ${timeText(matches[0].at)}?`, options)
     const receipt = await sign(cancelCall(matches[0].schedule))
-    say(options, { schedule: matches[0].schedule, height: receipt.height }, [
+    say(options, receipt, { schedule: matches[0].schedule }, [
       `cancelled in block ${receipt.height}. The active versions go on.`,
     ])
   })

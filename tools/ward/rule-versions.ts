@@ -67,6 +67,7 @@ function aliasText({ alias, versions, dependants, quarantinedAt }: AliasView): s
       ? []
       : [
           `  QUARANTINED since ${timeText(quarantinedAt)}: failed for several sources and patients; readings stand`,
+          `  let it run again with \`ward rule lift ${alias}\``,
         ]),
     `  called by: ${dependants.length === 0 ? 'no active contract' : dependants.join(', ')}`,
     ...versions.flatMap(versionLines),
@@ -95,11 +96,20 @@ const nameOf = ({ label, entity }: { label: string; entity: string }): string =>
 export const timeText = (time: number): string =>
   new Date(time).toISOString().slice(0, 19).replace('T', ' ') + ' UTC'
 
-function schedulesText({ schedules, blockTime }: VersionsView & Pinned): string {
+/** alias@version where the answer holds it, else the address. */
+function nameAt(aliases: AliasView[], address: string): string {
+  for (const { alias, versions } of aliases) {
+    const found = versions.find((version) => version.address === address)
+    if (found !== undefined) return `${alias}@${found.version} ${address.slice(0, 16)}`
+  }
+  return address.slice(0, 16)
+}
+
+function schedulesText({ aliases, schedules, blockTime }: VersionsView & Pinned): string {
   return schedules
     .map(({ schedule, at, by, addresses }) => {
       const state = at > blockTime ? 'is planned for' : 'was REFUSED when it was due at'
-      const names = addresses.map((address) => address.slice(0, 16)).join(', ')
+      const names = addresses.map((address) => nameAt(aliases, address)).join(', ')
       return `activation ${schedule.slice(0, 16)} of ${names} ${state} ${timeText(at)} (by ${nameOf(by)})\n`
     })
     .join('')

@@ -1,5 +1,5 @@
 // Compiled contracts as the build left them: module and encoded manifest side by side.
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { GenesisContract } from '../../runtime/protocol/index.js'
 import { CommandError } from './command-error.js'
@@ -15,8 +15,20 @@ export function readContract(name: string): GenesisContract {
       code: readFileSync(`${distFolder}contracts/${name}.wasm`),
     }
   } catch {
-    throw new CommandError('NOT_BUILT', `dist/contracts/${name} is missing: run \`npm run build\` first.`)
+    throw new CommandError('NOT_BUILT', `dist/contracts/${name} is missing. ${whatThereIs()}`)
   }
+}
+
+function whatThereIs(): string {
+  try {
+    const names = readdirSync(`${distFolder}contracts`)
+      .filter((file) => file.endsWith('.wasm'))
+      .map((file) => file.slice(0, -'.wasm'.length).replace('-', '/'))
+    if (names.length > 0) return `This installation has ${names.sort().join(', ')}.`
+  } catch {
+    // Nothing was built yet.
+  }
+  return 'Run `npm run build` first.'
 }
 
 export const readContracts = (names: readonly string[]): GenesisContract[] => names.map(readContract)

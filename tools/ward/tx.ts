@@ -25,7 +25,10 @@ export function addTransactionCommands(program: Command): void {
   const tx = program.command('tx').description('transactions')
   const common = (command: Command, notes: string): Command =>
     command
-      .argument('<txid>', 'id of a signed transaction, a rule run or a timer run: 64 hex digits')
+      .argument(
+        '<txid>',
+        'id of a signed transaction, a rule run or a timer run, or of a record that it wrote: 64 hex digits',
+      )
       .option('--dir <folder>', "the node's folder")
       .option('--api <url>', 'address of its local API')
       .option('--as <label>', 'person to sign in as; the second password is asked')
