@@ -24,6 +24,9 @@ const recoveries = ['--recovery']
 /** Forged certificates in a network whose leaders fail often. */
 const forgers = ['--byzantine', '--only', 'F26,F2,F13,F6']
 
+/** Invalid blocks, and leaders that come and go: one that was passed over leads again. */
+const inventors = ['--byzantine', '--only', 'F23,F1,F2,F13,F6']
+
 export const mutations: readonly Mutation[] = [
   {
     name: 'quorum-off-by-one',
@@ -195,7 +198,7 @@ export const mutations: readonly Mutation[] = [
     name: 'parent-result-unchecked',
     file: 'proposal.js',
     edits: [['!equalBytes(header.parentResultHash, tip.resultHash)', 'false']],
-    options: ['--byzantine', '--only', 'F23,F1'],
+    options: inventors,
   },
   {
     name: 'future-messages-unbounded-views',
@@ -208,6 +211,7 @@ export const mutations: readonly Mutation[] = [
     file: 'evidence.js',
     edits: [
       ['return !equalBytes(first.blockHash', 'return first !== second || !equalBytes(first.blockHash'],
+      ['=> !equalBytes(first.blockHash', '=> first !== second || !equalBytes(first.blockHash'],
     ],
     options: [],
   },
@@ -268,7 +272,7 @@ export const mutations: readonly Mutation[] = [
     name: 'a-transaction-twice',
     file: '../sim/app.js',
     edits: [['if (executed.has(transaction.id))\n            return null;', '']],
-    options: ['--byzantine', '--only', 'F23,F1'],
+    options: inventors,
   },
   {
     name: 'clients-told-before-the-charge',

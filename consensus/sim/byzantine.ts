@@ -153,7 +153,9 @@ const stayLate: Attack = (world, from, to, message) => {
 
 /** F23: headers and payloads that no correct node may vote for. */
 const proposeInvalid: Attack = (world, from, _to, message) => {
-  if (message.type !== 'proposal' || !isOwn(from, message) || Math.floor(world.now / 2_000) % 2 === 0)
+  // By turns with honest blocks: a view that nobody can use is left, and the next one has to work.
+  const turnMs = world.options.faultMs < 2_000 ? 400 : 2_000
+  if (message.type !== 'proposal' || !isOwn(from, message) || Math.floor(world.now / turnMs) % 2 === 0)
     return [message]
   const { header, payload } = message.block
   const wrong = fakeHash(new Uint8Array([header.height % 256, message.view % 256]))
