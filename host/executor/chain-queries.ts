@@ -9,9 +9,17 @@ import {
   decodeManifest,
   decodeReceipt,
   decodeResult,
+  entityKind,
+  equalBytes,
   utf8,
 } from '../../runtime/protocol/index.js'
-import { callView, listAliases, readKey, type ModuleCache } from '../../runtime/execution/index.js'
+import {
+  callView,
+  listAliases,
+  readKey,
+  readNode,
+  type ModuleCache,
+} from '../../runtime/execution/index.js'
 import {
   aliasRow,
   codeRow,
@@ -203,9 +211,14 @@ export class ChainQueries {
 
   keyState(keyId: Uint8Array): ExecutorCalls['keyState'][1] {
     const key = readKey(this.state, keyId)
-    if (!key) return { state: 'unknown', entity: null, publicKey: null }
+    if (!key) return { state: 'unknown', entity: null, publicKey: null, isVoteKey: false }
     const { entity, publicKey, revoked } = key
-    return { state: revoked ? 'revoked' : 'valid', entity: entity.slice(), publicKey: publicKey.slice() }
+    const node = key.kind === entityKind.node ? readNode(this.state, entity) : undefined
+    return {
+      ...{ state: revoked ? 'revoked' : 'valid', entity: entity.slice(), publicKey: publicKey.slice() },
+      // A former vote key is revoked in the block that takes its place.
+      isVoteKey: node !== undefined && (revoked || equalBytes(node.voteKey, publicKey)),
+    }
   }
 
   finalBlocks(fromHeight: number, count: number, bytesMax: number): FinalBlock[] {

@@ -327,6 +327,8 @@ export interface KeyStateReply {
   state: 'valid' | 'revoked' | 'unknown'
   entity: Uint8Array | null
   publicKey: Uint8Array | null
+  /** A node of the network, listed or removed, votes with it or has done so. */
+  isVoteKey: boolean
 }
 
 /** Method name -> [arguments, answer]. */

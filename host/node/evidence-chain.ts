@@ -122,9 +122,10 @@ export class EvidenceOnChain {
     for (;;) {
       const { proofs } = await this.page()
       for (const proof of proofs) {
-        this.next = proof.number + 1n
         const view = await this.viewOf(proof)
         if (view !== undefined) this.rows.push(view)
+        // After the question: when it fails, the next reading asks for this one again.
+        this.next = proof.number + 1n
       }
       if (proofs.length === 0) break
     }
@@ -145,13 +146,14 @@ export class EvidenceOnChain {
     return decoded.value as unknown as { proofs: ProofRow[] }
   }
 
-  /** Undefined: of another chain, or of a key that no node of this one ever had; it accuses nobody here. */
+  /** Undefined: of another chain, or of a key that no node of this one ever voted with; it accuses nobody. */
   private async viewOf(row: ProofRow): Promise<EquivocationJson | undefined> {
     const at = domainBytes.at(row.kind) ?? 0
     const { chainId } = this.node.open
     if (!equalBytes(row.first.subarray(at, at + 32), chainId)) return undefined
-    const { entity } = await this.node.executor.call('keyState', { keyId: keyIdOf(sha256, row.key) })
-    if (!entity || !this.node.book.all.some((node) => equalBytes(node.entity, entity))) return undefined
+    const keyId = keyIdOf(sha256, row.key)
+    const { entity, isVoteKey } = await this.node.executor.call('keyState', { keyId })
+    if (!entity || !isVoteKey) return undefined
     const place = new DataView(row.first.buffer, row.first.byteOffset + at + 32, 16)
     return {
       accused: bytesToHex(entity),

@@ -2,6 +2,7 @@
 // person of its own approvals.
 import t from 'tap'
 import {
+  aliasEntityId,
   codeOfStatus,
   entityKind,
   kernelCommandSchemas,
@@ -9,9 +10,9 @@ import {
   type Schema,
 } from '../protocol/index.js'
 import { enrolmentRequestMsMax } from './enrolments.js'
-import { readEntity, readKey } from './index.js'
+import { listNodes, readEntity, readKey } from './index.js'
 import { systemContracts } from './test-contracts.fixture.js'
-import { borsh, signerOf, World, type Signer } from './world.fixture.js'
+import { borsh, sha256, signerOf, World, type Signer } from './world.fixture.js'
 
 const admin = signerOf('admin')
 const colleague = signerOf('colleague')
@@ -81,6 +82,21 @@ t.test('nobody alone adds a key with which to sign as somebody else', async (t) 
   }
   t.equal(run(world, admin, addKey(device, own)), 'OK', 'a device gets its keys from one administrator')
   t.ok(readKey(world.chain, own.keyId))
+})
+
+t.test('nobody adds a key to a node or a contract', async (t) => {
+  const world = found()
+  const own = signerOf('own')
+  const { entity } = listNodes(world.chain)[0]
+  const toNode = command('addKey', { entity, publicKey: own.publicKey })
+  t.equal(run(world, admin, toNode), 'NODE_REFUSED', 'it would contradict itself in the name of the node')
+  t.equal(run(world, colleague, toNode), 'NODE_REFUSED', 'two persons neither')
+  const contract = aliasEntityId(sha256, 'ward/governance')
+  t.equal(
+    run(world, admin, command('addKey', { entity: contract, publicKey: own.publicKey })),
+    'ARGUMENT_INVALID',
+  )
+  t.notOk(readKey(world.chain, own.keyId))
 })
 
 t.test(

@@ -308,6 +308,10 @@ function checkAddKey(
     if (command.type === 'addEntity' && equalBytes(command.entity, body.entity)) kind = command.kind
   }
   if (kind === undefined) return refused('ENTITY_UNKNOWN')
+  // Whoever holds such a key votes, and contradicts itself, in a node's name. A node's vote key changes with
+  // its place among the validators, which asks the new key for its signature.
+  if (kind === entityKind.node) return refused('NODE_REFUSED', 'a node has no key beside its vote key')
+  if (kind === entityKind.contract) return refused('ARGUMENT_INVALID', 'a contract signs nothing')
   if (isKeyTaken(run, body.publicKey)) return refused('ENTITY_EXISTS', 'key')
   return byTwo(run, { type: 'addKey', ...body, kind }, giver)
 }
@@ -334,8 +338,9 @@ function isKeyTaken(run: Run, publicKey: Uint8Array): boolean {
   if (readKey(run.kernel.overlay, keyIdOf(run.kernel.hash, publicKey)) !== undefined) return true
   return pending(run).some(
     (command) =>
-      (command.type === 'addEntity' || command.type === 'addKey') &&
-      equalBytes(command.publicKey, publicKey),
+      ((command.type === 'addEntity' || command.type === 'addKey') &&
+        equalBytes(command.publicKey, publicKey)) ||
+      (command.type === 'admitNode' && equalBytes(command.card.voteKey, publicKey)),
   )
 }
 

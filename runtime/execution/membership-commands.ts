@@ -138,6 +138,9 @@ function freeProblem(
   for (const command of pendingOf(run)) {
     if (command.type === 'rotateNode' && equalBytes(command.transportKey, card.transportKey))
       return 'another node has this transport key'
+    const isEnrolment = command.type === 'addEntity' || command.type === 'addKey'
+    if (isEnrolment && equalBytes(command.publicKey, card.voteKey))
+      return 'its key belongs to somebody else'
     if (command.type !== 'admitNode') continue
     arriving += 1
     if (equalBytes(command.entity, entity) || command.card.name === card.name)

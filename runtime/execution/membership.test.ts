@@ -16,7 +16,15 @@ import {
   type Schema,
   type Validator,
 } from '../protocol/index.js'
-import { listNodes, liveTickets, readInstitution, readKey, readNode, readPending } from './index.js'
+import {
+  listNodes,
+  liveTickets,
+  readEntity,
+  readInstitution,
+  readKey,
+  readNode,
+  readPending,
+} from './index.js'
 import { systemContracts } from './test-contracts.fixture.js'
 import { borsh, sha256, signerOf, World, type Signer } from './world.fixture.js'
 
@@ -128,6 +136,23 @@ t.test('nodes are listed, changed and removed at the block boundary', async (t) 
   const again = { ...cardOf('ward-4'), voteKey: keyOf('again').publicKey, transportKey: zero(32).fill(9) }
   t.equal(run(world, command('admitNode', admission(world, again, keyOf('again')))), 'OK', 'its name may')
   t.equal(run(world, command('removeNode', { entity: founding[0].entity })), 'NODE_REFUSED', 'a validator')
+})
+
+t.test('the block that lists a node enrols its key as nothing else', async (t) => {
+  const key = keyOf('ward-4')
+  const source = { entity: key.entity, kind: entityKind.source, publicKey: key.publicKey }
+  const further = { entity: key.entity, publicKey: keyOf('further').publicKey }
+  const enrol = (world: World) => [
+    issue(world, command('addEntity', source)),
+    issue(world, command('addKey', further)),
+  ]
+  const list = (world: World) => issue(world, command('admitNode', admission(world, cardOf('ward-4'))))
+  const before = found()
+  t.same(statuses(before, [...enrol(before), list(before)]), ['OK', 'OK', 'NODE_REFUSED'])
+  const after = found()
+  t.same(statuses(after, [list(after), ...enrol(after)]), ['OK', 'ENTITY_EXISTS', 'ENTITY_UNKNOWN'])
+  t.equal(readEntity(after.chain, key.entity)?.kind, entityKind.node)
+  t.notOk(readKey(after.chain, keyOf('further').keyId))
 })
 
 t.test('a ticket admits, bounded in use, time and role', async (t) => {
