@@ -242,6 +242,24 @@ t.test('a key that contradicts itself is kept, once, whoever reports it', async 
   t.equal(listed(chain).length, 8, 'more prove nothing more')
 })
 
+t.test(
+  'a key that contradicts itself on chains of its own does not hide what it did on this one',
+  async (t) => {
+    const { chain, node } = found()
+    const { key } = createSigner(entityKind.node)
+    const report = (chainId: Uint8Array, over = {}) =>
+      done(
+        chain.call(node, alias, 'reportEquivocation', proofOf(chainId, key, vote(1, over), vote(2, over))),
+      )
+    for (let other = 1; other < 12; other += 1) t.ok(report(hash(other)))
+    const ahead = { height: Number.MAX_SAFE_INTEGER }
+    t.notOk(report(chain.chainId, ahead), 'nor at heights that no node has reached')
+    t.equal(listed(chain).length, 11)
+    t.ok(report(chain.chainId))
+    t.equal(listed(chain).length, 12)
+  },
+)
+
 t.test('what one node may have kept is bounded', async (t) => {
   const { chain, node, peer } = found()
   const makeProof = (): object => proofOf(chain.chainId, generateSigningKey(), vote(1), vote(2))

@@ -90,5 +90,8 @@ t.test('a proof of a foreign chain, or by a key of nobody here, accuses nobody',
   await node.proofs?.read()
   t.same(node.proofs?.all, [])
   t.same(single.node.status().equivocations, [])
+  t.equal(await report(node.identity.vote, chainId), 'taken')
+  await node.proofs?.read()
+  t.equal(node.proofs?.all.length, 1, 'nor do they hide one of this chain')
   t.notOk(equalBytes(chainId, new Uint8Array(32).fill(7)))
 })

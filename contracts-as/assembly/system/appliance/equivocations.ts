@@ -18,24 +18,35 @@ import {
 } from '../../sdk'
 
 const SCHEMA: u16 = 1
-/** Proofs kept against one key: more prove nothing more. */
+/** Proofs kept against one key on one chain: more prove nothing more. */
 const PER_KEY_MAX: u32 = 8
 /** Proofs that one node may have kept: it could make keys of its own and contradict itself with them. */
 const PER_REPORTER_MAX: u32 = 256
 const MESSAGE_BYTES_MAX: i32 = 256
 const LISTED_MAX: i32 = 32
 
+/**
+ * Of the messages that a node holds none is further ahead than the block after the next one. Further ones are
+ * made up: the key's holder could take its places with them.
+ */
+const AHEAD_MAX: u64 = 16
+
 /** Chain id 32 ‖ epoch u32 ‖ height u64 behind a message's domain, then view u32. */
 const ROUND_BYTES: i32 = 44
+const CHAIN_BYTES: i32 = 32
+const HEIGHT_AT: i32 = 36
 const HEAD_BYTES: i32 = 48
 const ENTITY_BYTES: i32 = 32
 const PAIR_BYTES: i32 = 64
 
 /** Everything under one partition, by number. */
 const proofs = new OrderedTable(6)
-/** Key ‖ kind ‖ epoch ‖ height ‖ view (of a heartbeat none): a place that is proved already. */
+/** Key ‖ kind ‖ chain id ‖ epoch ‖ height ‖ view (of a heartbeat none): a place that is proved already. */
 const places = new Table(7)
-/** Key -> u32. */
+/**
+ * Key ‖ chain id -> u32. A contract does not know its chain's id: readers leave out what is of another one, and
+ * whoever contradicts itself in the name of chains that it made up takes no place from a proof of this one.
+ */
 const ofKeys = new Table(8)
 /** Reporter -> u32. */
 const ofReporters = new Table(9)
@@ -103,8 +114,10 @@ export function keepProof(reporter: Bytes, height: u64, reader: Reader): void {
   reader.end()
   const body = bodyOf(kind, first)
   if (!contradict(kind, body, bodyOf(kind, second))) refuse(ARGUMENT_INVALID, 'these do not contradict')
+  if (heightOf(body) > height + AHEAD_MAX) refuse(ARGUMENT_INVALID, 'no such height yet')
   const place = new Writer().fixed(key).u8(kind).fixed(placeOf(kind, body)).finish()
-  const ofKey = countIn(ofKeys, key)
+  const counted = new Writer().fixed(key).fixed(slice(body, 0, CHAIN_BYTES)).finish()
+  const ofKey = countIn(ofKeys, counted)
   if (places.has(place) || ofKey >= PER_KEY_MAX) return
   const ofReporter = countIn(ofReporters, reporter)
   if (ofReporter >= PER_REPORTER_MAX) refuse(LIMIT_EXCEEDED, 'this node has reported enough')
@@ -112,7 +125,7 @@ export function keepProof(reporter: Bytes, height: u64, reader: Reader): void {
     verifySignature(key, first, firstSignature) && verifySignature(key, second, secondSignature)
   if (!isSigned) refuse(ARGUMENT_INVALID, 'not signed with this key')
   places.set(place, new Writer().u16(SCHEMA))
-  ofKeys.set(key, new Writer().u32(ofKey + 1))
+  ofKeys.set(counted, new Writer().u32(ofKey + 1))
   ofReporters.set(reporter, new Writer().u32(ofReporter + 1))
   const row = new Writer().u16(SCHEMA).u8(kind).fixed(key).fixed(reporter).u64(height)
   row.bytesValue(first).fixed(firstSignature).bytesValue(second).fixed(secondSignature)
@@ -123,7 +136,12 @@ export function keepProof(reporter: Bytes, height: u64, reader: Reader): void {
 }
 
 function placeOf(kind: u8, body: Bytes): Bytes {
-  return slice(body, 32, (kind == Kind.Heartbeat ? ROUND_BYTES : HEAD_BYTES) - 32)
+  return slice(body, 0, kind == Kind.Heartbeat ? ROUND_BYTES : HEAD_BYTES)
+}
+
+/** Big-endian in signed bytes. */
+function heightOf(body: Bytes): u64 {
+  return bswap<u64>(new Reader(slice(body, HEIGHT_AT, 8)).u64())
 }
 
 function everything(): Bytes {
