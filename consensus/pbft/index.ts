@@ -21,6 +21,7 @@ export {
   type MessageCode,
 } from './message-codec.js'
 export { decodeSafetyRecord, encodeSafetyRecord } from './safety-codec.js'
+export { doContradict, placeOfSigned, type SignedPlace } from './signed-place.js'
 export { signingBytes } from './signing.js'
 export { step } from './step.js'
 export type * from './types.js'

@@ -89,7 +89,9 @@ function describe(status: AnyStatus): string {
       lines.push(['CAUGHT', `${node} signed contradicting messages: ${where}`])
       lines.push([
         '',
-        'see `ward network evidence`; administrators decide (`ward network validator remove`)',
+        onChain > 0
+          ? 'see `ward network evidence`; administrators decide (`ward network validator remove`)'
+          : 'this node keeps it; `ward network evidence` shows it when it is on the chain',
       ])
     }
   }
