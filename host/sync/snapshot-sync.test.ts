@@ -154,19 +154,21 @@ type Alter = (answer: Uint8Array, count: number) => Uint8Array | null | Promise<
 function peersOf(
   executor: ExecutorClient,
   peers: Record<string, Alter>,
-): SyncOptions['client'] & { asked: number } {
+): SyncOptions['client'] & { parts: number } {
   const counts = new Map<string, number>()
   const service = new SnapshotService(executor)
   const hello = { tipHeight: 0 } as never
   const client = {
-    asked: 0,
+    parts: 0,
     peers: () => Object.keys(peers).map((peer) => ({ peer, hello })),
     waitForPeer: () => Promise.resolve(true),
     request: async (peer: string, request: Uint8Array, timeoutMs: number) => {
-      client.asked += 1
       const count = (counts.get(peer) ?? 0) + 1
       counts.set(peer, count)
-      const answer = peers[peer](await service.answer(request, peer), count)
+      const told = await service.answer(request, peer)
+      // A peer that prepares its snapshot is asked again and again: that depends on the machine.
+      if (isPart(told)) client.parts += 1
+      const answer = peers[peer](told, count)
       return Promise.race([answer, new Promise<null>((end) => setTimeout(end, timeoutMs, null).unref())])
     },
   }
@@ -175,9 +177,12 @@ function peersOf(
 
 const honest: Alter = (answer) => answer
 
+const isPart = (answer: Uint8Array): boolean =>
+  !['offer', 'wait', 'other', undefined].includes(decodeAnswer(answer)?.kind)
+
 t.test('a snapshot', async (t) => {
   const made = await source()
-  /** Requests that a snapshot takes. */
+  /** Parts of a snapshot. */
   let whole = 0
   t.teardown(async () => {
     await made.executor.close()
@@ -190,9 +195,9 @@ t.test('a snapshot', async (t) => {
     async (t) => {
       const to = await target(t, made)
       const client = peersOf(made.executor, { one: honest, two: honest })
-      await takeSnapshot({ client, executor: to.executor, timeoutMs: 20_000 })
+      await takeSnapshot({ client, executor: to.executor, timeoutMs: 120_000 })
       const got = await to.check()
-      whole = client.asked
+      whole = client.parts
       t.equal(got.root, made.stateRoot)
       t.ok(got.height > 0)
       t.equal(got.records.length, 1)
@@ -235,7 +240,7 @@ t.test('a snapshot', async (t) => {
       honest,
     })
     const onLiar = (peer: string): void => void liars.push(peer)
-    await takeSnapshot({ client, executor: to.executor, onLiar, timeoutMs: 20_000 })
+    await takeSnapshot({ client, executor: to.executor, onLiar, timeoutMs: 120_000 })
     t.equal((await to.check()).root, made.stateRoot)
     t.ok(liars.includes('liar'), liars.join())
     t.ok(liars.includes('truncating'))
@@ -283,20 +288,19 @@ t.test('a snapshot', async (t) => {
   await t.test('after a crash only what is missing is asked for', async (t) => {
     const to = await target(t, made)
     const first = peersOf(made.executor, {
-      one: (answer, count) => {
-        // `whole` was counted with two peers, each of whom is asked for an offer.
-        if (count > (whole * 2) / 3) throw new Error('power failure')
+      one: (answer) => {
+        if (first.parts > (whole * 2) / 3) throw new Error('power failure')
         return answer
       },
     })
-    await t.rejects(takeSnapshot({ client: first, executor: to.executor, timeoutMs: 20_000 }), /power/)
+    await t.rejects(takeSnapshot({ client: first, executor: to.executor, timeoutMs: 120_000 }), /power/)
     await to.executor.close()
     to.executor = new ExecutorClient(() => undefined)
     await to.open()
     const second = peersOf(made.executor, { one: honest })
-    await takeSnapshot({ client: second, executor: to.executor, timeoutMs: 20_000 })
+    await takeSnapshot({ client: second, executor: to.executor, timeoutMs: 120_000 })
     t.equal((await to.check()).root, made.stateRoot)
-    t.ok(second.asked < whole / 2, `${whole} in all, ${second.asked} after the crash`)
+    t.ok(second.parts < whole / 2, `${whole} in all, ${second.parts} after the crash`)
   })
 
   await t.test('nobody certified, nobody believed', async (t) => {

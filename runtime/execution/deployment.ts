@@ -1,12 +1,13 @@
 // Checking what is to be deployed: manifest, module or page, and that the two fit. Used by governance and
 // by genesis.
-import { equalBytes, utf8 } from '../protocol/bytes.js'
+import { equalBytes } from '../protocol/bytes.js'
 import { kernelEntity } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { attachmentBytesMax } from '../protocol/limits.js'
 import { contractAddress, decodeManifest, type Manifest } from '../protocol/manifest.js'
 import { manifestProblemText, type ManifestProblem } from '../protocol/manifest-problem.js'
 import { assert, ok, refused, unreachable, type Result } from '../protocol/result.js'
+import { utf8FaultAt } from '../protocol/utf8-fault.js'
 import { prepareModule, type FuelSchedule, type PreparedModule } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { manifestOf, readAlias, readCode } from './contracts.js'
@@ -163,11 +164,8 @@ function pageProblem(page: Uint8Array, charge: Charge): string | undefined {
   charge(page.length)
   if (page.length === 0 || page.length > attachmentBytesMax)
     return `PAGE_LENGTH at byte ${Math.min(page.length, attachmentBytesMax)}: page: 1 byte to 512 KiB expected`
-  const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(page)
-  // What is no UTF-8 was replaced, so the bytes differ from there on.
-  const again = utf8(text)
-  const wrong = page.findIndex((byte, index) => byte !== again[index])
-  return wrong < 0 ? undefined : `PAGE_NOT_UTF8 at byte ${wrong}: page: UTF-8 expected`
+  const wrong = utf8FaultAt(page)
+  return wrong === undefined ? undefined : `PAGE_NOT_UTF8 at byte ${wrong}: page: UTF-8 expected`
 }
 
 function initializeWords(why: InitializeFault): string {

@@ -275,6 +275,9 @@ const pages: Mistake[] = [
   deployed('a page cut in a character', 'MODULE_REFUSED', /PAGE_NOT_UTF8 at byte 3: /, () =>
     page(Buffer.from('<p>ü').subarray(0, 4)),
   ),
+  deployed('a page cut in what would be the sign for no UTF-8', 'MODULE_REFUSED', /UTF8 at byte 3: /, () =>
+    page(Buffer.from('<p>\ufffd').subarray(0, 5)),
+  ),
 ]
 
 const imports: Mistake[] = [
