@@ -37,7 +37,8 @@ t.test('whoever may be one of two is made by two', async (t) => {
   aborted(t, say(admin, 'assignRole', asAdmin(doctor)), 1004)
   aborted(t, say(nurse, 'assignRole', asAdmin(doctor)), 101)
   t.same(roles(doctor), ['doctor'], 'not yet')
-  t.equal(say(admin, 'removeRole', asAdmin(doctor)).receipt.status, 0, 'taken back')
+  const back = say(admin, 'removeRole', asAdmin(doctor)).receipt
+  t.equal(back.events[0].topic, 'role-request-withdrawn', 'taken back')
   aborted(t, say(doctor, 'assignRole', asAdmin(doctor)), 101)
   t.equal(say(admin, 'assignRole', asAdmin(monitor)).receipt.status, 0)
   aborted(t, say(monitor, 'assignRole', asAdmin(monitor)), 1005)
@@ -74,4 +75,12 @@ t.test('whoever may be one of two is made by two', async (t) => {
   say(doctor, 'assignRole', asAdmin(nurse))
   say(admin, 'removeRole', asAdmin(doctor))
   t.equal(hex(say(admin, 'assignRole', asAdmin(nurse)).receipt.returned!), '00')
+
+  // Who made itself the only one does not choose the other one for seven days.
+  aborted(t, say(nurse, 'assignRole', asAdmin(nurse)), 1006)
+  t.notOk(roles(nurse).includes('admin'))
+  chain.time += 7 * 24 * 3_600_000
+  aborted(t, say(nurse, 'assignRole', asAdmin(nurse)), 101)
+  t.equal(hex(say(admin, 'assignRole', asAdmin(nurse)).receipt.returned!), '00', 'that request has lapsed')
+  t.equal(hex(say(nurse, 'assignRole', asAdmin(nurse)).receipt.returned!), '01')
 })

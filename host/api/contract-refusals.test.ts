@@ -6,6 +6,7 @@ import { contractRefusal } from './contract-refusals.js'
 
 t.test('numbers of the protocol, of the system contracts, of a vendor', async (t) => {
   t.match(contractRefusal('ward/governance.revokeKey', '101'), /no grant for ward\/governance\.revokeKey/)
+  t.match(contractRefusal('ward/policy.assignRole', '101'), /or it takes another person/)
   t.match(contractRefusal('acme/rule.run', '104'), errorTable.RECORD_UNKNOWN.sentence)
   t.match(contractRefusal('ward/alerts.acknowledge', '1000'), /nothing was changed.*somebody else/)
   const unknown = errorTable.CONTRACT_ABORTED.sentence

@@ -19,6 +19,10 @@ const systemRefusals: ReadonlyMap<number, string> = new Map([
     1_005,
     'Only a person can count as an administrator: one of the founding document, or enrolled by two administrators.',
   ],
+  [
+    1_006,
+    'An administrator was removed in the last seven days. Until they are over nobody becomes one by an own word: wait, then let the administrator ask again if that request has lapsed.',
+  ],
 ])
 
 const systemVendor = 'ward/'
@@ -31,7 +35,7 @@ export function contractRefusal(target: string, detail: string): string {
   const number = Number(detail)
   const nothingDone = 'The contract refused, and nothing was changed. '
   if (number === errorTable.CALL_NOT_GRANTED.number)
-    return `${nothingDone}Who signed has no grant for ${target}. Ask an administrator for it, or let somebody sign who has it.`
+    return `${nothingDone}Who signed has no grant for ${target}, or it takes another person, or the person itself without a contract in between. Ask an administrator, or let somebody sign who may.`
   const claimed = number > 0 && number < 1_000 ? codeOfStatus(number) : undefined
   if (claimed !== undefined) return nothingDone + errorTable[claimed].sentence
   const own = target.startsWith(systemVendor) ? systemRefusals.get(number) : undefined

@@ -20,3 +20,5 @@ export const REASON_NEEDED: i32 = 1003
 export const SECOND_ADMIN_REQUIRED: i32 = 1004
 /** Role admin, and whatever counts as one of two administrators, is for persons. */
 export const PERSON_REQUIRED: i32 = 1005
+/** An administrator was removed in the last seven days: till then two administrators make another. */
+export const OWN_WORD_TOO_EARLY: i32 = 1006

@@ -132,17 +132,18 @@ export function assignRole(): void {
  * asked for is asked for no more.
  */
 export function removeRole(): void {
-  requireAdmin()
+  const context = requireAdmin()
   const holder = new Holder()
   const entity = holder.entity
   const role = holder.role
   if (role == 'admin' && adminCount() == 1 && hasRole(entity, 'admin')) {
     refuse(LAST_ADMIN, 'the last administrator cannot be removed')
   }
-  if (!removeRoleOf(entity, role) && !withdrawRequest(roleRequest(entity, role))) {
-    refuse(ALREADY_DONE, 'this entity does not have the role')
-  }
-  emitEvent('role-removed', new Writer().fixed(entity).text(role))
+  if (removeRoleOf(entity, role, context.time)) {
+    emitEvent('role-removed', new Writer().fixed(entity).text(role))
+  } else if (withdrawRequest(roleRequest(entity, role))) {
+    emitEvent('role-request-withdrawn', new Writer().fixed(entity).text(role))
+  } else refuse(ALREADY_DONE, 'this entity does not have the role')
 }
 
 /**

@@ -20,6 +20,7 @@ const ROLE_BYTES_MAX: i32 = 32
 const roles = new Table(1)
 const counters = new Table(4)
 const adminCountKey: Bytes = utf8('admins')
+const adminRemovedKey: Bytes = utf8('admin-removed')
 
 /** Roles of an entity as UTF-8 names. */
 export function rolesOf(entity: Bytes): Bytes[] {
@@ -56,16 +57,25 @@ export function assign(entity: Bytes, role: string): bool {
   return true
 }
 
-/** False when the entity does not have the role. */
-export function removeRoleOf(entity: Bytes, role: string): bool {
+/** False when the entity does not have the role. `time`: of the block, kept when it is role admin. */
+export function removeRoleOf(entity: Bytes, role: string, time: u64): bool {
   const list = rolesOf(entity)
   const position = indexOf(list, utf8(role))
   if (position < 0) return false
   list.splice(position, 1)
   if (list.length == 0) roles.remove(entity)
   else store(entity, list)
-  if (role == 'admin') setAdminCount(adminCount() - 1)
+  if (role == 'admin') {
+    setAdminCount(adminCount() - 1)
+    counters.set(adminRemovedKey, new Writer().u64(time))
+  }
   return true
+}
+
+/** Block time at which an administrator was removed last; 0: never. */
+export function adminRemovedAt(): u64 {
+  const stored = counters.get(adminRemovedKey)
+  return stored === null ? 0 : new Reader(stored).u64()
 }
 
 function store(entity: Bytes, list: Bytes[]): void {

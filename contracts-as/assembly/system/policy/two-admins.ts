@@ -3,12 +3,15 @@
 // permission that counts in them, is noted for the first and carried out for the second one.
 //
 // The role goes to persons alone: those of the founding document, and whoever `ward/governance` enrolled by
-// two. While there is one administrator only, the second word is that of the person who is to be another.
+// two. While there is one administrator only, the second word is that of the person who is to be another; not
+// within seven days of the removal of an administrator, or one of two could make itself the only one and then
+// choose the other.
 import {
   Bytes,
   bytesEqual,
   CALL_NOT_GRANTED,
   Context,
+  OWN_WORD_TOO_EARLY,
   PERSON_REQUIRED,
   Reader,
   refuse,
@@ -19,7 +22,7 @@ import {
   Writer,
 } from '../../sdk'
 import { callsOf, Action, Grant, roleKey } from './grants'
-import { adminCount, hasRole } from './roles'
+import { adminCount, adminRemovedAt, hasRole } from './roles'
 
 const SCHEMA: u16 = 1
 /** Seven days, as long as the kernel keeps a request for a person's key. */
@@ -77,7 +80,7 @@ export function grantRequest(grant: Grant): Bytes {
 
 /**
  * True when this is the second word; the first one is noted. `own`: the person itself speaks, which counts as
- * the second word to the only administrator, and never as the first.
+ * the second word to the only administrator, and never as the first, nor soon after another was removed.
  */
 export function isSecondWord(context: Context, request: Bytes, own: bool): bool {
   const caller = context.caller
@@ -86,6 +89,7 @@ export function isSecondWord(context: Context, request: Bytes, own: bool): bool 
   // The one who signed speaks: two persons, not one who calls twice through a contract.
   const mayAgree = isAdmin || (own && first !== null && adminCount() == 1)
   if (!mayAgree || !bytesEqual(caller, context.origin)) refuse(CALL_NOT_GRANTED, 'ask for role admin')
+  if (!isAdmin && wasRemovedLately(context)) refuse(OWN_WORD_TOO_EARLY, 'an administrator was removed')
   if (first === null) {
     asked.set(request, new Writer().u16(SCHEMA).fixed(caller).u64(context.time))
     return false
@@ -93,6 +97,11 @@ export function isSecondWord(context: Context, request: Bytes, own: bool): bool 
   if (bytesEqual(first, caller)) refuse(SECOND_ADMIN_REQUIRED, 'asked before')
   asked.remove(request)
   return true
+}
+
+function wasRemovedLately(context: Context): bool {
+  const at = adminRemovedAt()
+  return at != 0 && context.time <= at + REQUEST_MS
 }
 
 /** Who asked for it, if that still counts: not too long ago, and by somebody who still is an administrator. */
