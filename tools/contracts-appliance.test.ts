@@ -95,6 +95,36 @@ t.test('a request can be taken back, once', async (t) => {
   t.equal(wipe(chain, node.entity).state, 1, 'begins anew')
 })
 
+t.test('a first word lapses after seven days, and with the right of whoever gave it', async (t) => {
+  const { chain, admin, second, nurse, node } = found()
+  const order = { node: node.entity, reason: 'lost' }
+  const end = { node: node.entity, certificate: new Uint8Array(32).fill(5) }
+  const week = 7 * 24 * 3_600_000
+  const refusal = (view: BlockView): string => view.receipt.detail ?? ''
+  t.ok(done(chain.call(admin, alias, 'orderWipe', order)))
+  t.match(refusal(chain.call(admin, alias, 'orderWipe', order)), /^1004\b/)
+  chain.time += week
+  t.ok(done(chain.call(second, alias, 'orderWipe', order)), 'too late: a request again')
+  t.equal(wipe(chain, node.entity).state, 1)
+
+  const asAdmin = (of: typeof nurse): object => ({ entity: of.entity, role: 'admin' })
+  for (const signer of [admin, second]) chain.call(signer, 'ward/policy', 'assignRole', asAdmin(nurse))
+  t.ok(done(chain.call(admin, 'ward/policy', 'removeRole', asAdmin(second))))
+  t.ok(done(chain.call(admin, alias, 'orderWipe', order)), 'who asked is no administrator any more')
+  t.equal(wipe(chain, node.entity).state, 1)
+  t.ok(done(chain.call(nurse, alias, 'orderWipe', order)))
+  t.equal(wipe(chain, node.entity).state, 2, 'two in one week')
+  t.match(refusal(chain.call(admin, alias, 'orderWipe', order)), /^1000\b/)
+
+  t.ok(done(chain.call(admin, alias, 'confirmWipe', end)))
+  t.match(refusal(chain.call(admin, alias, 'confirmWipe', end)), /^1004\b/)
+  chain.time += week
+  t.ok(done(chain.call(nurse, alias, 'confirmWipe', end)), 'noted anew')
+  t.equal(wipe(chain, node.entity).state, 2)
+  t.ok(done(chain.call(admin, alias, 'confirmWipe', end)))
+  t.equal(wipe(chain, node.entity).state, 4)
+})
+
 t.test('releases are kept once, and refused by an administrator', async (t) => {
   const { chain, admin, nurse, node, peer } = found()
   const release = { node: node.entity, generation: 3, releasedAt: 1_700_000_000_000n }

@@ -31,7 +31,8 @@ interface ConfirmOptions extends SigningOptions {
 }
 
 const orderHelp = `
-Both administrators give this command, each with an own password. The first one's reason stands. At the second
+Both administrators give this command, each with an own password, within seven days and while both are
+administrators: otherwise the second order is a first one. The first one's reason stands. At the second
 order no peer gives the node its key shares any more, and it cannot be taken back. A running node wipes itself
 at once, keys first, and leaves a certificate of sanitisation beside its folder or in its journal; a sealed
 one does so at its next unlock. What is final is kept by the other nodes.
@@ -44,7 +45,7 @@ Checked before anything is signed: the certificate is of this node and of this o
 read back is destroyed, and the node's own key signed it. A wipe that was cut off ends without a signature;
 --unsigned takes such a certificate, and then you alone vouch for it. The chain keeps its SHA-256.
 A node that was cut off from the network could not tell that it began. Its list entry still says "to be wiped":
-then two administrators confirm, each with this command and the same certificate.`
+then two administrators confirm within seven days, each with this command and the same certificate.`
 
 export function addOrderWipeCommands(network: Command): void {
   const sub = (name: string, what: string): Command =>
@@ -126,7 +127,8 @@ async function tellRequest({ client }: Signer, wipe: WipeJson, as: string): Prom
   if ((await findPerson(client, as)).entity !== requestedBy) return
   throw new CommandError(
     'SECOND_PERSON_REQUIRED',
-    'You asked for this wipe yourself: a second administrator orders the same. Nothing was signed.',
+    'You asked for this wipe yourself: a second administrator orders the same, within seven days (later take ' +
+      'it back with `ward network wipe-withdraw` and ask anew). Nothing was signed.',
   )
 }
 

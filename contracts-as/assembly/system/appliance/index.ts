@@ -4,6 +4,7 @@
 import {
   ALREADY_DONE,
   answer,
+  ask,
   ARGUMENT_INVALID,
   bytesEqual,
   Bytes,
@@ -16,6 +17,7 @@ import {
   Reader,
   refuse,
   requireGrant,
+  SECOND_ADMIN_REQUIRED,
   Table,
   Writer,
 } from '../../sdk'
@@ -25,6 +27,8 @@ const ALIAS = 'ward/appliance'
 const SCHEMA: u16 = 1
 const REASON_BYTES_MAX: i32 = 200
 const RELEASES_MAX: i32 = 100
+/** Seven days, in which a second administrator joins the first: as long as `ward/policy` keeps a request. */
+const REQUEST_MS: u64 = 604_800_000
 
 /** Node -> u16 schema | entity 32 who refused. A row refuses every release. */
 const refusals = new Table(1)
@@ -35,7 +39,7 @@ const releases = new OrderedTable(3)
 /** Peer ‖ node ‖ releasedAt: a release that was reported already. */
 const reported = new Table(4)
 
-/** Node -> u16 schema | administrator 32 | certificate 32: the end of a wipe that was never seen to begin. */
+/** Node -> u16 schema | administrator 32 | certificate 32 | time u64: the end of a wipe never seen to begin. */
 const claims = new Table(5)
 
 namespace State {
@@ -54,6 +58,8 @@ class WipeOrder {
   height: u64 = 0
   reason: string = ''
   certificate: Bytes = nobody
+  /** Block time of the request; not part of the answer to `wipeOrder`. */
+  requestedAt: u64 = 0
 
   static read(bytes: Bytes): WipeOrder {
     const reader = new Reader(bytes)
@@ -65,6 +71,7 @@ class WipeOrder {
     order.height = reader.u64()
     order.reason = reader.text(REASON_BYTES_MAX)
     order.certificate = reader.fixed(32)
+    order.requestedAt = reader.u64()
     return order
   }
 
@@ -85,7 +92,7 @@ function wipeOf(node: Bytes): WipeOrder | null {
 }
 
 function keep(node: Bytes, order: WipeOrder): void {
-  wipes.set(node, order.fields(new Writer().u16(SCHEMA)))
+  wipes.set(node, order.fields(new Writer().u16(SCHEMA)).u64(order.requestedAt))
 }
 
 /** {node, generation, releasedAt}: a peer has given this node its key share. Reported twice, kept once. */
@@ -117,7 +124,10 @@ export function setRelease(): void {
   emitEvent('release-set', new Writer().fixed(node).bool(isAllowed))
 }
 
-/** {node, reason}: asked for by one administrator, ordered when another one says the same. */
+/**
+ * {node, reason}: asked for by one administrator, ordered when another one says the same within seven days, while
+ * the first one may still order it; later it is a request again.
+ */
 export function orderWipe(): void {
   const context = allowed('orderWipe')
   const reader = input()
@@ -127,18 +137,23 @@ export function orderWipe(): void {
   // The signer counts, not a contract in between: two persons, not one who calls twice.
   if (!bytesEqual(context.caller, context.origin)) refuse(CALL_NOT_GRANTED, 'a person orders this')
   const present = wipeOf(node)
-  if (present === null || present.state == State.Ended) {
+  if (stands(present)) refuse(ALREADY_DONE, 'this wipe is ordered already')
+  if (
+    present === null ||
+    present.state == State.Ended ||
+    !counts(context, 'orderWipe', present.requestedBy, present.requestedAt)
+  ) {
     const order = new WipeOrder()
     order.requestedBy = context.caller
+    order.requestedAt = context.time
     order.height = context.height
     order.reason = reason
     keep(node, order)
     emitEvent('wipe-requested', new Writer().fixed(node))
     return
   }
-  if (present.state != State.Requested) refuse(ALREADY_DONE, 'this wipe is ordered already')
   if (bytesEqual(present.requestedBy, context.caller)) {
-    refuse(CALL_NOT_GRANTED, 'a second administrator has to order the same')
+    refuse(SECOND_ADMIN_REQUIRED, 'a second administrator has to order the same')
   }
   present.state = State.Ordered
   present.confirmedBy = context.caller
@@ -147,6 +162,16 @@ export function orderWipe(): void {
   // Whoever is to be wiped is given no key again.
   if (!refusals.has(node)) refusals.set(node, new Writer().u16(SCHEMA).fixed(context.caller))
   emitEvent('wipe-ordered', new Writer().fixed(node))
+}
+
+/** Whether a first word still does: not too long ago, and by somebody who may still say it. */
+function counts(context: Context, method: string, by: Bytes, at: u64): bool {
+  if (context.time > at + REQUEST_MS) return false
+  const reader = new Reader(ask('ward/policy', 'mayCall', new Writer().fixed(by).text(ALIAS).text(method)))
+  const isAllowed = reader.bool()
+  reader.fixed(16)
+  const validUntil = reader.u64()
+  return isAllowed && (validUntil == 0 || context.time <= validUntil)
 }
 
 /** {node}: takes a request back, as long as nobody has confirmed it. */
@@ -187,8 +212,8 @@ export function reportWipe(): void {
 
 /**
  * {node, certificate}: an administrator confirms the end; a wiped node has no key left to say it with. Of a node
- * that never said that it begins (it was cut off) two administrators confirm the same: or one alone could
- * take back what two have ordered.
+ * that never said that it begins (it was cut off) two administrators confirm the same within seven days: or one
+ * alone could take back what two have ordered.
  */
 export function confirmWipe(): void {
   const context = allowed('confirmWipe')
@@ -207,12 +232,13 @@ function isClaimed(context: Context, node: Bytes, certificate: Bytes): bool {
     const claim = new Reader(row)
     claim.u16()
     const first = claim.fixed(32)
-    if (bytesEqual(claim.fixed(32), certificate)) {
+    const isSame = bytesEqual(claim.fixed(32), certificate)
+    if (isSame && counts(context, 'confirmWipe', first, claim.u64())) {
       if (!bytesEqual(first, context.caller)) return true
-      refuse(CALL_NOT_GRANTED, 'a second administrator has to confirm the same certificate')
+      refuse(SECOND_ADMIN_REQUIRED, 'a second administrator has to confirm the same certificate')
     }
   }
-  claims.set(node, new Writer().u16(SCHEMA).fixed(context.caller).fixed(certificate))
+  claims.set(node, new Writer().u16(SCHEMA).fixed(context.caller).fixed(certificate).u64(context.time))
   emitEvent('wipe-end-claimed', new Writer().fixed(node))
   return false
 }
