@@ -67,6 +67,8 @@ function checkPlan(nodes: NodeCard[], persons: PersonCard[]): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice !== undefined) fail(`two nodes are called ${twice}`)
   for (const person of persons) {
+    // Nothing else says at the founding that an entity is a person, and only persons become administrators.
+    if (person.roles.length === 0) fail(`${person.label} has no role`)
     const unknown = person.roles.find((role) => !(foundingRoles as readonly string[]).includes(role))
     if (unknown !== undefined)
       fail(`role ${unknown} of ${person.label} is not one of ${foundingRoles.join(', ')}`)

@@ -43,7 +43,10 @@ t.test('a person joins a running hospital and changes the password', async (t) =
 
   const roleBy = (label: string, ...more: string[]) =>
     person(['role', 'Test doctor', 'admin', '--as', label, '--yes', ...more], [password])
-  t.match(await roleBy('Test admin'), { status: 0, stdout: 'noted. Test doctor gives the same command' })
+  t.match(await roleBy('Test admin'), {
+    status: 0,
+    stdout: /^noted\. Test doctor gives the command `ward person role "Test doctor" admin` within/,
+  })
   t.match(await roleBy('Test admin'), { status: 1, stderr: /waits for another administrator/ })
   t.match(await roleBy('Test doctor'), { status: 0, stdout: 'Test doctor has role admin.' })
   const byDoctor = await person(['add', card, '--as', 'Test doctor', '--yes'], [password])

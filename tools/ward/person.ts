@@ -2,7 +2,7 @@
 // is (`ward init person`); two administrators enrol it; its person alone changes the password.
 import type { Command } from 'commander'
 import { readCard, type PersonCard } from '../../host/founding/cards.js'
-import type { Json, Proposal } from '../../host/api/node-port.js'
+import type { Json, PersonView, Proposal } from '../../host/api/node-port.js'
 import { sha256 } from '../../host/keys/crypto.js'
 import { bytesToHex, entityIdOf, entityKind, keyIdOf } from '../../runtime/protocol/index.js'
 import { CommandError } from './command-error.js'
@@ -29,7 +29,8 @@ export function addPersonCommands(program: Command): void {
       'after',
       `
 Both administrators give this command with the same card, each with an own password, within seven days. The
-second one also assigns the roles that the card asks for (role admin counts for both); look at them before.
+second one also assigns the roles that the card asks for; look at them before. Role admin counts for both; any
+other role that takes two administrators is noted then, and the command says what is to be done.
 Compare the key id with what the person reads out: the card may have been exchanged on its way.`,
     )
     .action(add)
@@ -48,7 +49,8 @@ Compare the key id with what the person reads out: the card may have been exchan
 Role admin, and any role that may approve, enrol or order a wipe, is given when a second administrator gives
 the same command within seven days. In a network with one administrator the second word is the person's own:
   ward person role Doctor admin --as Administrator
-  ward person role Doctor admin --as Doctor`,
+  ward person role Doctor admin --as Doctor
+This does not count within seven days after an administrator was removed: make the new one first.`,
     )
     .action(role)
   sub('password', 'change your own second password; your key stays the same')
@@ -84,6 +86,10 @@ async function add(file: string, options: SigningOptions): Promise<void> {
     }
     for (const role of card.roles) await sign(roleCall('assignRole', entity, role))
     process.stdout.write(`enrolled: ${label} can sign in at every node.\n`)
+    const people = must(await client.people())
+    const held = people.find((person) => person.entity === entity)?.roles ?? []
+    for (const name of card.roles.filter((wanted) => !held.includes(wanted)))
+      process.stdout.write(`role ${visibleText(name)} is noted. ${secondWord(label, name, people)}\n`)
   })
 }
 
@@ -108,10 +114,17 @@ async function role(
     if (people.some((person) => person.entity === entity && person.roles.includes(name))) {
       return void process.stdout.write(`${who} has role ${name}.\n`)
     }
-    const admins = people.filter(({ roles }) => roles.includes(admin)).length
-    const second = admins > 1 ? 'A second administrator gives' : `${who} gives`
-    process.stdout.write(`noted. ${second} the same command within seven days.\n`)
+    process.stdout.write(`noted. ${secondWord(who, name, people)}\n`)
   })
+}
+
+/** Who has to say the same; to the only administrator only a new one is agreed by its own word. */
+function secondWord(who: string, name: string, people: readonly PersonView[]): string {
+  const command = `\`ward person role "${who}" ${visibleText(name)}\``
+  if (people.filter(({ roles }) => roles.includes(admin)).length > 1)
+    return `A second administrator gives the command ${command} within seven days.`
+  if (name === admin) return `${who} gives the command ${command} within seven days.`
+  return `There is one administrator: make another one, who gives the command ${command} within seven days.`
 }
 
 const enrolment = ({ roles, publicKey, label, keystore }: PersonCard): Json => ({
