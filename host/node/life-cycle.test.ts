@@ -95,6 +95,13 @@ t.test('a genesis that does not name this node founds nothing', async (t) => {
   await single.signIn('nurse')
 
   await node.seal()
+  const nobody = { ...single.personCards[0], roles: [] }
+  const people = [...single.personCards, nobody]
+  t.throws(
+    () => genesisOf([single.nodeCard, ...people]),
+    { code: 'NETWORK_INVALID' },
+    'a founder has a role',
+  )
   writeFileSync(place, genesisOf([single.nodeCard, ...single.personCards]))
   const moved = await node.unlock(storePassword.slice())
   t.match(moved, { code: 'UNLOCK_FAILED', detail: /GENESIS_MALFORMED.*another network/ })

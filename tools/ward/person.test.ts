@@ -30,12 +30,26 @@ t.test('a person joins a running hospital and changes the password', async (t) =
 
   const card = path.join(folder, 'card.json')
   const made = await ward(
-    ['init', 'person', '--out', card, '--label', 'Nurse of the night', '--role', 'nurse'],
+    [
+      'init',
+      'person',
+      '--out',
+      card,
+      '--label',
+      'Nurse of the night',
+      '--role',
+      'nurse',
+      '--role',
+      'deputy',
+    ],
     ['a first password'],
   )
   t.equal(made.status, 0, made.stderr)
   const byAdmin = await person(['add', card, '--as', 'Test admin', '--yes'], [password])
-  t.match(byAdmin, { status: 0, stdout: /Nurse of the night, roles nurse, key [0-9a-f]{32}\n.*noted/s })
+  t.match(byAdmin, {
+    status: 0,
+    stdout: /Nurse of the night, roles nurse, deputy, key [0-9a-f]{32}\n.*noted/s,
+  })
   const alone = await person(['add', card, '--as', 'Test admin', '--yes'], [password])
   t.match(alone, { status: 1, stderr: /SECOND_PERSON_REQUIRED/ })
   const nurse = await person(['add', card, '--as', 'Test nurse', '--yes'], [password])
@@ -49,9 +63,19 @@ t.test('a person joins a running hospital and changes the password', async (t) =
   })
   t.match(await roleBy('Test admin'), { status: 1, stderr: /waits for another administrator/ })
   t.match(await roleBy('Test doctor'), { status: 0, stdout: 'Test doctor has role admin.' })
+  const none = { id: '00'.repeat(16), entity: '00'.repeat(32), patient: null, kind: 0, validUntil: 0 }
+  const deputies = { ...none, role: 'deputy', action: 3, target: 'ward/appliance', names: ['orderWipe'] }
+  for (const label of ['admin', 'doctor'] as const) {
+    const granting = { type: 'call', target: 'ward/policy', method: 'grant', args: deputies } as const
+    t.match(await single.sign(await single.signIn(label), granting), { code: 'OK' })
+  }
   const byDoctor = await person(['add', card, '--as', 'Test doctor', '--yes'], [password])
-  t.match(byDoctor, { status: 0, stdout: /enrolled/ }, byDoctor.stderr)
-  t.match((await person(['list'], [])).stdout, /Nurse of the night {2}nurse/)
+  const waits =
+    /enrolled.*\nrole deputy is noted\. A second administrator gives the command `ward person role/
+  t.match(byDoctor, { status: 0, stdout: waits }, byDoctor.stderr)
+  const deputy = ['role', 'Nurse of the night', 'deputy', '--as', 'Test admin', '--yes']
+  t.match(await person(deputy, [password]), { status: 0, stdout: /has role deputy/ })
+  t.match((await person(['list'], [])).stdout, /Nurse of the night {2}nurse, deputy/)
 
   const wrong = await person(['password', '--as', 'Nurse of'], ['not this one', 'a better password'])
   t.match(wrong, { status: 1, stderr: /SIGN_IN_REJECTED/ })
