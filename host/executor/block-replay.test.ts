@@ -5,7 +5,7 @@ import t from 'tap'
 import { bytesToHex, decodeReceipt, encodeReceipt, hexToBytes } from '../../runtime/protocol/index.js'
 import { createModuleCache } from '../../runtime/execution/index.js'
 import { StateTree } from '../../runtime/state/index.js'
-import type { Proposal, ReplayView } from '../api/node-port.js'
+import type { Proposal, ReceiptView, ReplayView } from '../api/node-port.js'
 import { sha256 } from '../keys/crypto.js'
 import { nodeFiles } from '../node/node-config.js'
 import { createSingleNode, storePassword } from '../node/single-node.fixture.js'
@@ -74,6 +74,17 @@ const acknowledge: Proposal = {
   args: { alert: '77'.repeat(32), response: 'acknowledged', reason: '' },
 }
 
+/** Two of these that one block took. */
+async function inOneBlock(sign: () => Promise<ReceiptView>): Promise<ReceiptView[]> {
+  for (let round = 0; round < 50; round += 1) {
+    const receipts = await Promise.all([sign(), sign(), sign()])
+    const height = receipts[2].height
+    const together = receipts.filter((receipt) => receipt.height === height)
+    if (together.length > 1) return together
+  }
+  throw new Error('no block took two transactions')
+}
+
 t.test('transactions of a running node replay, for those who may read what they show', async (t) => {
   const single = await createSingleNode()
   t.teardown(() => single.close())
@@ -110,6 +121,10 @@ t.test('transactions of a running node replay, for those who may read what they 
     const entered = view.steps.filter((step) => step.type === 'enter')
     t.ok(entered.length > 0, 'each asks the policy or runs a contract')
     t.equal(entered.length, view.steps.filter((step) => step.type === 'leave').length)
+  }
+  // What stands beside it in the block runs again too, without a trace.
+  for (const receipt of await inOneBlock(() => single.sign(nurse, finding))) {
+    t.equal((await replay(nurse, receipt.transactionId)).identical, true, 'beside another one')
   }
   const first = await replay(nurse, ids[0])
   const byRecord = await replay(nurse, first.receipt.records[0])

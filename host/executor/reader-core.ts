@@ -150,9 +150,12 @@ const noTree = (): never => {
   throw new Error('a reader has no tree')
 }
 
-/** Reading needs no tree; a replay computes no root. */
+/**
+ * Reading needs no tree; a replay computes no root. A sub-root names the version that answers of the policy
+ * belong to: a replay remembers them for itself alone, so any name does.
+ */
 const stateOf = (chain: PinnedChain): ChainState & ParentState =>
-  new ChainState(chain, { subRoot: noTree, update: noTree })
+  new ChainState(chain, { subRoot: () => new Uint8Array(0), update: noTree })
 
 function pinOf(chain: PinnedChain): Pin {
   const applied = chain.applied()
