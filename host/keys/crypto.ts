@@ -65,6 +65,7 @@ export function takeSeed(copy: Uint8Array): SigningKey {
     return signingKeyFromSeed(locked)
   } finally {
     sodium.sodium_memzero(locked)
+    sodium.sodium_free(locked)
   }
 }
 

@@ -7,7 +7,7 @@ import { SyncError } from '../sync/snapshot-sync.js'
 import { NodeError } from './node-error.js'
 import type { NodeLogger } from './node-logger.js'
 
-/** Each cause has a next step of its own. */
+/** Each cause has a next step of its own. Not STORE_WRITE_FAILED: a failed read is told by it as well. */
 const byCause: Readonly<Partial<Record<string, ErrorCode>>> = {
   KEYSLOT_REJECTED: 'KEYSLOT_REJECTED',
   KEYSLOT_DAMAGED: 'UNLOCK_KEYSLOTS',
@@ -18,10 +18,11 @@ const byCause: Readonly<Partial<Record<string, ErrorCode>>> = {
   RECORD_ALTERED: 'UNLOCK_DAMAGED_STORE',
   STORE_KEY_MISMATCH: 'UNLOCK_DAMAGED_STORE',
   STORE_DAMAGED: 'UNLOCK_DAMAGED_STORE',
+  TREE_PAGE_MISSING: 'UNLOCK_DAMAGED_STORE',
+  TREE_PAGE_MISMATCH: 'UNLOCK_DAMAGED_STORE',
   STORE_LOCKED: 'UNLOCK_STORE_IN_USE',
   STORE_FULL: 'UNLOCK_DISK',
   STORE_READ_ONLY: 'UNLOCK_DISK',
-  STORE_WRITE_FAILED: 'UNLOCK_DISK',
 }
 
 /** KEYSLOT_REJECTED for a wrong password; UNLOCK_FAILED with the cause for all that is not the store's. */
