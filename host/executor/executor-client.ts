@@ -162,9 +162,9 @@ export class ExecutorClient {
   }
 
   /** Rejects when the thread does not end in time: whatever else has to be closed must not wait for it. */
-  async close(): Promise<void> {
+  async close(keepsOutline = true): Promise<void> {
     if (this.failure || this.closing) return
-    const closed = this.call('close', null)
+    const closed = this.call('close', { keepsOutline })
     this.closing = true
     const limitMs = this.options.closeMsMax ?? closeMsMax
     const hasAnswered = await within(closed, limitMs)

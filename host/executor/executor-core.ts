@@ -184,13 +184,13 @@ export class ExecutorCore {
   }
 
   /** After the last answer: closes the store and zeroes its keys. */
-  async close(): Promise<void> {
+  async close(keepsOutline = true): Promise<void> {
     ;(this.exported as SnapshotExport | undefined)?.end()
     // An `open` that failed may have opened nothing.
     const store = this.store as ChainStore | undefined
     const tree = this.tree as StateTree | undefined
     try {
-      if (store && tree) keepOutline(store, tree, this.tip.height)
+      if (store && tree && keepsOutline) keepOutline(store, tree, this.tip.height)
     } catch {
       // A full disk, for instance: the next start reads the pages instead. Nothing else rests on it.
     } finally {

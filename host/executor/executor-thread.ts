@@ -4,7 +4,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { ExecutionNote, readNote } from './execution-note.js'
 import { ExecutorCore } from './executor-core.js'
 import { withTakenKey } from './lent-key.js'
-import type { ExecutorReply, ExecutorRequest } from './messages.js'
+import type { ExecutorCalls, ExecutorReply, ExecutorRequest } from './messages.js'
 
 const port = parentPort
 if (!port) throw new Error('the executor runs as a thread of the daemon')
@@ -17,7 +17,8 @@ port.on('message', (request: ExecutorRequest) => {
   const reply = answer(request)
   if (request.method !== 'close') return port.postMessage(reply)
   note.close()
-  void core.close().finally(() => port.postMessage(reply))
+  const { keepsOutline } = request.argument as ExecutorCalls['close'][0]
+  void core.close(keepsOutline).finally(() => port.postMessage(reply))
 })
 
 function answer(request: ExecutorRequest): ExecutorReply {

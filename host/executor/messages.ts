@@ -406,7 +406,8 @@ export interface ExecutorCalls {
   get: [{ table: string; key: Uint8Array }, Uint8Array | null]
   /** An undefined value removes the note. */
   put: [{ table: string; key: Uint8Array; value: Uint8Array | undefined }, null]
-  close: [null, null]
+  /** Without its outline on a disk that has no room: see tree-outline.ts. */
+  close: [{ keepsOutline: boolean }, null]
 }
 
 export type ExecutorMethod = keyof ExecutorCalls

@@ -1,5 +1,6 @@
 // The tree's outline, kept when a node closes: after an orderly end the next start reads no tree page. After
-// a crash there is none for the newest height, and the start reads every page.
+// a crash there is none for the newest height, and the start reads every page. On a disk without room none is
+// kept either: it takes up to some tens of MiB with the pages that waited, which the next start needs more.
 import { StateTree } from '../../runtime/state/index.js'
 import { sha256 } from '../keys/crypto.js'
 import { treeRedoBytesMax, type ChainStore } from '../store/index.js'

@@ -6,12 +6,12 @@ import { faultsTolerated } from '../../consensus/pbft/index.js'
 import { decodeCbor, encodeCbor, equalBytes, type Validator } from '../../runtime/protocol/index.js'
 import { proveOffer } from '../executor/offer-proof.js'
 import { decodeAnswer, encodeRequest, type Offer } from '../executor/snapshot-format.js'
-import { DataKey, readSealedFile, writeSealedFile } from '../store/index.js'
+import { readSealedFile, writeSealedFile, type DataKey } from '../store/index.js'
 import type { BootstrapPeer } from './network-book.js'
 import { nodeFiles } from './node-config.js'
 import { epochOf } from './recovery-watch.js'
 import type { RunningNode } from './running-node.js'
-import type { Unsealed } from './unsealed.js'
+import { leaveWithKey, type Unsealed } from './unsealed.js'
 
 /** Longer than any catch-up by blocks rests between two of them. */
 const standstillMs = 10_000
@@ -112,14 +112,12 @@ export interface Resync {
 
 /** Leaves the network, and gives the key of the next start. Throws before, when the disk is full. */
 export async function leaveForSnapshot(
-  { node, dataKey }: Unsealed,
+  parts: Unsealed,
   folder: string,
   leave: () => Promise<void>,
 ): Promise<DataKey> {
-  await writeResync(node, folder, dataKey)
-  const bytes = dataKey.toBytes()
-  await leave()
-  return DataKey.fromBytes(bytes)
+  await writeResync(parts.node, folder, parts.dataKey)
+  return leaveWithKey(parts, leave)
 }
 
 /** What the next start needs to take a snapshot in place of its chain. Durable when it returns. */

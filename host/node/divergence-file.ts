@@ -1,7 +1,7 @@
 // A certified block gave another result here (R18): this node stops, and what its own execution wrote is kept
 // in a sealed file of its folder, for `ward doctor --compare`. Sealed, because the salt of its value hashes
 // is in the founding document, which lies beside it: whoever has both may guess small values.
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import { hexToBytes, utf8 } from '../../runtime/protocol/index.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
@@ -48,5 +48,17 @@ export async function keepDivergence(
     logger.error({ file, height }, 'this node got another result: see `ward doctor --compare`')
   } catch (error) {
     logger.error({ folder, error: String(error) }, 'the report of the divergence could not be kept')
+  }
+}
+
+/** An earlier version kept the report as a plain file, which lies there for ever otherwise. Never throws. */
+export function dropPlainDivergence(folder: string, logger: NodeLogger): void {
+  const file = path.join(folder, 'divergence.json')
+  try {
+    if (!existsSync(file)) return
+    overwriteAndUnlink(file)
+    logger.warn({ file }, 'a plain report of an earlier version was overwritten and removed')
+  } catch (error) {
+    logger.warn({ file, error: String(error) }, 'a plain report of an earlier version could not be removed')
   }
 }

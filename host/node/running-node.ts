@@ -417,7 +417,7 @@ export class RunningNode {
   }
 
   /** Leaves the network, closes both environments, zeroes keys; every step runs, whatever another throws. */
-  async close(): Promise<void> {
+  async close(keepsOutline = true): Promise<void> {
     clearInterval(this.tentativeTimer)
     clearInterval(this.listsTimer)
     this.isClosed = true
@@ -428,7 +428,7 @@ export class RunningNode {
       () => this.waiter.close(),
       () => this.upkeep.close(),
       () => this.readers.close(),
-      () => this.executor.close(),
+      () => this.executor.close(keepsOutline),
       () => this.votes?.close(),
       () => this.journal.close(),
       () => destroyIdentity(this.identity),

@@ -1,6 +1,6 @@
 // What a node holds only while it is unsealed, and how it is given up.
 import type { Hl7Bridge } from '../gateways/hl7-bridge.js'
-import type { DataKey } from '../store/index.js'
+import { DataKey } from '../store/index.js'
 import type { NodeReads } from './node-reads.js'
 import type { NodeSequences } from './node-sequences.js'
 import type { NodeSigning } from './node-signing.js'
@@ -19,12 +19,36 @@ export interface Unsealed {
   dataKey: DataKey
 }
 
-/** Messages on their way are answered, then the node goes, then the key. */
-export async function closeParts({ bridge, node, dataKey }: Unsealed): Promise<void> {
+/** Closes what runs and gives the key of the next start. */
+export type Leaving = (parts: Unsealed, leave: () => Promise<void>) => Promise<DataKey>
+
+/** Gives up everything but the key, for the next start. */
+export async function leaveWithKey(
+  { dataKey }: Pick<Unsealed, 'dataKey'>,
+  leave: () => Promise<void>,
+): Promise<DataKey> {
+  const bytes = dataKey.toBytes()
+  try {
+    await leave()
+  } catch (error) {
+    bytes.fill(0)
+    throw error
+  }
+  return DataKey.fromBytes(bytes)
+}
+
+/**
+ * Messages on their way are answered, then the node goes, then the key. Without the tree's outline the next
+ * start reads the tree's pages, as after a crash.
+ */
+export async function closeParts(
+  { bridge, node, dataKey }: Unsealed,
+  keepsOutline: boolean,
+): Promise<void> {
   try {
     await bridge?.close()
   } finally {
     node.shares?.close()
-    await node.close().finally(() => dataKey.close())
+    await node.close(keepsOutline).finally(() => dataKey.close())
   }
 }

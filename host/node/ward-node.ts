@@ -1,7 +1,7 @@
 // The daemon's node: sealed until its store password opens it, then running, and sealed again on demand.
 // Implements what the local API needs; everything that works on state is in the parts it owns.
 import { existsSync, readFileSync } from 'node:fs'
-import { appVersion, bytesToHex, keyIdOf, ok, refused } from '../../runtime/protocol/index.js'
+import { appVersion, ok, refused } from '../../runtime/protocol/index.js'
 import type {
   ApiEvent,
   BatchView,
@@ -21,10 +21,10 @@ import type {
 import type { CommitReply } from '../executor/messages.js'
 import { openKeyslot, type DataKey } from '../store/index.js'
 import { startHl7Bridge } from '../gateways/hl7-bridge.js'
-import { sha256 } from '../keys/crypto.js'
 import { leaveForSnapshot } from './behind-watch.js'
 import { ComeBack } from './come-back.js'
-import { DiskReturn, leaveWithKey } from './disk-return.js'
+import { DiskReturn } from './disk-return.js'
+import { dropPlainDivergence } from './divergence-file.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
@@ -32,10 +32,8 @@ import type { NodeLogger } from './node-logger.js'
 import { networkOf, peersOf, readinessOf } from './node-membership.js'
 import { linearize } from './linear-read.js'
 import { NodeMetrics } from './node-metrics.js'
-import { NodeReads } from './node-reads.js'
-import { NodeSequences } from './node-sequences.js'
 import { readVersions } from './node-versions.js'
-import { batchView, NodeSigning, readReceipt } from './node-signing.js'
+import { batchView, readReceipt } from './node-signing.js'
 import { healthOf, nodeStatus, restartFirst, sealedStatus } from './node-status.js'
 import { readPage, readPages } from './page-view.js'
 import { changePassword, confirms } from './password-change.js'
@@ -43,10 +41,10 @@ import { RunningNode } from './running-node.js'
 import type { TentativeRecord } from './tentative-records.js'
 import { readerOf, Sessions, sessionView } from './sessions.js'
 import { dealShares } from './share-deal.js'
-import { attachReports } from './share-service.js'
 import { unlockFailure } from './unlock-failure.js'
-import { WipeWatch, type WipeOrdered } from './wipe-watch.js'
-import { closeParts, type Unsealed } from './unsealed.js'
+import type { WipeOrdered } from './wipe-watch.js'
+import { closeParts, leaveWithKey, type Leaving, type Unsealed } from './unsealed.js'
+import { isKeyValid, partsOf, tipAt } from './unsealed-parts.js'
 import { UnattendedKeys, type UnattendedPlaces } from './unattended.js'
 
 export interface WardNodeOptions {
@@ -75,6 +73,7 @@ export class WardNode implements NodePort {
   private unlocking: { phase: string; percent: number } | null = null
   private fault: { code: string; detail: string } | undefined
   private hasDeadExecutor = false
+  private isWiping = false
   /** Blocks are announced one after the other, in order. */
   private announcing: Promise<void> = Promise.resolve()
   private readonly upkeep: NodeJS.Timeout
@@ -160,8 +159,7 @@ export class WardNode implements NodePort {
   }
 
   private secondSecret(): Uint8Array | undefined {
-    const { secondSecret } = this.options
-    return secondSecret === undefined ? undefined : readFileSync(secondSecret)
+    return this.options.secondSecret === undefined ? undefined : readFileSync(this.options.secondSecret)
   }
 
   private async openAndStart(openKey: () => Promise<DataKey>): Promise<Outcome<null>> {
@@ -173,6 +171,7 @@ export class WardNode implements NodePort {
         await this.start(dataKey)
       } catch (error) {
         dataKey.close()
+        void this.diskReturn.stop()
         throw error
       }
       this.logger.info({ height: this.tip?.height }, 'unsealed')
@@ -192,19 +191,26 @@ export class WardNode implements NodePort {
     )
   }
 
-  /** Leaves and starts by itself, with the key that it has. */
-  private startAgain(phase: string, leaving: typeof leaveWithKey): void {
+  /** Leaves and starts by itself, with its key or else unattended. False: not now, who asks looks again. */
+  private startAgain(phase: string, leaving: Leaving): boolean {
     const { unsealed } = this
-    if (!unsealed || this.unlocking) return
+    const { signal } = this.stopping
+    if (!unsealed || this.unlocking || this.isWiping) return false
     this.unlocking = { phase, percent: 10 }
-    const key = (): Promise<DataKey> => leaving(unsealed, () => this.leave())
-    this.changing = this.changing.then(() => this.openAndStart(key))
+    this.changing = this.changing
+      .then(() => this.openAndStart(() => leaving(unsealed, () => this.leave())))
+      .then(({ ok: isOpen }) => {
+        if (!isOpen && !signal.aborted && !this.isWiping && !this.hasDeadExecutor) void this.comeBack()
+      })
+    return true
   }
 
   /** Whatever fails, everything that was opened is closed again: an unlock after it finds a sealed node. */
   private async start(dataKey: DataKey): Promise<void> {
     this.unlocking = { phase: 'opening the store', percent: 50 }
     this.fault = undefined
+    this.diskReturn.reset()
+    dropPlainDivergence(this.folder, this.logger)
     const node = await RunningNode.open(
       {
         ...{ folder: this.folder, config: this.config, logger: this.logger, now: this.now },
@@ -219,20 +225,14 @@ export class WardNode implements NodePort {
       },
       dataKey,
     )
-    const reads = new NodeReads(node)
-    const sequences = new NodeSequences(node.executor)
-    const signing = new NodeSigning(node, reads, sequences, this.now)
-    const shares = nodeFiles(this.folder).shares
-    const reports = await attachReports(node, sequences, shares, dataKey, this.logger, this.now)
-    const onOrdered: WipeOrdered = (...heard) => this.options.onWipeOrdered?.(...heard)
-    const wipeWatch = new WipeWatch(node, reports, this.logger, onOrdered)
-    const parts: Unsealed = { node, reads, signing, sequences, bridge: undefined, wipeWatch, dataKey }
+    const { folder, logger, now, onWipeOrdered } = this
+    const parts = await partsOf(node, dataKey, { folder, logger, now, onWipeOrdered })
     try {
       await this.join(parts)
     } catch (error) {
       this.tip = undefined
       this.fault = undefined
-      await closeParts(parts).catch((cause: unknown) =>
+      await closeParts(parts, !this.diskReturn.hasFault).catch((cause: unknown) =>
         this.logger.error({ error: String(cause) }, 'closing after a failed unlock'),
       )
       throw error
@@ -245,7 +245,7 @@ export class WardNode implements NodePort {
   private async join(parts: Unsealed): Promise<void> {
     const { node, sequences } = parts
     const { tip } = node.open
-    this.tip = { height: tip.height, blockTime: tip.time, stateRoot: bytesToHex(tip.result.stateRoot) }
+    this.tip = tipAt(tip.height, tip.time, tip.result.stateRoot)
     this.quarantined = node.open.quarantined
     this.joining = { parts, missed: [] }
     this.unlocking = { phase: 'joining the network', percent: 80 }
@@ -263,11 +263,7 @@ export class WardNode implements NodePort {
   private quarantined: NodeStatus['quarantined'] = []
 
   private onCommit(commit: CommitReply): void {
-    this.tip = {
-      height: commit.height,
-      blockTime: commit.blockTime,
-      stateRoot: bytesToHex(commit.stateRoot),
-    }
+    this.tip = tipAt(commit.height, commit.blockTime, commit.stateRoot)
     this.quarantined = commit.quarantined ?? this.quarantined
     this.metricsOf.onCommit(commit, this.now())
     const parts = this.unsealed ?? this.joining?.parts
@@ -294,9 +290,17 @@ export class WardNode implements NodePort {
   /** The first fault is the one to tell: what follows from it says less. */
   private onFault(code: string, detail: string): void {
     this.fault ??= { code, detail }
-    this.diskReturn.onFault(detail)
+    if (!this.isWiping) this.diskReturn.onFault(detail)
     this.metricsOf.round.onHalt(code)
     this.logger.error({ code, detail }, 'this node has stopped taking part; reads may go on')
+  }
+
+  /** From now on nothing starts it by itself: its keys are about to be destroyed, and it has them. */
+  private readonly onWipeOrdered: WipeOrdered = (...heard) => {
+    if (!this.options.onWipeOrdered) return
+    this.isWiping = true
+    void this.diskReturn.stop()
+    this.options.onWipeOrdered(...heard)
   }
 
   /**
@@ -310,13 +314,13 @@ export class WardNode implements NodePort {
   }
 
   private async sealNow(): Promise<void> {
-    this.diskReturn.stop()
+    const probed = this.diskReturn.stop()
     // At once, unless an unlock is under way: then as soon as that has ended.
     const before = this.changing
     this.stopping.abort()
     const sealed = this.unlocking
-      ? before.then(() => this.leave())
-      : Promise.all([this.leave(), before]).then(() => undefined)
+      ? Promise.all([before, probed]).then(() => this.leave())
+      : Promise.all([this.leave(), before, probed]).then(() => undefined)
     this.changing = sealed.catch(() => undefined).then(() => (this.stopping = new AbortController()))
     return sealed
   }
@@ -324,11 +328,12 @@ export class WardNode implements NodePort {
   private async leave(): Promise<void> {
     const { unsealed } = this
     this.unsealed = undefined
+    void this.diskReturn.stop()
     this.tip = undefined
     this.sessions.endAll()
     if (!unsealed) return
-    const { executor } = unsealed.node
-    await closeParts(unsealed).finally(() => (this.hasDeadExecutor ||= executor.isDead))
+    const closed = closeParts(unsealed, !this.diskReturn.hasFault)
+    await closed.finally(() => (this.hasDeadExecutor ||= unsealed.node.executor.isDead))
     this.logger.info({}, 'sealed')
   }
 
@@ -353,11 +358,8 @@ export class WardNode implements NodePort {
   /** What genesis says of a person is the beginning only: the chain says whether the key still holds. */
   private async keyHolds(publicKey: Uint8Array): Promise<boolean> {
     const { unsealed } = this
-    if (!unsealed) return false
-    const keyId = keyIdOf(sha256, publicKey)
-    const { state } = await unsealed.node.executor.call('keyState', { keyId })
     // The node may have been sealed meanwhile; nobody signs in to a sealed node.
-    return state === 'valid' && this.unsealed === unsealed
+    return unsealed ? (await isKeyValid(unsealed, publicKey)) && this.unsealed === unsealed : false
   }
 
   session(token: string): Session | undefined {
@@ -442,10 +444,8 @@ export class WardNode implements NodePort {
 
   peers() {
     if (!this.unsealed) return refused('NODE_SEALED')
-    return ok({
-      ...(this.tip ?? { height: 0, blockTime: 0, stateRoot: '' }),
-      peers: peersOf(this.unsealed.node),
-    })
+    const tip = this.tip ?? { height: 0, blockTime: 0, stateRoot: '' }
+    return ok({ ...tip, peers: peersOf(this.unsealed.node) })
   }
 
   async versions(alias: string) {

@@ -27,6 +27,11 @@ function adviceFor({ code, detail }: { code: string; detail: string }): string {
       'its disk refused a write: it votes no more and answers reads, and nothing acknowledged was lost. Free ' +
       'space (or make the disk writable again): it goes on by itself within seconds, without a password'
     )
+  if (detail.includes('STORE_WRITE_FAILED'))
+    return (
+      'its disk failed a write, and not for want of room: it votes no more and answers reads; nothing ' +
+      'acknowledged was lost. Look at the system log, mend or replace the disk, then restart the node'
+    )
   switch (code) {
     case 'OLD_EPOCH':
       return (
