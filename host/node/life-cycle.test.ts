@@ -12,10 +12,12 @@ import { initNetwork } from '../founding/init-network.js'
 import { generateSigningKey } from '../keys/crypto.js'
 import type { Card } from '../founding/cards.js'
 import { nodeFiles } from './node-config.js'
+import { NodeError } from './node-error.js'
 import { createNodeLogger } from './node-logger.js'
 import { NodeSequences } from './node-sequences.js'
 import { RunningNode } from './running-node.js'
 import { createSingleNode, storePassword, systemContracts } from './single-node.fixture.js'
+import { unlockFailure } from './unlock-failure.js'
 import { WardNode } from './ward-node.js'
 
 const listen = (port: number): Promise<Server> =>
@@ -133,6 +135,20 @@ t.test('each cause of a refused unlock has a sentence of its own', async (t) => 
   }
   t.match(await node.unlock(Buffer.from('not the password')), { code: 'KEYSLOT_REJECTED' })
   t.match(await node.unlock(storePassword.slice()), { ok: true }, 'all causes removed')
+})
+
+t.test('what the thread of the store said keeps its cause', (t) => {
+  const logger = createNodeLogger('test', 'silent')
+  for (const [words, code] of [
+    ['TREE_PAGE_MISSING: a tree page is missing', 'UNLOCK_DAMAGED_STORE'],
+    ['TREE_PAGE_MISMATCH: not a tree page', 'UNLOCK_DAMAGED_STORE'],
+    ['STORE_FULL: writing chain.lmdb', 'UNLOCK_DISK'],
+    // A failed read says so too: nothing about room, and not that nothing else is wrong.
+    ['STORE_WRITE_FAILED: reading identity.sealed', 'UNLOCK_FAILED'],
+    ['EXIT_1 while open', 'UNLOCK_FAILED'],
+  ] as const)
+    t.match(unlockFailure(new NodeError('EXECUTOR_FAILED', words), logger), { ok: false, code }, words)
+  t.end()
 })
 
 function flipped(bytes: Buffer, at: number, mask = 1): Buffer {
