@@ -54,6 +54,12 @@ export class NodeMetrics {
     labelNames: ['phase'],
     registers: [this.registry],
   })
+  private readonly quarantined = new Gauge({
+    name: 'wardchain_rule_quarantined',
+    help: 'Rules that failed for several sources and patients and are kept from running, 1 each',
+    labelNames: ['alias'],
+    registers: [this.registry],
+  })
   private readonly laneWaiting = new Gauge({
     name: 'wardchain_pool_lane_transactions',
     help: 'Transactions that wait, by lane',
@@ -103,8 +109,10 @@ export class NodeMetrics {
     }
   }
 
-  text(node: RunningNode | undefined): Promise<string> {
+  text(node: RunningNode | undefined, quarantined: readonly { alias: string }[]): Promise<string> {
     this.sealed.set(node ? 0 : 1)
+    this.quarantined.reset()
+    for (const { alias } of node ? quarantined : []) this.quarantined.set({ alias }, 1)
     if (node) {
       const status = node.driver.status()
       this.round.update(status, (entity) => node.book.nameOf(entity) ?? entity.slice(0, 8))

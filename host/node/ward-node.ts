@@ -491,7 +491,7 @@ export class WardNode implements NodePort {
 
   // --------------------------------------------------------------------------------------------- upkeep
 
-  metrics = (): Promise<string> => this.metricsOf.text(this.unsealed?.node)
+  metrics = (): Promise<string> => this.metricsOf.text(this.unsealed?.node, this.quarantined)
 
   health(): { healthy: boolean; detail: string } {
     return healthOf(this.fault, this.hasDeadExecutor, this.unsealed?.node)

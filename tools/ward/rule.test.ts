@@ -8,7 +8,7 @@ import t from 'tap'
 import { createApiClient, type ApiClient } from '../../host/api/client.js'
 import { startApi, type ApiServer } from '../../host/api/server.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
-import { createSingleNode, type SingleNode } from '../../host/node/single-node.fixture.js'
+import { createSingleNode, storePassword, type SingleNode } from '../../host/node/single-node.fixture.js'
 import type { Proposal } from '../../host/api/node-port.js'
 import {
   bytesToHex,
@@ -53,14 +53,16 @@ interface Ended {
 }
 
 /** Runs `ward rule` on this node; the password goes to standard input. */
-function rule(...args: string[]): Promise<Ended> {
+const rule = (...args: string[]): Promise<Ended> => ward(['rule', ...args, '--api', api.url])
+
+function ward(args: readonly string[], input = password): Promise<Ended> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, ['dist/tools/ward.js', 'rule', ...args, '--api', api.url])
+    const child = spawn(process.execPath, ['dist/tools/ward.js', ...args])
     let [output, errors] = ['', '']
     child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString('utf8')))
     child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString('utf8')))
     child.on('exit', (status) => resolve({ status, output, errors }))
-    child.stdin.end(password)
+    child.stdin.end(input)
   })
 }
 
@@ -273,15 +275,28 @@ t.test(
     const nurse = await single.signIn('nurse')
     for (const patient of patients) await single.sign(nurse, admissionOf(patient))
     const quarantined = (): string[] => single.node.status().quarantined.map(({ alias }) => alias)
+    let run = ''
     for (const [index, person] of (['nurse', 'doctor', 'vendor'] as const).entries()) {
       t.same(quarantined(), [], 'not by one or two sources')
       const receipt = await single.sign(await single.signIn(person), pulseOf(patients[index]))
       t.equal(receipt.code, 'OK', 'the reading stands')
       t.equal(receipt.derived?.[0].code, 'TRAPPED')
+      run = receipt.derived?.[0].transactionId ?? ''
     }
     t.same(quarantined(), ['acme/broken'])
+    t.match(await single.node.metrics(), /^wardchain_rule_quarantined\{alias="acme\/broken"\} 1$/m)
+    // Why it fails: its run again, through the local API.
+    const why = await ward(['replay', run, '--as', 'Test vendor', '--api', api.url])
+    t.equal(why.status, 0, why.errors)
+    t.match(why.output, /nobody signed it: acme\/broken\.on[\s\S]*TRAPPED[\s\S]*the identical receipt/)
+    const shown = await ward(['tx', 'show', run, '--as', 'Test vendor', '--json', '--api', api.url])
+    t.match(JSON.parse(shown.output), { transactionId: run, identical: true }, shown.errors)
     t.match((await rule('versions', 'acme/broken')).output, /QUARANTINED since/)
     await api.close()
+    await single.node.close()
+    const offline = ['replay', run, '--dir', single.folder, '--offline', '--json']
+    const opened = await ward(offline, `${Buffer.from(storePassword).toString()}\n`)
+    t.match(JSON.parse(opened.output), { transactionId: run, identical: true }, opened.errors)
     await single.restart()
     await serve()
     t.same(quarantined(), ['acme/broken'], 'also after a restart')
@@ -291,6 +306,7 @@ t.test(
     t.equal(lifted.status, 0, lifted.errors)
     t.match(lifted.output, /^transaction [0-9a-f]{64}$/m)
     t.same(quarantined(), [])
+    t.notMatch(await single.node.metrics(), /^wardchain_rule_quarantined\{/m)
   },
 )
 
