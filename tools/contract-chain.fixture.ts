@@ -109,7 +109,7 @@ export interface GivenBlock {
 
 export class ContractChain {
   readonly ports = { hash: sha256, verify: verifySignature }
-  readonly cache = createModuleCache(this.ports)
+  readonly cache = createModuleCache()
   readonly #memory = new MemoryState()
   readonly #pages = new MemoryPages()
   readonly #tree: StateTree
@@ -342,7 +342,7 @@ function genesisOf(
       .map((name) => builtContract(name))
       .map(({ manifest, code }) => ({ manifest, code })),
     calls: [{ alias: 'ward/policy', method: 'genesis', args: encoded(policy.input, { roles, grants }) }],
-    fuelSchedule: newestVersions.fuelSchedule,
+    ...newestVersions,
   })
 }
 

@@ -50,7 +50,7 @@ export function initNetwork(plan: NetworkPlan): { genesis: Uint8Array; chainId: 
     calls: [policyCall(plan.contracts, [...entities, ...nodes.map(nodeRole)])],
     ...(plan.institution && { institution: plan.institution }),
     ...(plan.release && { release: plan.release }),
-    fuelSchedule: newestVersions.fuelSchedule,
+    ...newestVersions,
   }
   const bytes = encodeGenesis(genesis)
   return { genesis: bytes, chainId: chainIdOf(sha256, bytes) }

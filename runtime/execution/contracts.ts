@@ -7,7 +7,7 @@ import { decodeManifest, type Manifest, type ManifestMethod } from '../protocol/
 import type { StateReader } from '../state/store-interface.js'
 import type { Kernel } from './kernel.js'
 import { aliasRow, codeRow, decodeRow, store, type AliasRow, type CodeRow } from './kernel-tables.js'
-import { scheduleOf, type CompiledModule, type LoadedManifest } from './module-cache.js'
+import type { CompiledModule, LoadedManifest } from './module-cache.js'
 import { NodeFault } from './ports.js'
 
 /** New code's method that runs once when its layout is newer than the active one. */
@@ -111,7 +111,7 @@ function loadContract(kernel: Kernel, address: Uint8Array, row: CodeRow): Contra
 }
 
 function loadPrice(kernel: Kernel, code: Uint8Array): number {
-  const { load, loadByte } = scheduleOf(kernel.chain)
+  const { load, loadByte } = kernel.cache.metering(kernel.chain).schedule
   if (load === 0) return 0
   const row = kernel.overlay.get(store.attachment, code)
   assert(row !== undefined, 'the chain keeps what is deployed')

@@ -17,7 +17,6 @@ import { manifestProblem, missingMethod } from './manifest-check.js'
 import {
   contractPolicy,
   initializeFuelMax,
-  scheduleOf,
   tryInitialize,
   type InitializeFault,
   type InitializeOutcome,
@@ -195,11 +194,11 @@ function moduleProblem(
   { code, codeHash, manifest, manifestBytes }: Shipped,
   payer: Payer,
 ): string | undefined {
-  const schedule = scheduleOf(kernel.chain)
+  const { schedule, instrument } = kernel.cache.metering(kernel.chain)
   // What grows with the bytes is paid before they are read, the rest when the reader has counted it.
   const before = schedule.deploy + schedule.deployByte * code.length
   payer.charge(before)
-  const prepared = prepareModule(code, contractPolicy, schedule)
+  const prepared = prepareModule(code, contractPolicy, schedule, instrument)
   if (!prepared.ok) return `${prepared.code} at byte ${prepared.offset}: ${prepared.detail}`
   payer.charge(Math.max(0, prepared.value.deployPrice - before))
   const missing = missingMethod(manifest, prepared.value.methods)

@@ -19,7 +19,7 @@ import { promoteVersions } from './fuel-versions.js'
 import { createKernel, type Kernel } from './kernel.js'
 import { encodeRow, headKey, headRow, store } from './kernel-tables.js'
 import { promoteValidators, readPending } from './membership-commands.js'
-import { scheduleOf, type ModuleCache } from './module-cache.js'
+import type { ModuleCache } from './module-cache.js'
 import type {
   Attachment,
   BlockInput,
@@ -86,7 +86,7 @@ export function executeBlock(
     traceOnly: options.traceOnly,
   })
   // A node that does not know the versions in force has no vote, not even on a block that runs nothing.
-  scheduleOf(kernel.chain)
+  cache.metering(kernel.chain)
   const checked = checkBlock(kernel, input, options)
   if (!checked.ok) return { ok: false, code: checked.code, detail: checked.detail }
   const progress = createProgress(kernel)

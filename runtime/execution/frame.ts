@@ -4,7 +4,7 @@ import type { ManifestMethod, MethodKind } from '../protocol/manifest.js'
 import { byteText } from './byte-text.js'
 import type { Contract } from './contracts.js'
 import type { GuestInstance } from './guest-instance.js'
-import { scheduleOf, type CompiledModule } from './module-cache.js'
+import type { CompiledModule } from './module-cache.js'
 import { hostCaps } from './host-prices.js'
 import { markEffects, rollbackEffects, type Run } from './kernel.js'
 import { classifyFailure } from './guest-failure.js'
@@ -191,7 +191,7 @@ function priceOfEntry(
   if (entry.fuel < load) return outOfFuel(entry)
   if (!isLoaded) run.loaded.add(name)
   // Callers stand still meanwhile: only the frame on top grows.
-  const { pagesReserved } = scheduleOf(run.kernel.chain)
+  const { pagesReserved } = run.kernel.cache.metering(run.kernel.chain).schedule
   if (run.pagesOpen + module.pages[pagesReserved] > hostCaps.pages) {
     return { ok: false, code: 'LIMIT_EXCEEDED', fuelUsed: load }
   }

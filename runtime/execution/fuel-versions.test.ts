@@ -1,23 +1,13 @@
 // Fuel schedules are state: governance switches them at a height, and old blocks replay under their own.
 import t from 'tap'
-import {
-  codeOfStatus,
-  contractAddress,
-  entityKind,
-  kernelCommandSchemas,
-  kernelCommandTag,
-  type Manifest,
-  type Schema,
-} from '../protocol/index.js'
+import { codeOfStatus, contractAddress, entityKind, type Manifest } from '../protocol/index.js'
 import { fuelScheduleV1, fuelScheduleV2, fuelScheduleV3, prepareModule } from '../module/index.js'
+import { admin, command, deployment, Journal, statuses, switchAt, vendor } from './fuel-versions.fixture.js'
 import {
   contractPolicy,
   createModuleCache,
   executeBlock,
   newestVersions,
-  rewind,
-  undoOf,
-  type BlockInput,
   type ExecutedBlock,
 } from './index.js'
 import {
@@ -29,10 +19,8 @@ import {
   type TestContract,
 } from './test-contracts.fixture.js'
 import { hostPricesV1, hostPricesV2 } from './host-prices.js'
-import { admissionOf, borsh, hex, patientOf, ports, sha256, signerOf, World } from './world.fixture.js'
+import { admissionOf, hex, patientOf, ports, sha256, signerOf, World } from './world.fixture.js'
 
-const admin = signerOf('admin')
-const vendor = signerOf('vendor', entityKind.vendor)
 const worker = contractOf(
   { alias: 'acme/worker', methods: methodsOf({ go: 'call' }) },
   '(data (i32.const 0) "0123456789") (func (export "go"))',
@@ -45,22 +33,6 @@ const found = (contracts: TestContract[] = [worker], fuelSchedule = 1): World =>
     fuelSchedule,
   })
 
-function command(
-  world: World,
-  tag: keyof typeof kernelCommandTag,
-  body: unknown,
-  attachments: Uint8Array[] = [],
-): Uint8Array {
-  const schema = kernelCommandSchemas.get(kernelCommandTag[tag]) as Schema
-  const args = Buffer.concat([Buffer.from([kernelCommandTag[tag]]), borsh(schema, body)])
-  const signer = tag === 'deploy' ? vendor : admin
-  const fuelLimit = tag === 'deploy' ? 900_000_000 : 100_000_000
-  return world.call(signer, 'ward/governance', 'command', args, { attachments, fuelLimit })
-}
-
-const statuses = ({ receiptsDecoded }: ExecutedBlock): string[] =>
-  receiptsDecoded.map(({ status, detail }) => `${codeOfStatus(status)} ${detail ?? ''}`.trim())
-
 const planned = (world: World, fuelSchedule: number, instrumenter: number, height: number): string =>
   statuses(
     world.block([
@@ -70,22 +42,13 @@ const planned = (world: World, fuelSchedule: number, instrumenter: number, heigh
 
 t.test('a switch of schedule at a height, and every block before and after it replays', async (t) => {
   const world = found()
-  const journal: { input: BlockInput; block: ExecutedBlock; undo: ReturnType<typeof undoOf> }[] = []
-  const step = (bundles: Uint8Array[]): ExecutedBlock => {
-    const input = world.propose(bundles)
-    const outcome = world.try(bundles)
-    if (!outcome.ok) throw new Error(outcome.code)
-    const undo = undoOf(world.chain, outcome.writeSet, input.header.height)
-    const block = world.block(bundles)
-    journal.push({ input, block, undo })
-    return block
-  }
+  const journal = new Journal(world)
   const go = (): Uint8Array => world.call(admin, 'acme/worker', 'go')
-  const fuelOf = (): number => step([go()]).receiptsDecoded[0].fuelUsed
+  const fuelOf = (): number => journal.step([go()]).receiptsDecoded[0].fuelUsed
   const old = fuelOf()
   t.equal(old, 100_000 + 4_000 + 2 + 0)
   const at = world.height + 3
-  step([command(world, 'setFuelSchedule', { fuelSchedule: 2, instrumenter: 1, height: BigInt(at) })])
+  journal.step([switchAt(world, at)])
   t.equal(fuelOf(), old, 'until then as before')
   t.equal(world.height + 1, at)
   const prepared = prepareModule(worker.code, contractPolicy, fuelScheduleV2)
@@ -94,20 +57,8 @@ t.test('a switch of schedule at a height, and every block before and after it re
   t.not(newer, old)
   t.equal(fuelOf(), newer, 'from that height on by the new prices, on a hot cache')
   t.equal(fuelOf(), newer)
-  // The cache is hot with both; a cold one gives the same.
-  const hot = world.cache
-  for (const cache of [hot, createModuleCache()]) {
-    for (const [index, { input, block }] of journal.entries()) {
-      const undos = journal
-        .slice(index)
-        .reverse()
-        .map(({ undo }) => undo)
-      const state = rewind(world.chain, undos, input.header.height)
-      const again = executeBlock(input, state, cache, ports)
-      t.ok(again.ok)
-      if (again.ok) t.same(again.receipts.map(hex), block.receipts.map(hex), `block ${input.header.height}`)
-    }
-  }
+  t.same(journal.differing(world.cache), [], 'the cache is hot with both')
+  t.same(journal.differing(createModuleCache()), [], 'a cold one gives the same')
 })
 
 t.test('what is no step forward is refused', async (t) => {
@@ -144,18 +95,9 @@ const eager = (turns: number, alias = 'acme/eager'): TestContract =>
 function deploy(
   world: World,
   contract: TestContract,
-  fuelLimit = 900_000_000,
+  fuelLimit?: number,
 ): { fuelUsed: number; status: string } {
-  const body = {
-    vendor: vendor.entity,
-    manifest: sha256(contract.manifestBytes),
-    code: sha256(contract.code),
-  }
-  const schema = kernelCommandSchemas.get(kernelCommandTag.deploy) as Schema
-  const args = Buffer.concat([Buffer.from([kernelCommandTag.deploy]), borsh(schema, body)])
-  const attachments = [contract.manifestBytes, contract.code]
-  const bundle = world.call(vendor, 'ward/governance', 'command', args, { attachments, fuelLimit })
-  const block = world.block([bundle])
+  const block = world.block([deployment(world, contract, fuelLimit)])
   return { fuelUsed: block.receiptsDecoded[0].fuelUsed, status: statuses(block)[0] }
 }
 
@@ -200,12 +142,7 @@ t.test(
     )
     const small = contractOf({ alias: 'acme/old', ...callee, version: '2.0.0' }, code)
     const addresses = [large, small].map((contract) => {
-      const body = {
-        vendor: vendor.entity,
-        manifest: sha256(contract.manifestBytes),
-        code: sha256(contract.code),
-      }
-      const block = world.block([command(world, 'deploy', body, [contract.manifestBytes, contract.code])])
+      const block = world.block([deployment(world, contract)])
       t.same(statuses(block), ['OK'])
       const write = block.writeSet.state.find(({ store }) => store === '$code')
       return (write?.key as Uint8Array).slice(-32)
@@ -333,9 +270,6 @@ t.test('an answer of the policy does not outlive the prices that it was computed
   const failed = [ends[0], ends[3]].map((end) => end.startsWith('POLICY_FAILED'))
   t.not(failed[0], failed[1], ends.join(', '))
 })
-
-const switchAt = (world: World, height: number): Uint8Array =>
-  command(world, 'setFuelSchedule', { fuelSchedule: 2, instrumenter: 1, height: BigInt(height) })
 
 t.test(
   "the plan is the state's to judge: software that does not know it stops at its height",

@@ -7,7 +7,7 @@ import { foundingLaneTable, laneTableSchema } from '../protocol/lanes.js'
 import { appVersion } from '../protocol/limits.js'
 import { nodeRoles } from '../protocol/membership.js'
 import { ok, refused, type Result } from '../protocol/result.js'
-import { INSTRUMENTER_VERSION, STACK_BYTES_MAX } from '../module/index.js'
+import { STACK_BYTES_MAX } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { Overlay } from '../state/overlay.js'
 import { applyDeployment, putAlias } from './block-boundary.js'
@@ -28,7 +28,7 @@ import {
   validatorRow,
   type ChainRow,
 } from './kernel-tables.js'
-import { knowsVersions, type ModuleCache } from './module-cache.js'
+import type { ModuleCache, ModuleVersions } from './module-cache.js'
 import { nodeOfName, nodeOfTransportKey, putNode, readNode } from './node-registry.js'
 import type { ExecutionPorts, GenesisOutcome, ParentState } from './ports.js'
 import { receiptOf } from './receipts.js'
@@ -55,9 +55,10 @@ export function executeGenesis(
   const decoded = decodeGenesis(genesisBytes)
   if (!decoded.ok) return decoded
   const genesis = decoded.value
-  const fuelSchedule = genesis.fuelSchedule ?? 1
-  if (!knowsVersions({ fuelSchedule, instrumenter: INSTRUMENTER_VERSION })) {
-    return refused('GENESIS_REFUSED', `fuel schedule ${fuelSchedule} is not known here`)
+  const { fuelSchedule, instrumenter } = foundingVersions(genesis)
+  if (!cache.knows({ fuelSchedule, instrumenter })) {
+    const detail = `fuel schedule ${fuelSchedule} or instrumenter ${instrumenter} is not known here`
+    return refused('GENESIS_REFUSED', detail)
   }
   const chainId = chainIdOf(ports.hash, genesisBytes)
   const overlay = new Overlay(state)
@@ -76,14 +77,19 @@ export function executeGenesis(
   return ok({ ...closed, chainId, attachments: progress.attachments })
 }
 
+/** Named by the document alone, or a newer release would found another chain from it. */
+const foundingVersions = ({ fuelSchedule = 1, instrumenter = 1 }: Genesis): ModuleVersions => ({
+  fuelSchedule,
+  instrumenter,
+})
+
 function writeChain(overlay: Overlay, genesis: Genesis, chainId: Uint8Array): void {
   const row: ChainRow = {
     chainId,
     leafSalt: genesis.leafSalt,
     epoch: 0,
     appVersion,
-    fuelSchedule: genesis.fuelSchedule ?? 1,
-    instrumenter: INSTRUMENTER_VERSION,
+    ...foundingVersions(genesis),
     genesisTime: BigInt(genesis.time),
   }
   overlay.set(store.chain, onlyKey, encodeRow(chainRow, row))

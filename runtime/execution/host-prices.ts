@@ -59,7 +59,7 @@ export type HostPrices = Readonly<Record<HostFunctionName, HostPrice>>
 /** Version 2: a call pays for each row of the state that its target's name is looked up in. */
 export const hostPricesV2: HostPrices = { ...hostPricesV1, contract_call: price(2_000, 1, 1, 5_000) }
 
-/** Under a schedule that this node knows; `scheduleOf` is the fault for one that it does not know. */
+/** Under a schedule that this node knows; `ModuleCache.metering` is the fault for any other. */
 export const hostPricesOf = (fuelSchedule: number): HostPrices =>
   fuelSchedule < 2 ? hostPricesV1 : hostPricesV2
 

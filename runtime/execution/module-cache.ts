@@ -7,11 +7,14 @@ import {
   fuelSchedules,
   INITIALIZE_EXPORT,
   INSTRUMENTER_VERSION,
+  instrumenters,
   moduleLimits,
   prepareModule,
   SCHEDULE_VERSION,
   STACK_BYTES_MAX,
   type FuelSchedule,
+  type Instrumenter,
+  type Instrumenters,
   type ModulePolicy,
   type PreparedModule,
 } from '../module/index.js'
@@ -25,7 +28,7 @@ import {
 } from './guest-instance.js'
 import { hostModuleName, hostSignatures } from './host-abi.js'
 import { createPolicyMemo, type PolicyMemo } from './policy.js'
-import { NodeFault, type ExecutionPorts } from './ports.js'
+import { NodeFault } from './ports.js'
 
 /** A module that was checked and metered, with instances that wait to be used again. */
 export interface CompiledModule {
@@ -57,7 +60,16 @@ export interface ModuleVersions {
   instrumenter: number
 }
 
+/** What modules are metered by, under the versions of a state. */
+export interface Metering {
+  schedule: FuelSchedule
+  instrument: Instrumenter
+}
+
 export interface ModuleCache {
+  knows(versions: ModuleVersions): boolean
+  /** Throws NodeFault for versions that this node does not know: its fault, not the block's. */
+  metering(versions: ModuleVersions): Metering
   module(codeHash: Uint8Array, versions: ModuleVersions, code: () => Uint8Array): CompiledModule
   /** Keeps a module that was compiled to check it: its first call will not wait for the compiler. */
   keepModule(codeHash: Uint8Array, versions: ModuleVersions, compiled: CompiledModule): void
@@ -87,13 +99,10 @@ export const contractPolicy: ModulePolicy = {
   limits: moduleLimits,
 }
 
-/**
- * The schedule of a version; a version that this node does not know is a fault of the node, not of the
- * block.
- */
-export function scheduleOf(versions: ModuleVersions): FuelSchedule {
-  const schedule = fuelSchedules.get(versions.fuelSchedule)
-  if (schedule !== undefined && versions.instrumenter === INSTRUMENTER_VERSION) return schedule
+function meteringOf({ fuelSchedule, instrumenter }: ModuleVersions, known: Instrumenters): Metering {
+  const schedule = fuelSchedules.get(fuelSchedule)
+  const instrument = known.get(instrumenter)
+  if (schedule !== undefined && instrument !== undefined) return { schedule, instrument }
   throw new NodeFault(
     'ENGINE_DISAGREES',
     'this node does not know the fuel schedule or instrumenter of the state',
@@ -106,18 +115,24 @@ export const newestVersions: ModuleVersions = {
   instrumenter: INSTRUMENTER_VERSION,
 }
 
-/** Can this node run blocks under these versions? */
-export const knowsVersions = ({ fuelSchedule, instrumenter }: ModuleVersions): boolean =>
-  fuelSchedules.has(fuelSchedule) && instrumenter === INSTRUMENTER_VERSION
+/** Can a node with these instrumenters run blocks under these versions? */
+export const knowsVersions = (
+  { fuelSchedule, instrumenter }: ModuleVersions,
+  known: Instrumenters = instrumenters,
+): boolean => fuelSchedules.has(fuelSchedule) && known.has(instrumenter)
 
-/** `ports` is taken for symmetry with the other entry points: the cache itself hashes nothing. */
-export function createModuleCache(_ports?: ExecutionPorts): ModuleCache {
+/** `known`: all that this node has, unless a test adds one of its own. */
+export function createModuleCache(known: Instrumenters = instrumenters): ModuleCache {
   const modules = new Map<string, CompiledModule>()
   const manifests = new Map<string, LoadedManifest>()
   const entities = new Map<string, Uint8Array>()
   return {
+    knows: (versions) => knowsVersions(versions, known),
+    metering: (versions) => meteringOf(versions, known),
     module(codeHash, versions, code) {
-      return remember(modules, keyOf(codeHash, versions), modulesMax, () => loadModule(code(), versions))
+      return remember(modules, keyOf(codeHash, versions), modulesMax, () =>
+        loadModule(code(), meteringOf(versions, known)),
+      )
     },
     keepModule(codeHash, versions, compiled) {
       remember(modules, keyOf(codeHash, versions), modulesMax, () => compiled)
@@ -169,8 +184,8 @@ function readableKinds(manifest: Manifest): Map<number, ReadableKind> {
   return kinds
 }
 
-function loadModule(code: Uint8Array, versions: ModuleVersions): CompiledModule {
-  const prepared = prepareModule(code, contractPolicy, scheduleOf(versions))
+function loadModule(code: Uint8Array, { schedule, instrument }: Metering): CompiledModule {
+  const prepared = prepareModule(code, contractPolicy, schedule, instrument)
   // Only what passed was deployed: a refusal now means that this node decides otherwise than the one that
   // deployed it.
   if (!prepared.ok)

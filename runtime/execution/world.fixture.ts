@@ -162,6 +162,9 @@ export interface WorldOptions {
   calls?: GenesisCall[]
   /** The newest unless given. */
   fuelSchedule?: number
+  /** The first unless given. */
+  instrumenter?: number
+  cache?: ModuleCache
 }
 
 export const validatorNames = ['node a', 'node b', 'node c', 'node d']
@@ -171,13 +174,14 @@ export class World {
   readonly chain = new MemoryChain()
   readonly genesis: GenesisOutcome
   readonly genesisBytes: Uint8Array
-  cache: ModuleCache = createModuleCache()
+  cache: ModuleCache
   height = 0
   time = genesisTime
   validators: Validator[]
   last: ExecutedBlock | undefined
 
   constructor(options: WorldOptions) {
+    this.cache = options.cache ?? createModuleCache()
     const nodes = validatorNames.map((name) => ({ name, key: signerOf(name, entityKind.node) }))
     const genesis: Genesis = {
       version: 1,
@@ -208,6 +212,7 @@ export class World {
       ...(options.fuelSchedule === 1
         ? {}
         : { fuelSchedule: options.fuelSchedule ?? newestVersions.fuelSchedule }),
+      ...(options.instrumenter !== undefined && { instrumenter: options.instrumenter }),
     }
     this.genesisBytes = encodeGenesis(genesis)
     const founded = executeGenesis(this.genesisBytes, this.chain, this.cache, ports)

@@ -4,9 +4,6 @@
 /** The newest schedule: what new networks are founded with, and what governance may switch to. */
 export const SCHEDULE_VERSION = 3
 
-/** Bumped whenever `instrument` gives other bytes for the same module. */
-export const INSTRUMENTER_VERSION = 1
-
 /**
  * Prices in fuel. One fuel is one plain instruction, about 1 ns on the stated minimum machine in V8's
  * slower tier. Host functions are priced in `runtime/execution`.

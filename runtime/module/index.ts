@@ -8,11 +8,16 @@ export {
   fuelScheduleV2,
   fuelScheduleV3,
   fuelSchedules,
-  INSTRUMENTER_VERSION,
   SCHEDULE_VERSION,
   type FuelSchedule,
 } from './fuel-schedule.js'
 export { instrument, type InstrumentOptions } from './instrument.js'
+export {
+  INSTRUMENTER_VERSION,
+  instrumenters,
+  type Instrumenter,
+  type Instrumenters,
+} from './instrumenters.js'
 export {
   FAULT_EXPORT,
   FUEL_EXPORT,

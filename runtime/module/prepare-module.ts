@@ -4,6 +4,7 @@ import { checkCode } from './check-code.js'
 import { checkPolicy, type ModulePolicy } from './check-policy.js'
 import type { FuelSchedule } from './fuel-schedule.js'
 import { instrument, mutableGlobals } from './instrument.js'
+import type { Instrumenter } from './instrumenters.js'
 import { GLOBAL_EXPORT_PREFIX, INITIALIZE_EXPORT } from './instrumented-names.js'
 import { readModule } from './read-module.js'
 import type { ModuleRefusal, ModuleResult } from './refusal.js'
@@ -37,11 +38,13 @@ export interface PreparedModule {
 
 /**
  * Takes a deployed module through the whole pipeline. Total: any bytes give a prepared module or a refusal.
+ * `rewrite` is the instrumenter of the chain's version (`instrumenters.ts`).
  */
 export function prepareModule(
   bytes: Uint8Array,
   policy: ModulePolicy,
   schedule: FuelSchedule,
+  rewrite: Instrumenter = instrument,
 ): ModuleResult<PreparedModule> {
   const { limits } = policy
   if (bytes.length > limits.moduleBytesMax) {
@@ -58,7 +61,7 @@ export function prepareModule(
   const facts = validated.value
   const checked = checkCode(module, facts, limits)
   if (!checked.ok) return checked
-  const instrumented = instrument(module, facts, { schedule, memoryPagesMax: limits.memoryPagesMax })
+  const instrumented = rewrite(module, facts, { schedule, memoryPagesMax: limits.memoryPagesMax })
   if (instrumented.length > limits.instrumentedBytesMax) {
     const detail = `The metered module has ${instrumented.length} bytes, and at most ${limits.instrumentedBytesMax} are allowed.`
     return { ok: false, code: 'LIMIT_INSTRUMENTED_BYTES', offset: 0, detail }

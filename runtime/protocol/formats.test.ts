@@ -123,7 +123,10 @@ t.test('every format decodes to what was encoded', async (t) => {
   })
   t.same(p.decodeReceipt(p.encodeReceipt(receiptSample)), { ok: true, value: receiptSample })
   t.same(p.decodeManifest(p.encodeManifest(manifestSample)), { ok: true, value: manifestSample })
-  t.same(p.decodeGenesis(p.encodeGenesis(genesisSample)), { ok: true, value: genesisSample })
+  for (const versions of [{}, { fuelSchedule: 2 }, { fuelSchedule: 3, instrumenter: 2 }]) {
+    const value = { ...genesisSample, ...versions }
+    t.same(p.decodeGenesis(p.encodeGenesis(value)), { ok: true, value })
+  }
   t.same(p.decodeResult(p.encodeResult(resultSample)), { ok: true, value: resultSample })
 })
 

@@ -67,11 +67,13 @@ export interface Genesis {
   release?: KeyQuorum
   /** Fuel schedule that the chain begins under; documents of before there were two do not say: 1. */
   fuelSchedule?: number
+  /** Instrumenter that it begins under; as above. */
+  instrumenter?: number
 }
 
 /**
- * CBOR map, keys 1..8 in the order of the fields above; 9 and 10, each [threshold, [key...]], and 11 (fuel
- * schedule) when given.
+ * CBOR map, keys 1..8 in the order of the fields above; 9 and 10, each [threshold, [key...]], 11 (fuel
+ * schedule) and 12 (instrumenter) when given.
  */
 export function encodeGenesis(genesis: Genesis): Uint8Array {
   return encodeCbor(
@@ -86,10 +88,14 @@ export function encodeGenesis(genesis: Genesis): Uint8Array {
       [8, genesis.calls.map((call) => [call.alias, call.method, call.args])],
       ...quorumEntry(9, genesis.institution),
       ...quorumEntry(10, genesis.release),
-      ...(genesis.fuelSchedule === undefined ? [] : [[11, genesis.fuelSchedule] as [number, CborValue]]),
+      ...versionEntry(11, genesis.fuelSchedule),
+      ...versionEntry(12, genesis.instrumenter),
     ]),
   )
 }
+
+const versionEntry = (key: number, version: number | undefined): [number, CborValue][] =>
+  version === undefined ? [] : [[key, version]]
 
 const quorumEntry = (key: number, quorum: KeyQuorum | undefined): [number, CborValue][] =>
   quorum === undefined ? [] : [[key, [quorum.threshold, quorum.keys]]]
@@ -111,7 +117,7 @@ export function decodeGenesis(bytes: Uint8Array): Result<Genesis, 'GENESIS_MALFO
   const decoded = decodeCbor(bytes)
   if (!decoded.ok) return refused('GENESIS_MALFORMED', decoded.code)
   try {
-    const map = asMap(decoded.value, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], 8)
+    const map = asMap(decoded.value, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], 8)
     const institution = quorumFromCbor(map.get(9))
     const release = quorumFromCbor(map.get(10))
     return ok({
@@ -126,6 +132,7 @@ export function decodeGenesis(bytes: Uint8Array): Result<Genesis, 'GENESIS_MALFO
       ...(institution && { institution }),
       ...(release && { release }),
       ...(map.has(11) && { fuelSchedule: asUint(map.get(11), 65_535) }),
+      ...(map.has(12) && { instrumenter: asUint(map.get(12), 65_535) }),
     })
   } catch (error) {
     if (error instanceof FieldError) return refused('GENESIS_MALFORMED', error.message)

@@ -45,7 +45,7 @@ export function createScratchChain(contracts: GenesisContract[], time: number): 
     subRoot: (store) => tree.subRoot(store),
     updateTree: (writes) => tree.update(writes),
   }
-  const cache = createModuleCache(ports)
+  const cache = createModuleCache()
   const founded = executeGenesis(
     encodeGenesis(scratchGenesis(contracts, time, leafSalt)),
     state,
@@ -84,7 +84,7 @@ function scratchGenesis(contracts: GenesisContract[], time: number, leafSalt: Ui
     entities: [],
     contracts,
     calls: contracts.flatMap(genesisCall),
-    fuelSchedule: newestVersions.fuelSchedule,
+    ...newestVersions,
   }
 }
 
