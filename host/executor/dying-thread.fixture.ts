@@ -9,6 +9,7 @@ const note = new ExecutionNote(memory, path)
 
 const frame = {
   transactionId: new Uint8Array(32).fill(0xaa),
+  cause: new Uint8Array(32).fill(0xcc),
   height: 7,
   alias: 'acme/killer',
   address: new Uint8Array(32).fill(0xbb),
@@ -44,12 +45,12 @@ const deaths: Record<string, () => unknown> = {
 parentPort?.on('message', ({ id, method, argument }: ExecutorRequest) => {
   const death = typeof argument === 'string' ? deaths[argument] : undefined
   if (argument === 'caught') {
-    note.begin(frame)
+    note.tell(frame)
     const running = readNote(memory)
     return parentPort?.postMessage({ id, ok: false, code: 'EXECUTOR_FAULT', message: 'TypeError', running })
   }
   if (death !== undefined) {
-    note.begin(frame)
+    note.tell(frame)
     death()
   }
   parentPort?.postMessage({ id, ok: true, value: method })

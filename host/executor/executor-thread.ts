@@ -11,7 +11,7 @@ if (!port) throw new Error('the executor runs as a thread of the daemon')
 
 const { memory, path } = workerData as { memory: SharedArrayBuffer; path: string | undefined }
 const note = new ExecutionNote(memory, path)
-const core = new ExecutorCore((frame) => note.begin(frame))
+const core = new ExecutorCore((frame) => note.tell(frame))
 
 port.on('message', (request: ExecutorRequest) => {
   const reply = answer(request)
@@ -24,14 +24,14 @@ port.on('message', (request: ExecutorRequest) => {
 function answer(request: ExecutorRequest): ExecutorReply {
   try {
     const value = withTakenKey(request.argument, (argument) => core.handle(request.method, argument))
-    note.end()
+    note.tell(undefined)
     return { id: request.id, ok: true, value }
   } catch (error) {
     const code = (error as { code?: unknown }).code
     const message = error instanceof Error ? error.message : String(error)
     const known = typeof code === 'string' ? code : 'EXECUTOR_FAULT'
     const reply = { id: request.id, ok: false as const, code: known, message, running: readNote(memory) }
-    note.end()
+    note.tell(undefined)
     return reply
   }
 }

@@ -142,6 +142,7 @@ function activate(kernel: Kernel, transactionId: Uint8Array, addresses: Uint8Arr
     patient: noPatient,
   })
   const run = createRun(kernel, id, kernelEntity)
+  kernel.cause = transactionId
   const row = readCode(kernel.overlay, first)
   assert(row !== undefined, 'only a deployed version is activated')
   kernel.overlay.begin()

@@ -11,6 +11,7 @@ import { utf8FaultAt } from '../protocol/utf8-fault.js'
 import { prepareModule, type FuelSchedule, type PreparedModule } from '../module/index.js'
 import { byteText } from './byte-text.js'
 import { manifestOf, readAlias, readCode } from './contracts.js'
+import { tellMadeReady } from './frame.js'
 import type { Kernel } from './kernel.js'
 import { store } from './kernel-tables.js'
 import { manifestProblem, missingMethod } from './manifest-check.js'
@@ -73,18 +74,19 @@ export function checkDeployment(
     return refused('ALIAS_TAKEN', takenBy(manifest.alias))
   const tables = problemOfTables(kernel, manifest, false)
   if (tables !== undefined) return refused('TABLES_REFUSED', manifestProblemText(manifestBytes, tables))
+  const address = contractAddress(kernel.hash, {
+    chainId: kernel.chain.chainId,
+    alias: manifest.alias,
+    manifestHash: wanted.manifest,
+    codeHash: wanted.code,
+  })
   const fault =
     manifest.type === 'page'
       ? pageProblem(code, payer.charge)
-      : moduleProblem(kernel, { code, codeHash: wanted.code, manifest, manifestBytes }, payer)
+      : moduleProblem(kernel, { code, codeHash: wanted.code, address, manifest, manifestBytes }, payer)
   if (fault !== undefined) return refused('MODULE_REFUSED', fault)
   return ok({
-    address: contractAddress(kernel.hash, {
-      chainId: kernel.chain.chainId,
-      alias: manifest.alias,
-      manifestHash: wanted.manifest,
-      codeHash: wanted.code,
-    }),
+    address,
     manifest,
     manifestHash: wanted.manifest,
     codeHash: wanted.code,
@@ -185,15 +187,17 @@ function initializeWords(why: InitializeFault): string {
 interface Shipped {
   code: Uint8Array
   codeHash: Uint8Array
+  address: Uint8Array
   manifest: Manifest
   manifestBytes: Uint8Array
 }
 
 function moduleProblem(
   kernel: Kernel,
-  { code, codeHash, manifest, manifestBytes }: Shipped,
+  { code, codeHash, address, manifest, manifestBytes }: Shipped,
   payer: Payer,
 ): string | undefined {
+  tellMadeReady(kernel, manifest.alias, address)
   const { schedule, instrument } = kernel.cache.metering(kernel.chain)
   // What grows with the bytes is paid before they are read, the rest when the reader has counted it.
   const before = schedule.deploy + schedule.deployByte * code.length

@@ -1,7 +1,7 @@
 // A block: checked, then executed lane by lane, then closed. Everything that replicas compare comes from
 // here.
 import type { Receipt } from '../protocol/receipt.js'
-import { listRoot } from '../protocol/hash.js'
+import { listRoot, zeroHash } from '../protocol/hash.js'
 import { lane, laneCount, type Lane } from '../protocol/lanes.js'
 import { blockFuelMax } from '../protocol/limits.js'
 import { validatorsHash } from '../protocol/entity.js'
@@ -123,6 +123,7 @@ function executeLanes(progress: BlockProgress, block: CheckedBlock): void {
     if (current === lane.clinical) runTimers(progress)
     for (const { bundle, fuelReserved, isOverdrawn } of block.lanes[index]) {
       progress.fuelReserved -= fuelReserved
+      progress.kernel.cause = bundle.signed.id
       const finished = executeSigned(progress.kernel, bundle, isOverdrawn)
       progress.transactionIds.push(finished.run.id)
       keep(progress, finished)
@@ -147,6 +148,7 @@ function runCarriedOver(progress: BlockProgress, current: Lane): void {
     const item = followLayout(kernel, queued.item)
     if (!fits(progress, boundOf(kernel, item))) return
     dequeue(kernel.overlay, queued)
+    kernel.cause = item.parent
     drain(progress, [item])
   }
 }
@@ -157,6 +159,7 @@ function runTimers(progress: BlockProgress): void {
     if (mustWait(kernel, timer)) continue
     if (!fits(progress, Number(timer.fuel))) return
     removeTimer(kernel.overlay, timer)
+    kernel.cause = zeroHash
     const finished = executeTimer(kernel, timer)
     keep(progress, finished)
     const contract = activeContract(kernel, timer.alias)

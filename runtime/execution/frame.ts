@@ -6,7 +6,8 @@ import type { Contract } from './contracts.js'
 import type { GuestInstance } from './guest-instance.js'
 import type { CompiledModule } from './module-cache.js'
 import { hostCaps } from './host-prices.js'
-import { markEffects, rollbackEffects, type Run } from './kernel.js'
+import { INITIALIZE_EXPORT } from '../module/index.js'
+import { markEffects, rollbackEffects, type Kernel, type Run } from './kernel.js'
 import { classifyFailure } from './guest-failure.js'
 
 /** Trigger numbers of the context (ARCHITECTURE.md). */
@@ -73,11 +74,20 @@ const noBytes = new Uint8Array(0)
  * what loading took.
  */
 export function runFrame(run: Run, entry: FrameEntry): FrameOutcome {
+  const outcome = enterFrame(run, entry)
+  // A fault of this machine leaves by an exception: then what ran stays told.
+  if (run.open.length === 0) run.kernel.ports.watch?.(undefined)
+  return outcome
+}
+
+function enterFrame(run: Run, entry: FrameEntry): FrameOutcome {
   const { contract } = entry
   const method = contract.methods.get(entry.method)
   if (method === undefined || !entry.kinds.includes(method.kind)) return refusedEntry('METHOD_UNKNOWN')
   const refusal = refuseEntry(run, contract)
   if (refusal !== undefined) return refusedEntry(refusal)
+  // Before the engine compiles anything of it.
+  tellRunning(run, entry, run.open.length)
   const priced = priceOfEntry(run, entry)
   if (!priced.ok) return priced
   const { module, price } = priced
@@ -124,7 +134,6 @@ function enterGuest(
   instance.fuel.value = BigInt(fuel)
   instance.stack.value = entry.stackLeft
   traceStart(frame)
-  tellRunning(frame)
   let failure: FrameFailure | undefined
   try {
     ;(instance.exports[entry.method] as () => void)()
@@ -148,10 +157,28 @@ function enterGuest(
 }
 
 /** Says which contract runs now, for the case that this machine fails in it. */
-export function tellRunning({ run, contract, entry, depth }: Frame): void {
+export function tellRunning(
+  { kernel, watchedAs: transactionId }: Run,
+  { contract, method }: Pick<FrameEntry, 'contract' | 'method'>,
+  depth: number,
+): void {
   const { alias, address } = contract
-  const { height, ports } = run.kernel
-  ports.watch?.({ transactionId: run.id, height, alias, address, method: entry.method, depth })
+  const { height, cause } = kernel
+  kernel.ports.watch?.({ transactionId, cause, height, alias, address, method, depth })
+}
+
+/** Says which module is compiled and tried before any frame of it runs: the engine may fail in that too. */
+export function tellMadeReady(kernel: Kernel, alias: string, address: Uint8Array): void {
+  const { cause, height, ports } = kernel
+  ports.watch?.({
+    transactionId: cause,
+    cause,
+    height,
+    alias,
+    address,
+    method: INITIALIZE_EXPORT,
+    depth: 0,
+  })
 }
 
 const refusedEntry = (code: ErrorCode): FrameOutcome => ({ ok: false, code, fuelUsed: 0 })

@@ -111,7 +111,7 @@ function enter(frame: Frame, entry: Omit<FrameEntry, 'stackLeft'>): ReturnType<t
   frame.run.pagesOpen += grown
   const outcome = runFrame(frame.run, { ...entry, fuel: slice, stackLeft: stack.value })
   frame.run.pagesOpen -= grown
-  tellRunning(frame)
+  tellRunning(frame.run, frame.entry, frame.depth)
   fuel.value = BigInt(available - outcome.fuelUsed)
   return outcome
 }

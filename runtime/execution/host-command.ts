@@ -1,7 +1,7 @@
 // The host function by which `ward/governance`, and nobody else, commands the kernel.
 import { equalBytes } from '../protocol/bytes.js'
 import { statusOf } from '../protocol/error-codes.js'
-import type { Frame } from './frame.js'
+import { tellRunning, type Frame } from './frame.js'
 import { stopFrame } from './guest-failure.js'
 import { chargeCall, chargeFuel, guestBytes, requireUnsealed, requireWritable } from './guest-memory.js'
 import { hostCaps } from './host-prices.js'
@@ -27,6 +27,8 @@ export function kernelCommand(frame: Frame, pointer: number, length: number): nu
     left: (): number => Number(frame.instance.fuel.value),
   }
   const checked = checkCommand(run, bytes.slice(), { signer, payer })
+  // A module that was to be deployed may have been tried meanwhile.
+  tellRunning(run, frame.entry, frame.depth)
   if (checked.ok) {
     if (checked.value === 'only checked') return 0
     run.effects.commands.push(checked.value)

@@ -2,7 +2,7 @@
 // so far.
 import { equalBytes } from '../protocol/bytes.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
-import type { Hash } from '../protocol/hash.js'
+import { zeroHash, type Hash } from '../protocol/hash.js'
 import { patientBytes } from '../protocol/record.js'
 import type { ReceiptEvent } from '../protocol/receipt.js'
 import type { Overlay } from '../state/overlay.js'
@@ -55,6 +55,8 @@ export interface Kernel {
   trace: TraceSink | undefined
   /** Only this transaction is traced; every one when left out. */
   traceOnly: Uint8Array | undefined
+  /** What led to the work that is done now: see `FrameStart`. For the watch alone. */
+  cause: Uint8Array
 }
 
 /** Everything that a transaction makes and that a failing frame takes back. */
@@ -93,6 +95,8 @@ export interface Run {
   diagnostics: Diagnostic[]
   /** Where its frames and host calls are told; undefined when nobody listens. */
   trace: TraceSink | undefined
+  /** The transaction that the watch hears of: not its own id where it is a question for another one. */
+  watchedAs: Uint8Array
 }
 
 export function createKernel(
@@ -122,6 +126,7 @@ export function createKernel(
     attachments: new Map(),
     trace: parts.trace,
     traceOnly: parts.traceOnly,
+    cause: zeroHash,
   }
 }
 
@@ -149,6 +154,7 @@ export function createRun(
     refusal: undefined,
     diagnostics: [],
     trace: isTraced(kernel, id) ? kernel.trace : undefined,
+    watchedAs: id,
   }
 }
 

@@ -47,20 +47,25 @@ export function askMayAppend(kernel: Kernel, question: PolicyQuestion, asker?: R
   const isTraced = asker?.trace !== undefined
   const answer = isTraced
     ? runPolicy(kernel, contract, question, asker)
-    : keptAnswer(kernel, contract, question)
+    : keptAnswer(kernel, contract, question, asker)
   if ('failed' in answer || !answer.allowed) return answer
   const expired = answer.validUntil !== 0 && answer.validUntil < kernel.time
   return expired ? { allowed: false, missing: `grant ${answer.grant} ended` } : answer
 }
 
-function keptAnswer(kernel: Kernel, contract: Contract, question: PolicyQuestion): PolicyAnswer {
+function keptAnswer(
+  kernel: Kernel,
+  contract: Contract,
+  question: PolicyQuestion,
+  asker: Run | undefined,
+): PolicyAnswer {
   const memo = memoFor(kernel, contract)
   const { author, patient, kind, code } = question
   const key = `${byteText(author)}${byteText(patient)}${kind}/${code}`
   const kept = memo.get(key)
   if (kept !== undefined) return kept
   if (memo.size >= answersMax) memo.clear()
-  const answer = runPolicy(kernel, contract, question)
+  const answer = runPolicy(kernel, contract, question, asker)
   memo.set(key, answer)
   return answer
 }
@@ -97,14 +102,15 @@ function runPolicy(
   kernel: Kernel,
   contract: Contract,
   question: PolicyQuestion,
-  asker?: Run,
+  asker: Run | undefined,
 ): PolicyAnswer {
   const input = encodeBorsh(mayAppendInput, question)
   assert(input.ok, 'a question fits its schema')
   const method = contract.methods.get('mayAppend')
   const run = createRun(kernel, zeroHash, kernelEntity)
-  // The policy sees no transaction; a trace tells its frames as part of the one that asks.
-  run.trace = asker && ((event) => asker.trace?.({ ...event, transactionId: asker.id }))
+  // The policy sees no transaction; trace and watch tell its frames as part of the one that asks.
+  run.trace = asker?.trace && ((event) => asker.trace?.({ ...event, transactionId: asker.id }))
+  if (asker !== undefined) run.watchedAs = asker.watchedAs
   const outcome = runFrame(run, {
     contract,
     method: 'mayAppend',

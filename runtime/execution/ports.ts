@@ -17,13 +17,22 @@ export interface ExecutionPorts {
   hash: Hash
   /** The one Ed25519 verifier of all replicas. */
   verify: VerifySignature
-  /** Told of each frame before the guest runs: who ran, should this machine fail in it. Changes nothing. */
+  /**
+   * Told what is about to run, before its module is compiled or entered, and that nothing runs any more: who
+   * ran, should this machine fail in it. Changes nothing.
+   */
   watch?: FrameWatch
 }
 
 /** A frame that begins to run, or that goes on after a call; ids and names only. */
 export interface FrameStart {
+  /**
+   * The transaction that runs, signed or derived; of a policy question the one that it is asked for. Zero:
+   * a view, or a module that is made ready.
+   */
   transactionId: Uint8Array
+  /** Signed transaction of this block, or earlier run, that led to it; zero: nobody's, as of a timer. */
+  cause: Uint8Array
   height: number
   alias: string
   address: Uint8Array
@@ -31,7 +40,8 @@ export interface FrameStart {
   depth: number
 }
 
-export type FrameWatch = (frame: FrameStart) => void
+/** undefined: the outermost frame has ended, no contract runs. */
+export type FrameWatch = (frame: FrameStart | undefined) => void
 
 /**
  * The final state that a block, a view or an admission check starts from. All answers are about one height.

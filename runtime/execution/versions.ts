@@ -5,6 +5,7 @@ import { decodeManifest, type Manifest } from '../protocol/manifest.js'
 import { orderMax, type IndexReader } from '../state/store-interface.js'
 import { Overlay } from '../state/overlay.js'
 import { activeContract, frozenSince, readAlias, readCode } from './contracts.js'
+import { tellMadeReady } from './frame.js'
 import { createKernel } from './kernel.js'
 import { readApproval } from './approvals.js'
 import { codeIndex, store, type AliasRow, type ApprovalRow } from './kernel-tables.js'
@@ -110,6 +111,11 @@ export function warmModules(state: ParentState, cache: ModuleCache, ports: Execu
   const contracts = listAliases(state).map((alias) => activeContract(kernel, alias))
   const modules = contracts.filter((contract) => contract?.manifest.type === 'contract')
   // Asking for the price of a frame makes the first instance, and that compiles.
-  for (const contract of modules) contract?.module().framePrice()
+  for (const contract of modules) {
+    if (contract === undefined) continue
+    tellMadeReady(kernel, contract.alias, contract.address)
+    contract.module().framePrice()
+  }
+  ports.watch?.(undefined)
   return modules.length
 }

@@ -48,6 +48,7 @@ import {
   type BlockOptions,
   type BlockOutcome,
   type ExecutedBlock,
+  type FrameWatch,
   type GenesisOutcome,
   type ModuleCache,
   type ParentState,
@@ -175,6 +176,8 @@ export class World {
   readonly genesis: GenesisOutcome
   readonly genesisBytes: Uint8Array
   cache: ModuleCache
+  /** Told of the frames of blocks. */
+  watch: FrameWatch | undefined
   height = 0
   time = genesisTime
   validators: Validator[]
@@ -316,7 +319,8 @@ export class World {
 
   /** Executes without applying. */
   try(bundles: Uint8Array[], changes: Partial<BlockHeader> = {}, options: BlockOptions = {}): BlockOutcome {
-    return executeBlock(this.propose(bundles, changes), this.chain, this.cache, ports, options)
+    const watched = this.watch === undefined ? ports : { ...ports, watch: this.watch }
+    return executeBlock(this.propose(bundles, changes), this.chain, this.cache, watched, options)
   }
 
   /** Executes and applies; throws when the block is invalid. */
