@@ -3,12 +3,13 @@
 import { requireWithin } from './check-policy.js'
 import type { ModuleLimits } from './module-limits.js'
 import { opcodeName } from './opcodes.js'
-import { refuse, settle, type ModuleResult } from './refusal.js'
+import { refuse, settle, type ModuleRefusalCode, type ModuleResult } from './refusal.js'
 import type { FunctionFacts } from './validate-function.js'
 import type { WasmModule } from './wasm-types.js'
 
 /**
- * Checks nesting, branch tables, locals against control nodes, and the opcode allow-list of every function.
+ * Checks the opcode allow-list, nesting, branch tables and slots against control flow of every function, and
+ * control flow over all of them.
  */
 export function checkCode(
   module: WasmModule,
@@ -16,7 +17,18 @@ export function checkCode(
   limits: ModuleLimits,
 ): ModuleResult<undefined> {
   return settle(() => {
-    facts.forEach((one, index) => checkFunction(one, module.bodies[index].start, limits))
+    let flow = 0
+    let product = 0
+    facts.forEach((one, index) => {
+      const offset = module.bodies[index].start
+      checkFunction(one, offset, limits)
+      flow += one.flowCount
+      product += slotsTimesFlow(one)
+      const within = (count: number, max: number, code: ModuleRefusalCode, what: string): void =>
+        requireWithin(count, max, code, offset, what)
+      within(flow, limits.flowTotalMax, 'LIMIT_FLOW_TOTAL', 'Branches, blocks and calls of all functions')
+      within(product, limits.localsControlTotalMax, 'LIMIT_LOCALS_CONTROL_TOTAL', productText)
+    })
     return undefined
   })
 }
@@ -42,11 +54,20 @@ function checkFunction(facts: FunctionFacts, offset: number, limits: ModuleLimit
     offset,
     'Branch table entries of a function',
   )
+  const product = slotsTimesFlow(facts)
+  requireWithin(product, limits.localsControlMax, 'LIMIT_LOCALS_CONTROL', offset, productText)
   requireWithin(
-    facts.localCount * facts.controlCount,
-    limits.localsControlMax,
-    'LIMIT_LOCALS_CONTROL',
+    facts.controlCount,
+    limits.controlMax,
+    'LIMIT_CONTROL',
     offset,
-    'Locals times control instructions of a function',
+    'Control instructions of a function',
   )
+}
+
+const productText = 'Locals and operands of a function times its branches, blocks and calls'
+
+/** What the engine walks over: every slot at every point of control flow. An i64 is two slots of operands. */
+function slotsTimesFlow({ localCount, operandBytesMax, flowCount }: FunctionFacts): number {
+  return (localCount + operandBytesMax / 4) * flowCount
 }

@@ -103,7 +103,21 @@ const limitCases: readonly LimitCase[] = [
   [
     'LIMIT_LOCALS_CONTROL',
     50_000,
-    (n) => `${memory} (func (local ${many(50, 'i32 ')}) ${many(n / 50, '(block)')})`,
+    (n) => `${memory} (func (local ${many(100, 'i32 ')}) ${many(n / 100, '(block)')})`,
+  ],
+  [
+    'LIMIT_LOCALS_CONTROL_TOTAL',
+    5_000_000,
+    (n) =>
+      `${memory} ${many(99, `(func (local ${many(100, 'i32 ')}) ${many(500, '(block)')})`)}
+       (func ${many(50, 'i32.const 0 ')} ${many(1_000, 'br 0 ')}) ${n > 5_000_000 ? '(func (local i32) (block))' : ''}`,
+  ],
+  ['LIMIT_CONTROL', 500, (n) => `${memory} (func ${many(n, '(block)')})`],
+  [
+    'LIMIT_FLOW_TOTAL',
+    65_536,
+    (n) => `${memory} (func) ${many(128, `(func ${many(512, '(br 0)')})`)}
+    ${n > 65_536 ? '(func (br 0))' : ''}`,
   ],
   ['LIMIT_PARAMETERS', 32, (n) => `${memory} (func ${params(n)})`],
   [
@@ -156,7 +170,7 @@ function restTable(count: number): string {
 t.test('both sides of each limit', async (t) => {
   for (const [code, limit, fields] of limitCases) {
     await t.test(`${code} ${limit}`, async (t) => {
-      const step = code === 'LIMIT_LOCALS_CONTROL' ? 50 : 1
+      const step = code === 'LIMIT_LOCALS_CONTROL' ? 100 : 1
       const within = prepare(fields(limit))
       t.ok(within.ok, within.ok ? 'admitted at the limit' : within.detail)
       const beyond = prepare(fields(limit + step))
@@ -201,8 +215,8 @@ t.test('limits on bytes', async (t) => {
 t.test('the growth of a body is bounded', async (t) => {
   const calls = (count: number): Uint8Array =>
     moduleWithBody([...new Array<number[]>(count).fill([0x10, 0]).flat(), 0x0b])
-  t.ok(prepareModule(calls(4_900), testPolicy, fuelScheduleV1).ok)
-  const beyond = prepareModule(calls(5_000), testPolicy, fuelScheduleV1)
+  t.ok(prepareModule(calls(3_250), testPolicy, fuelScheduleV1).ok)
+  const beyond = prepareModule(calls(3_300), testPolicy, fuelScheduleV1)
   t.equal(beyond.ok ? '' : beyond.code, 'LIMIT_INSTRUMENTED_BODY_BYTES')
 })
 

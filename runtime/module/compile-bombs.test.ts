@@ -5,6 +5,7 @@ import t from 'tap'
 import { fuelScheduleV1, prepareModule, type ModuleRefusalCode } from './index.js'
 import { createByteWriter, takeBytes, writeByte, writeBytes, writeU32 } from './byte-writer.js'
 import { moduleWithBody, testPolicy } from './wat.fixture.js'
+import { worstModule, worstShapes } from './worst-shapes.fixture.js'
 
 /** A contract of several sections given as contents. */
 function moduleOf(sections: readonly (readonly [id: number, contents: Uint8Array])[]): Uint8Array {
@@ -127,18 +128,41 @@ t.test('compile bombs are refused', async (t) => {
   }
 })
 
-t.test('the largest admitted body of each shape compiles', async (t) => {
-  const shapes: readonly (readonly [string, Uint8Array])[] = [
-    ['straight line', moduleWithBody(straight(10_900))],
-    ['nested', moduleWithBody(nest(200))],
-    ['branch tables', branchTables(1_024, 8)],
-    ['locals and loops', localsAndLoops(100, 200)],
-  ]
-  for (const [name, bytes] of shapes) {
+t.test('the dearest shapes are admitted to their edges, and one step more is refused', async (t) => {
+  const codeOf = (bytes: Uint8Array): string => {
     const result = prepareModule(bytes, testPolicy, fuelScheduleV1)
+    return result.ok ? 'admitted' : result.code
+  }
+  for (const shape of worstShapes) {
+    const { name, count, code, copies, moduleCode } = shape
+    const result = prepareModule(worstModule(shape, count, copies), testPolicy, fuelScheduleV1)
     if (!result.ok) return void t.fail(`${name}: ${result.code} ${result.detail}`)
     t.ok(WebAssembly.validate(result.value.instrumented), name)
-    t.ok(new WebAssembly.Module(result.value.instrumented), name)
+    // The edge of a small function is the module's: alone it is admitted.
+    const alone = codeOf(worstModule(shape, count + 1, 1))
+    const beyond = alone === 'admitted' ? codeOf(worstModule(shape, count + 1, copies)) : alone
+    t.equal(beyond, code, `${name}: one step more in a function`)
+    t.equal(codeOf(worstModule(shape, count, copies + 1)), moduleCode, `${name}: one function more`)
   }
-  t.end()
+})
+
+/** What took the engine seconds before slots and control flow were counted together. */
+t.test('operands are counted against control flow', async (t) => {
+  const piled = (flow: readonly number[], count: number): number[] => [
+    ...new Array<number[]>(10_000).fill([0x41, 1]).flat(),
+    ...new Array<readonly number[]>(count).fill(flow).flat(),
+    ...[0x0f, 0x0b],
+  ]
+  for (const [name, flow] of [
+    ['calls', [0x10, 0]],
+    ['loops', [0x03, 0x40, 0x0b]],
+    ['ifs', [0x41, 0, 0x04, 0x40, 0x0b]],
+    ['branches', [0x41, 0, 0x0d, 0]],
+    ['growths', [0x41, 0, 0x40, 0, 0x1a]],
+    ['fills', [0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 11, 0]],
+  ] as const) {
+    const result = prepareModule(moduleWithBody(piled(flow, 400)), testPolicy, fuelScheduleV1)
+    t.match(result, { ok: false, code: 'LIMIT_LOCALS_CONTROL' }, name)
+    if (!result.ok) t.match(result.detail, /at most 50000 are allowed/)
+  }
 })

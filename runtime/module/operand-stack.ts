@@ -48,6 +48,8 @@ export interface FactsDraft {
   /** Largest operand height in bytes by type (i32, f32: 4; others 8). */
   operandBytesMax: number
   controlCount: number
+  /** Control instructions, branches, entries of branch tables, calls, and what is charged by its length. */
+  flowCount: number
   depthMax: number
   branchTableMax: number
   branchTableTotal: number
@@ -135,6 +137,7 @@ export function pushFrame(
   state.frames.push(state.frame)
   if (opcode === OP_LOOP) state.flow.loopDepth++
   state.facts.controlCount++
+  state.facts.flowCount++
   // The function's own frame is not a control instruction.
   if (state.frames.length - 1 > state.facts.depthMax) state.facts.depthMax = state.frames.length - 1
   pushAll(state, startTypes)

@@ -35,6 +35,7 @@ export function validateControl(state: FunctionState, opcode: number): void {
     case op.OP_END:
       return validateEnd(state)
     case op.OP_BR:
+      state.facts.flowCount++
       popAll(state, labelTypes(readLabel(state)))
       return setUnreachable(state)
     case op.OP_BR_IF:
@@ -143,6 +144,7 @@ function readLabel(state: FunctionState): ControlFrame {
 
 function validateBranchIf(state: FunctionState): void {
   const types = labelTypes(readLabel(state))
+  state.facts.flowCount++
   pop(state, I32)
   popAll(state, types)
   pushAll(state, types)
@@ -156,6 +158,7 @@ function validateBranchTable(state: FunctionState): void {
   const { facts } = state
   facts.branchTableMax = Math.max(facts.branchTableMax, count)
   facts.branchTableTotal += count
+  facts.flowCount += count + 1
   pop(state, I32)
   const seen = new Set<readonly ValueType[]>()
   let arity = -1

@@ -58,6 +58,7 @@ export function validateFunction(
   const state = createState(context, body, locals)
   pushFrame(state, op.OP_BLOCK, [], type.results)
   state.facts.controlCount = 0
+  state.facts.flowCount = 0
   const { reader } = state
   while (state.frames.length > 0) {
     state.opcodeOffset = reader.position
@@ -100,6 +101,7 @@ function createState(context: ModuleContext, body: FunctionBody, locals: Uint8Ar
     facts: {
       operandBytesMax: 0,
       controlCount: 0,
+      flowCount: 0,
       depthMax: 0,
       branchTableMax: 0,
       branchTableTotal: 0,
@@ -234,7 +236,10 @@ function validateConstant(state: FunctionState, opcode: number): void {
     default:
       requireMemory(state)
       readZeroByte(state)
-      if (opcode === op.OP_MEMORY_GROW) pop(state, I32)
+      if (opcode === op.OP_MEMORY_GROW) {
+        state.facts.flowCount++
+        pop(state, I32)
+      }
       return push(state, I32)
   }
 }
@@ -263,12 +268,14 @@ function validatePrefixed(state: FunctionState): void {
   const second = readU32(state.reader)
   const saturating = op.saturatingOpcodes[second]
   if (saturating !== undefined) return validateNumeric(state, saturating)
+  state.facts.flowCount++
   validateBulk(state, second)
 }
 
 /** A call's effect on the stack, for `call` and `call_indirect`. */
 export function applyFunctionType(state: FunctionState, type: FunctionType): void {
   state.facts.hasCall = true
+  state.facts.flowCount++
   popAll(state, type.parameters)
   pushAll(state, type.results)
 }

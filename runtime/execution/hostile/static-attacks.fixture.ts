@@ -169,6 +169,34 @@ export const staticAttacks: readonly RefusedModule[] = [
     'LIMIT_LOCALS_CONTROL',
     `(func (local ${many(100, 'i32 ')}) ${many(501, '(block)')})`,
   ),
+  refused(6, '501 loops in a row', 'LIMIT_CONTROL', `(func ${many(501, '(loop)')})`),
+  refusedBytes(6, '2,500 calls above 10,000 operands', 'LIMIT_LOCALS_CONTROL', () =>
+    moduleWithBody([
+      ...new Array<number[]>(10_000).fill([0x41, 1]).flat(),
+      ...new Array<number[]>(2_500).fill([0x10, 0]).flat(),
+      ...[0x0f, 0x0b],
+    ]),
+  ),
+  refused(
+    6,
+    '128 functions of 520 branches',
+    'LIMIT_FLOW_TOTAL',
+    many(128, `(func ${many(520, '(br 0)')})`),
+  ),
+  refused(
+    6,
+    '102 functions of 100 slots and 499 blocks each',
+    'LIMIT_LOCALS_CONTROL_TOTAL',
+    `${many(99, `(func (local ${many(100, 'i32 ')}) ${many(499, '(block)')})`)}
+     (func ${many(100, 'i32.const 0 ')} ${many(499, 'br 0 ')}) (func ${many(102, 'i32.const 0 ')} ${many(490, 'br 0 ')})
+     (func ${many(102, 'i32.const 0 ')} ${many(490, 'br 0 ')})`,
+  ),
+  refused(
+    7,
+    'a branch table of 500 entries with 100 locals',
+    'LIMIT_LOCALS_CONTROL',
+    `(func (local ${many(100, 'i32 ')}) (br_table ${many(501, '0 ')} (i32.const 0)))`,
+  ),
   refusedBytes(7, 'branch tables of 65,000 entries', 'LIMIT_BODY_BYTES', () => branchTables(65_000, 5)),
   refusedBytes(7, 'a branch table of 1,025 entries', 'LIMIT_BRANCH_TABLE', () => branchTables(1_025, 1)),
   refusedBytes(7, 'branch tables of 9,216 entries in all', 'LIMIT_BRANCH_TABLE_TOTAL', () =>
