@@ -3,7 +3,7 @@
 // broken.
 import { Command } from 'commander'
 import { Cluster, promises } from './cluster/cluster.js'
-import { storm, tour } from './cluster/nemesis.js'
+import { returns, storm, tour } from './cluster/nemesis.js'
 
 const program = new Command()
   .name('cluster')
@@ -24,6 +24,7 @@ async function main(): Promise<void> {
   const cluster = await Cluster.start(shape, promises, say)
   try {
     await tour(cluster)
+    await returns(cluster, true)
     await storm(cluster, Number(options.seed), Date.now() + Number(options.minutes) * 60_000)
     const verdict = await cluster.verdict()
     const late = cluster.measured.filter(({ ms, boundMs }) => ms > boundMs)

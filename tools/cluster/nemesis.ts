@@ -22,6 +22,32 @@ export async function tour(cluster: Cluster): Promise<void> {
   await cluster.wholeAfterRestart('all nodes killed at once and unlocked')
 }
 
+/**
+ * Machines that come back with less than they had: a validator without blocks and votes, a follower that was
+ * killed, one that is new (`ward join`), and with `isLong` a validator that is new too.
+ */
+export async function returns(cluster: Cluster, isLong: boolean): Promise<void> {
+  const newest = cluster.validators[cluster.validators.length - 1]
+  await cluster.wipe(newest)
+  await cluster.wholeAfterRestart(`${newest} wiped and back`)
+
+  const [follower] = cluster.followers
+  await cluster.kill(follower)
+  await cluster.nextBlock(`${follower} killed`)
+  await cluster.restart(follower)
+  await cluster.wholeAfterRestart(`${follower} restarted`)
+  await lost(
+    cluster,
+    cluster.followers.find((name) => !name.startsWith('gateway'))!,
+  )
+  if (isLong) await lost(cluster, newest)
+}
+
+async function lost(cluster: Cluster, name: string): Promise<void> {
+  await cluster.rejoin(name)
+  await cluster.wholeAfterRestart(`${name} lost and back by a ticket`)
+}
+
 /** Two against the rest: nobody has a quorum, nothing becomes final, and healing needs no help. */
 async function halves(cluster: Cluster, side: readonly string[]): Promise<void> {
   cluster.partition(side)
@@ -67,8 +93,7 @@ const faults: readonly Fault[] = [
   async (cluster, pick) => {
     // The first three stay as they were founded: somebody must remember what clients were told.
     const name = pick(cluster.names.slice(3).filter((other) => !other.startsWith('gateway')))
-    await cluster.rejoin(name)
-    await cluster.wholeAfterRestart(`${name} lost and back by a ticket`)
+    await lost(cluster, name)
   },
 ]
 
