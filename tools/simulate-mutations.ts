@@ -90,7 +90,11 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'signer-counted-twice',
     file: '../../runtime/protocol/certificate.js',
-    edits: [['if (!areDistinct || signatures', 'if (signatures']],
+    // Also in the decoder: no wire carries such a certificate otherwise.
+    edits: [
+      ['if (!areDistinct || signatures', 'if (signatures'],
+      ['if (signers[index] <= signers[index - 1])', 'if (signers[index] < 0)'],
+    ],
     options: forgers,
   },
   {
@@ -242,7 +246,11 @@ export const mutations: readonly Mutation[] = [
   {
     name: 'one-signer-is-a-quorum-for-light-clients',
     file: '../../runtime/protocol/certificate.js',
-    edits: [['if (!areDistinct || signatures', 'if (signatures']],
+    // Also in the decoder: no wire carries such a certificate otherwise.
+    edits: [
+      ['if (!areDistinct || signatures', 'if (signatures'],
+      ['if (signers[index] <= signers[index - 1])', 'if (signers[index] < 0)'],
+    ],
     options: ['--byzantine', '--only', 'F29,F1'],
   },
   {

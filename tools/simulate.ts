@@ -165,7 +165,7 @@ function runOne(seed: number, { mode, options }: Arguments): Verdict {
       const { lagMsMax, calmLagMsMax, fanOutMax, switches } = verdict
       const told = `behind at most ${calmLagMsMax} ms calm, ${lagMsMax} ms after faults`
       process.stderr.write(`${observers} observers, fan-out ${fanOutMax}, ${switches} switches, ${told}\n`)
-      const none = { events: 0, linearizableReads: 0, faults: {}, halted: [] }
+      const none = { events: 0, unsendable: 0, linearizableReads: 0, faults: {}, halted: [] }
       return { ...verdict, ...none, seed, simulatedMs: 15_000 }
     }
   }

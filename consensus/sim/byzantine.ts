@@ -218,8 +218,12 @@ function forge(world: World, certificate: Certificate, memberCount: number): Cer
   return world.random.pick(forgeries)
 }
 
-/** A "quorum" of one: the own valid signature as often as members are needed. */
+/**
+ * A "quorum" of one: the own valid signature as often as members are needed, in the own name (no wire carries
+ * that) or in everybody's.
+ */
 function selfCertified(
+  world: World,
   from: SimNode,
   phase: 'prepare' | 'commit',
   subject: { height: number; view: number; blockHash: Uint8Array; resultHash: Uint8Array },
@@ -228,9 +232,10 @@ function selfCertified(
   const index = members.findIndex((member) => equalBytes(member.entity, from.entity))
   const vote = { type: phase, epoch: 0, ...subject, sender: from.entity, signature: new Uint8Array(64) }
   const { signature } = sign<VoteMessage>(from, vote)
+  const isOwnName = world.random.chance(0.5)
   return {
     ...subject,
-    signers: members.map(() => Math.max(0, index)),
+    signers: members.map((_, at) => (isOwnName ? Math.max(0, index) : at)),
     signatures: members.map(() => signature),
   }
 }
@@ -279,7 +284,7 @@ const forgeCertificates: Attack = (world, from, _to, message) => {
     const { height } = message
     const subject = { height, view: message.view - 1, blockHash: noise(world), resultHash: noise(world) }
     const forged = { ...forge(world, base, memberCount), height, view: Math.max(0, message.view - 1) }
-    const prepared = world.random.chance(0.5) ? forged : selfCertified(from, 'prepare', subject)
+    const prepared = world.random.chance(0.5) ? forged : selfCertified(world, from, 'prepare', subject)
     return [sign<ViewChangeMessage>(from, { ...message, prepared })]
   }
   if (message.type !== 'proposal') return [message]
@@ -329,7 +334,7 @@ const flood: Attack = (world, from, _to, message) => {
 }
 
 /** A block of its own, certified by its own signature alone. */
-function selfFinal(from: SimNode, final: FinalBlock): FinalBlock {
+function selfFinal(world: World, from: SimNode, final: FinalBlock): FinalBlock {
   const block = { ...final.block, header: { ...final.block.header, time: final.block.header.time + 3 } }
   const { height } = block.header
   const [stored] = storedFrom(from.disk, height - 1, 1)
@@ -342,7 +347,7 @@ function selfFinal(from: SimNode, final: FinalBlock): FinalBlock {
     blockHash: blockHash(fakeHash, encodeHeader(block.header)),
     resultHash: outcome.resultHash,
   }
-  return { block, result: outcome.result, certificate: selfCertified(from, 'commit', subject) }
+  return { block, result: outcome.result, certificate: selfCertified(world, from, 'commit', subject) }
 }
 
 /** F29: final blocks with another payload, result or certificate, or of another height. */
@@ -357,7 +362,7 @@ export const lieToSync: Attack = (world, from, _to, message) => {
       { ...final, result: { ...result, stateRoot: noise(world) } },
       { ...final, result: { ...result, nextValidatorsHash: noise(world) } },
       { ...final, certificate: forge(world, certificate, 4) },
-      selfFinal(from, final),
+      selfFinal(world, from, final),
       final,
     ])
   })

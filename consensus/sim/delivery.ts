@@ -5,7 +5,8 @@ import { lieToSync } from './byzantine.js'
 import type { WireMessage } from '../pbft/types.js'
 import { linkOf, transmit } from './network.js'
 import { showToLightClient } from './light-client.js'
-import { receive, simChainId, throughCodec } from './node.js'
+import { receive, simChainId } from './node.js'
+import { throughCodec, wireForm } from './wire.js'
 import { after, type SimNode, type World } from './world.js'
 
 /** Hands the message to each target; a Byzantine sender's attack may change, drop or add messages. */
@@ -33,7 +34,8 @@ export function carry(world: World, from: SimNode, to: SimNode, message: WireMes
   if (!isVisible(world, from, to) || !isVisible(world, to, from)) return
   const link = linkOf(from.slot, to.slot)
   const incarnation = world.network.incarnation.get(link) ?? 0
-  const sent = throughCodec(world, from, message)
+  const form = wireForm(world, from, message)
+  const sent = form === null ? null : throughCodec(world, form)
   if (sent === null) return
   for (const delay of transmit(world.network, from.slot, to.slot)) {
     after(world, delay, () => {

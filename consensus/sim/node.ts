@@ -1,11 +1,9 @@
 // A simulated host: the driver's duties (order of actions, persist before send, signature checks) on a
-// simulated
-// disk, clock and executor, with a crash possible between any two actions.
+// simulated disk, clock and executor, with a crash possible between any two actions.
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { createCore, memberIndex, senderKey } from '../pbft/state.js'
 import { coreDefaults } from '../pbft/config.js'
-import { decodeMessage, encodeMessage } from '../pbft/message-codec.js'
 import { signingBytes } from '../pbft/signing.js'
 import { step } from '../pbft/step.js'
 import type {
@@ -200,29 +198,6 @@ function isSignedBy(key: Uint8Array, message: SignedMessage): boolean {
   if (!fakeVerify(key, signingBytes(message, simChainId, fakeHash), message.signature)) return false
   goodUnder.set(message, key)
   return true
-}
-
-/**
- * Now and then through the real codec: what is sent is what arrives, or damaged bytes that must do no harm
- * (F8).
- */
-export function throughCodec(world: World, from: SimNode, message: WireMessage): WireMessage | null {
-  if (!world.random.chance(0.02)) return message
-  const bytes = encodeMessage(message, simChainId)
-  if (world.isFaulty && isOn(world.plan, 'F8') && world.random.chance(0.3)) {
-    fired(world.plan, 'F8')
-    const damaged = Uint8Array.from(bytes.subarray(0, bytes.length - world.random.below(3)))
-    damaged[world.random.below(damaged.length)] ^= 1 << world.random.below(8)
-    const foreign = decodeMessage(damaged, simChainId)
-    return foreign.ok ? foreign.value : null
-  }
-  const decoded = decodeMessage(bytes, simChainId)
-  if (decoded.ok) return decoded.value
-  // Only a Byzantine sender may have made something that is no message.
-  if (from.isCorrect && world.onlyHonestUpstream === null)
-    throw new Error(`codec refused its own message: ${decoded.code}`)
-  fired(world.plan, 'F8')
-  return null
 }
 
 export function answerBlocks(

@@ -39,10 +39,21 @@ t.test('seeds that once failed', async (t) => {
     // A single complaint in an idle height, and a block that reached the disk just before a crash.
     { ...simDefaults, seed: 34, byzantine: true },
     { ...simDefaults, seed: 43, twins: true },
+    // A forged lock, signed four times by one member, that no wire carries; a correct node had to hand it on.
+    { ...simDefaults, seed: 51, byzantine: true, only: ['F26', 'F2', 'F13', 'F6'] },
+    { ...simDefaults, seed: 234, byzantine: true, only: ['F26', 'F2', 'F13', 'F6'] },
+    {
+      ...simDefaults,
+      seed: 1032,
+      byzantine: true,
+      only: ['F26', 'F27', 'F9', 'F2', 'F13'],
+      faultMs: 12_000,
+    },
   ]
   for (const options of regressions) {
     const verdict = runSeed(options)
     t.ok(verdict.ok, `seed ${options.seed}: ${verdict.invariant} ${verdict.detail}`)
+    if (options.seed === 51) t.ok(verdict.unsendable > 0, 'what no wire carries ended where it was made')
   }
 })
 

@@ -36,6 +36,8 @@ export interface Verdict {
   readonly simulatedMs: number
   readonly heights: number
   readonly messages: number
+  /** Attackers' messages that no wire carries, so that nobody got them. */
+  readonly unsendable: number
   /** Linearizable reads that were answered (R29). */
   readonly linearizableReads: number
   readonly faults: Readonly<Record<string, number>>
@@ -78,6 +80,7 @@ export function createWorld(options: SimOptions): World {
     sent: new Map(),
     acknowledged: new Map(),
     messagesSent: 0,
+    unsendable: 0,
     tree: null,
     onlyHonestUpstream: null,
     clients: createClientLog(),
@@ -179,6 +182,7 @@ function verdictOf(world: World, invariant: string, detail: string): Verdict {
     simulatedMs: Math.round(world.now),
     heights: world.checker.chain.length,
     messages: world.messagesSent,
+    unsendable: world.unsendable,
     linearizableReads: world.clients.linearizable,
     faults: Object.fromEntries([...world.plan.counters].sort(([left], [right]) => (left < right ? -1 : 1))),
     halted,

@@ -97,6 +97,8 @@ export interface World {
   /** Final on at least one correct node: acknowledged. */
   readonly acknowledged: Map<number, number>
   messagesSent: number
+  /** Messages that attackers made up and no wire carries: dropped where they were made (wire.ts). */
+  unsendable: number
   /** Set in runs with a tree of observers (observer-tree.ts). */
   tree: ObserverTree | null
   /** What clients asked and were told. */
