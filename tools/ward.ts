@@ -24,6 +24,7 @@ import { addStatusCommand } from './ward/status.js'
 import { storeSentence } from './ward/store-advice.js'
 import { addProofCommands } from './ward/proof.js'
 import { addTransactionCommands } from './ward/tx.js'
+import { addViewCommand } from './ward/view.js'
 import { addWipeCommands } from './ward/wipe.js'
 
 const program = new Command()
@@ -44,6 +45,7 @@ addJoinCommand(program)
 addPersonCommands(program)
 addStatusCommand(program)
 addQueryCommands(program)
+addViewCommand(program)
 addTransactionCommands(program)
 addProofCommands(program)
 addRuleCommands(program)

@@ -24,6 +24,8 @@ import type {
   RecordPage,
   Session,
   VersionsView,
+  ViewQuestion,
+  ViewView,
   ShareDealView,
 } from './node-port.js'
 import type { NetworkJson, ReadinessJson, RecoveryJson } from './network-json.js'
@@ -75,6 +77,8 @@ export interface ApiClient {
   orders(patient?: string): Promise<Outcome<Pinned & { orders: OrderView[] }>>
   /** What is deployed: of one alias, or of all. */
   versions(alias?: string): Promise<Outcome<Pinned & VersionsView>>
+  /** As `NodePort.view`; needs a session. */
+  view(question: ViewQuestion): Promise<Outcome<Pinned & ViewView>>
   network(): Promise<Outcome<NetworkJson>>
   /** Gives the node a recovery manifest. */
   recover(manifest: Uint8Array): Promise<Outcome<RecoveryJson>>
@@ -144,6 +148,7 @@ export function createApiClient(url: string): ApiClient {
     orders: (patient) => get(patient === undefined ? '/v1/orders' : `/v1/orders?patient=${patient}`),
     versions: (alias) =>
       get(alias === undefined ? '/v1/versions' : `/v1/versions?alias=${encodeURIComponent(alias)}`),
+    view: (question) => post('/v1/view', question),
     network: () => get('/v1/network'),
     recover: (manifest) => post('/v1/network/recovery', manifest),
     readiness: (action, entity) =>

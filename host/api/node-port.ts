@@ -3,7 +3,7 @@
 // Borsh values decimal text.
 import type { ErrorCode } from '../../runtime/protocol/error-codes.js'
 import type { NetworkJson, ReadinessJson, RecoveryJson } from './network-json.js'
-import type { VersionsView } from './version-port.js'
+import type { VersionsView, ViewQuestion, ViewView } from './version-port.js'
 import type { RecordKindName } from '../../runtime/protocol/record.js'
 import type { ProofOf, ReplayView, StoreView } from './history-port.js'
 import type { Result } from '../../runtime/protocol/result.js'
@@ -292,7 +292,14 @@ export interface PageView {
   calls: string[]
 }
 
-export type { AliasView, RuleSelector, VersionsView, VersionView } from './version-port.js'
+export type {
+  AliasView,
+  RuleSelector,
+  VersionsView,
+  VersionView,
+  ViewQuestion,
+  ViewView,
+} from './version-port.js'
 
 /** Who reads for what: read audit needs the application beside the person. */
 export interface ReadVia {
@@ -427,6 +434,11 @@ export interface NodePort {
   >
   /** What is deployed: one alias, or all when it is empty. */
   versions(alias: string): Promise<Outcome<Pinned & VersionsView>>
+  /**
+   * Asks a view of any deployed version. Needs a grant for all whose records it looks at. CONTRACT_UNKNOWN,
+   * METHOD_UNKNOWN, READ_NOT_GRANTED, VIEW_BUSY, and what the contract itself refuses.
+   */
+  view(session: Session, question: ViewQuestion): Promise<Outcome<Pinned & ViewView>>
   /** Every node with its keys and address, and the set that votes. */
   network(): Promise<Outcome<NetworkJson>>
   /**

@@ -96,6 +96,15 @@ export const recordQuerySchema = object(
   ['kind'],
 )
 
+export const viewSchema = object({
+  target: {
+    type: 'string',
+    pattern: '^([a-z0-9-]+/[a-z0-9-]+(@[\\x21-\\x7e]{1,64})?|[0-9a-f]{64})$',
+    maxLength: aliasLengthMax + 65,
+  },
+  method: { type: 'string', pattern: '^[A-Za-z][A-Za-z0-9_]*$', maxLength: methodLengthMax },
+  args: {},
+})
 export const pageQuerySchema = object({ alias })
 export const versionsQuerySchema = object({ alias }, [])
 export const proofQuerySchema = object({

@@ -15,6 +15,7 @@ import type {
   ReceiptView,
   RecordQuery,
   Session,
+  ViewQuestion,
 } from './node-port.js'
 import type { PageCache } from './page-cache.js'
 import {
@@ -32,6 +33,7 @@ import {
   recordQuerySchema,
   transactionParams,
   versionsQuerySchema,
+  viewSchema,
 } from './request-schemas.js'
 
 export interface RouteContext {
@@ -292,6 +294,10 @@ function addReadRoutes(app: FastifyInstance, { node, pages }: RouteContext): voi
       return answer(reply, session.ok ? await node.proof(session.value, request.query) : session)
     },
   )
+  app.post<{ Body: ViewQuestion }>('/v1/view', { schema: { body: viewSchema } }, async (request, reply) => {
+    const session = sessionOf(request, node)
+    return answer(reply, session.ok ? await node.view(session.value, request.body) : session)
+  })
   app.post('/v1/linearize', async (request, reply) => {
     const session = sessionOf(request, node)
     return answer(reply, session.ok ? await node.linearize() : session)

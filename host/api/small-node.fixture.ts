@@ -295,6 +295,7 @@ class SmallNodeOfOne implements SmallNode {
     return refused('TRANSACTION_UNKNOWN')
   }
 
+  view = async (): ReturnType<NodePort['view']> => refused('CONTRACT_UNKNOWN', 'none here')
   replay = async (): ReturnType<NodePort['replay']> => refused('REPLAY_UNAVAILABLE', 'kept from block 2 on')
   proof = async (): ReturnType<NodePort['proof']> => refused('PROOF_UNAVAILABLE')
   private patientViews() {

@@ -1,6 +1,6 @@
 // Versions as the API tells them: what is deployed, approved and active.
 import type { RecordKindName } from '../../runtime/protocol/record.js'
-import type { PersonView } from './node-port.js'
+import type { Json, PersonView } from './node-port.js'
 
 export interface RuleSelector {
   kind: RecordKindName
@@ -54,4 +54,34 @@ export interface VersionsView {
   aliases: AliasView[]
   /** Activations that wait for their block time (ms); one in the past was refused when it was due. */
   schedules: { schedule: string; at: number; by: PersonView; addresses: string[] }[]
+}
+
+/** A question to a view. `target`: alias, alias@version, or the address of any version, active or not. */
+export interface ViewQuestion {
+  target: string
+  method: string
+  /** By the method's input schema. */
+  args: Json
+}
+
+/** Since when tables of a former layout are no longer written: a height and its block time, ms. */
+export interface FrozenAt {
+  height: number
+  time: number
+}
+
+export interface ViewView {
+  /** The version that answered. */
+  alias: string
+  version: string
+  address: string
+  active: boolean
+  method: string
+  /** By the method's output schema; hex where it does not fit. */
+  returned: Json
+  fuelUsed: number
+  /** The oldest that the answer rests on: it is as of then. Null: all of it is as of now. */
+  frozenSince: FrozenAt | null
+  /** Every version that answered from tables that are no longer written, itself or asked by it. */
+  frozen: (FrozenAt & { alias: string; version: string; address: string })[]
 }

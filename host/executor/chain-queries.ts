@@ -3,7 +3,6 @@
 import {
   bytesToHex,
   concatBytes,
-  codeOfStatus,
   decodeCertificate,
   decodeHeader,
   decodeManifest,
@@ -13,13 +12,7 @@ import {
   equalBytes,
   utf8,
 } from '../../runtime/protocol/index.js'
-import {
-  callView,
-  listAliases,
-  readKey,
-  readNode,
-  type ModuleCache,
-} from '../../runtime/execution/index.js'
+import { listAliases, readKey, readNode, type ModuleCache } from '../../runtime/execution/index.js'
 import {
   aliasRow,
   codeRow,
@@ -32,7 +25,6 @@ import {
   type CodeRow,
 } from '../../runtime/execution/kernel-tables.js'
 import type { FinalBlock } from '../../consensus/pbft/types.js'
-import { sha256, verifySignature } from '../keys/crypto.js'
 import type { ChainStore } from '../store/index.js'
 import type { ChainState } from './chain-state.js'
 import type {
@@ -45,13 +37,14 @@ import type {
   ReceiptEntry,
   RecordsQuery,
   ViewQuery,
+  ViewReply,
 } from './messages.js'
 import { recordPage } from './record-pages.js'
 import { receiptEntries } from './reply-views.js'
 import { attachPayload } from './stored-payload.js'
 import { aliasReplies, scheduleReplies } from './version-queries.js'
+import { answerView } from './view-query.js'
 
-const ports = { hash: sha256, verify: verifySignature }
 const recordLimitMax = 500
 /**
  * One page by arrival must be able to hold every record of one height, or a list could never get past it.
@@ -148,25 +141,9 @@ export class ChainQueries {
     return { pin: this.pin(), receipts: receiptEntries(related, place.height, time) }
   }
 
-  view(query: ViewQuery): ExecutorCalls['view'][1] {
-    const pin = this.pin()
-    const { target, method, args, caller } = query
-    const call = { target, method, args, caller }
-    const at = { height: pin.height, time: pin.blockTime }
-    const answer = callView(this.state, call, at, this.cache, ports)
-    const none = new Uint8Array(0)
-    if (!answer.ok) {
-      return {
-        pin: this.pin(),
-        ok: false,
-        code: answer.code,
-        detail: answer.detail ?? '',
-        returned: none,
-        fuelUsed: 0,
-      }
-    }
-    const { returned, fuelUsed } = answer.value
-    return { pin: this.pin(), ok: true, code: codeOfStatus(0) ?? 'OK', detail: '', returned, fuelUsed }
+  view(query: ViewQuery): ViewReply {
+    const timeOf = (height: number): number => this.pinAt(height)?.blockTime ?? 0
+    return answerView(query, this.pin(), this.state, this.cache, timeOf)
   }
 
   contract(target: string | Uint8Array): ContractReply | null {

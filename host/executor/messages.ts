@@ -260,6 +260,35 @@ export interface ViewQuery {
   method: string
   args: Uint8Array
   caller: Uint8Array
+  /** Asked in somebody's name: bounded, and told whose records it showed. */
+  isForPerson?: boolean
+}
+
+/** A height since which the tables of a former layout are no longer written, and its block time, ms. */
+export interface Frozen {
+  height: number
+  time: number
+}
+
+/** A version that answered from such tables. */
+export interface FrozenReply extends Frozen {
+  alias: string
+  version: string
+  address: Uint8Array
+}
+
+export interface ViewReply {
+  pin: Pin
+  ok: boolean
+  code: string
+  detail: string
+  returned: Uint8Array
+  fuelUsed: number
+  /** The oldest that the answer rests on; null: all of it is as of now. */
+  frozenSince: Frozen | null
+  /** Each of them, and whose records were shown; of views asked for a person. */
+  frozen: FrozenReply[]
+  touched: Touched[]
 }
 
 export interface ContractReply {
@@ -359,10 +388,7 @@ export interface ExecutorCalls {
   record: [{ id: Uint8Array }, { pin: Pin; record: LedgerEntry | null }]
   receipt: [{ id: Uint8Array }, { pin: Pin; receipts: ReceiptEntry[] }]
   prove: [{ question: ProofQuestion }, ProofReply]
-  view: [
-    ViewQuery,
-    { pin: Pin; ok: boolean; code: string; detail: string; returned: Uint8Array; fuelUsed: number },
-  ]
+  view: [ViewQuery, ViewReply]
   contract: [{ target: string | Uint8Array }, ContractReply | null]
   contracts: [null, { alias: string; version: string; type: string; title: string; address: Uint8Array }[]]
   /** Which transaction travels in which lane, by the state. */

@@ -71,13 +71,16 @@ async function pinnedRelease({ executor }: RunningNode): Promise<NetworkJson['re
 }
 
 /** The other nodes: connected or not, and what height they claim. */
-export function peersOf({ book, driver }: RunningNode) {
+export function readPeers(node: RunningNode | undefined, pin: Pinned | undefined) {
+  if (node === undefined) return refused('NODE_SEALED')
+  const { book, driver } = node
   const connected = new Map(driver.status().peers.map((peer) => [peer.peer, peer]))
-  return book.others.map((node) => {
+  const peers = book.others.map((node) => {
     const link = connected.get(bytesToHex(node.transportKey))
     const height = link?.claimedHeight ?? null
     return { name: node.name, role: node.role, connected: link !== undefined, height }
   })
+  return ok({ ...(pin ?? { height: 0, blockTime: 0, stateRoot: '' }), peers })
 }
 
 /**

@@ -25,12 +25,14 @@ import type {
   ProofOf,
   RecordPage,
   RecordQuery,
+  ViewQuestion,
 } from '../api/node-port.js'
 import { alertViews, orderViews, patientViews, recordToJson } from '../api/views.js'
 import type { CommitReply, LedgerEntry, Pin } from '../executor/messages.js'
 import { ReadRounds } from './linear-read.js'
 import { proofFor } from './node-proofs.js'
 import { replayFor } from './node-replay.js'
+import { viewFor } from './node-view.js'
 import { ReplayGate } from './replay-gate.js'
 import { nextOf, pageQueryOf } from './record-query.js'
 import { PeopleBook } from './people-book.js'
@@ -59,6 +61,7 @@ export class NodeReads {
   private readonly permissions = new Map<string, Permission>()
   private readonly lists: RecordLists
   private readonly replays = new ReplayGate()
+  private readonly views = new ReplayGate()
   /** Block time of the tip: grants end by the chain's clock, not by this computer's. */
   private tipTime: number
 
@@ -146,6 +149,10 @@ export class NodeReads {
     )
     if ('value' in run) return run.value
     return refused('REPLAY_BUSY', `in ${Math.ceil(run.retryMs / 1_000)} s`)
+  }
+
+  view(reader: Uint8Array, question: ViewQuestion): ReturnType<typeof viewFor> {
+    return viewFor(reader, question, { node: this.node, reads: this, gate: this.views })
   }
 
   proof(reader: Uint8Array, asked: ProofOf): ReturnType<typeof proofFor> {

@@ -29,7 +29,7 @@ import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
 import { NodeFeed } from './node-feed.js'
 import type { NodeLogger } from './node-logger.js'
-import { networkOf, peersOf, readinessOf } from './node-membership.js'
+import { networkOf, readinessOf, readPeers } from './node-membership.js'
 import { linearize } from './linear-read.js'
 import { NodeMetrics } from './node-metrics.js'
 import { readVersions } from './node-versions.js'
@@ -442,10 +442,10 @@ export class WardNode implements NodePort {
     return reads ? reads.orders(readerOf(session), query.patient) : refused('NODE_SEALED')
   }
 
-  peers() {
-    if (!this.unsealed) return refused('NODE_SEALED')
-    const tip = this.tip ?? { height: 0, blockTime: 0, stateRoot: '' }
-    return ok({ ...tip, peers: peersOf(this.unsealed.node) })
+  peers = () => readPeers(this.unsealed?.node, this.tip)
+
+  async view(...[session, question]: Parameters<NodePort['view']>) {
+    return this.unsealed?.reads.view(readerOf(session), question) ?? refused('NODE_SEALED')
   }
 
   async versions(alias: string) {

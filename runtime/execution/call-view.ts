@@ -9,6 +9,7 @@ import { STACK_BYTES_MAX } from '../module/index.js'
 import { Overlay } from '../state/overlay.js'
 import { activeContract, contractAt } from './contracts.js'
 import { runFrame, trigger } from './frame.js'
+import type { TraceSink } from './trace.js'
 import { createKernel, createRun } from './kernel.js'
 import type { ModuleCache } from './module-cache.js'
 import type { ExecutionPorts, Explanation, ParentState } from './ports.js'
@@ -22,6 +23,8 @@ export interface ViewCall {
   caller?: Uint8Array
   /** Bound; the manifest's when left out. */
   fuelLimit?: number
+  /** Hears every frame and host call. */
+  trace?: TraceSink
 }
 
 export interface ViewOutcome {
@@ -49,7 +52,9 @@ export function callView(
   ports: ExecutionPorts,
 ): Result<ViewOutcome, ErrorCode> {
   const overlay = new Overlay(state)
-  const kernel = createKernel({ ports, cache, parent: state, overlay, height: at.height, time: at.time })
+  const { trace } = call
+  const parts = { ports, cache, parent: state, overlay, height: at.height, time: at.time }
+  const kernel = createKernel(trace === undefined ? parts : { ...parts, trace })
   const contract =
     typeof call.target === 'string' ? activeContract(kernel, call.target) : contractAt(kernel, call.target)
   if (contract === undefined) return refused('CONTRACT_UNKNOWN')

@@ -15,7 +15,7 @@ export {
 export { overdraftOf, retryAfterMs } from './credit.js'
 export { readHead, readValidators } from './block-validity.js'
 export { callView, type ViewCall, type ViewOutcome } from './call-view.js'
-export { readAlias, readCode } from './contracts.js'
+export { frozenSince, readAlias, readCode } from './contracts.js'
 export { methodFuelMax } from './manifest-check.js'
 export { readEntity, readKey } from './entities.js'
 export { evaluateRule, type RuleInput, type RuleOutcome } from './evaluate-rule.js'

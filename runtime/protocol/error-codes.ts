@@ -370,6 +370,10 @@ export const errorTable = {
     282,
     'This node is running other transactions again. Nothing was changed. Ask again in a moment.',
   ),
+  VIEW_BUSY: entry(
+    391,
+    'This node answers one view at a time, and blocks go first. Nothing was changed. Ask again in a moment.',
+  ),
   SECOND_PERSON_REQUIRED: entry(
     230,
     'A key that signs for a person or a vendor is enrolled by two administrators, each under an own signature. Nothing was enrolled; the first request stands for seven days. Ask another administrator to enrol the same key.',

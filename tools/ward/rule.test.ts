@@ -9,7 +9,7 @@ import { createApiClient, type ApiClient } from '../../host/api/client.js'
 import { startApi, type ApiServer } from '../../host/api/server.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
 import { createSingleNode, storePassword, type SingleNode } from '../../host/node/single-node.fixture.js'
-import type { Proposal } from '../../host/api/node-port.js'
+import type { Json, Proposal } from '../../host/api/node-port.js'
 import {
   bytesToHex,
   encodeManifest,
@@ -259,6 +259,104 @@ t.test('a newer layout is told before signing, and cannot be rolled back', async
   const answer = await client.versions()
   t.ok(answer.ok)
   if (answer.ok) t.throws(() => former(answer.value, 'acme/one'), { code: 'LAYOUT_REFUSED' })
+})
+
+/** Looks its argument up in table 1, and says 7. */
+const keptCode = assembler.assemble(
+  new TextEncoder().encode(`(module
+    (import "wardchain_v1" "input_read" (func $input (param i32)))
+    (import "wardchain_v1" "state_get" (func $get (param i32 i32 i32) (result i32)))
+    (import "wardchain_v1" "return_set" (func $return (param i32 i32)))
+    (memory (export "memory") 1) (data (i32.const 64) "\\07\\00\\00\\00")
+    (func (export "seen") (call $input (i32.const 0))
+      (drop (call $get (i32.const 1) (i32.const 0) (i32.const 16))) (call $return (i32.const 64) (i32.const 4)))
+    (func (export "all") (drop (call $get (i32.const 1) (i32.const 0) (i32.const 3)))
+      (call $return (i32.const 64) (i32.const 4)))
+    (func (export "fails") (call $input (i32.const 0)) (unreachable))
+    (func (export "migrate")))`),
+) as Uint8Array<ArrayBuffer>
+
+/** Counts readings by its manifest, which is what a reader's grants are asked by. */
+function kept(number: string, migrateVersion: number): GenesisContract {
+  const patient: Manifest['methods'][0]['input'] = { struct: [['patient', { fixed: 16 }]] }
+  const view = { kind: 'view' as const, fuel: 1_000_000, output: { struct: [['count', 'u32' as const]] } }
+  const migrate = { name: 'migrate', kind: 'system' as const, fuel: 1_000_000, input: none, output: none }
+  const { manifest } = version('acme/kept', number, {
+    migrateVersion,
+    reads: [{ kind: recordKind.observation, codes: ['8867-4'] }],
+    tables: [{ id: migrateVersion, name: 'counts', patient: true }],
+    methods: [
+      { ...view, name: 'seen', input: patient },
+      { ...view, name: 'all', input: none },
+      { ...view, name: 'fails', input: patient },
+      migrate,
+    ] as Manifest['methods'],
+  })
+  return { manifest, code: keptCode }
+}
+
+t.test('a former version answers over the API by name and by address, and says since when', async (t) => {
+  const old = await shipContract(kept('1.0.0', 1))
+  await signed('admin', activateCall([old]))
+  const patient = '44'.repeat(16)
+  await single.sign(await single.signIn('nurse'), admissionOf(patient))
+  const args = JSON.stringify({ patient })
+  const ask = (target: string, method: string, as: string): Promise<Ended> =>
+    ward(['view', target, method, args, '--as', as, '--api', api.url])
+  const live = await ask('acme/kept', 'seen', 'Test nurse')
+  t.equal(live.status, 0, live.errors)
+  t.match(
+    live.output,
+    /^\{"count":7\}\nseen of acme\/kept@1\.0\.0 \S+ \(the active version\).*\nAll tables/,
+  )
+
+  const next = await shipContract(kept('2.0.0', 2))
+  const { height, blockTime } = await single.sign(await single.signIn('admin'), activateCall([next]))
+  const said = await ask(old.slice(0, 12), 'seen', 'Test nurse')
+  t.match(
+    said.output,
+    /NOT CURRENT: acme\/kept@1\.0\.0 answered from .* since block \d+ \(20\d\d-/,
+    said.errors,
+  )
+  // A later block: the time is that of the switch, not of the question.
+  await single.sign(await single.signIn('nurse'), pulseOf(patient))
+  const since = { height, time: blockTime }
+  for (const target of ['acme/kept@1.0.0', old]) {
+    const former = await viewOf('nurse', target, 'seen', { patient })
+    t.match(former, { address: old, active: false, returned: { count: 7 }, frozenSince: since })
+    t.match(former, { frozen: [{ alias: 'acme/kept', version: '1.0.0', address: old, ...since }] })
+  }
+  const now = await viewOf('nurse', 'acme/kept', 'seen', { patient })
+  t.match(now, { address: next, active: true, frozenSince: null, frozen: [] })
+})
+
+const viewOf = async (role: 'nurse' | 'admin', target: string, method: string, args: Json) => {
+  const answer = await single.node.view(await single.signIn(role), { target, method, args })
+  return answer.ok ? answer.value : answer.code
+}
+
+t.test('a view shows nobody what they may not read, not even why it failed', async (t) => {
+  const patient = '44'.repeat(16)
+  const ask = async (role: 'nurse' | 'admin', method: string, args: Json, target = 'acme/kept@1.0.0') => {
+    const answer = await viewOf(role, target, method, args)
+    return typeof answer === 'string' ? answer : 'OK'
+  }
+  t.equal(await ask('nurse', 'seen', { patient }), 'OK')
+  t.equal(await ask('admin', 'seen', { patient }), 'READ_NOT_GRANTED')
+  t.equal(
+    await ask('admin', 'all', {}),
+    'READ_NOT_GRANTED',
+    'rows of nobody in particular may be of anybody',
+  )
+  t.equal(await ask('nurse', 'all', {}), 'OK', 'who may read of any patient may see them')
+  t.equal(await ask('nurse', 'fails', { patient }), 'TRAPPED')
+  t.equal(await ask('admin', 'fails', { patient }), 'READ_NOT_GRANTED')
+  t.equal(await ask('nurse', 'migrate', {}), 'METHOD_UNKNOWN', 'what is no view is not run')
+  t.equal(await ask('nurse', 'seen', { patient: 'aa' }), 'REQUEST_MALFORMED')
+  t.equal(await ask('nurse', 'seen', { patient }, 'acme/kept@9.9.9'), 'CONTRACT_UNKNOWN')
+  t.equal(await ask('nurse', 'seen', { patient }, 'ab'.repeat(32)), 'CONTRACT_UNKNOWN')
+  const stranger = await client.view({ target: 'acme/kept', method: 'seen', args: { patient } })
+  t.match(stranger, { ok: false, code: 'SESSION_REQUIRED' })
 })
 
 t.test(
