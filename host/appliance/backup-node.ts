@@ -16,11 +16,10 @@ import {
   statSync,
 } from 'node:fs'
 import path from 'node:path'
-import { open } from 'lmdb'
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { sha256OfFile } from './file-hash.js'
 import { nodeFiles, readNodeConfig } from '../node/node-config.js'
-import { listKeyslots } from '../store/index.js'
+import { copyEnvironmentFile, listKeyslots } from '../store/index.js'
 import { replaceFile, syncFolder } from '../store/durable-file.js'
 import { ApplianceError } from './appliance-error.js'
 import { canonicalJson, type Json } from './canonical-json.js'
@@ -98,22 +97,7 @@ async function copyChain({ folder, onProgress }: BackupOptions, part: string): P
     onProgress?.('copying the chain', existsSync(target) ? statSync(target).size : 0, total)
   }, 500)
   try {
-    const engine = open({
-      path: source,
-      noSubdir: true,
-      pageSize: 4_096,
-      keyEncoding: 'binary',
-      readOnly: true,
-    })
-    try {
-      // The second parameter (compact: free pages are left out) is missing in the types of lmdb-js.
-      await (engine as unknown as { backup(to: string, compact: boolean): Promise<void> }).backup(
-        target,
-        true,
-      )
-    } finally {
-      await engine.close()
-    }
+    await copyEnvironmentFile(source, target)
   } finally {
     clearInterval(watch)
   }

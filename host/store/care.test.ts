@@ -13,15 +13,18 @@ import t from 'tap'
 import { StateTree } from '../../runtime/state/index.js'
 import {
   applyNext,
+  buildBlock,
   createBed,
   leafSalt,
   openBed,
   password,
   temporaryFolder,
   utf8,
+  type Bed,
 } from './chain-store.fixture.js'
 import {
   backupChainStore,
+  copyEnvironmentFile,
   destroyStore,
   dropFormerEpochs,
   listKeyslots,
@@ -105,6 +108,38 @@ t.test('a backup is a store that opens with the same keyslots', async (t) => {
   await restored.store.close()
   await bed.store.close()
 })
+
+t.test('a backup of a store with free pages is pruned and written like any other', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  for (let count = 0; count < 60; count += 1) applyLarge(bed, 130_000)
+  const ways = {
+    'of its owner': (to: string) => backupChainStore(bed.store, folder, to),
+    'beside its owner': async (to: string) => {
+      await copyEnvironmentFile(join(folder, 'chain.lmdb'), join(to, 'chain.lmdb'))
+      copyFileSync(join(folder, 'patients.key'), join(to, 'patients.key'))
+    },
+  }
+  for (const [way, take] of Object.entries(ways)) {
+    const copy = join(folder, way)
+    mkdirSync(copy)
+    await take(copy)
+    const restored = openBed(copy, bed.dataKey)
+    restored.store.prune(restored.store.firstPayload() + 30, 30)
+    for (const bytes of [2_000_000, 2_000_000, 130_000, 130_000]) applyLarge(restored, bytes)
+    t.equal(restored.store.applied()?.height, 63, way)
+    t.same(verifyChainStore(restored.store, { hash: sha256, leafSalt }).findings, [], way)
+    await restored.store.close()
+  }
+  await bed.store.close()
+})
+
+function applyLarge(bed: Bed, payloadBytes: number): void {
+  const block = buildBlock(bed, (bed.store.applied()?.height ?? -1) + 1)
+  bed.store.applyBlock({ ...block, payload: new Uint8Array(payloadBytes).fill(block.height) })
+  bed.tree.accept(bed.tree.update(block.writes.state))
+}
 
 t.test('re-sealing in slices moves every record to the new epoch', async (t) => {
   const { folder, remove } = temporaryFolder()

@@ -1,5 +1,5 @@
 // The front door of host/store.
-export { backupChainStore } from './backup.js'
+export { backupChainStore, copyEnvironmentFile } from './backup.js'
 export { ChainReader, type PinnedChain } from './chain-reader.js'
 export { ChainStore, openChainStore, type ChainStoreOptions } from './chain-store.js'
 export {

@@ -75,7 +75,7 @@ t.test('no file of a sealed store holds anything readable', async (t) => {
   const votes = openVotesStore(folder, bed.dataKey, { create: true })
   votes.persist({ record: utf8('vote of mine'), put: [], drop: [] })
   writeSealedFile(join(folder, 'identity'), bed.dataKey, utf8('identity key of the node'))
-  await bed.store.environment.backup(join(folder, 'backup.lmdb'), true)
+  await bed.store.environment.backup(join(folder, 'backup.lmdb'))
   t.ok(filesUnder(folder).length >= 6, 'all files are looked at, while open')
   t.same(hits(folder), [])
   await votes.close()

@@ -3,6 +3,7 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { open, type RootDatabase } from 'lmdb'
+import { copyPages } from './backup.js'
 import { Compaction, dropLeftCopy, putInPlace } from './compaction.js'
 import type { DataKey, KeySpace } from './data-key.js'
 import { assertEngineTree } from './engine-check.js'
@@ -233,9 +234,9 @@ export class SealedEnvironment {
   /**
    * A consistent copy while the node runs: ciphertext, like the original. Never for the votes environment.
    */
-  async backup(path: string, compact: boolean): Promise<void> {
+  async backup(path: string): Promise<void> {
     try {
-      await this.#engine.backup(path, compact)
+      await copyPages(this.#engine, path)
     } catch (error) {
       throw engineError(error, `copying ${this.path}`)
     }
