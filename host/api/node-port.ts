@@ -63,6 +63,8 @@ export interface NodeStatus extends Pinned {
   fault?: { code: string; detail: string }
   /** Transactions that this node does not propose, because the executor died while it ran them. */
   setAside: number
+  /** Damaged files that this node moved out of its way and that still lie in its folder. */
+  damagedFiles?: string[]
   version: string
 }
 

@@ -1,6 +1,6 @@
 // The offline check on the store of a node that really ran: whole, then damaged in one place after the
 // other.
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
@@ -13,7 +13,7 @@ import { divergenceFiles, keepDivergence } from '../node/divergence-file.js'
 import { nodeFiles } from '../node/node-config.js'
 import { createNodeLogger } from '../node/node-logger.js'
 import { createSingleNode, storePassword } from '../node/single-node.fixture.js'
-import { openChainStore, openKeyslot, type ChainStore } from '../store/index.js'
+import { openChainStore, openKeyslot, writeSealedFile, type ChainStore } from '../store/index.js'
 import { table } from '../store/tables.js'
 import { compareNodes, divergenceReport, type Comparison } from './compare.js'
 import { examineNode } from './doctor.js'
@@ -126,6 +126,17 @@ t.test('a node that worked is whole; what is damaged is named', async (t) => {
   bytes[bytes.length - 1] ^= 1
   writeFileSync(identity, bytes)
   t.match((await examine()).findings, [{ table: 'identity.sealed', code: 'RECORD_ALTERED' }])
+  bytes[bytes.length - 1] ^= 1
+  writeFileSync(identity, bytes)
+
+  const { shares } = nodeFiles(single.folder)
+  writeSealedFile(shares, dataKey, new Uint8Array(6_000))
+  truncateSync(shares, 4_096)
+  t.match((await examine()).findings, [{ table: 'shares.sealed', code: 'RECORD_ALTERED' }])
+  await single.restart()
+  t.same(single.node.status().damagedFiles, ['shares.sealed.damaged'], 'it starts all the same, and tells')
+  await single.node.close()
+  t.match((await examine()).findings, [{ table: 'shares.sealed.damaged', message: /set aside/ }])
 })
 
 /** An executor in this thread, on the store of a stopped node. */

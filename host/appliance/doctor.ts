@@ -1,12 +1,13 @@
 // The offline check of a node's folder: every seal, every tree page against the root, every block against
 // its parent and its certificate, every record by every index, and the small sealed files. It changes
 // nothing it reads.
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import {
   decodeGenesis,
   decodeResult,
   equalBytes,
+  errorTable,
   genesisValidators,
   type Validator,
 } from '../../runtime/protocol/index.js'
@@ -18,8 +19,10 @@ import { nodeFiles } from '../node/node-config.js'
 import {
   listKeyslots,
   openChainStore,
+  isSetAside,
   openKeyslot,
   readSealedFile,
+  sealedFileEpoch,
   StoreError,
   verifyChainStore,
   type ChainStore,
@@ -169,8 +172,8 @@ function rootFinding(store: ChainStore, root: Uint8Array): DoctorFinding[] {
 }
 
 /**
- * Identity and token of the votes. The votes themselves are not opened: opening them renews their
- * token.
+ * Every sealed file of the folder, also one whose head is gone. The votes themselves are not opened: opening
+ * them renews their token.
  */
 function sealedFiles(folder: string, dataKey: DataKey): DoctorFinding[] {
   const files = nodeFiles(folder)
@@ -189,7 +192,31 @@ function sealedFiles(folder: string, dataKey: DataKey): DoctorFinding[] {
     destroyIdentity(decodeIdentity(bytes))
     bytes.fill(0)
   })
-  const token = path.join(files.votes, 'votes.token')
-  attempt(token, () => void readSealedFile(token, dataKey))
+  for (const file of sealedBeside(folder)) {
+    attempt(file, () => {
+      if (isSetAside(file)) throw new StoreError('RECORD_ALTERED', errorTable.SHARES_SET_ASIDE.sentence)
+      readSealedFile(file, dataKey)?.fill(0)
+    })
+  }
   return findings
+}
+
+/** By content, and by the end of the name when the content is cut. */
+function sealedBeside(folder: string): string[] {
+  const { identity, votes } = nodeFiles(folder)
+  const isSealed = (file: string): boolean => {
+    if (file.endsWith('.sealed') || isSetAside(file)) return true
+    try {
+      return sealedFileEpoch(file) !== undefined
+    } catch {
+      // The attempt to read it says why.
+      return true
+    }
+  }
+  const token = path.join(votes, 'votes.token')
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .filter((file) => file !== identity && file !== token && isSealed(file))
+  return [token, ...found.sort()]
 }

@@ -1,7 +1,8 @@
 // Overwriting with a progress count, for files that take longer than a moment. `destroyStore` then only
 // has to unlink what is left of them.
-import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, fsyncSync, ftruncateSync, openSync, readSync } from 'node:fs'
 import { randomBytes } from '../keys/crypto.js'
+import { writeAll } from '../store/durable-file.js'
 
 const chunkBytes = 2 ** 20
 
@@ -21,7 +22,7 @@ export function eraseLargeFile(
     // are gone.
     const chunk = Buffer.from(randomBytes(chunkBytes))
     eachChunk(size, (offset, length) => {
-      writeSync(file, chunk, 0, length, offset)
+      writeAll(file, chunk.subarray(0, length), offset)
       onBytes(Math.floor((offset + length) / 2))
     })
     fsyncSync(file)

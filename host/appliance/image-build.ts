@@ -8,12 +8,12 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  writeSync,
+  rmSync,
 } from 'node:fs'
 import path from 'node:path'
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { sha256, type SigningKey } from '../keys/crypto.js'
-import { syncFolder } from '../store/durable-file.js'
+import { syncFolder, writeAll } from '../store/durable-file.js'
 import { ApplianceError } from './appliance-error.js'
 import { encodeImageHead, imageFormat, type ImageFile, type ImageManifest } from './release-image.js'
 
@@ -74,19 +74,22 @@ function writeImage(
   const part = `${out}.part`
   const handle = openSync(part, 'w')
   try {
-    writeSync(handle, head)
+    writeAll(handle, head)
     for (const [index, file] of files.entries()) {
       const content = readFileSync(path.join(project, file.path))
       if (bytesToHex(sha256(content)) !== file.sha256)
         throw unpackable(`${file.path} changed while it was packed`)
-      writeSync(handle, content)
+      writeAll(handle, content)
       onProgress?.('packing', index + 1, files.length)
     }
     fsyncSync(handle)
+    renameSync(part, out)
+  } catch (error) {
+    rmSync(part, { force: true })
+    throw error
   } finally {
     closeSync(handle)
   }
-  renameSync(part, out)
   syncFolder(path.dirname(path.resolve(out)))
 }
 

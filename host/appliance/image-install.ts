@@ -13,12 +13,11 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
-  writeSync,
 } from 'node:fs'
 import path from 'node:path'
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { sha256 } from '../keys/crypto.js'
-import { replaceFile, syncFolder } from '../store/durable-file.js'
+import { replaceFile, syncFolder, writeAll } from '../store/durable-file.js'
 import { ApplianceError } from './appliance-error.js'
 import { canonicalJson } from './canonical-json.js'
 import { assertTrusted, readImageHead, type ImageHead, type ImageManifest } from './release-image.js'
@@ -141,7 +140,7 @@ function writeFile(file: string, content: Buffer, executable: boolean): void {
   mkdirSync(path.dirname(file), { recursive: true })
   const handle = openSync(file, 'wx', 0o644)
   try {
-    writeSync(handle, content)
+    writeAll(handle, content)
     fsyncSync(handle)
   } finally {
     closeSync(handle)

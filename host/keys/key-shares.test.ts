@@ -1,5 +1,5 @@
 // Any threshold of shares gives the secret back, fewer or wrong ones do not; a crash loses nothing of them.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import fc from 'fast-check'
@@ -84,4 +84,25 @@ t.test('the keeper', async (t) => {
   t.equal(new ShareKeeper(file, dataKey).count, 0)
   t.equal(new ShareKeeper(file, dataKey).owed.length, 0)
   t.notOk(readFileSync(file).includes(Buffer.from(deals[2].share)), 'sealed')
+
+  // A damaged file is no reason to keep a node shut.
+  t.ok(new ShareKeeper(file, dataKey).keep(deals[2]))
+  const whole = readFileSync(file)
+  const bent = Buffer.from(whole)
+  bent[0] ^= 1
+  const damages = { cut: whole.subarray(0, -1), 'all but its head cut': whole.subarray(0, 10), bent }
+  const names = ['shares.sealed.damaged', 'shares.sealed.damaged-2', 'shares.sealed.damaged-3']
+  for (const [what, bytes] of Object.entries(damages)) {
+    writeFileSync(file, bytes)
+    const told: string[] = []
+    const kept = new ShareKeeper(file, dataKey, (damage) => told.push(path.basename(damage.file)))
+    t.equal(kept.count, 0, what)
+    t.same(told, [names.shift()], 'told where it lies')
+    t.ok(kept.keep(deals[2]) && new ShareKeeper(file, dataKey).count === 1, 'and it goes on')
+  }
+  const newer = Buffer.from(whole)
+  newer[8] = 9
+  writeFileSync(file, newer)
+  t.throws(() => new ShareKeeper(file, dataKey), { code: 'STORE_NEWER_VERSION' })
+  t.same(readFileSync(file), newer, 'not touched')
 })

@@ -1,8 +1,17 @@
 // The key shares of other nodes that this node keeps, and the releases that are not on the chain yet: one
 // sealed file, so that a release is on disk as owed before the share leaves.
+import { readdirSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { decodeCbor, encodeCbor, type CborValue } from '../../runtime/protocol/cbor.js'
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
-import { readSealedFile, writeSealedFile, type DataKey } from '../store/index.js'
+import {
+  isSetAside,
+  readSealedFile,
+  setAsideFile,
+  StoreError,
+  writeSealedFile,
+  type DataKey,
+} from '../store/index.js'
 import type { Deal } from './key-shares.js'
 
 /** One share of one node. */
@@ -24,17 +33,38 @@ const generationsKept = 2
 /** More nodes than any facility has validators and gateways. */
 const sharesMax = 4_096
 const owedMax = 1_024
+/** What a cut or altered file gives; not what a disk that refuses a read or a newer version gives. */
+const damageCodes: ReadonlySet<string> = new Set([
+  'RECORD_ALTERED',
+  'RECORD_UNKNOWN_VERSION',
+  'STORE_KEY_MISMATCH',
+  'FOREIGN_FILE',
+])
 
 export class ShareKeeper {
   #held: HeldShare[] = []
   #owed: OwedReport[] = []
 
-  /** Throws StoreError when the file was altered. */
+  /**
+   * Throws StoreError when the file cannot be read or is of a newer version. One that does not open is no
+   * reason to keep a node shut: it is set aside, `onDamage` hears of it, and the keeper begins empty.
+   */
   constructor(
     private readonly path: string,
     private readonly dataKey: DataKey,
+    onDamage: (damage: { code: string; file: string }) => void = () => undefined,
   ) {
-    const bytes = readSealedFile(path, dataKey)
+    try {
+      this.#load()
+    } catch (error) {
+      const code = error instanceof StoreError ? error.code : undefined
+      if (code === undefined || !damageCodes.has(code)) throw error
+      onDamage({ code, file: setAsideFile(path) })
+    }
+  }
+
+  #load(): void {
+    const bytes = readSealedFile(this.path, this.dataKey)
     if (bytes === undefined) return
     const decoded = decodeCbor(bytes)
     if (!decoded.ok || !Array.isArray(decoded.value)) throw new Error('shares file: layout')
@@ -51,6 +81,12 @@ export class ShareKeeper {
 
   get owed(): readonly OwedReport[] {
     return this.#owed
+  }
+
+  /** Names of damaged files of this keeper that still lie beside its own. */
+  get setAside(): string[] {
+    const own = `${basename(this.path)}.`
+    return readdirSync(dirname(this.path)).filter((name) => name.startsWith(own) && isSetAside(name))
   }
 
   get count(): number {

@@ -61,6 +61,7 @@ export function nodeStatus(
     ...(fault === undefined ? {} : { fault }),
     ...(node.upkeep.view === undefined ? {} : { store: node.upkeep.view }),
     setAside: node.pool.setAsideCount,
+    damagedFiles: node.shares?.damagedFiles ?? [],
     voted: driver.voted.map(nameOf),
     missing: driver.missing.map(nameOf),
     reason: {

@@ -3,7 +3,7 @@
 import type { SecretStream } from 'hyperdht'
 import { Reception } from '../../consensus/net/visit.js'
 import { faultsTolerated } from '../../consensus/pbft/index.js'
-import { bytesToHex, equalBytes } from '../../runtime/protocol/index.js'
+import { bytesToHex, equalBytes, errorTable } from '../../runtime/protocol/index.js'
 import { generateSigningKey, randomBytes, seedOf } from '../keys/crypto.js'
 import {
   decodeAsk,
@@ -53,7 +53,11 @@ export async function attachReports(
 ): Promise<NodeReports> {
   try {
     const reports = new NodeReports(node, sequences, now)
-    node.shares = new ShareService(node, new ShareKeeper(file, dataKey), reports, logger, now)
+    const keeper = new ShareKeeper(file, dataKey, (damage) => {
+      const { sentence } = errorTable.SHARES_SET_ASIDE
+      logger.error({ code: 'SHARES_SET_ASIDE', file: damage.file, cause: damage.code, sentence }, 'alarm')
+    })
+    node.shares = new ShareService(node, keeper, reports, logger, now)
     node.proofs = new EvidenceOnChain(node, reports, logger, now)
     return reports
   } catch (error) {
@@ -88,6 +92,11 @@ export class ShareService {
     private readonly now: () => number,
   ) {
     this.rest = new Rest(now)
+  }
+
+  /** See `ShareKeeper.setAside`. */
+  get damagedFiles(): string[] {
+    return this.keeper.setAside
   }
 
   // ----------------------------------------------------------------------------------------- dealing

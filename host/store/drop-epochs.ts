@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import type { DataKey } from './data-key.js'
 import { keepNewestEpoch, openKeyslot, type OpenOptions } from './keyslot.js'
 import { SealedEnvironment } from './sealed-environment.js'
-import { readSealedFile, sealedFileEpoch, writeSealedFile } from './sealed-file.js'
+import { isSetAside, readSealedFile, sealedFileEpoch, writeSealedFile } from './sealed-file.js'
 import { StoreError } from './store-error.js'
 import { chainTables, table, votesTables, type TableId } from './tables.js'
 
@@ -103,7 +103,8 @@ function resealFiles(folder: string, dataKey: DataKey): void {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue
     const path = join(entry.parentPath, entry.name)
-    const epoch = sealedFileEpoch(path)
+    // What lies aside opens under no key any more.
+    const epoch = isSetAside(path) ? undefined : sealedFileEpoch(path)
     if (epoch === undefined || epoch === dataKey.epoch) continue
     const content = readSealedFile(path, dataKey)
     if (!content) continue

@@ -22,17 +22,40 @@ export function replaceFile(
   options: { overwriteOld?: boolean } = {},
 ): void {
   const temporary = `${path}.new`
+  let old: number | undefined
   try {
-    const old = options.overwriteOld === true && existsSync(path) ? openSync(path, 'r+') : undefined
+    if (options.overwriteOld === true && existsSync(path)) old = openSync(path, 'r+')
     writeSynced(temporary, bytes)
     renameSync(temporary, path)
     syncFolder(dirname(path))
-    if (old !== undefined) {
-      overwriteDescriptor(old)
-      closeSync(old)
-    }
+    if (old !== undefined) overwriteDescriptor(old)
   } catch (error) {
+    removeIfAny(temporary)
     throw engineError(error, `writing ${path}`)
+  } finally {
+    if (old !== undefined) closeSync(old)
+  }
+}
+
+/** What is in the way of an error that matters more. */
+function removeIfAny(path: string): void {
+  try {
+    rmSync(path, { force: true })
+  } catch {
+    // The next writer empties it.
+  }
+}
+
+/**
+ * Writes every byte, at `position` or where the file stands. A disk that is nearly full takes a part of
+ * them and says so by a number only, not by an error.
+ */
+export function writeAll(file: number, bytes: Uint8Array, position: number | null = null): void {
+  for (let done = 0; done < bytes.length;) {
+    const at = position === null ? null : position + done
+    const written = writeSync(file, bytes, done, bytes.length - done, at)
+    if (written === 0) throw Object.assign(new Error('ENOSPC: nothing was written'), { code: 'ENOSPC' })
+    done += written
   }
 }
 
@@ -42,7 +65,7 @@ export function createFile(path: string, bytes: Uint8Array): void {
     writeSynced(path, bytes, 'wx')
     syncFolder(dirname(path))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') rmSync(path, { force: true })
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') removeIfAny(path)
     throw engineError(error, `writing ${path}`)
   }
 }
@@ -50,7 +73,7 @@ export function createFile(path: string, bytes: Uint8Array): void {
 function writeSynced(path: string, bytes: Uint8Array, flags: 'w' | 'wx' = 'w'): void {
   const file = openSync(path, flags, 0o600)
   try {
-    writeSync(file, bytes)
+    writeAll(file, bytes)
     fsyncSync(file)
   } finally {
     closeSync(file)
@@ -76,7 +99,7 @@ export function overwriteDescriptor(file: number): number {
   const chunkBytes = 2 ** 20
   for (let offset = 0; offset < byteCount; offset += chunkBytes) {
     const length = Math.min(chunkBytes, byteCount - offset)
-    writeSync(file, randomBytes(length), 0, length, offset)
+    writeAll(file, randomBytes(length), offset)
   }
   fsyncSync(file)
   return byteCount

@@ -2,10 +2,20 @@
 // limit of the process stands for it.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
+import { createFile, replaceFile } from './durable-file.js'
 import { openKeyslot } from './index.js'
 import { applyNext, createBed, openBed, password, temporaryFolder } from './chain-store.fixture.js'
 
@@ -51,6 +61,55 @@ t.test('a full disk: a code, no half block, reads go on, writes go on once there
   t.same(again.tree.root, again.store.applied()?.stateRoot)
   t.equal(again.store.blockAt(Number(height) + 2), undefined)
   await again.store.close()
+})
+
+t.test('a file that the disk has no room for is replaced whole or not at all', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const small = join(folder, 'small')
+  if (!mountSmall(small)) return t.comment('skipped: this user cannot mount a tmpfs')
+  t.teardown(() => execFileSync('umount', [small], { stdio: 'ignore' }))
+  const file = join(small, 'shares.sealed')
+  const good = Buffer.alloc(10_000, 1)
+  replaceFile(file, good)
+  // Room for a part of the next one.
+  const room = join(small, 'room')
+  writeFileSync(room, Buffer.alloc(8_192))
+  t.throws(() => writeFileSync(join(small, 'ballast'), Buffer.alloc(2 ** 23)), { code: 'ENOSPC' })
+  rmSync(room)
+  for (const overwriteOld of [false, true]) {
+    const replace = (): void => replaceFile(file, Buffer.alloc(14_000, 2), { overwriteOld })
+    t.throws(replace, { code: 'STORE_FULL' })
+    t.same(readFileSync(file), good, 'as it was')
+    t.throws(() => createFile(join(small, 'other'), Buffer.alloc(14_000, 2)), { code: 'STORE_FULL' })
+    t.same(readdirSync(small).sort(), ['ballast', 'shares.sealed'], 'no part of it stays')
+  }
+  rmSync(join(small, 'ballast'))
+  replaceFile(file, Buffer.alloc(14_000, 2), { overwriteOld: true })
+  t.same(readFileSync(file), Buffer.alloc(14_000, 2))
+})
+
+t.test('a system that takes a part of the bytes is given the rest', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const file = join(folder, 'file')
+  const content = Uint8Array.from({ length: 5_000 }, (_, index) => index % 251)
+  const whole = fs.writeSync
+  let takes = 999
+  fs.writeSync = ((to: number, bytes: Uint8Array, from: number, count: number, at: number | null) =>
+    takes === 0 ? 0 : whole(to, bytes, from, Math.min(takes, count), at)) as typeof fs.writeSync
+  syncBuiltinESMExports()
+  t.teardown(() => {
+    fs.writeSync = whole
+    syncBuiltinESMExports()
+  })
+  replaceFile(file, content)
+  replaceFile(file, content, { overwriteOld: true })
+  t.same(new Uint8Array(readFileSync(file)), content)
+  takes = 0
+  t.throws(() => replaceFile(file, new Uint8Array(9)), { code: 'STORE_FULL' })
+  t.same(new Uint8Array(readFileSync(file)), content)
+  t.same(readdirSync(folder), ['file'])
 })
 
 t.test('a folder that cannot be written, and a file of something else', async (t) => {

@@ -41,7 +41,13 @@ export {
 } from './keyslot-file.js'
 export { Reseal, resealSlice, type ResealCursor, type ResealProgress } from './reseal.js'
 export { dropFormerEpochs } from './drop-epochs.js'
-export { readSealedFile, writeSealedFile } from './sealed-file.js'
+export {
+  isSetAside,
+  readSealedFile,
+  sealedFileEpoch,
+  setAsideFile,
+  writeSealedFile,
+} from './sealed-file.js'
 export { StoreError, type StoreCode } from './store-error.js'
 export type {
   Applied,

@@ -3,10 +3,11 @@
 //
 //   file   magic "WARDFILE" | version u8 = 1 | storeId 16 | sealed record (stored key = the file's base
 // name)
-import { closeSync, openSync, readSync } from 'node:fs'
-import { basename } from 'node:path'
+import { closeSync, existsSync, openSync, readSync, renameSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { storeIdBytes, type DataKey } from './data-key.js'
-import { readFileIfAny, replaceFile } from './durable-file.js'
+import { readFileIfAny, replaceFile, syncFolder } from './durable-file.js'
+import { engineError } from './engine-error.js'
 import { RecordSealer } from './record-seal.js'
 import { StoreError } from './store-error.js'
 
@@ -66,6 +67,27 @@ export function sealedFileEpoch(path: string): number | undefined {
   } finally {
     closeSync(file)
   }
+}
+
+const setAsidePattern = /\.damaged(-\d)?$/
+
+/** A damaged sealed file that a node moved out of its way: nothing opens it under this name. */
+export const isSetAside = (path: string): boolean => setAsidePattern.test(path)
+
+/** Moves a damaged file out of the way of its successor, and keeps it for whoever looks; returns its name. */
+export function setAsideFile(path: string): string {
+  const names = [
+    `${path}.damaged`,
+    ...[2, 3, 4, 5, 6, 7, 8, 9].map((number) => `${path}.damaged-${number}`),
+  ]
+  const free = names.find((name) => !existsSync(name)) ?? names[names.length - 1]
+  try {
+    renameSync(path, free)
+    syncFolder(dirname(path))
+  } catch (error) {
+    throw engineError(error, `moving ${path} aside`)
+  }
+  return free
 }
 
 /** The name is authenticated: two files of one node cannot be swapped. */

@@ -1,5 +1,6 @@
 // One process for each environment. The lock file names its owner; a dead owner's lock is taken over.
-import { closeSync, openSync, readFileSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, renameSync, statSync, unlinkSync } from 'node:fs'
+import { writeAll } from './durable-file.js'
 import { engineError } from './engine-error.js'
 import { StoreError } from './store-error.js'
 import { randomBytes } from './sodium.js'
@@ -50,8 +51,15 @@ export class StoreLock {
 function createExclusively(path: string, content: string): boolean {
   try {
     const file = openSync(path, 'wx', 0o600)
-    writeSync(file, content)
-    closeSync(file)
+    try {
+      writeAll(file, Buffer.from(content))
+    } catch (error) {
+      // A lock that names nobody would never be taken over.
+      unlinkSync(path)
+      throw error
+    } finally {
+      closeSync(file)
+    }
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false

@@ -314,6 +314,10 @@ export const errorTable = {
     210,
     'This reading took too long and was ended, so that the store can go on. Nothing was changed. Ask for less: fewer records, a shorter time.',
   ),
+  SHARES_SET_ASIDE: entry(
+    211,
+    'The file of key shares that this node keeps for other nodes is damaged and was set aside. The chain and this node are whole; those nodes may not come back by themselves after a loss of power, and releases that were not on the chain yet are not told. Deal anew on each of them (`ward keyslot peers`), check the disk, then remove the file.',
+  ),
   PEERS_TOO_FEW: entry(
     260,
     'Too few validators are connected to keep the key shares of this computer. Nothing was changed. Try again when more of them run.',

@@ -83,6 +83,8 @@ function describe(status: AnyStatus): string {
       lines.push(['FAULT', `${status.fault.code}: ${status.fault.detail}`])
       lines.push(['', adviceFor(status.fault)])
     }
+    for (const file of status.damagedFiles ?? [])
+      lines.push(['DAMAGED', `${file}: ${errorTable.SHARES_SET_ASIDE.sentence} [SHARES_SET_ASIDE]`])
     if ((status.setAside ?? 0) > 0) {
       lines.push([
         'SET ASIDE',
