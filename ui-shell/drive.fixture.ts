@@ -19,7 +19,7 @@ export function findChromium(): string | undefined {
 }
 
 /** `--no-sandbox` is for tests only: a kiosk never runs so. */
-const flags = [
+export const browserFlags = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
@@ -63,7 +63,7 @@ export interface DriveOptions {
 /** Starts Chromium and opens the shell at `url` (as `startApi` returned it). */
 export async function driveShell(url: string, options: DriveOptions): Promise<ShellDriver> {
   const { executablePath, timeoutMs = 120_000 } = options
-  const browser = await chromium.launch({ executablePath, args: flags, timeout: timeoutMs })
+  const browser = await chromium.launch({ executablePath, args: browserFlags, timeout: timeoutMs })
   try {
     const page = await browser.newPage({ viewport: options.viewport ?? { width: 1366, height: 768 } })
     page.setDefaultTimeout(timeoutMs)
