@@ -5,11 +5,20 @@ export interface RandomModuleOptions {
   readonly seed: number
   /** Floats may be stored; their NaN bits are then part of the memory. */
   readonly hasFloats: boolean
+  /**
+   * Floats have memory of their own (`floatAreas`), no integer is read from it, and no sign is taken from a
+   * NaN: then nothing but the bits of NaNs in those areas may differ from engine to engine.
+   */
+  readonly floatsApart?: boolean
 }
+
+/** Where floats of a type lie, 8 bytes apart, when they lie apart. */
+export const floatAreas = { f32: [0x8000, 0x9000], f64: [0xa000, 0xb000] } as const
 
 interface Generator {
   readonly next: (bound: number) => number
   readonly hasFloats: boolean
+  readonly floatsApart: boolean
   functionIndex: number
   readonly functionCount: number
   /** Labels around the statement at hand; true for a loop's, whose branches are left to the loop itself. */
@@ -43,6 +52,7 @@ export function randomModule(options: RandomModuleOptions): string {
     const generator: Generator = {
       next,
       hasFloats: options.hasFloats,
+      floatsApart: options.floatsApart === true,
       functionIndex: index,
       functionCount,
       labels: [],
@@ -72,8 +82,34 @@ function functionText(generator: Generator): string {
   const locals = ['i32', 'i64', 'f32', 'f64'].flatMap((type) =>
     Array.from({ length: LOCALS_EACH }, (_, index) => `(local $${type}${index} ${type})`),
   )
+  if (generator.floatsApart) locals.push('(local $sf32 f32)', '(local $sf64 f64)')
   return `(func $f${generator.functionIndex} (type $t) (param $p i32) (result i64) ${locals.join(' ')} ${loops}
-    ${statements} ${result})`
+    ${generator.floatsApart ? givenLocals(generator) : ''} ${statements} ${generator.floatsApart ? shownLocals(generator) : ''} ${result})`
+}
+
+const givenFloats = [
+  '0.1',
+  '-7.5',
+  '1e-40',
+  '3e38',
+  '-0x1p-149',
+  'nan:0x2345',
+  '-nan',
+  '-inf',
+  '123456.789',
+]
+
+function givenLocals({ next }: Generator): string {
+  const give = (type: 'f32' | 'f64', index: number): string =>
+    `(local.set $${type}${index} (${type}.const ${givenFloats[next(givenFloats.length)]}))`
+  return [0, 1, 2].flatMap((index) => [give('f32', index), give('f64', index)]).join(' ')
+}
+
+/** Float locals into memory, each function's to places of its own. */
+function shownLocals({ functionIndex }: Generator): string {
+  const store = (type: 'f32' | 'f64', index: number): string =>
+    `(${type}.store (i32.const ${floatAreas[type][0] + 64 * functionIndex + 8 * index}) (local.get $${type}${index}))`
+  return [0, 1, 2].flatMap((index) => [store('f32', index), store('f64', index)]).join(' ')
 }
 
 function block(generator: Generator, depth: number): string {
@@ -99,7 +135,7 @@ function statement(generator: Generator, depth: number): string {
         ? floatStatement(generator)
         : `(global.set $g0 ${integer(generator, 'i32', 2)})`
     case 4:
-      return `(drop ${integer(generator, 'i32', 1)})`
+      return generator.floatsApart ? floatStatement(generator) : `(drop ${integer(generator, 'i32', 1)})`
     case 5:
       return `(global.set $g1 ${integer(generator, 'i64', 2)})`
     case 6:
@@ -185,8 +221,17 @@ function callText(generator: Generator): string {
 
 function address(generator: Generator): string {
   const { next } = generator
-  if (next(20) === 0) return integer(generator, 'i32', 1)
+  if (next(20) === 0) {
+    const anywhere = integer(generator, 'i32', 1)
+    // Apart from the floats: beyond every memory.
+    return generator.floatsApart ? `(i32.or ${anywhere} (i32.const 0x100000))` : anywhere
+  }
   return `(i32.and ${integer(generator, 'i32', 1)} (i32.const 0xff8))`
+}
+
+function floatAddress(generator: Generator, type: 'f32' | 'f64'): string {
+  if (!generator.floatsApart) return address(generator)
+  return `(i32.add (i32.and ${integer(generator, 'i32', 1)} (i32.const 0xff8)) (i32.const ${floatAreas[type][0]}))`
 }
 
 const binary = 'add sub mul div_s div_u rem_s rem_u and or xor shl shr_s shr_u rotl rotr'.split(' ')
@@ -223,7 +268,7 @@ function floatStatement(generator: Generator): string {
   const { next } = generator
   const type = next(2) === 0 ? 'f32' : 'f64'
   if (next(2) === 0) return `(local.set $${type}${next(LOCALS_EACH)} ${float(generator, type, 3)})`
-  return `(${type}.store ${address(generator)} ${float(generator, type, 3)})`
+  return `(${type}.store ${floatAddress(generator, type)} ${float(generator, type, 3)})`
 }
 
 function floatCompare(generator: Generator): string {
@@ -246,7 +291,7 @@ function float(generator: Generator, type: 'f32' | 'f64', depth: number): string
     case 2:
     case 3:
     case 4:
-      return `(${type}.${floatBinary[next(floatBinary.length)]} ${inner()} ${inner()})`
+      return floatBinaryText(generator, type, floatBinary[next(floatBinary.length)], depth)
     case 5:
       return `(${type}.${floatUnary[next(floatUnary.length)]} ${inner()})`
     case 6:
@@ -255,6 +300,16 @@ function float(generator: Generator, type: 'f32' | 'f64', depth: number): string
     case 7:
       return `(local.tee $${type}${next(LOCALS_EACH)} ${inner()})`
     default:
-      return `(${type}.load ${address(generator)})`
+      return `(${type}.load ${floatAddress(generator, type)})`
   }
+}
+
+function floatBinaryText(generator: Generator, type: 'f32' | 'f64', name: string, depth: number): string {
+  const first = float(generator, type, depth - 1)
+  const second = float(generator, type, depth - 1)
+  if (name !== 'copysign' || !generator.floatsApart) return `(${type}.${name} ${first} ${second})`
+  // The sign of a NaN out of arithmetic is free: 1 in its place.
+  const local = `$s${type}`
+  const isNumber = `(${type}.eq (local.get ${local}) (local.get ${local}))`
+  return `(${type}.copysign ${first} (select (local.tee ${local} ${second}) (${type}.const 1) ${isNumber}))`
 }

@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { createAssembler } from './assembler.js'
+import { codeOfMessage } from './trap-kinds.js'
 import { parseWast } from './wast-forms.js'
 import { runWast, type WastReport } from './wast-runner.js'
 import { parseValue } from './wast-values.js'
@@ -26,7 +27,7 @@ t.test('our core set passes', async (t) => {
 
 t.test('wrong scripts fail', async (t) => {
   const module = `(module (func (export "f") (param f32) (result f32) (f32.sqrt (local.get 0)))
-    (func (export "g") (result i32) (i32.const 1)) (func $h (export "h") (call $h)))`
+    (func (export "g") (result i32) (i32.const 1)) (func (export "z") (drop (i32.div_s (i32.const 1) (i32.const 0)))) (func $h (export "h") (call $h)))`
   const wrong = [
     '(assert_return (invoke "g") (i32.const 2))',
     '(assert_return (invoke "g"))',
@@ -35,6 +36,12 @@ t.test('wrong scripts fail', async (t) => {
     '(assert_return (invoke "f" (f32.const 4)) (f32.const nan:canonical))',
     '(assert_trap (invoke "g") "unreachable")',
     '(assert_exhaustion (invoke "g") "call stack exhausted")',
+    '(assert_trap (invoke "z") "integer overflow")',
+    '(assert_trap (invoke "z") "unreachable")',
+    '(assert_trap (invoke "z") "out of bounds memory access")',
+    '(assert_trap (invoke "z") "words that no script has")',
+    '(assert_trap (invoke "h") "integer divide by zero")',
+    '(assert_exhaustion (invoke "z") "call stack exhausted")',
     '(assert_return (invoke "h"))',
     '(assert_trap (invoke "h") "unreachable")',
     '(assert_invalid (module (func)) "type mismatch")',
@@ -42,6 +49,27 @@ t.test('wrong scripts fail', async (t) => {
     '(module (func (result i32)))',
   ]
   for (const command of wrong) t.equal(run(`${module} ${command}`).failures.length, 1, command)
+})
+
+t.test('the runtime has a code for every trap that a script may name', async (t) => {
+  const trap = (body: string, message: string): void => {
+    const module = `(module (memory 1) (table 2 funcref) (func $i (param i32)) (elem (i32.const 0) $i)
+      (func (export "f") ${body}))`
+    const report = run(`${module} (assert_trap (invoke "f") "${message}")`)
+    t.same([report.passed, report.failures], [1, []], message)
+  }
+  trap('unreachable', 'unreachable')
+  trap('(drop (i64.rem_u (i64.const 1) (i64.const 0)))', 'integer divide by zero')
+  trap('(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))', 'integer overflow')
+  trap('(drop (i32.trunc_f64_s (f64.const nan)))', 'invalid conversion to integer')
+  trap('(drop (i32.load (i32.const 65533)))', 'out of bounds memory access')
+  trap('(memory.fill (i32.const 65535) (i32.const 0) (i32.const 2))', 'out of bounds memory access')
+  trap('(call_indirect (i32.const 0))', 'indirect call type mismatch')
+  trap('(call_indirect (i32.const 1))', 'uninitialized element 1')
+  trap('(call_indirect (i32.const 9))', 'undefined element')
+  trap('(drop (table.get 0 (i32.const 9)))', 'out of bounds table access')
+  t.equal(codeOfMessage('call stack exhausted'), 'STACK_EXHAUSTED')
+  t.equal(codeOfMessage('integer overflow'), 'TRAPPED')
 })
 
 t.test('a refused feature is skipped by name', async (t) => {

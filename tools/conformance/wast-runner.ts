@@ -13,6 +13,7 @@ import type { Assembler } from './assembler.js'
 import { faultyBinary, textOnlyFault } from './malformed-binary.js'
 import { refusedFeatureOf } from './text-features.js'
 import { atomText, headOf, parseWast, stringText, type WastForm, type WastList } from './wast-forms.js'
+import { codeOfMessage, isTrapMeant, trapCode } from './trap-kinds.js'
 import { parseExpectation, parseValue, type WastExpectation } from './wast-values.js'
 import {
   createWorld,
@@ -138,12 +139,12 @@ function runForm(run: Run, form: WastList, head: string): string | undefined {
       return checkReturn(run, second, form.items.slice(2))
     case 'assert_trap':
       return headOf(second) === 'module'
-        ? checkInstantiation(run, second as WastList, 'trap')
-        : checkTrap(run, second)
+        ? checkInstantiation(run, second as WastList, 'trap', form.items[2])
+        : checkTrap(run, second, form.items[2])
     case 'assert_uninstantiable':
-      return checkInstantiation(run, second as WastList, 'trap')
+      return checkInstantiation(run, second as WastList, 'trap', form.items[2])
     case 'assert_exhaustion':
-      return checkExhaustion(run, second)
+      return checkTrap(run, second, form.items[2])
     case 'assert_invalid':
     case 'assert_malformed':
       return checkRefused(run, second as WastList, form.items[2])
@@ -343,24 +344,36 @@ function isNanPattern(value: unknown, width: 32 | 64, isCanonical: boolean, isPo
   )
 }
 
-function checkTrap(run: Run, action: WastForm): string | undefined {
-  const { raw, metered } = runAction(run, action)
-  const isTrapped = raw.kind === 'trap' && metered.kind === 'trap'
-  return isTrapped ? undefined : `raw ${describe(raw)}, metered ${describe(metered)}`
+/** Both worlds must take the very trap that the script names, and the runtime's code for it. */
+function checkTrap(run: Run, action: WastForm, message: WastForm | undefined): string | undefined {
+  return compareTraps(runAction(run, action), stringText(message))
 }
 
-function checkExhaustion(run: Run, action: WastForm): string | undefined {
-  const { raw, metered } = runAction(run, action)
-  const isExhausted = raw.kind === 'stack' && metered.kind === 'stack'
-  return isExhausted ? undefined : `raw ${describe(raw)}, metered ${describe(metered)}`
+function compareTraps({ raw, metered }: Outcomes, message: string): string | undefined {
+  const code = codeOfMessage(message)
+  if (code === undefined) return `no code of ours stands for "${message}"`
+  for (const outcome of [raw, metered]) {
+    if (outcome.kind !== 'trap' && outcome.kind !== 'stack')
+      return `raw ${describe(raw)}, metered ${describe(metered)}`
+    const isMeant = outcome.kind === 'stack' || isTrapMeant(message, outcome.message)
+    if (trapCode(outcome.kind) !== code || !isMeant)
+      return `"${message}" is ${code}, but raw ${describe(raw)}, metered ${describe(metered)}`
+  }
+  return undefined
 }
 
-function checkInstantiation(run: Run, form: WastList, kind: 'trap' | 'link'): string | undefined {
+function checkInstantiation(
+  run: Run,
+  form: WastList,
+  kind: 'trap' | 'link',
+  message?: WastForm,
+): string | undefined {
   const loaded = loadModule(run, form)
   if (!loaded.ok) return `refused: ${loaded.code}: ${loaded.detail}`
   const { module, facts } = loaded.value
   const raw = instantiate(run.raw, module, facts)
   const metered = instantiate(run.metered, module, facts)
+  if (kind === 'trap') return compareTraps({ raw, metered }, stringText(message))
   const isAsSaid = raw.kind === kind && metered.kind === kind
   return isAsSaid ? undefined : `raw ${describe(raw)}, metered ${describe(metered)}`
 }
