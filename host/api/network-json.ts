@@ -65,6 +65,8 @@ export interface NetworkJson extends Pinned {
   nodes: NetworkNodeJson[]
   /** Keys of the vendor's releases that the founding document pins; null when it names none. */
   release: { threshold: number; keys: string[] } | null
+  /** Keys of the institution that the founding document names: they force a set and recover; null: none. */
+  institution: { threshold: number; keys: string[] } | null
   /** Who votes on the next block, in order. */
   validators: { entity: string; voteKey: string }[]
   /** Oldest first. */

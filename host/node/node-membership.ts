@@ -8,6 +8,7 @@ import {
   readinessBytes,
   refused,
   validatorAction,
+  type KeyQuorum,
   type ValidatorActionName,
 } from '../../runtime/protocol/index.js'
 import type { Outcome, Pinned } from '../api/node-port.js'
@@ -54,7 +55,7 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
         wipe: wipes[index],
       }
     }),
-    release: await pinnedRelease(node),
+    ...(await pinnedKeys(node)),
     validators: nextValidators.members.map(({ entity, voteKey }) => ({
       entity: bytesToHex(entity),
       voteKey: bytesToHex(voteKey),
@@ -63,12 +64,17 @@ export async function networkOf(node: RunningNode, tip: Pinned): Promise<Network
   }
 }
 
-async function pinnedRelease({ executor }: RunningNode): Promise<NetworkJson['release']> {
+/** What the founding document pins. */
+async function pinnedKeys({
+  executor,
+}: RunningNode): Promise<Pick<NetworkJson, 'release' | 'institution'>> {
   const decoded = decodeGenesis(await executor.call('genesis', null))
-  if (!decoded.ok || !decoded.value.release) return null
-  const { threshold, keys } = decoded.value.release
-  return { threshold, keys: keys.map(bytesToHex) }
+  const { release, institution } = decoded.ok ? decoded.value : {}
+  return { release: quorumJson(release), institution: quorumJson(institution) }
 }
+
+const quorumJson = (quorum: KeyQuorum | undefined): NetworkJson['release'] =>
+  quorum === undefined ? null : { threshold: quorum.threshold, keys: quorum.keys.map(bytesToHex) }
 
 /** The other nodes: connected or not, and what height they claim. */
 export function readPeers(node: RunningNode | undefined, pin: Pinned | undefined) {

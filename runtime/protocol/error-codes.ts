@@ -231,7 +231,7 @@ export const errorTable = {
   ),
   QUORUM_AT_RISK: entry(
     154,
-    'With this change too few validators would be reachable to agree on anything. The set stays as it is. Bring the missing nodes back first, or force the change with institution keys.',
+    'With this change too few validators would be reachable to agree on anything. The set stays as it is. Bring the missing nodes back first, add a spare one, or force the set with institution keys (`ward network validator force`).',
   ),
   NOT_AT_TIP: entry(
     155,

@@ -11,10 +11,12 @@ import type { ApiClient } from '../../host/api/client.js'
 import { CommandError } from './command-error.js'
 import { connect, must, signIn, type NodeChoice } from './connect.js'
 import { addEvidenceCommand } from './evidence.js'
+import { addForceCommands } from './force.js'
 import { assertQuorum, nodeCalled } from './network-nodes.js'
 import { addOrderWipeCommands, wipeWords } from './order-wipe.js'
 import { addRecoverCommands } from './recover.js'
 import { readPassword } from './password.js'
+import { succeeded } from './rule-signing.js'
 import { visibleText } from './visible-text.js'
 
 interface AdminOptions extends NodeChoice {
@@ -59,6 +61,7 @@ export function addNetworkCommands(program: Command): void {
     .argument('<name>')
     .addHelpText('after', passwordHelp)
     .action(runRemoveValidator)
+  addForceCommands(validator)
   addOrderWipeCommands(network)
   addRecoverCommands(network)
   addEvidenceCommand(network)
@@ -196,9 +199,7 @@ const signingPassword = (as: string): Promise<Uint8Array> =>
 
 async function finish(client: ApiClient, proposal: Proposal, password: Uint8Array): Promise<void> {
   try {
-    const receipt = must(await client.propose(proposal, password))
-    if (receipt.code !== 'OK')
-      throw new CommandError(receipt.code, `${receipt.sentence} (${receipt.detail})`)
+    succeeded(await client.propose(proposal, password), proposal)
   } finally {
     password.fill(0)
     await client.signOut()

@@ -1,5 +1,6 @@
 // The power of the whole site fails: f + 1 passwords bring every node back. Then two nodes are lost for good,
-// and a manifest of the institution key lets the others go on. Four validators, each a process.
+// and a manifest of the institution key lets the others go on. Between them one burns and the institution key
+// sets the three that are left. Four validators, each a process.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -174,6 +175,46 @@ t.test('after a power loss of the whole site two of four passwords bring all fou
     await site.whole()
     t.ok(((await site.status('v4'))?.height ?? 0) > before, 'and blocks were made of them')
     t.ok(existsSync(nodeFiles(site.home('v3')).shares))
+  })
+
+  await t.test('one of four burns, no spare: institution keys set the three that are left', async (t) => {
+    const at = ['--dir', site.home('v1')]
+    const admin = [...at, '--as', 'Admin']
+    const run = (args: string[], lines: string[] = []) => ward(['network', 'validator', ...args], lines)
+    const done = async (args: string[], lines: string[] = []): Promise<string> => {
+      const ran = await run(args, lines)
+      t.equal(ran.status, 0, `${args.join(' ')}: ${ran.stderr}`)
+      return ran.stdout
+    }
+    const votes = async (): Promise<number> => {
+      const network = await site.api('v1').network()
+      return network.ok ? network.value.validators.length : 0
+    }
+    const seats = (...list: string[]): string[] => list.flatMap((name) => ['--validator', name])
+    await site.kill('v4')
+    const single = await run(['remove', 'v4', ...admin], [storePassword, storePassword])
+    t.match(single, { status: 1, stderr: /ward network validator force/ }, 'the refusal names the way')
+
+    const order = path.join(site.folder, 'order')
+    const made = await done(['force', 'make', ...at, ...seats('v1', 'v2', 'v3'), '--out', order])
+    t.match(made, /votes NO MORE: v4 [^]*2 of 3 must agree, 0 may fail/)
+    const unsigned = await run(['force', 'apply', order, ...admin, '--yes'], [storePassword])
+    t.match(unsigned, { status: 1, stderr: /\(0 of 1: [^]*INSTITUTION_KEYS_NEEDED/ }, 'paper is nothing')
+    await done(['force', 'sign', order, '--key', site.institutionKey], [storePassword])
+    t.match(await done(['force', 'show', order, ...at]), /good signatures 1 of 1 needed\nit holds/)
+    await done(['force', 'apply', order, ...admin, '--yes'], [storePassword])
+    await site.until('three vote', async () => (await votes()) === 3)
+    const again = await run(['force', 'apply', order, ...admin, '--yes'], [storePassword])
+    t.match(again, { status: 1, stderr: /FORCE_OUTDATED/ }, 'good once')
+
+    site.start('v4')
+    await site.whole()
+    const back = path.join(site.folder, 'back')
+    await done(['force', 'make', ...at, ...seats('v1', 'v2', 'v3', 'v4'), '--out', back])
+    await done(['force', 'sign', back, '--key', site.institutionKey], [storePassword])
+    await done(['force', 'apply', back, ...admin, '--yes'], [storePassword])
+    await site.until('four vote', async () => (await votes()) === 4)
+    await site.whole()
   })
 
   await t.test('two of four are lost for good: a signed manifest lets the others go on', async (t) => {

@@ -13,12 +13,12 @@ import {
   type RecoveryManifest,
 } from '../../runtime/protocol/index.js'
 import { quorumOf } from '../../runtime/protocol/certificate.js'
-import { openReleaseKey } from '../../host/appliance/release-key.js'
-import { destroyKey, sha256, signDetached } from '../../host/keys/crypto.js'
+import { sha256 } from '../../host/keys/crypto.js'
 import type { NetworkJson, NetworkNodeJson } from '../../host/api/network-json.js'
 import { CommandError, exitStatus } from './command-error.js'
 import { connect, must, type NodeChoice } from './connect.js'
-import { readPassword } from './password.js'
+import { addSignature } from './institution-key.js'
+import { nodeCalled, seatOf } from './network-nodes.js'
 import { forkVerdict } from './recovery-fork.js'
 import { visibleText } from './visible-text.js'
 
@@ -141,38 +141,13 @@ function assertHighest(network: NetworkJson, ignored: readonly string[]): void {
   )
 }
 
-function nodeCalled(network: NetworkJson, name: string): NetworkNodeJson {
-  const node = network.nodes.find((known) => known.listed && known.name === name)
-  if (node) return node
-  const known = network.nodes.filter(({ listed }) => listed).map((entry) => visibleText(entry.name))
-  throw new CommandError('NODE_UNKNOWN', `No node is called ${name}. Known: ${known.join(', ')}`)
-}
-
-function seatOf(network: NetworkJson, name: string): { entity: string; voteKey: string } {
-  const node = nodeCalled(network, name)
-  if (node.port === 0) usage(`${name}: a validator needs a fixed port`)
-  // The set in force knows the key that votes now; the row of a node that never voted, the one it will use.
-  return network.validators.find(({ entity }) => entity === node.entity) ?? node
-}
-
 async function runSign(file: string, options: { key: string }): Promise<void> {
   const manifest = read(file)
   process.stderr.write(describe(manifest))
-  const password = await readPassword('Password of the institution key')
-  const key = await openReleaseKey(options.key, password).finally(() => password.fill(0))
-  try {
-    const signature = signDetached(key, recoverySigningBytes(manifest.signedPart))
-    const others = manifest.signatures.filter(
-      (entry) => bytesToHex(entry.key) !== bytesToHex(key.publicKey),
-    )
-    const signatures = [...others, { key: new Uint8Array(key.publicKey), signature }]
-    writeFileSync(file, encodeRecovery({ ...manifest, signatures }))
-    process.stdout.write(
-      `signed by ${bytesToHex(key.publicKey).slice(0, 16)}; ${signatures.length} in all\n`,
-    )
-  } finally {
-    destroyKey(key)
-  }
+  const bytes = recoverySigningBytes(manifest.signedPart)
+  const signatures = await addSignature(options.key, bytes, manifest.signatures)
+  writeFileSync(file, encodeRecovery({ ...manifest, signatures: signatures.all }))
+  process.stdout.write(`signed by ${signatures.by}; ${signatures.all.length} in all\n`)
 }
 
 async function runApply(file: string, options: NodeChoice): Promise<void> {

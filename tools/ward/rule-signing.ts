@@ -52,7 +52,7 @@ export async function withSigner(
 }
 
 /** The call itself may succeed and what it caused at the block's end fail: a migration that traps. */
-function succeeded(outcome: Outcome<ReceiptView>, proposal: Proposal): ReceiptView {
+export function succeeded(outcome: Outcome<ReceiptView>, proposal: Proposal): ReceiptView {
   if (!outcome.ok && outcome.code === 'CONTRACT_ABORTED' && proposal.type === 'call') {
     const { target, method } = proposal
     throw new CommandError(outcome.code, contractRefusal(`${target}.${method}`, outcome.detail ?? ''))
