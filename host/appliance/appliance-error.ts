@@ -9,8 +9,14 @@ export const applianceErrorSentences = {
     'There is no such keyslot. Nothing was changed. `ward keyslot list` shows the present ones.',
   PHRASE_WRONG: 'The typed phrase is not the one that was asked for. Nothing was changed.',
   WIPE_INVALID:
-    'A keyslot file could not be destroyed, so this wipe is NOT valid: the data can still be opened with its password. ' +
+    'A keyslot file could not be destroyed, so this wipe is NOT valid: whoever has its password may still open what is left. ' +
     'Correct the cause and run it again, or destroy the medium.',
+  WIPE_NOT_BEGUN:
+    'The certificate cannot be written at its place, so nothing was changed: the keys are still in this folder, and open the ' +
+    'data with their password. Give another --certificate. A read-only file system must be made writable first ' +
+    '(`mount -o remount,rw`), or the medium destroyed.',
+  CERTIFICATE_UNWRITTEN:
+    'The wipe was carried out, but its certificate could not be written. It was printed to standard output: keep that.',
   WIPE_INCOMPLETE:
     'The keys are destroyed and the data cannot be opened any more, but not every file could be overwritten. ' +
     'Correct the cause and run it again: it goes on where it stopped.',

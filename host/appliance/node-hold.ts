@@ -13,27 +13,31 @@ export interface NodeHold {
 
 /**
  * Throws NODE_RUNNING while an unsealed node (or another tool) holds it. A dead owner's locks are
- * taken over.
+ * taken over. For a wipe only a living owner counts: a disk that is full takes no lock, and must not keep its
+ * keys for that.
  */
-export function holdNode(folder: string): NodeHold {
+export function holdNode(folder: string, { forWipe = false } = {}): NodeHold {
   const files = nodeFiles(folder)
   const locks: StoreLock[] = []
   const release = (): void => {
     for (const lock of locks.splice(0)) lock.release()
   }
-  try {
-    for (const [environment, name] of [
-      [files.chain, 'chain.owner'],
-      [files.votes, 'votes.owner'],
-    ]) {
-      if (existsSync(environment)) locks.push(StoreLock.take(path.join(environment, name)))
+  for (const [environment, name] of [
+    [files.chain, 'chain.owner'],
+    [files.votes, 'votes.owner'],
+  ]) {
+    if (!existsSync(environment)) continue
+    const owner = path.join(environment, name)
+    try {
+      locks.push(StoreLock.take(owner))
+    } catch (error) {
+      if (forWipe && !StoreLock.isHeld(owner)) continue
+      release()
+      if (error instanceof StoreError && error.code === 'STORE_LOCKED') {
+        throw new ApplianceError('NODE_RUNNING', error.message, error)
+      }
+      throw error
     }
-  } catch (error) {
-    release()
-    if (error instanceof StoreError && error.code === 'STORE_LOCKED') {
-      throw new ApplianceError('NODE_RUNNING', error.message, error)
-    }
-    throw error
   }
   return { release }
 }

@@ -3,13 +3,20 @@
 import { destroyIdentity } from '../keys/node-identity.js'
 import type { OrderedWipe } from '../node/wipe-watch.js'
 import type { CertificateFile } from './sanitisation-certificate.js'
-import { eraseKeys, wipeBegun, wipeNode, type WipeOptions } from './wipe.js'
+import { wipeBegun } from './wipe-papers.js'
+import { eraseKeys, wipeNode, type WipeOptions } from './wipe.js'
 
-type Obeyed = Pick<WipeOptions, 'folder' | 'certificatePath' | 'version' | 'onStep' | 'now'>
+type Obeyed = Pick<
+  WipeOptions,
+  'folder' | 'certificatePath' | 'version' | 'begun' | 'onUnwritten' | 'onStep' | 'now'
+>
 
-/** At once, the node still open: no closing of stores, no client, no peer can delay the end of its keys. */
-export function eraseKeysByOrder(order: OrderedWipe, options: Obeyed): void {
-  eraseKeys({ ...options, ...termsOf(order) })
+/**
+ * At once, the node still open: no closing of stores, no client, no peer can delay the end of its keys,
+ * and no full disk. The beginning that it returns goes into `obeyWipe`.
+ */
+export function eraseKeysByOrder(order: OrderedWipe, options: Obeyed): CertificateFile {
+  return eraseKeys({ ...options, ...termsOf(order) })
 }
 
 const termsOf = ({ identity, height, orderedBy }: OrderedWipe) => ({

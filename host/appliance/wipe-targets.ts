@@ -2,6 +2,7 @@
 // their content.
 import {
   closeSync,
+  type Dirent,
   existsSync,
   lstatSync,
   openSync,
@@ -35,7 +36,7 @@ export function filesToWipe(folder: string, keyslotCopies: readonly string[]): W
 }
 
 function walk(folder: string): WipeTarget[] {
-  return readdirSync(folder, { withFileTypes: true })
+  return entriesOf(folder)
     .sort((left, right) => (left.name < right.name ? -1 : 1))
     .flatMap((entry) => {
       const inner = path.join(folder, entry.name)
@@ -43,12 +44,23 @@ function walk(folder: string): WipeTarget[] {
     })
 }
 
+/** One that cannot be read must not keep the others from their end. */
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch {
+    return []
+  }
+}
+
 function targetOf(file: string): WipeTarget {
   const status = lstatSync(file)
   if (status.isSymbolicLink()) {
     return { path: file, byteCount: 0, isKeyslot: false, isLink: true, linkTarget: readlinkSync(file) }
   }
-  return { path: file, byteCount: status.size, isKeyslot: isKeyslotFile(file), isLink: false }
+  // A pipe is not opened: that would wait for whoever writes into it.
+  const isKeyslot = status.isFile() && isKeyslotFile(file)
+  return { path: file, byteCount: status.size, isKeyslot, isLink: false }
 }
 
 /**

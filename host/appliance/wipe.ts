@@ -1,7 +1,7 @@
 // The local wipe: keys first, then identity, then everything else, and a certificate of what was done. It
-// needs no network and waits for none. Cut off at any moment after its first step, what is left does not
-// open; run again, it goes on.
-import { existsSync, lstatSync, readFileSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
+// needs no network and waits for none, and no room on the disk. Cut off at any moment after its first step,
+// what is left does not open; run again, it goes on.
+import { existsSync, lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import path from 'node:path'
 import { bytesToHex } from '../../runtime/protocol/index.js'
 import { readCard } from '../founding/cards.js'
@@ -14,22 +14,20 @@ import {
   openKeyslot,
   readSealedFile,
   StoreError,
+  type DestroyedFile,
   type DestroyStep,
 } from '../store/index.js'
-import { replaceFile, syncFolder } from '../store/durable-file.js'
 import { ApplianceError } from './appliance-error.js'
-import { eraseLargeFile } from './erase-large-file.js'
 import { describeMedium } from './medium.js'
 import { holdNode } from './node-hold.js'
 import {
   certificateFormat,
-  decodeCertificateFile,
-  encodeCertificateFile,
   signCertificate,
   type CertificateFile,
   type SanitisationCertificate,
   type SanitisedFile,
 } from './sanitisation-certificate.js'
+import { readCertificate, wipeBegun, WipePapers } from './wipe-papers.js'
 import { filesToWipe, isKeyslotFile, type WipeTarget } from './wipe-targets.js'
 
 export interface WipeOptions {
@@ -52,12 +50,18 @@ export interface WipeOptions {
   persons?: readonly { role: string; name: string }[]
   place?: string
   version: string
+  /** What `eraseKeys` gave: it may have found no room on the disk. */
+  begun?: CertificateFile
+  /**
+   * The wipe is done and its certificate has no place: the caller has the only one. Without this it throws.
+   */
+  onUnwritten?: (file: CertificateFile, error: StoreError) => void
   now?: () => number
   onStep?: (step: { name: DestroyStep['step'] | 'begin' | 'verify' | 'certificate'; path: string }) => void
   onProgress?: (label: string, done: number, total: number) => void
 }
 
-/** Files above this size are overwritten with a progress count. */
+/** Files from this size on are overwritten with a progress count. */
 const largeBytes = 8 * 2 ** 20
 
 const technique =
@@ -66,20 +70,22 @@ const verificationMethod =
   'read back after overwriting; no keyslot file opens; no file of the node is left (the device itself was not scanned)'
 
 /**
- * Wipes a node's folder. Throws NODE_ABSENT, NODE_RUNNING and KEYSLOT_REJECTED before anything is
- * changed; WIPE_INVALID when a keyslot file cannot be destroyed. Failures of other files are in the
- * certificate, whose result is then `incomplete`.
+ * Wipes a node's folder. Throws NODE_ABSENT, NODE_RUNNING, KEYSLOT_REJECTED and WIPE_NOT_BEGUN before
+ * anything is changed; WIPE_INVALID when a keyslot file cannot be destroyed, after all that can be is.
+ * Failures of other files are in the certificate, whose result is then `incomplete`.
  */
 export async function wipeNode(options: WipeOptions): Promise<CertificateFile> {
   const earlier = earlierRun(options)
   if (!earlier && !isNodeFolder(options.folder)) throw new ApplianceError('NODE_ABSENT', options.folder)
   const identity = options.identity ?? (await openIdentity(options))
-  const hold = holdNode(options.folder)
+  const hold = holdNode(options.folder, { forWipe: true })
   try {
     const wipe = new Wipe(options, identity, earlier)
     wipe.begin()
     wipe.destroy()
-    return wipe.end()
+    const file = wipe.end()
+    wipe.assertKeysGone()
+    return file
   } finally {
     hold.release()
     if (identity && !options.identity) destroyIdentity(identity)
@@ -88,12 +94,14 @@ export async function wipeNode(options: WipeOptions): Promise<CertificateFile> {
 
 /**
  * The first step alone, in one turn, while the node still runs in this process: whatever else hangs, its keys
- * are gone. `wipeNode` goes on when it is closed.
+ * are gone. `wipeNode` goes on when it is closed, from the beginning that this returns.
  */
-export function eraseKeys(options: WipeOptions): void {
+export function eraseKeys(options: WipeOptions): CertificateFile {
   const wipe = new Wipe(options, options.identity, earlierRun(options))
-  wipe.begin()
+  const begun = wipe.begin()
   wipe.destroy(true)
+  wipe.assertKeysGone()
+  return begun
 }
 
 /**
@@ -107,39 +115,22 @@ function isNodeFolder(folder: string): boolean {
 
 /**
  * The mark lies in the node's own folder, where nobody else writes. A certificate elsewhere is believed only
- * by a person who wipes by hand: a wipe by order that is told to go on would take anyone's word.
+ * by a person who wipes by hand: a wipe by order that is told to go on would take anyone's word. One that
+ * ended with files left goes on as well, unless another node was made in this folder since.
  */
 function earlierRun(options: WipeOptions): CertificateFile | undefined {
-  const mark = wipeBegun(options.folder)
+  const { begun, folder, certificatePath } = options
+  const mark = begun ?? wipeBegun(folder)
   if (mark || isOrdered(options)) return mark
-  const file = readCertificate(options.certificatePath)
-  return file?.certificate.state === 'begun' ? file : undefined
+  const file = readCertificate(certificatePath)
+  if (!file || !existsSync(folder)) return file?.certificate.state === 'begun' ? file : undefined
+  const { state, verification, node } = file.certificate
+  const { storeId, voteKey } = publicFacts(folder)
+  const isSame = [node.storeId, ''].includes(storeId) && [node.voteKey, ''].includes(voteKey)
+  return isSame && (state === 'begun' || verification.result === 'failed') ? file : undefined
 }
 
 const isOrdered = ({ revocationHeight }: WipeOptions): boolean => revocationHeight !== undefined
-
-/** The beginning of a wipe by order, from the node's own folder; undefined when none was begun there. */
-export function wipeBegun(folder: string): CertificateFile | undefined {
-  const file = readCertificate(nodeFiles(folder).wipeMark)
-  return file?.certificate.state === 'begun' ? file : undefined
-}
-
-/** Undefined when there is none, or something else. */
-function readCertificate(file: string): CertificateFile | undefined {
-  try {
-    return decodeCertificateFile(readFileSync(file, 'utf8'))
-  } catch {
-    return undefined
-  }
-}
-
-/** The certificate of another wipe of this machine is kept; it must not keep this wipe from its end. */
-function setAside(certificatePath: string, id: string): void {
-  if (!existsSync(certificatePath) || readCertificate(certificatePath)?.certificate.id === id) return
-  let number = 1
-  while (existsSync(`${certificatePath}.${number}`)) number++
-  renameSync(certificatePath, `${certificatePath}.${number}`)
-}
 
 /** Undefined without a password, or when nothing is left that it could open. */
 async function openIdentity({ folder, password }: WipeOptions): Promise<NodeIdentity | undefined> {
@@ -165,74 +156,80 @@ async function openIdentity({ folder, password }: WipeOptions): Promise<NodeIden
 
 class Wipe {
   private readonly targets: WipeTarget[]
-  /** What the wipe itself writes: the mark goes last of all, the certificate stays. */
-  private readonly kept: string[]
+  private readonly papers: WipePapers
   /** Keyslot files outside the folder. */
   private readonly copies: string[]
   private readonly certificate: SanitisationCertificate
   private readonly done = new Map<string, SanitisedFile>()
-  private failure = ''
+  /** Why keyslot files are as they were, each with its path. */
+  private keysLeft: string[] = []
 
   constructor(
     private readonly options: WipeOptions,
     private readonly identity: NodeIdentity | undefined,
     private readonly earlier: CertificateFile | undefined,
   ) {
-    this.copies = [...(options.keyslotCopies ?? []), ...copiesOf(earlier)]
-    this.kept = [nodeFiles(options.folder).wipeMark, options.certificatePath].map((file) =>
-      path.resolve(file),
-    )
-    this.targets = filesToWipe(options.folder, this.copies).filter((target) => !this.isKept(target))
+    const { folder, certificatePath, keyslotCopies = [] } = options
+    this.papers = new WipePapers({ folder, certificatePath, isOrdered: isOrdered(options) })
+    this.copies = [...keyslotCopies, ...copiesOf(earlier)]
+    this.targets = this.filesLeft(this.copies)
     this.certificate = { ...this.fresh(), ...(earlier && pastOf(earlier.certificate)) }
   }
 
   /**
-   * The certificate is on disk before the first key is destroyed: a wipe that is cut off leaves its
-   * beginning.
+   * The certificate is on disk before the first key is destroyed, where there is room for it: a wipe that is
+   * cut off leaves its beginning.
    */
-  begin(): void {
+  begin(): CertificateFile {
     this.options.onStep?.({ name: 'begin', path: this.options.certificatePath })
-    setAside(this.options.certificatePath, this.certificate.id)
-    if (this.earlier) return
-    const begun = signCertificate(this.certificate, this.identity?.vote)
-    if (isOrdered(this.options)) this.write(begun, nodeFiles(this.options.folder).wipeMark)
-    this.write(begun)
+    const begun = this.earlier ?? signCertificate(structuredClone(this.certificate), this.identity?.vote)
+    if (this.earlier) this.papers.resume(begun)
+    else this.papers.begin(begun)
+    return begun
   }
 
   destroy(keysOnly = false): void {
     const { folder, onStep } = this.options
-    if (!keysOnly) for (const link of this.targets.filter((target) => target.isLink)) this.removeLink(link)
-    const keyslotFiles = this.targets.filter((target) => target.isKeyslot).map((target) => target.path)
-    let at: DestroyStep = { step: 'keyslots', path: folder }
-    try {
-      const report = destroyStore(folder, {
-        keyslotFiles,
-        keep: this.kept,
-        keysOnly,
-        onStep: (step) => {
-          at = step
-          onStep?.({ name: step.step, path: step.path })
-          this.eraseLarge(step)
-        },
-      })
-      for (const file of report.files) this.record(file)
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error)
-      if (at.step === 'keyslots') throw new ApplianceError('WIPE_INVALID', `${at.path}: ${message}`, error)
-      this.failure = message
-      this.note({ path: at.path, byteCount: 0, outcome: 'failed', detail: message })
-    }
-    if (!keysOnly) removeEmptyFolders(folder)
+    const report = destroyStore(folder, {
+      keyslotFiles: this.targets.filter((target) => target.isKeyslot).map((target) => target.path),
+      keep: this.papers.within(folder),
+      keysOnly,
+      onStep: (step) => {
+        onStep?.({ name: step.step, path: step.path })
+        // What was destroyed so far made room.
+        if (step.step !== 'keyslots') this.papers.writeWaiting()
+      },
+      onBytes: (file, done, total) => this.tellLarge(file, done, total),
+    })
+    for (const file of report.files) this.note(resultOf(file))
+    this.keysLeft = report.files
+      .filter((file) => file.step === 'keyslots' && !file.overwritten)
+      .map(({ path: file, failure = '' }) => `${file}: ${failure}`)
+    this.papers.writeWaiting()
+    if (keysOnly) return
+    for (const link of this.targets.filter((target) => target.isLink)) this.removeLink(link)
+    removeEmptyFolders(folder)
+  }
+
+  /** Throws WIPE_INVALID while a file is there that opens the data with its password. */
+  assertKeysGone(): void {
+    if (this.keysLeft.length === 0) return
+    const isReadOnly = this.keysLeft.some((text) => text.includes('STORE_READ_ONLY'))
+    const advice = isReadOnly
+      ? ['a file system that is read only keeps its keys: make it writable (`mount -o remount,rw`)']
+      : []
+    throw new ApplianceError('WIPE_INVALID', [...this.keysLeft, ...advice].join('; '))
   }
 
   end(): CertificateFile {
-    const { folder, onStep, certificatePath, now = Date.now } = this.options
+    const { folder, onStep, onUnwritten, certificatePath, now = Date.now } = this.options
     onStep?.({ name: 'verify', path: folder })
     const findings = this.verify()
     const { certificate } = this
     certificate.state = 'ended'
     certificate.endedAt = new Date(now()).toISOString()
     certificate.method = 'Purge'
+    certificate.keys.keyslotFilesDestroyed = this.keyslotFilesDestroyed()
     certificate.files = this.fileResults()
     certificate.verification = {
       method: verificationMethod,
@@ -244,39 +241,42 @@ class Wipe {
     const file = signCertificate(certificate, this.identity?.vote)
     if (this.earlier) file.begun = this.earlier
     onStep?.({ name: 'certificate', path: certificatePath })
-    this.write(file)
-    removeMark(folder)
+    const unwritten = this.papers.end(file)
+    // As long as a key is left, the next start of a node that is to be wiped must go on.
+    if (this.keysLeft.length === 0) {
+      this.papers.dropMark()
+      removeEmptyFolders(folder)
+    }
+    if (unwritten && !onUnwritten) throw unwritten
+    if (unwritten) onUnwritten?.(file, unwritten)
     return file
   }
 
-  private write(file: CertificateFile, place = this.options.certificatePath): void {
-    replaceFile(place, Buffer.from(encodeCertificateFile(file)))
+  /** Of this run and of the one before: what its beginning counts, less what is left. */
+  private keyslotFilesDestroyed(): number {
+    const before = this.certificate.keys.keyslotFilesDestroyed
+    const isNewCount = this.earlier?.certificate.state === 'ended'
+    const found = isNewCount ? this.targets.filter((target) => target.isKeyslot).length : 0
+    return Math.max(0, before + found - this.keysLeft.length)
   }
 
-  private isKept(target: { path: string }): boolean {
-    return this.kept.includes(path.resolve(target.path))
+  private filesLeft(copies: readonly string[]): WipeTarget[] {
+    return filesToWipe(this.options.folder, copies).filter(({ path: file }) => !this.papers.isPaper(file))
   }
 
-  private eraseLarge({ step, path: file }: DestroyStep): void {
-    if (step !== 'files' || lstatSync(file).size < largeBytes) return
-    const { size } = lstatSync(file)
-    const label = `overwriting ${path.basename(file)}`
-    const { byteCount, verified } = eraseLargeFile(file, (bytes) => {
-      this.options.onProgress?.(label, bytes, size)
-    })
-    this.note(resultOf(file, byteCount, verified))
+  private tellLarge(file: string, done: number, total: number): void {
+    if (total >= largeBytes) this.options.onProgress?.(`overwriting ${path.basename(file)}`, done, total)
   }
 
   private removeLink({ path: link, linkTarget }: WipeTarget): void {
-    unlinkSync(link)
     const detail = `pointed to ${linkTarget ?? '?'}, which was not touched`
-    this.note({ path: link, byteCount: 0, outcome: 'link removed', detail })
-  }
-
-  private record(file: { path: string; byteCount: number; overwritten: boolean; unlinked: boolean }): void {
-    // A large file was emptied before; its byte count is known already.
-    if (this.done.has(file.path) && file.unlinked) return
-    this.note(resultOf(file.path, file.byteCount, file.overwritten && file.unlinked))
+    const removed: SanitisedFile = { path: link, byteCount: 0, outcome: 'link removed', detail }
+    try {
+      unlinkSync(link)
+      this.note(removed)
+    } catch (error) {
+      this.note({ ...removed, outcome: 'failed', detail: `the link stays: ${String(error)}` })
+    }
   }
 
   private note(file: SanitisedFile): void {
@@ -296,7 +296,7 @@ class Wipe {
       results.set(before.path, {
         ...before,
         outcome: isLeft ? 'failed' : 'destroyed in an earlier run',
-        detail: isLeft ? this.failure || 'still there' : '',
+        detail: isLeft ? 'still there' : '',
       })
     }
     return [...results.values()].sort((left, right) => (left.path < right.path ? -1 : 1))
@@ -304,15 +304,14 @@ class Wipe {
 
   private verify(): string[] {
     const { folder } = this.options
-    const findings = this.failure === '' ? [] : [this.failure]
-    for (const file of [...this.done.values()].filter(({ outcome }) => outcome === 'failed')) {
-      findings.push(`${file.path} did not read back as overwritten`)
+    const findings: string[] = []
+    for (const { path: file, outcome, detail } of this.done.values()) {
+      if (outcome === 'failed') findings.push(`${file}: ${detail}`)
     }
     for (const file of [nodeFiles(folder).keyslots, ...this.copies]) {
       if (opens(file)) findings.push(`${file} is still a keyslot file`)
     }
-    const left = filesToWipe(folder, []).filter((target) => !this.isKept(target))
-    for (const target of left) findings.push(`${this.shown(target.path)} is still there`)
+    for (const target of this.filesLeft([])) findings.push(`${this.shown(target.path)} is still there`)
     return [...new Set(findings)]
   }
 
@@ -360,8 +359,10 @@ function copiesOf(earlier: CertificateFile | undefined): string[] {
   return (earlier?.certificate.files ?? []).map((file) => file.path).filter((file) => path.isAbsolute(file))
 }
 
-function resultOf(file: string, byteCount: number, isGone: boolean): SanitisedFile {
-  return { path: file, byteCount, outcome: isGone ? 'overwritten and unlinked' : 'failed', detail: '' }
+function resultOf({ path: file, byteCount, overwritten, unlinked, failure }: DestroyedFile): SanitisedFile {
+  if (overwritten && unlinked)
+    return { path: file, byteCount, outcome: 'overwritten and unlinked', detail: '' }
+  return { path: file, byteCount, outcome: 'failed', detail: failure ?? '' }
 }
 
 function opens(file: string): boolean {
@@ -400,21 +401,13 @@ function attempt(work: () => void): void {
   }
 }
 
-/** After the certificate is on disk: cut off before, the next start ends the wipe once more. */
-function removeMark(folder: string): void {
-  const { wipeMark } = nodeFiles(folder)
-  if (!existsSync(wipeMark)) return
-  unlinkSync(wipeMark)
-  syncFolder(folder)
-  removeEmptyFolders(folder)
-}
-
+/** Innermost first. What is not empty is named by the verification. */
 function removeEmptyFolders(folder: string): void {
-  for (const inner of [nodeFiles(folder).chain, nodeFiles(folder).votes, folder]) {
-    try {
-      rmdirSync(inner)
-    } catch {
-      // Not there, or not empty: what is left is named by the verification.
+  attempt(() => {
+    for (const name of readdirSync(folder)) {
+      const inner = path.join(folder, name)
+      if (lstatSync(inner).isDirectory()) removeEmptyFolders(inner)
     }
-  }
+  })
+  attempt(() => rmdirSync(folder))
 }

@@ -27,9 +27,8 @@ export class StoreLock {
       if (createExclusively(path, content)) return new StoreLock(path, content, diedSince)
       const owner = readOwner(path)
       if (owner === undefined) continue
-      const [pid, startTime] = owner.split(' ')
-      if (isAlive(Number(pid), startTime)) {
-        throw new StoreError('STORE_LOCKED', `${path} is held by process ${pid}`)
+      if (isHeldBy(owner)) {
+        throw new StoreError('STORE_LOCKED', `${path} is held by process ${owner.split(' ')[0]}`)
       }
       // Rename first: of two processes that find the same dead owner only one can move its file away.
       try {
@@ -41,6 +40,12 @@ export class StoreLock {
       }
     }
     throw new StoreError('STORE_LOCKED', `${path} is changing hands`)
+  }
+
+  /** Whether a process that lives holds it. Needs no room on the disk, and leaves all as it is. */
+  static isHeld(path: string): boolean {
+    const owner = readOwner(path)
+    return owner !== undefined && isHeldBy(owner)
   }
 
   release(): void {
@@ -73,6 +78,11 @@ function readOwner(path: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+function isHeldBy(owner: string): boolean {
+  const [pid, startTime] = owner.split(' ')
+  return isAlive(Number(pid), startTime)
 }
 
 /** A process id alone is not enough: after a restart another program may have it. */

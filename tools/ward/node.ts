@@ -61,7 +61,7 @@ export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
     places: placesOf(process.env),
     secondSecret,
     onWipeOrdered: (wipe, report) => {
-      eraseOrderedKeys(options, wipe, logger)
+      const begun = eraseOrderedKeys(options, wipe, logger)
       void report()
         .then(() => api.close())
         .then(() => node.seal())
@@ -69,7 +69,7 @@ export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
         .catch((error: unknown) =>
           logger.error({ error: String(error) }, 'the node did not close in order'),
         )
-        .then(() => obeyOrderedWipe(options, wipe, logger))
+        .then(() => obeyOrderedWipe(options, wipe, begun, logger))
     },
   })
   const api = await startApi(

@@ -17,14 +17,14 @@ interface Daemon {
 const version = '0.1.0'
 
 /**
- * Beside the folder as with `ward wipe`; a hardened service may write nowhere but in its own places, in the
- * end in the node's folder. Never where everybody writes.
+ * Beside the folder as with `ward wipe`; a hardened service may write nowhere but in the node's folder, which
+ * stays then with nothing else in it. Never where everybody writes, nor in the service's runtime folder: that
+ * is gone when the process ends with 0.
  */
-function certificatePlace(dir: string): string {
+export function certificatePlace(dir: string): string {
   const folder = path.resolve(dir)
-  const places = [path.dirname(folder), process.env.RUNTIME_DIRECTORY]
-  const place = places.find((candidate) => candidate !== undefined && isWritable(candidate))
-  return path.join(place ?? folder, `${path.basename(folder)}.sanitisation.json`)
+  const place = isWritable(path.dirname(folder)) ? path.dirname(folder) : folder
+  return path.join(place, `${path.basename(folder)}.sanitisation.json`)
 }
 
 function isWritable(folder: string): boolean {
@@ -37,15 +37,22 @@ function isWritable(folder: string): boolean {
 }
 
 /** Before anything is closed. What fails here is tried again, and told, when the node is closed. */
-export function eraseOrderedKeys({ dir }: Daemon, order: OrderedWipe, logger: NodeLogger): void {
+export function eraseOrderedKeys(
+  { dir }: Daemon,
+  order: OrderedWipe,
+  logger: NodeLogger,
+): CertificateFile | undefined {
   try {
-    eraseKeysByOrder(order, { folder: dir, certificatePath: certificatePlace(dir), version })
+    const options = { folder: dir, certificatePath: certificatePlace(dir), version }
+    const begun = eraseKeysByOrder(order, options)
     logger.warn({ code: 'WIPE_ORDERED' }, 'the keys of this store are destroyed')
+    return begun
   } catch (error) {
     logger.error(
       { code: 'WIPE_INVALID', error: String(error) },
       'the keys are destroyed when all is closed',
     )
+    return undefined
   }
 }
 
@@ -53,11 +60,12 @@ export function eraseOrderedKeys({ dir }: Daemon, order: OrderedWipe, logger: No
 export async function obeyOrderedWipe(
   { dir }: Daemon,
   order: OrderedWipe,
+  begun: CertificateFile | undefined,
   logger: NodeLogger,
 ): Promise<void> {
-  const certificatePath = certificatePlace(dir)
+  const options = { folder: dir, certificatePath: certificatePlace(dir), version, begun }
   try {
-    tell(await obeyWipe(order, { folder: dir, certificatePath, version }), certificatePath)
+    await telling(options.certificatePath, (onUnwritten) => obeyWipe(order, { ...options, onUnwritten }))
     process.exit(exitStatus.done)
   } catch (error) {
     logger.error(
@@ -70,14 +78,30 @@ export async function obeyOrderedWipe(
 
 /** At the start, before anything of the folder is read: a wipe that was cut off goes on. */
 export async function resumeOrderedWipe({ dir }: Daemon): Promise<boolean> {
-  const certificatePath = certificatePlace(dir)
-  const file = await resumeWipe({ folder: dir, certificatePath, version })
-  if (file) tell(file, certificatePath)
-  return file !== undefined
+  const options = { folder: dir, certificatePath: certificatePlace(dir), version }
+  return telling(options.certificatePath, (onUnwritten) => resumeWipe({ ...options, onUnwritten }))
 }
 
-/** The journal keeps the certificate even where no file can: it holds no patient data. */
-function tell(file: CertificateFile, certificatePath: string): void {
-  const text = JSON.stringify(JSON.parse(encodeCertificateFile(file)))
-  process.stdout.write(`${text}\nthis node was wiped by order; certificate: ${certificatePath}\n`)
+type OnUnwritten = (file: CertificateFile, error: Error) => void
+
+/**
+ * The journal keeps the certificate even where no file can: it holds no patient data. False when there was
+ * nothing to wipe.
+ */
+async function telling(
+  certificatePath: string,
+  wipe: (onUnwritten: OnUnwritten) => Promise<CertificateFile | undefined>,
+): Promise<boolean> {
+  let place = certificatePath
+  const file = await wipe((only, error) => {
+    place = `the line above is the only one, no file could be written (${error.message})`
+    print(only)
+  })
+  if (!file) return false
+  if (place === certificatePath) print(file)
+  process.stdout.write(`this node was wiped by order; certificate: ${place}\n`)
+  return true
 }
+
+const print = (file: CertificateFile): void =>
+  void process.stdout.write(`${JSON.stringify(JSON.parse(encodeCertificateFile(file)))}\n`)

@@ -91,6 +91,11 @@ function assertCanJoin(ticket: Ticket, node: string): void {
     throw new NodeError('TICKET_EXPIRED', `it was good until ${new Date(ticket.expires).toISOString()}`)
   }
   if (isInterruptedJoin(node) || !existsSync(node) || readdirSync(node).length === 0) return
+  const certificates = readdirSync(node).filter((name) => /\.sanitisation\.json(\.\d+)?$/.test(name))
+  if (certificates.length === readdirSync(node).length) {
+    const text = `${node}: it holds the certificate of its wipe: move ${certificates.join(', ')} away and keep it`
+    throw new ApplianceError('FOLDER_NOT_EMPTY', text)
+  }
   throw new ApplianceError(
     'FOLDER_NOT_EMPTY',
     `${node}: a node that was not wiped keeps its old identity. Nothing of it was lost. ` +

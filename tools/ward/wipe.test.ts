@@ -3,6 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { foundNode, patienceMs, storePassword, temporaryFolder, ward } from './appliance.fixture.js'
+import { certificatePlace } from './ordered-wipe.js'
 
 t.setTimeout(patienceMs)
 
@@ -41,4 +42,19 @@ t.test('the phrase decides, the certificate proves', async (t) => {
   })
   writeFileSync(certificate, readFileSync(certificate, 'utf8').replace('"complete"', '"incomplete"'))
   t.match(await ward(['certificate', certificate]), { status: 1, stderr: /CERTIFICATE_INVALID/ })
+})
+
+t.test('the certificate of a wipe by order is never where systemd takes it away', (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const before = process.env.RUNTIME_DIRECTORY
+  t.teardown(() => {
+    if (before === undefined) delete process.env.RUNTIME_DIRECTORY
+    else process.env.RUNTIME_DIRECTORY = before
+  })
+  process.env.RUNTIME_DIRECTORY = folder
+  t.equal(certificatePlace(path.join(folder, 'node')), path.join(folder, 'node.sanitisation.json'))
+  // Nobody may write beside it, root included, as under ProtectSystem=strict.
+  t.equal(certificatePlace('/proc/none/node'), '/proc/none/node/node.sanitisation.json')
+  t.end()
 })

@@ -74,6 +74,7 @@ async function runWipe(options: WipeChoice): Promise<void> {
   await confirm(name, folder)
   const password = options.unsigned ? undefined : await passwordFor(folder)
   const progress = createProgress()
+  let unwritten: Error | undefined
   const noted = options.otherCopy.length > 0 ? options.otherCopy : undefined
   try {
     const file = await wipeNode({
@@ -85,9 +86,14 @@ async function runWipe(options: WipeChoice): Promise<void> {
       persons: options.person.map(parsePerson),
       place: options.place,
       version: ownVersion(),
+      onUnwritten: (only, error) => {
+        process.stdout.write(`${JSON.stringify(only)}\n`)
+        unwritten = error
+      },
       onProgress: (label, done, total) => progress.show(label, done, total),
     })
     progress.end()
+    if (unwritten) throw new ApplianceError('CERTIFICATE_UNWRITTEN', unwritten.message, unwritten)
     process.stdout.write(options.json ? `${JSON.stringify(file)}\n` : describe(file, certificatePath))
     const { findings } = file.certificate.verification
     if (findings.length > 0) throw new ApplianceError('WIPE_INCOMPLETE', findings.join('; '))
