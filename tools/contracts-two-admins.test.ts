@@ -62,6 +62,10 @@ t.test('whoever may be one of two is made by two', async (t) => {
   aborted(t, say(admin, 'grant', wipes), 1004)
   aborted(t, say(nurse, 'grant', wipes), 101)
   t.notMatch(hex(say(doctor, 'grant', wipes).receipt.returned!), /^0{32}$/)
+  for (const name of ['changeValidator', 'setValidators']) {
+    const votes = { ...wipes, target: 'ward/governance', names: [name] }
+    t.match(hex(say(admin, 'grant', votes).receipt.returned!), /^0{32}$/, `${name} is noted as well`)
+  }
   const deputy = { ...wipes, entity: zeroId, role: 'deputy', target: 'ward/governance', names: [] }
   const device = { entity: monitor.entity, role: 'deputy' }
   t.equal(hex(say(admin, 'assignRole', { ...device, entity: nurse.entity }).receipt.returned!), '01')

@@ -89,4 +89,6 @@ export type ReadinessJson = {
   height: string
   resultHash: string
   proof: string
+  /** Of the node's present key when `voteKey` is a new one. */
+  consent: string | null
 }

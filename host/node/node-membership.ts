@@ -1,6 +1,7 @@
 // What a node says of the network's members, and what it signs for its own place among them.
 import {
   bytesToHex,
+  consentBytes,
   decodeGenesis,
   encodeCertificate,
   hexToBytes,
@@ -111,7 +112,10 @@ export async function readinessOf(
     height: BigInt(tip.height),
     resultHash: tip.resultHash,
   }
-  const proof = signDetached(key, readinessBytes(node.open.chainId, statement))
+  const { chainId } = node.open
+  const proof = signDetached(key, readinessBytes(chainId, statement))
+  // With a new key the present one says so too: an administrator alone cannot choose a key for this node.
+  const consent = signDetached(node.identity.vote, consentBytes(chainId, statement))
   return ok({
     action: statement.action,
     entity: bytesToHex(entity),
@@ -120,5 +124,6 @@ export async function readinessOf(
     height: String(tip.height),
     resultHash: bytesToHex(tip.resultHash),
     proof: bytesToHex(proof),
+    consent: action === 'rotate' ? bytesToHex(consent) : null,
   })
 }

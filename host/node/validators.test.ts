@@ -55,7 +55,7 @@ t.test('an observer becomes a validator and votes; a removed one votes no more',
   const [gone] = (await networkOf(first)).nodes.filter((node) => node.name === 'v4')
   const remove = {
     ...{ action: validatorAction.remove, entity: gone.entity, successor: gone.entity, voteKey: zero },
-    ...{ height: '0', resultHash: zero, proof: zero + zero },
+    ...{ height: '0', resultHash: zero, proof: zero + zero, consent: null },
   }
   t.equal(await govern(hospital, first, admin, 'changeValidator', remove), 'OK')
   await until('v4 is out of the set', async () => !(await isVoting(first, gone.entity)))

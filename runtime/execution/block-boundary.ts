@@ -77,6 +77,7 @@ function applyCommand(kernel: Kernel, command: KernelCommand): FinishedRun | und
     case 'removeNode':
     case 'rotateNode':
     case 'setValidators':
+    case 'requestValidators':
     case 'issueTicket':
     case 'revokeTicket':
       return void applyMembership(kernel, command)

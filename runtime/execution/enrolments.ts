@@ -21,11 +21,7 @@ export interface KeyClaim {
   publicKey: Uint8Array
 }
 
-export interface EnrolmentRequest extends KeyClaim {
-  by: Uint8Array
-  /** Block time. */
-  at: number
-}
+export interface EnrolmentRequest extends KeyClaim, Word {}
 
 const requestRow: Schema = {
   struct: [
@@ -43,34 +39,57 @@ const requestKey = ({ entity, kind, publicKey }: KeyClaim): Uint8Array =>
 export const isSameClaim = (left: KeyClaim, right: KeyClaim): boolean =>
   equalBytes(requestKey(left), requestKey(right))
 
+export interface Word {
+  by: Uint8Array
+  /** Block time. */
+  at: number
+}
+
 /**
  * `first`: noted, waits for another person. `second`: two have signed. `requested` is the request of this
  * very block, if there is one. SECOND_PERSON_REQUIRED for anybody who is no person, and for the same one
  * twice.
  */
+export function judgeRequest(
+  state: StateReader,
+  key: Uint8Array,
+  now: { signer: Uint8Array | undefined; time: number; requested: Word | undefined },
+): Result<{ word: 'first' | 'second'; signer: Uint8Array }, ErrorCode> {
+  const { signer, time } = now
+  if (signer === undefined || readEntity(state, signer)?.kind !== entityKind.person) {
+    return refused('SECOND_PERSON_REQUIRED', 'no person signed this call itself')
+  }
+  const row = state.get(store.enrolment, key)
+  const kept = row === undefined ? undefined : decodeRow<{ by: Uint8Array; at: bigint }>(requestRow, row)
+  const first = now.requested ?? (kept && { by: kept.by, at: Number(kept.at) })
+  if (first === undefined || time - first.at > enrolmentRequestMsMax) return ok({ word: 'first', signer })
+  if (equalBytes(first.by, signer)) return refused('SECOND_PERSON_REQUIRED', 'the same person asked before')
+  return ok({ word: 'second', signer })
+}
+
 export function judgeEnrolment(
   state: StateReader,
   claim: KeyClaim,
   now: { signer: Uint8Array | undefined; time: number; requested: EnrolmentRequest | undefined },
 ): Result<'first' | 'second', ErrorCode> {
-  const { signer, time } = now
-  if (signer === undefined || readEntity(state, signer)?.kind !== entityKind.person) {
-    return refused('SECOND_PERSON_REQUIRED', 'no person signed this call itself')
-  }
-  const row = state.get(store.enrolment, requestKey(claim))
-  const kept = row === undefined ? undefined : decodeRow<{ by: Uint8Array; at: bigint }>(requestRow, row)
-  const first = now.requested ?? (kept && { by: kept.by, at: Number(kept.at) })
-  if (first === undefined || time - first.at > enrolmentRequestMsMax) return ok('first')
-  if (equalBytes(first.by, signer)) return refused('SECOND_PERSON_REQUIRED', 'the same person asked before')
-  return ok('second')
+  const judged = judgeRequest(state, requestKey(claim), now)
+  return judged.ok ? ok(judged.value.word) : judged
 }
 
 export function putEnrolmentRequest(overlay: Overlay, request: EnrolmentRequest): void {
-  const { by, at } = request
-  overlay.set(store.enrolment, requestKey(request), encodeRow(requestRow, { by, at: BigInt(at) }))
+  putRequest(overlay, requestKey(request), request)
 }
 
 /** Carried out: the next one of this kind begins anew. */
 export function dropEnrolmentRequest(overlay: Overlay, claim: KeyClaim): void {
-  overlay.remove(store.enrolment, requestKey(claim))
+  dropRequest(overlay, requestKey(claim))
+}
+
+/** `$enrolment` at what was asked for: keys of people by `requestKey`, sets of validators by a hash. */
+export function putRequest(overlay: Overlay, key: Uint8Array, { by, at }: Word): void {
+  overlay.set(store.enrolment, key, encodeRow(requestRow, { by, at: BigInt(at) }))
+}
+
+export function dropRequest(overlay: Overlay, key: Uint8Array): void {
+  overlay.remove(store.enrolment, key)
 }

@@ -32,7 +32,8 @@ export function kernelCommand(frame: Frame, pointer: number, length: number): nu
   if (checked.ok) {
     if (checked.value === 'only checked') return 0
     run.effects.commands.push(checked.value)
-    return checked.value.type === 'requestEnrolment' ? 1 : 0
+    const { type } = checked.value
+    return type === 'requestEnrolment' || type === 'requestValidators' ? 1 : 0
   }
   const text = `kernel command refused: ${checked.code}${checked.detail === undefined ? '' : `: ${checked.detail}`}`
   run.diagnostics.push({ transactionId: run.id, alias: contract.alias, text })

@@ -36,7 +36,6 @@ export {
 export {
   readInstitution,
   readPending,
-  readinessAgeMax,
   validatorDelay,
   type PendingValidators,
 } from './membership-commands.js'

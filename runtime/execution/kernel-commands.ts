@@ -1,8 +1,7 @@
 // Commands to the kernel, from `ward/governance` alone: validated at once, applied at the end of the block.
 import { decodeBorsh } from '../protocol/borsh.js'
 import { bytesToHex, equalBytes } from '../protocol/bytes.js'
-import type { Validator } from '../protocol/certificate.js'
-import type { KeySignature, NodeCardFields, ValidatorChangeFields } from '../protocol/membership.js'
+import type { NodeCardFields, ValidatorChangeFields } from '../protocol/membership.js'
 import { entityIdOf, entityKind, kernelEntity, keyIdOf } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
 import { laneCount, laneRulesMax, priority, type LaneTable } from '../protocol/lanes.js'
@@ -32,15 +31,14 @@ import type { Run } from './kernel.js'
 import type { PlannedVersions } from './kernel-tables.js'
 import {
   checkAdmit,
-  checkChangeValidator,
   checkIssue,
   checkRedeem,
   checkRemoveNode,
   checkRevokeTicket,
   checkRotateNode,
-  checkSetValidators,
   type MembershipCommand,
 } from './membership-commands.js'
+import { checkChangeValidator, checkSetValidators } from './validator-commands.js'
 import { readPatient } from './record-rows.js'
 import { readHealth } from './rule-health.js'
 import { orphanedTimer, problemOfTables, takenBy } from './deployment.js'
@@ -103,7 +101,7 @@ export function checkCommand(run: Run, bytes: Uint8Array, giver: CommandGiver): 
     case kernelCommandTag.revokeKey:
       return checkRevokeKey(run, (body as { keyId: Uint8Array }).keyId)
     case kernelCommandTag.setValidators:
-      return checkSetValidators(run, body as { validators: Validator[]; signatures: KeySignature[] })
+      return checkSetValidators(run, body as Parameters<typeof checkSetValidators>[1], giver.signer)
     case kernelCommandTag.liftQuarantine:
       return checkLift(run, (body as { alias: string }).alias)
     case kernelCommandTag.grantCredit:
@@ -117,12 +115,12 @@ export function checkCommand(run: Run, bytes: Uint8Array, giver: CommandGiver): 
     case kernelCommandTag.erasePatient:
       return checkErase(run, (body as { patient: Uint8Array }).patient)
     default:
-      return checkMembership(run, bytes[0], body)
+      return checkMembership(run, bytes[0], body, giver)
   }
 }
 
 /** Commands of membership-commands.ts. */
-function checkMembership(run: Run, tag: number, body: unknown): Checked {
+function checkMembership(run: Run, tag: number, body: unknown, { signer }: CommandGiver): Checked {
   type Card = NodeCardFields & { proof: Uint8Array }
   switch (tag) {
     case kernelCommandTag.admitNode:
@@ -132,7 +130,7 @@ function checkMembership(run: Run, tag: number, body: unknown): Checked {
     case kernelCommandTag.rotateNode:
       return checkRotateNode(run, body as Parameters<typeof checkRotateNode>[1])
     case kernelCommandTag.changeValidator:
-      return checkChangeValidator(run, body as ValidatorChangeFields)
+      return checkChangeValidator(run, body as ValidatorChangeFields, signer)
     case kernelCommandTag.issueTicket:
       return checkIssue(run, body as Parameters<typeof checkIssue>[1])
     case kernelCommandTag.revokeTicket:

@@ -3,24 +3,11 @@
 //
 // One validator at a time: it votes (or votes no more) from the block after the next one on, so that every
 // node knows the new set before the first vote that it must count.
-import { equalBytes, bytesToHex, compareBytes } from '../protocol/bytes.js'
+import { equalBytes, compareBytes } from '../protocol/bytes.js'
 import type { Validator } from '../protocol/certificate.js'
-import { entityIdOf, validatorsHash } from '../protocol/entity.js'
+import { entityIdOf } from '../protocol/entity.js'
 import type { ErrorCode } from '../protocol/error-codes.js'
-import { validatorsMax } from '../protocol/limits.js'
-import {
-  countSignatures,
-  forceValidatorsBytes,
-  hasQuorum,
-  nodeProofBytes,
-  nodeRoles,
-  readinessBytes,
-  validatorAction,
-  type KeyQuorum,
-  type KeySignature,
-  type NodeCardFields,
-  type ValidatorChangeFields,
-} from '../protocol/membership.js'
+import { nodeProofBytes, nodeRoles, type KeyQuorum, type NodeCardFields } from '../protocol/membership.js'
 import { assert, ok, refused, type Result } from '../protocol/result.js'
 import type { Overlay } from '../state/overlay.js'
 import type { StateReader } from '../state/store-interface.js'
@@ -62,34 +49,32 @@ import {
   type TicketIssue,
 } from './tickets.js'
 
+import { dropValidatorsRequest, putValidatorsRequest, type ValidatorsRequest } from './validator-words.js'
+
 export type MembershipCommand =
   | { type: 'admitNode'; entity: Uint8Array; card: NodeCardFields; ticket?: Uint8Array }
   | { type: 'removeNode'; entity: Uint8Array }
   | { type: 'rotateNode'; entity: Uint8Array; transportKey: Uint8Array; host: string; port: number }
   | { type: 'setValidators'; validators: Validator[]; roles: RoleChange[] }
+  | ValidatorsRequest
   | { type: 'issueTicket'; entity: Uint8Array; issuer: Uint8Array; issue: TicketIssue }
   | { type: 'revokeTicket'; entity: Uint8Array }
 
 /** What a change of validators says of a node's row. */
-interface RoleChange {
+export interface RoleChange {
   entity: Uint8Array
   role: number
   voteKey: Uint8Array | null
 }
 
-type Checked = Result<MembershipCommand, ErrorCode>
+export type Checked = Result<MembershipCommand, ErrorCode>
 
-/** A proof of readiness may be so many blocks old. */
-export const readinessAgeMax = 64
-/** From so many members on a hospital survives a fault: a change may not go below it without force. */
-const tolerantMin = 4
 /** A change decided in block h acts in block h + 2. */
 export const validatorDelay = 2
 
 const validatorIndex = nodeRoles.indexOf('validator')
-const observerIndex = nodeRoles.indexOf('observer')
 
-function pendingOf(run: Run): KernelCommand[] {
+export function pendingOf(run: Run): KernelCommand[] {
   return [...run.kernel.commands, ...run.effects.commands]
 }
 
@@ -298,124 +283,6 @@ export function readInstitution(state: StateReader): KeyQuorum | undefined {
   return row === undefined ? undefined : decodeRow<KeyQuorum>(institutionRow, row)
 }
 
-const isInFlight = (run: Run): boolean =>
-  readPending(run.kernel.overlay) !== undefined ||
-  pendingOf(run).some((command) => command.type === 'setValidators')
-
-/** One validator comes, goes, gets another key, or makes way for a listed node that is at the tip. */
-export function checkChangeValidator(run: Run, change: ValidatorChangeFields): Checked {
-  const { overlay } = run.kernel
-  if (isInFlight(run)) return refused('CHANGE_IN_FLIGHT')
-  const current = readValidators(overlay)
-  const index = current.findIndex((validator) => equalBytes(validator.entity, change.entity))
-  const next = [...current]
-  const roles: RoleChange[] = []
-  switch (change.action) {
-    case validatorAction.add:
-      if (index >= 0) return refused('VALIDATORS_REFUSED', 'it is a validator already')
-      if (current.length >= validatorsMax)
-        return refused('VALIDATORS_REFUSED', `at most ${validatorsMax} validators`)
-      next.push({ entity: change.entity, voteKey: change.voteKey })
-      roles.push({ entity: change.entity, role: validatorIndex, voteKey: change.voteKey })
-      break
-    case validatorAction.remove:
-      if (index < 0) return refused('VALIDATORS_REFUSED', 'it is not a validator')
-      if (current.length === 1) return refused('VALIDATORS_REFUSED', 'it is the last one')
-      if (current.length === tolerantMin)
-        return refused('QUORUM_AT_RISK', 'with three validators no fault is tolerated')
-      next.splice(index, 1)
-      roles.push({ entity: change.entity, role: observerIndex, voteKey: null })
-      return ok({ type: 'setValidators', validators: next, roles })
-    case validatorAction.rotate:
-    case validatorAction.replace:
-      if (index < 0) return refused('VALIDATORS_REFUSED', 'it is not a validator')
-      next[index] = { entity: change.successor, voteKey: change.voteKey }
-      if (change.action === validatorAction.replace)
-        roles.push({ entity: change.entity, role: observerIndex, voteKey: null })
-      roles.push({ entity: change.successor, role: validatorIndex, voteKey: change.voteKey })
-      break
-    default:
-      return refused('ARGUMENT_INVALID', 'action')
-  }
-  const problem = successorProblem(run, change, current)
-  return problem ?? ok({ type: 'setValidators', validators: next, roles })
-}
-
-/** Who shall vote is listed with an address, holds the key, and saw a recent block. */
-function successorProblem(
-  run: Run,
-  change: ValidatorChangeFields,
-  current: readonly Validator[],
-): Result<never, ErrorCode> | undefined {
-  const { kernel } = run
-  const { action, entity, successor, voteKey, proof } = change
-  const isSame = equalBytes(successor, entity)
-  if (isSame !== (action !== validatorAction.replace)) return refused('ARGUMENT_INVALID', 'successor')
-  const isTwice = current.some(
-    (validator) =>
-      equalBytes(validator.voteKey, voteKey) || (!isSame && equalBytes(validator.entity, successor)),
-  )
-  if (isTwice) return refused('VALIDATORS_REFUSED', 'this node or key votes already')
-  const row = readNode(kernel.overlay, successor)
-  if (row?.listed !== true) return refused('VALIDATORS_REFUSED', 'no such node is listed')
-  if (row.port === 0) return refused('VALIDATORS_REFUSED', 'a validator needs a fixed port')
-  // A key that is new for this node proves itself; the card's own key has done so at its admission, and
-  // signs again to say where it stands.
-  const { proof: _, ...statement } = change
-  if (!kernel.ports.verify(voteKey, readinessBytes(kernel.chain.chainId, statement), proof)) {
-    return refused('PROOF_INVALID', row.name)
-  }
-  const height = BigInt(kernel.height)
-  const isRecent = change.height < height && change.height + BigInt(readinessAgeMax) >= height
-  return isRecent ? undefined : refused('NOT_AT_TIP', `it stood at ${change.height}, this is ${height}`)
-}
-
-/** The whole set at once. On a chain with institution keys enough of them must have signed it. */
-export function checkSetValidators(
-  run: Run,
-  body: { validators: Validator[]; signatures: KeySignature[] },
-): Checked {
-  const { validators, signatures } = body
-  const { kernel } = run
-  if (validators.length === 0 || validators.length > validatorsMax) {
-    return refused('VALIDATORS_REFUSED', `1 to ${validatorsMax} validators`)
-  }
-  const entities = new Set(validators.map((validator) => bytesToHex(validator.entity)))
-  const keys = new Set(validators.map((validator) => bytesToHex(validator.voteKey)))
-  if (entities.size !== validators.length || keys.size !== validators.length) {
-    return refused('VALIDATORS_REFUSED', 'an entity or key occurs twice')
-  }
-  for (const { entity } of validators) {
-    const row = readNode(kernel.overlay, entity)
-    if (row?.listed !== true || row.port === 0)
-      return refused('VALIDATORS_REFUSED', `no listed node with an address: ${bytesToHex(entity)}`)
-  }
-  if (isInFlight(run)) return refused('CHANGE_IN_FLIGHT')
-  const current = readValidators(kernel.overlay)
-  const quorum = readInstitution(kernel.overlay)
-  if (quorum !== undefined) {
-    const bytes = forceValidatorsBytes({
-      chainId: kernel.chain.chainId,
-      epoch: kernel.chain.epoch,
-      currentHash: validatorsHash(kernel.hash, current),
-      nextHash: validatorsHash(kernel.hash, validators),
-    })
-    const count = countSignatures(quorum, bytes, signatures, kernel.ports.verify)
-    if (!hasQuorum(quorum, count))
-      return refused('INSTITUTION_KEYS_NEEDED', `${count} of ${quorum.threshold}`)
-  }
-  const roles = roleChanges(current, validators)
-  return ok({ type: 'setValidators', validators, roles })
-}
-
-function roleChanges(current: readonly Validator[], next: readonly Validator[]): RoleChange[] {
-  const leaving = current.filter(({ entity }) => !next.some((other) => equalBytes(other.entity, entity)))
-  return [
-    ...leaving.map(({ entity }) => ({ entity, role: observerIndex, voteKey: null })),
-    ...next.map(({ entity, voteKey }) => ({ entity, role: validatorIndex, voteKey })),
-  ]
-}
-
 // -------------------------------------------------------------------------------------------- at block's end
 
 export function applyMembership(kernel: Kernel, command: MembershipCommand): void {
@@ -441,6 +308,8 @@ export function applyMembership(kernel: Kernel, command: MembershipCommand): voi
     }
     case 'setValidators':
       return setValidators(kernel, command)
+    case 'requestValidators':
+      return putValidatorsRequest(overlay, command)
     case 'issueTicket':
       return putTicket(overlay, hash, command)
     case 'revokeTicket': {
@@ -454,6 +323,8 @@ function setValidators(
   { overlay, hash, height }: Kernel,
   command: Extract<MembershipCommand, { type: 'setValidators' }>,
 ): void {
+  const change = { current: readValidators(overlay), next: command.validators }
+  dropValidatorsRequest(overlay, { hash }, change)
   const row = { height: BigInt(height + validatorDelay), validators: command.validators }
   overlay.set(store.validator, pendingKey, encodeRow(pendingRow, row))
   // Its transport and its neighbours follow at once: a member must be connected before it has to vote.

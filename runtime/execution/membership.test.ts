@@ -3,6 +3,7 @@ import t from 'tap'
 import sodium from 'sodium-native'
 import {
   codeOfStatus,
+  consentBytes,
   entityIdOf,
   entityKind,
   forceValidatorsBytes,
@@ -29,10 +30,11 @@ import { systemContracts } from './test-contracts.fixture.js'
 import { borsh, sha256, signerOf, World, type Signer } from './world.fixture.js'
 
 const admin = signerOf('admin')
+const deputy = signerOf('deputy')
 const zero = (count: number): Uint8Array => new Uint8Array(count)
 
 function found(institution?: { threshold: number; keys: Uint8Array[] }): World {
-  return new World({ signers: [admin], contracts: systemContracts, institution })
+  return new World({ signers: [admin, deputy], contracts: systemContracts, institution })
 }
 
 function command(tag: keyof typeof kernelCommandTag, body: Record<string, unknown>): Uint8Array {
@@ -75,7 +77,13 @@ const admit = (world: World, name: string, change: Partial<NodeCardFields> = {})
 
 function change(
   world: World,
-  parts: { action: keyof typeof validatorAction; entity: Uint8Array; successor?: Uint8Array; key?: Signer },
+  parts: {
+    action: keyof typeof validatorAction
+    entity: Uint8Array
+    successor?: Uint8Array
+    key?: Signer
+    consent?: Signer
+  },
   height = world.height,
 ): Uint8Array {
   const { action, entity, successor = entity, key } = parts
@@ -88,7 +96,8 @@ function change(
     resultHash: zero(32),
   }
   const proof = key ? sign(key, readinessBytes(world.chainId, statement)) : zero(64)
-  return command('changeValidator', { ...statement, proof })
+  const consent = parts.consent ? sign(parts.consent, consentBytes(world.chainId, statement)) : null
+  return command('changeValidator', { ...statement, proof, consent })
 }
 
 t.test('nodes are listed, changed and removed at the block boundary', async (t) => {
@@ -239,8 +248,10 @@ t.test('validators change one at a time, two blocks later', async (t) => {
   t.equal(run(world, change(world, add, world.height + 5)), 'NOT_AT_TIP', 'a height that is not there yet')
   for (let count = 0; count < 70; count += 1) world.block([])
   t.equal(run(world, change(world, add, world.height - 70)), 'NOT_AT_TIP', 'long ago')
-  const forged = change(world, { ...add, key: unlisted })
-  t.equal(run(world, forged), 'OK', 'a node may vote with a key of its own choice that proves itself')
+  const chosen = (): Uint8Array => change(world, { ...add, key: unlisted })
+  t.equal(run(world, chosen()), 'OK', 'a key that the chain does not know: one administrator is noted')
+  t.equal(readPending(world.chain), undefined)
+  t.equal(run(world, chosen(), deputy), 'OK', 'another one says the same')
   t.same(world.validators, before, 'not in the next block')
   t.equal(world.last?.result.nextDueTime, world.time, 'the next block is due')
   t.equal(run(world, change(world, add)), 'CHANGE_IN_FLIGHT')
@@ -254,8 +265,9 @@ t.test('validators change one at a time, two blocks later', async (t) => {
   t.equal(readNode(world.chain, fifth.entity)?.role, 0)
   t.equal(run(world, command('removeNode', { entity: fifth.entity })), 'NODE_REFUSED', 'it votes')
 
-  const rotated = change(world, { action: 'rotate', entity: fifth.entity, key: fifth })
-  t.equal(run(world, rotated), 'OK')
+  const rotate = { action: 'rotate' as const, entity: fifth.entity, key: fifth }
+  t.equal(run(world, change(world, { ...rotate, consent: fifth })), 'PROOF_INVALID', 'the new key only')
+  t.equal(run(world, change(world, { ...rotate, consent: unlisted })), 'OK', 'the key before consents')
   world.block([])
   t.same(world.validators.at(-1), { entity: fifth.entity, voteKey: fifth.publicKey })
   t.equal(run(world, change(world, { action: 'remove', entity: fifth.entity })), 'OK', '5 to 4')
@@ -299,10 +311,54 @@ t.test('the whole set only by institution keys, where there are any', async (t) 
   t.equal(run(world, signed(keys, [{ entity: zero(32), voteKey: zero(32) }])), 'VALIDATORS_REFUSED')
 })
 
-t.test('without institution keys an administrator may set them', async (t) => {
+t.test('one administrator alone gives no validator a key of another choice', async (t) => {
+  const world = found()
+  const week = 7 * 24 * 3_600_000
+  const { entity } = world.validators[0]
+  const mine = keyOf('mine')
+  const wanted = (key = mine): Uint8Array => change(world, { action: 'rotate', entity, key })
+  const before = world.validators
+  t.equal(run(world, wanted()), 'OK', 'noted')
+  t.equal(run(world, wanted()), 'SECOND_PERSON_REQUIRED', 'the same one again')
+  t.equal(run(world, wanted(keyOf('other')), deputy), 'OK', 'another key is another request')
+  world.block([])
+  t.same(world.validators, before)
+  t.equal(readPending(world.chain), undefined)
+  const set = [{ entity, voteKey: mine.publicKey }, ...before.slice(1)]
+  world.block([], { time: world.time + week + 1 })
+  const whole = command('setValidators', { validators: set, signatures: [] })
+  t.equal(run(world, whole, deputy), 'OK', 'too late: a first word again')
+  t.equal(readPending(world.chain), undefined)
+  t.equal(run(world, wanted(), deputy), 'SECOND_PERSON_REQUIRED', 'in whatever words')
+  t.equal(run(world, wanted()), 'OK', 'two')
+  world.block([])
+  t.same(world.validators, set)
+  t.equal(run(world, wanted(keyOf('other'))), 'OK')
+  t.equal(readPending(world.chain), undefined, 'what was asked for of another set counts no more')
+
+  const device = signerOf('device', entityKind.service)
+  const machine = new World({ signers: [admin, deputy, device], contracts: systemContracts })
+  const seat = machine.validators[0].entity
+  const rotation = change(machine, { action: 'rotate', entity: seat, key: mine })
+  t.equal(run(machine, rotation, device), 'SECOND_PERSON_REQUIRED', 'a machine is nobody')
+  t.same(
+    statuses(
+      machine,
+      [admin, deputy].map((by) => issue(machine, rotation, by)),
+    ),
+    ['OK', 'OK'],
+  )
+  t.ok(readPending(machine.chain), 'both in one block')
+})
+
+t.test('without institution keys two administrators may set them', async (t) => {
   const world = found()
   const set = world.validators.slice(1)
-  t.equal(run(world, command('setValidators', { validators: set, signatures: [] })), 'OK')
+  const bytes = command('setValidators', { validators: set, signatures: [] })
+  t.equal(run(world, bytes), 'OK')
+  world.block([])
+  t.equal(world.validators.length, set.length + 1, 'not by one')
+  t.equal(run(world, bytes, deputy), 'OK')
   world.block([])
   t.same(world.validators, set)
 })

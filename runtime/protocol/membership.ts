@@ -56,6 +56,11 @@ export interface ValidatorChangeFields {
   resultHash: Uint8Array
   /** Signature of `voteKey`; 64 zero bytes for `remove`. */
   proof: Uint8Array
+  /**
+   * Signature of the key that the chain knows for `successor`, needed when `voteKey` is another one. Null:
+   * two administrators say it instead.
+   */
+  consent: Uint8Array | null
 }
 
 export const validatorChangeFields: [string, Schema][] = [
@@ -66,15 +71,21 @@ export const validatorChangeFields: [string, Schema][] = [
   ['height', 'u64'],
   ['resultHash', fixed32],
   ['proof', fixed64],
+  ['consent', { option: fixed64 }],
 ]
 
-/** "wardchain/validator-ready/1" ‖ chain id 32 ‖ Borsh change without its proof: signed by the new key. */
-export function readinessBytes(
-  chainId: Uint8Array,
-  change: Omit<ValidatorChangeFields, 'proof'>,
-): Uint8Array {
-  const schema: Schema = { struct: validatorChangeFields.slice(0, -1) }
-  return concatBytes(utf8('wardchain/validator-ready/1'), chainId, borshOf(schema, change))
+/** A change without the signatures under it. */
+export type ValidatorStatement = Omit<ValidatorChangeFields, 'proof' | 'consent'>
+const statementSchema: Schema = { struct: validatorChangeFields.slice(0, -2) }
+
+/** "wardchain/validator-ready/1" ‖ chain id 32 ‖ Borsh statement: signed by the new key. */
+export function readinessBytes(chainId: Uint8Array, statement: ValidatorStatement): Uint8Array {
+  return concatBytes(utf8('wardchain/validator-ready/1'), chainId, borshOf(statementSchema, statement))
+}
+
+/** "wardchain/validator-consent/1" ‖ chain id 32 ‖ Borsh statement: signed by the key that votes before. */
+export function consentBytes(chainId: Uint8Array, statement: ValidatorStatement): Uint8Array {
+  return concatBytes(utf8('wardchain/validator-consent/1'), chainId, borshOf(statementSchema, statement))
 }
 
 /** M-of-N: this many different keys of the list must have signed. Without keys nothing can be signed. */

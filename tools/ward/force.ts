@@ -29,7 +29,7 @@ import {
 } from './force-order.js'
 import { addSignature } from './institution-key.js'
 import { assertReachable, reachableOf, seatOf } from './network-nodes.js'
-import { confirm, withSigner, type SigningOptions } from './rule-signing.js'
+import { confirm, withSigner, type Signer, type SigningOptions } from './rule-signing.js'
 import { visibleText } from './visible-text.js'
 
 interface MakeOptions extends NodeChoice {
@@ -47,6 +47,7 @@ agrees. Where it does not (\`ward status\`: QUORUM_LOST), use \`ward network rec
   2. \`force sign\` once for each institution key, on a computer where that key lies; \`force show\` at a node
      tells the names that belong to the entities
   3. \`force apply\` at any node, as an administrator; it takes effect two blocks later
+On a chain without institution keys two administrators give \`force apply\` with the same file within seven days.
 An order is good once and only while the set in force is the one it was made for.`
 
 export function addForceCommands(validator: Command): void {
@@ -182,9 +183,28 @@ async function apply(file: string, options: SigningOptions): Promise<void> {
       method: 'setValidators',
       args,
     })
-    process.stdout.write(`block ${height}: these ${order.next.length} vote from block ${height + 2} on\n`)
+    const isNoted = network.institution === null && !(await isTaken(signer, order))
+    process.stdout.write(
+      isNoted
+        ? `block ${height}: not in force. The first administrator's word is noted; a second one gives the same command ` +
+            'with the same file within seven days\n'
+        : `block ${height}: these ${order.next.length} vote from block ${height + 2} on\n`,
+    )
   })
 }
+
+/** Without institution keys two administrators say it: the chain tells by the set, two due blocks later. */
+async function isTaken({ client }: Signer, order: ForceOrder): Promise<boolean> {
+  for (let look = 0; look < looksMax; look += 1) {
+    const { validators } = must(await client.network())
+    if (isSameSet(validators.map(seatBytes), order.next)) return true
+    await new Promise((resolve) => setTimeout(resolve, lookMs))
+  }
+  return false
+}
+
+const looksMax = 20
+const lookMs = 250
 
 /** Why the chain would not take it, or not mean by it what its signers meant. */
 function faultOf(order: ForceOrder, network: NetworkJson): string | undefined {

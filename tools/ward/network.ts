@@ -178,6 +178,7 @@ async function runRemoveValidator(name: string, options: AdminOptions): Promise<
     height: '0',
     resultHash: zero,
     proof: zero + zero,
+    consent: null,
   }
   const proposal: Proposal = { type: 'call', target: 'ward/governance', method: 'changeValidator', args }
   await govern(client, options.as, proposal)

@@ -242,18 +242,31 @@ export function revokeKey(): void {
 }
 
 /**
- * {validators: [{entity, voteKey}], signatures: [{key, signature}]}: the whole set at once, with the
- * signatures of institution keys where the chain has such keys.
+ * {validators: [{entity, voteKey}], signatures: [{key, signature}]} -> {set}: the whole set at once, with the
+ * signatures of institution keys where the chain has such keys, else when a second administrator says the
+ * same.
  */
 export function setValidators(): void {
   allowed('setValidators')
-  pass(Command.SetValidators, 'validators-set')
+  passWord(Command.SetValidators, 'validators-set')
 }
 
-/** One validator comes, goes, gets another key or makes way; it votes from the block after the next on. */
+/**
+ * -> {set}. One validator comes, goes, gets another key or makes way; it votes from the block after the next
+ * on. A key that the chain does not know for the node needs the consent of the one that it knows, or a second
+ * administrator who says the same.
+ */
 export function changeValidator(): void {
   allowed('changeValidator')
-  pass(Command.ChangeValidator, 'validator-changed')
+  passWord(Command.ChangeValidator, 'validator-changed')
+}
+
+/** Answers false, with another topic, when the kernel only noted a first word. */
+function passWord(tag: u8, topic: string): void {
+  const body = input().rest()
+  const waits = issue(new Writer().u8(tag).fixed(body))
+  emitEvent(waits ? 'validators-requested' : topic, new Writer().fixed(body))
+  answer(new Writer().bool(!waits))
 }
 
 /** A node's signed card: from the block's end on the network talks to it. */

@@ -67,6 +67,7 @@ export function grantCounts(grant: Grant): bool {
 
 /** Methods of `ward/governance`. */
 function takesTwoPersons(method: string): bool {
+  if (method == 'setValidators' || method == 'changeValidator') return true
   return method == 'approve' || method == 'enrol' || method == 'enrolPerson' || method == 'addKey'
 }
 
