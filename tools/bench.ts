@@ -51,6 +51,11 @@ async function main(): Promise<void> {
     say(`... ${bench.name}`)
     const lines: BenchLine[] = await bench.run()
     for (const line of lines) process.stdout.write(`${JSON.stringify(line)}\n`)
+    for (const { name, fault } of lines) {
+      if (fault === undefined) continue
+      process.stderr.write(`${name} failed: ${fault}\n`)
+      process.exitCode = 1
+    }
   }
 }
 

@@ -73,7 +73,12 @@ t.test('no violation in any state', { skip }, async (t) => {
   await page.getByTestId('patient').first().waitFor()
   await driver.openPatient('JONES')
   await check('chart without alerts')
+  t.equal(await page.getByTestId('quarantine').count(), 0)
+  node.options.quarantined = [{ alias: 'ward/sepsis-screen', since: Date.now() - 60_000 }]
   addOrders(node, addAlert(node))
+  const held = page.getByTestId('quarantine')
+  await held.filter({ hasText: 'This rule is not running: ward/sepsis-screen (since' }).waitFor()
+  t.match(await held.innerText(), /No new alert comes from it[\s\S]*Readings are recorded as always/)
   addAlert(node, {
     severity: 2,
     branch: 'sirs',

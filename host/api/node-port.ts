@@ -296,6 +296,7 @@ export interface PageView {
 
 export type {
   AliasView,
+  NamedVersion,
   RuleSelector,
   VersionsView,
   VersionView,

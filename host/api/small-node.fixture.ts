@@ -93,6 +93,7 @@ export interface SmallNodeOptions {
   signRefusal?: Outcome<ReceiptView>
   /** Answered by reads of this kind instead of records. */
   unreadable: RecordKindName[]
+  quarantined?: NodeStatus['quarantined']
 }
 
 export function createSmallNode(given: Partial<SmallNodeOptions> = {}): SmallNode {
@@ -152,7 +153,7 @@ class SmallNodeOfOne implements SmallNode {
       peersKnown: 4,
       lag: 0,
       equivocations: [],
-      quarantined: [],
+      quarantined: this.options.quarantined ?? [],
       setAside: 0,
       version: '0.1.0',
     }

@@ -21,7 +21,7 @@ import { bodyHash, type RecordHeader } from '../../runtime/protocol/record.js'
 import { equalBytes } from '../../runtime/protocol/bytes.js'
 import { ok, refused, type Result } from '../../runtime/protocol/result.js'
 import { decodeToJson } from './borsh-json.js'
-import type { Json, JsonObject, RecordJson, SummaryLine } from './node-port.js'
+import type { Json, JsonObject, NamedVersion, RecordJson, SummaryLine } from './node-port.js'
 import { knowsVersions } from '../../runtime/execution/index.js'
 import { meaningOf } from './signing-meaning.js'
 import { reachOfCall, SubjectSearch } from './subjects.js'
@@ -35,6 +35,8 @@ export interface SummaryContext {
   record(id: string): RecordJson | undefined
   /** Name of a patient, if the signer may see it. */
   patientName(id: string): string | undefined
+  /** A deployed version by its address, with who calls its alias now; undefined: none is known. */
+  version?(address: string): (NamedVersion & { dependants: readonly NamedVersion[] }) | undefined
   /** Which transaction travels in which lane, as the chain has it now. */
   lanes: LaneTable
 }
@@ -169,6 +171,7 @@ function summariseCall(
   for (const [name, value] of Object.entries(fields)) {
     if (!isEmpty(value)) lines.push(lineOf(name, value, context))
   }
+  lines.push(...dependantLines(action, fields, context))
   const subjects = new SubjectSearch((id) => context.record(id))
   subjects.search(schema, args.value, reachOfCall(action.target), 'argument')
   if (action.attachments.length > 0) {
@@ -206,8 +209,25 @@ function describeValue(value: Json, context: SummaryContext): string {
   return String(value)
 }
 
-/** Words of a record that an id names, else the id itself: never a guess. */
+const versionText = ({ alias, version, address }: NamedVersion): string =>
+  `${alias}@${version} (${address})`
+
+/** Who is touched when what the arguments name becomes active. */
+function dependantLines(action: CallAction, fields: JsonObject, context: SummaryContext): SummaryLine[] {
+  if (action.target !== 'ward/governance') return []
+  const named = [fields.addresses ?? fields.address ?? []].flat()
+  return named.flatMap((address) => {
+    const version = typeof address === 'string' ? context.version?.(address) : undefined
+    if (version === undefined) return []
+    const list = version.dependants.map(versionText).join(', ')
+    return [{ label: `${version.alias} is called by`, text: list === '' ? 'no active contract' : list }]
+  })
+}
+
+/** Words of a record or the name of a version that an id names, else the id itself: never a guess. */
 function describeRecord(id: string, context: SummaryContext): string {
+  const version = context.version?.(id)
+  if (version !== undefined) return versionText(version)
   const record = context.record(id)
   const body = record?.body
   if (record === undefined || body === null || body === undefined) return id

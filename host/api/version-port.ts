@@ -8,6 +8,12 @@ export interface RuleSelector {
   codes: string[]
 }
 
+export interface NamedVersion {
+  alias: string
+  version: string
+  address: string
+}
+
 /** One immutable version: what its manifest says, who signed it, who approved it, when it was active. */
 export interface VersionView {
   address: string
@@ -45,7 +51,7 @@ export interface AliasView {
   /** ms since 1970; null: it runs. */
   quarantinedAt: number | null
   /** Active contracts that call it: who is touched when it switches. */
-  dependants: string[]
+  dependants: NamedVersion[]
   /** In the order of deployment. */
   versions: VersionView[]
 }
@@ -83,5 +89,5 @@ export interface ViewView {
   /** The oldest that the answer rests on: it is as of then. Null: all of it is as of now. */
   frozenSince: FrozenAt | null
   /** Every version that answered from tables that are no longer written, itself or asked by it. */
-  frozen: (FrozenAt & { alias: string; version: string; address: string })[]
+  frozen: (FrozenAt & NamedVersion)[]
 }

@@ -315,7 +315,7 @@ export interface AliasReply {
   alias: string
   /** Block time, ms; 0: it runs. */
   quarantinedAt: number
-  dependants: string[]
+  dependants: { alias: string; version: string; address: Uint8Array }[]
   versions: VersionReply[]
 }
 

@@ -23,7 +23,9 @@ export function aliasReplies(state: ParentState, alias: string): AliasReply[] {
   return aliases.map((known) => ({
     alias: known,
     quarantinedAt: quarantinedAt(state, known),
-    dependants: dependantsOf(state, known),
+    dependants: dependantsOf(state, known).map((info) => ({
+      ...{ alias: info.alias, version: info.manifest.version, address: info.address },
+    })),
     versions: versionsOf(state, known).map(versionReply),
   }))
 }

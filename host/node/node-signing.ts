@@ -16,6 +16,7 @@ import {
 import type { SubmitOutcome } from '../pool/pool-port.js'
 import type {
   BatchView,
+  NamedVersion,
   Outcome,
   PatientView,
   Pinned,
@@ -32,6 +33,7 @@ import { bodySchemaVersion, recordBodySchemas } from '../../runtime/protocol/ind
 import type { ReceiptEntry } from '../executor/messages.js'
 import { randomBytes, sha256 } from '../keys/crypto.js'
 import type { NodeReads } from './node-reads.js'
+import { readVersions } from './node-versions.js'
 import type { NodeSequences } from './node-sequences.js'
 import type { RunningNode } from './running-node.js'
 import type { FinalOutcome } from './submission.js'
@@ -57,6 +59,8 @@ export const appendFuelLimit = 50_000_000
 const callFuelLimit = 100_000_000
 /** Deploying validates and instruments a module of up to 512 KiB. */
 const deployFuelLimit = 1_000_000_000
+
+type Dependable = NamedVersion & { dependants: NamedVersion[] }
 
 interface PreparedEntry {
   token: string
@@ -106,11 +110,13 @@ export class NodeSigning {
     const visible = await this.reads.patients(session.entity)
     if (!visible.ok) return visible
     const { patients } = visible.value
+    const versions = await this.versionsNamed(proposal)
     const summary = summarise(payload, draft.value.bodies, {
       hash: sha256,
       lanes: await this.node.executor.call('lanes', null),
       methodInput: (_, method) => manifest?.methods.find((candidate) => candidate.name === method)?.input,
       record: (id) => records.get(id),
+      version: (address) => versions.get(address),
       patientName: (id) => nameOf(patients.find((view) => view.patient === id)),
     })
     if (!summary.ok) return refused(codeForSummary(summary.code), summary.detail)
@@ -171,6 +177,19 @@ export class NodeSigning {
     const target = /^[0-9a-f]{64}$/.test(proposal.target) ? hexToBytes(proposal.target) : proposal.target
     const contract = await this.node.executor.call('contract', { target: target ?? proposal.target })
     return contract?.manifest
+  }
+
+  /** What governance is asked to approve or switch, by address: a signer reads names, not addresses alone. */
+  private async versionsNamed(proposal: Proposal): Promise<Map<string, Dependable>> {
+    if (proposal.type !== 'call' || proposal.target !== 'ward/governance') return new Map()
+    const named = new Set(idsIn(JSON.stringify(proposal.args)))
+    if (named.size === 0) return new Map()
+    const answer = await readVersions(this.node, this.reads, '')
+    const aliases = answer.ok ? answer.value.aliases : []
+    const all = aliases.flatMap(({ alias, dependants, versions }) =>
+      versions.map(({ address, version }) => ({ alias, version, address, dependants })),
+    )
+    return new Map(all.filter(({ address }) => named.has(address)).map((entry) => [entry.address, entry]))
   }
 
   /** Records that the proposal names by id, as its signer may see them. */

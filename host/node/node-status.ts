@@ -113,10 +113,14 @@ export function healthOf(
   fault: { code: string; detail: string } | undefined,
   hasDeadExecutor: boolean,
   node: RunningNode | undefined,
+  quarantined: NodeStatus['quarantined'],
 ): { healthy: boolean; detail: string } {
   if (fault) return { healthy: false, detail: `${fault.code}: ${fault.detail}` }
   if (hasDeadExecutor) return { healthy: false, detail: `EXECUTOR_FAILED: ${restartFirst}` }
   if (node?.quorum.isLost === true)
     return { healthy: false, detail: `QUORUM_LOST: ${errorTable.QUORUM_LOST.sentence}` }
+  // The node does what it should: a supervisor that restarted it would mend nothing.
+  const held = quarantined.map(({ alias }) => alias).join(', ')
+  if (node && held !== '') return { healthy: true, detail: `running; RULE_QUARANTINED: ${held}` }
   return { healthy: true, detail: node ? 'running' : 'sealed' }
 }

@@ -48,7 +48,7 @@ function aliasView(reply: AliasReply, person: (entity: Uint8Array) => PersonView
   return {
     alias,
     quarantinedAt: quarantinedAt === 0 ? null : quarantinedAt,
-    dependants,
+    dependants: dependants.map((entry) => ({ ...entry, address: bytesToHex(entry.address) })),
     versions: versions.map((version) => versionView(version, person)),
   }
 }

@@ -494,6 +494,6 @@ export class WardNode implements NodePort {
   metrics = (): Promise<string> => this.metricsOf.text(this.unsealed?.node, this.quarantined)
 
   health(): { healthy: boolean; detail: string } {
-    return healthOf(this.fault, this.hasDeadExecutor, this.unsealed?.node)
+    return healthOf(this.fault, this.hasDeadExecutor, this.unsealed?.node, this.quarantined)
   }
 }

@@ -368,7 +368,10 @@ t.test('dependants are listed', async (t) => {
   deploy(world, caller)
   t.same(dependantsOf(world.chain, 'acme/versioned'), [], 'deployed is not active')
   run(world, command('activate', { addresses: [addressOf(world, caller)] }))
-  t.same(dependantsOf(world.chain, 'acme/versioned'), ['acme/caller'])
+  t.same(
+    dependantsOf(world.chain, 'acme/versioned').map((info) => [info.alias, info.active]),
+    [['acme/caller', true]],
+  )
 })
 
 t.test('identities, keys and validators', async (t) => {

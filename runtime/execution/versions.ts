@@ -92,12 +92,12 @@ function versionAt(
   }
 }
 
-/** Active contracts whose manifest calls this alias: who is touched when it switches. Sorted by alias. */
-export function dependantsOf(state: ParentState, alias: string): string[] {
-  return listAliases(state).filter((other) => {
+/** Active versions whose manifest calls this alias: who is touched when it switches. Sorted by alias. */
+export function dependantsOf(state: ParentState, alias: string): VersionInfo[] {
+  return listAliases(state).flatMap((other) => {
     const row = readAlias(state, other)
     const version = row === undefined ? undefined : versionAt(state, row.active, row)
-    return version?.manifest.calls.includes(alias) === true
+    return version?.manifest.calls.includes(alias) === true ? [version] : []
   })
 }
 

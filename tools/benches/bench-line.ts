@@ -11,6 +11,8 @@ export interface BenchLine {
   baseline?: string
   ratio?: number
   input?: string
+  /** What must never happen and did, in sentences: the command fails. */
+  fault?: string
 }
 
 export interface Bench {

@@ -65,7 +65,7 @@ async function runActivate(texts: string[], options: SigningOptions & { at?: str
         at,
       ),
     )
-    const json = { addresses: chosen.map(({ version }) => version.address), at }
+    const json = { ...switchJson(chosen), at }
     const done = `active since the end of block ${receipt.height}: ${names(chosen)}`
     const planned = `planned for ${timeText(at)}: ${names(chosen)}. See \`ward rule versions\`, undo with \`ward rule cancel\`.`
     say(options, receipt, json, [at === 0 ? done : planned])
@@ -80,7 +80,7 @@ async function runRollback(aliases: string[], options: SigningOptions): Promise<
       for (const { alias, version } of chosen) process.stdout.write(reviewText(alias, version))
     await confirm(`Roll back to ${names(chosen)} as ${label}?`, options)
     const receipt = await sign(activateCall(chosen.map(({ version }) => version.address)))
-    say(options, receipt, { addresses: chosen.map(({ version }) => version.address) }, [
+    say(options, receipt, switchJson(chosen), [
       `rolled back at the end of block ${receipt.height}: ${names(chosen)}`,
     ])
   })
@@ -156,6 +156,15 @@ async function runCancel(text: string, options: SigningOptions): Promise<void> {
     ])
   })
 }
+
+/** What switches, and who calls it. */
+const switchJson = (chosen: Chosen[]) => ({
+  addresses: chosen.map(({ version }) => version.address),
+  switches: chosen.map(({ alias, version }) => ({
+    ...{ alias: alias.alias, version: version.version, address: version.address },
+    dependants: alias.dependants,
+  })),
+})
 
 const names = (chosen: Chosen[]): string =>
   chosen.map(({ alias, version }) => `${alias.alias}@${version.version}`).join(', ')

@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import type {
   AliasView,
+  NamedVersion,
   Pinned,
   RuleSelector,
   VersionsView,
@@ -69,7 +70,7 @@ function aliasText({ alias, versions, dependants, quarantinedAt }: AliasView): s
           `  QUARANTINED since ${timeText(quarantinedAt)}: failed for several sources and patients; readings stand`,
           `  let it run again with \`ward rule lift ${alias}\``,
         ]),
-    `  called by: ${dependants.length === 0 ? 'no active contract' : dependants.join(', ')}`,
+    `  called by: ${dependantsText(dependants)}`,
     ...versions.flatMap(versionLines),
   ]
   return `${lines.join('\n')}\n`
@@ -86,6 +87,12 @@ function versionLines(version: VersionView): string[] {
     `      ${activatedAt.length === 0 ? 'never activated' : `activated at ${heights(activatedAt)}`}`,
   ]
 }
+
+/** Alias, version and address of each active contract that is touched by a switch. */
+export const dependantsText = (list: readonly NamedVersion[]): string =>
+  list.length === 0
+    ? 'no active contract'
+    : list.map(({ alias, version, address }) => `${alias}@${version} ${address.slice(0, 16)}`).join(', ')
 
 const heights = (list: number[]): string =>
   `height${list.length === 1 ? '' : 's'} ${list.slice(-8).join(', ')}`
@@ -125,7 +132,7 @@ export function reviewText({ alias, dependants, versions }: AliasView, version: 
     `  clinical reviewer: ${visibleText(version.reviewer)}`,
     `  signed by ${nameOf(version.vendor)}; ${version.approvedBy === null ? 'not approved yet' : `approved by ${nameOf(version.approvedBy)}`}`,
     ...(active === undefined ? ['  nothing is active under this alias now'] : changes(active, version)),
-    `  called by: ${dependants.length === 0 ? 'no active contract' : dependants.join(', ')}`,
+    `  called by: ${dependantsText(dependants)}`,
   ]
   return `${lines.join('\n')}\n`
 }

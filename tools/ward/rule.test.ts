@@ -191,16 +191,31 @@ t.test('unknown names, unclear names and wrong use are told apart', async (t) =>
 })
 
 t.test('two aliases switch together and go back together; dependants are shown', async (t) => {
-  await signed('admin', activateCall([await ship('acme/two', '1.0.0', { calls: ['acme/one'] })]))
-  await ship('acme/one', '1.1.0')
+  const caller = await ship('acme/two', '1.0.0', { calls: ['acme/one'] })
+  await signed('admin', activateCall([caller]))
+  const later = await ship('acme/one', '1.1.0')
   await ship('acme/two', '1.1.0', { calls: ['acme/one'] })
+  const prepared = await single.node.prepare(await single.signIn('admin'), activateCall([later]))
+  t.match(prepared.ok && prepared.value.summary, [
+    { label: 'Action' },
+    { label: 'Addresses', text: `acme/one@1.1.0 (${later})` },
+    { label: 'At' },
+    { label: 'acme/one is called by', text: `acme/two@1.0.0 (${caller})` },
+  ])
   const both = await rule('activate', 'acme/one@1.1.0', 'acme/two@1.1.0', ...asAdmin)
   t.equal(both.status, 0, both.errors)
-  t.match(both.output, /called by: acme\/two/, 'who is touched is listed before signing')
+  const touched = `called by: acme/two@1.0.0 ${caller.slice(0, 16)}`
+  t.ok(both.output.includes(touched), 'who is touched is listed before signing')
   t.match(both.output, /layout 1 as before: it can be rolled back/)
   t.same([await activeOf('acme/one'), await activeOf('acme/two')], ['1.1.0', '1.1.0'])
-  const back = await rule('rollback', 'acme/one', 'acme/two', ...asAdmin)
+  const back = await rule('rollback', 'acme/one', 'acme/two', '--json', ...asAdmin)
   t.equal(back.status, 0, back.errors)
+  t.match(JSON.parse(back.output), {
+    switches: [
+      { alias: 'acme/one', version: '1.0.0', dependants: [{ alias: 'acme/two', version: '1.1.0' }] },
+      { alias: 'acme/two', version: '1.0.0', address: caller, dependants: [] },
+    ],
+  })
   t.same([await activeOf('acme/one'), await activeOf('acme/two')], ['1.0.0', '1.0.0'])
 })
 
@@ -383,6 +398,12 @@ t.test(
     }
     t.same(quarantined(), ['acme/broken'])
     t.match(await single.node.metrics(), /^wardchain_rule_quarantined\{alias="acme\/broken"\} 1$/m)
+    t.same(single.node.health(), { healthy: true, detail: 'running; RULE_QUARANTINED: acme/broken' })
+    const status = await ward(['status', '--api', api.url])
+    t.match(
+      status.output,
+      /QUARANTINE {2}acme\/broken does not run since 20[\s\S]*ward rule lift acme\/broken/,
+    )
     // Why it fails: its run again, through the local API.
     const why = await ward(['replay', run, '--as', 'Test vendor', '--api', api.url])
     t.equal(why.status, 0, why.errors)

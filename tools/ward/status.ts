@@ -4,6 +4,7 @@ import type { NodeStatus } from '../../host/api/node-port.js'
 import { isDiskFault } from '../../host/node/disk-return.js'
 import { errorTable } from '../../runtime/protocol/index.js'
 import { connect, must, type NodeChoice } from './connect.js'
+import { timeText } from './rule-versions.js'
 
 export function addStatusCommand(program: Command): void {
   program
@@ -76,7 +77,8 @@ function describe(status: AnyStatus): string {
       ...(status.isSilent ? [silence] : []),
       ...(status.quarantined ?? []).map(({ alias, since }): [string, string] => [
         'QUARANTINE',
-        `${alias} does not run since ${new Date(since).toISOString()}: see \`ward rule versions ${alias}\``,
+        `${alias} does not run since ${timeText(since)}: it failed for several sources and patients. Readings are\n` +
+          `${' '.repeat(12)}kept, but no alert comes from it: see \`ward rule versions ${alias}\`, end it with \`ward rule lift ${alias}\``,
       ]),
     )
     if (status.fault) {

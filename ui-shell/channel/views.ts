@@ -31,6 +31,8 @@ export interface StatusView extends SealedStatusView, PinnedView {
   peersConnected: number
   peersKnown: number
   lag: number
+  /** Rules that are kept from running, and since when, ms. */
+  quarantined: { alias: string; since: number }[]
 }
 
 export type Finality = 'tentative' | 'final' | 'retracted'

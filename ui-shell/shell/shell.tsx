@@ -11,7 +11,7 @@ import type { ShellController, ShellState } from './shell-state.js'
 import { SignInPage } from './sign-in-page.js'
 import { SigningDialog } from './signing-dialog.js'
 import type { SigningRequest } from './signing.js'
-import { EnvironmentStrip, NoticeLine } from './strips.js'
+import { EnvironmentStrip, NoticeLine, QuarantineStrip } from './strips.js'
 import { TopBar } from './top-bar.js'
 import { UnlockPage } from './unlock-page.js'
 
@@ -58,6 +58,7 @@ function Ward({ state, api, controller }: ShellProps & { state: ShellState }) {
     <div class="ward" onPointerDown={onActivity} onKeyDown={onActivity}>
       <EnvironmentStrip environment={state.status?.environment ?? ''} />
       <TopBar state={state} now={now} controller={controller} />
+      <QuarantineStrip rules={state.status?.quarantined} now={now} />
       <AlertStrip state={state} now={now} open={controller.openPatient} />
       <NoticeLine notice={state.notice} dismiss={() => controller.notify(undefined)} />
       {patient === undefined ? (

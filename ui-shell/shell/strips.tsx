@@ -1,5 +1,7 @@
 // Lines across the page: which chain this is, and what became of the last action.
+import type { StatusView } from '../channel/views.js'
 import { visibleText } from '../values/text.js'
+import { formatClock } from '../values/time.js'
 import type { Notice } from './shell-state.js'
 
 /** Cannot be switched off: practice on a training chain must never look like care. */
@@ -24,6 +26,38 @@ export function NoticeLine({ notice, dismiss }: { notice: Notice | undefined; di
           <button type="button" class="quiet" onClick={dismiss}>
             Dismiss
           </button>
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** More names would push the patient off the screen; the rest are counted. */
+const rulesMax = 4
+
+/** Whoever watches this screen for an alert must know when none can come: it cannot be dismissed. */
+export function QuarantineStrip(props: { rules: StatusView['quarantined'] | undefined; now: number }) {
+  const { rules = [], now } = props
+  const names = rules
+    .slice(0, rulesMax)
+    .map(({ alias, since }) => `${visibleText(alias, 80)} (since ${formatClock(since, now)})`)
+  const more = rules.length > rulesMax ? ` and ${rules.length - rulesMax} more` : ''
+  const isOne = rules.length === 1
+  return (
+    <div role="status" aria-live="polite">
+      {rules.length > 0 && (
+        <p class="quarantine" data-testid="quarantine">
+          <span aria-hidden="true">!</span>
+          <span>
+            <strong>
+              {isOne ? 'This rule is not running' : `${rules.length} rules are not running`}:{' '}
+              {names.join(', ')}
+              {more}.
+            </strong>{' '}
+            {isOne ? 'It' : 'Each'} failed for several patients and is held back. No new alert comes from
+            it; earlier ones stay. Readings are recorded as always. Watch your patients as you would without
+            it; an administrator can let it run again.
+          </span>
         </p>
       )}
     </div>
