@@ -1,9 +1,13 @@
-// `npm run tier-equality -- [folder of .wast scripts] [--core] [--json]`: one corpus in three processes, V8's
-// baseline tier only, its optimising tier only, and both by default. Compared are what a block depends on:
-// results, fuel, stack height, the hash of the whole memory, receipts and state roots, cold and warm, on
-// fresh and reused instances. The corpus: kernels, random modules, NaN probes, the hostile corpus, the
-// compiled rules on blocks of readings, and the specification's scripts when a folder is given. The last
-// line is `{"modes","cases","lines","differing","digest"}`; exit 0 when all are equal.
+// `npm run tier-equality -- [folder of .wast scripts] [--core] [--json]`: one corpus in three processes,
+// V8's baseline tier only, its optimising tier only, and both by default. Compared are what a block
+// depends on: results, fuel, stack height, the hash of the whole memory, receipts and state roots, cold
+// and warm, on fresh and reused instances. The corpus: kernels, random modules, NaN probes, the hostile
+// corpus, the compiled rules on blocks of readings, our own specification scripts
+// (`conformance/vectors`), and the official ones when a folder is given. Reuse is the runtime's own
+// (`runtime/execution/module-cache.ts`: given back, reset, taken again). Of the scripts' modules it
+// takes those without imports, start function, table or reference instructions and passive segments; the
+// others run on fresh instances only, as the runtime deploys no such module. The last line is
+// `{"modes","cases","lines","differing","digest"}`; exit 0 when all are equal.
 import { createHash } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'

@@ -16,6 +16,7 @@ import {
 import { admissionOf, hex, observationOf, patientOf } from '../../runtime/execution/world.fixture.js'
 import { watchInstances } from '../../runtime/execution/hostile/watch-instances.fixture.js'
 import { createAssembler } from './assembler.js'
+import { KeptInstances } from './kept-instances.js'
 import { runCorpus, type TierCase } from './tier-corpus.js'
 import { runWast } from './wast-runner.js'
 
@@ -84,14 +85,26 @@ function runHospital(): void {
   }
 }
 
+const ownVectors = 'tools/conformance/vectors'
+let reusedTotal = 0
+
 async function runVectors(folder: string): Promise<void> {
   const assembler = await createAssembler()
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   for (const name of names.filter((one) => one.endsWith('.wast')).sort()) {
-    for (const way of ['cold', 'warm']) {
+    const run = (kept?: KeptInstances): string => {
       const outcomes = createHash('sha256')
-      const report = runWast(readFileSync(join(folder, name)), assembler, (line) => outcomes.update(line))
-      say(`specification ${name}`, way, `${report.passed} passed ${outcomes.digest('hex')}`)
+      const observe = (line: string): void => void outcomes.update(line)
+      const report = runWast(readFileSync(join(folder, name)), assembler, observe, kept)
+      return `${report.passed} passed ${outcomes.digest('hex')}`
+    }
+    say(`specification ${name}`, 'cold', run())
+    say(`specification ${name}`, 'warm', run())
+    // The runtime's own reuse: modules that it could keep give their instances back, and get them again.
+    const kept = new KeptInstances()
+    for (const way of ['fresh', 'reused', 'reused again']) {
+      say(`specification ${name}, instances kept`, way, run(kept))
+      reusedTotal += kept.giveBack()
     }
   }
 }
@@ -101,4 +114,7 @@ process.stdout.write(`${runCorpus(corpus, isCore ? 30 : 150).join('\n')}\n`)
 runHostile()
 runHospital()
 const folderAt = process.argv.indexOf('--wast')
+await runVectors(ownVectors)
 if (folderAt > 0) await runVectors(process.argv[folderAt + 1])
+if (reusedTotal === 0) throw new Error('no instance of the scripts was used again')
+say('specification instances that were used before', 'reused', String(reusedTotal))

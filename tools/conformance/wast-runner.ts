@@ -10,6 +10,7 @@ import {
   type WasmModule,
 } from '../../runtime/module/index.js'
 import type { Assembler } from './assembler.js'
+import type { KeptInstances } from './kept-instances.js'
 import { faultyBinary, textOnlyFault } from './malformed-binary.js'
 import { refusedFeatureOf } from './text-features.js'
 import { atomText, headOf, parseWast, stringText, type WastForm, type WastList } from './wast-forms.js'
@@ -65,17 +66,21 @@ type LoadedModule = ModuleResult<{ readonly module: WasmModule; readonly facts: 
 /** A command ended other than by success. */
 class WastSkip extends Error {}
 
-/** `observe` is told each outcome of the metered world with its fuel and stack, then the final memories. */
+/**
+ * `observe` is told each outcome of the metered world with its fuel and stack, then the final memories.
+ * `kept` gives that world instances of an earlier run, reset.
+ */
 export function runWast(
   bytes: Uint8Array,
   assembler: Assembler,
   observe?: (line: string) => void,
+  kept?: KeptInstances,
 ): WastReport {
   const run: Run = {
     bytes,
     assembler,
     raw: createWorld(false),
-    metered: createWorld(true, observe),
+    metered: createWorld(true, observe, kept),
     named: new Map(),
     current: undefined,
     skipReason: 'no module',

@@ -9,6 +9,7 @@ import {
   STACK_BYTES_MAX,
   STACK_EXPORT,
   type FunctionFacts,
+  type InstrumentOptions,
 } from '../../runtime/module/index.js'
 import {
   EXTERNAL_FUNCTION,
@@ -16,6 +17,7 @@ import {
   isFloat,
   type WasmModule,
 } from '../../runtime/module/wasm-types.js'
+import type { KeptInstances } from './kept-instances.js'
 import { shimFunction, shimGlobal } from './float-shims.js'
 
 /** More than any script needs, and a safe integer. */
@@ -33,6 +35,7 @@ export interface World {
   readonly instances: WorldInstance[]
   readonly registered: Map<string, Record<string, unknown>>
   readonly observe: ((line: string) => void) | undefined
+  readonly kept: KeptInstances | undefined
 }
 
 export type CallOutcome =
@@ -43,8 +46,12 @@ export type CallOutcome =
   | { readonly kind: 'fuel' }
   | { readonly kind: 'link'; readonly message: string }
 
-export function createWorld(isMetered: boolean, observe?: (line: string) => void): World {
-  const world: World = { isMetered, instances: [], registered: new Map(), observe }
+export function createWorld(
+  isMetered: boolean,
+  observe?: (line: string) => void,
+  kept?: KeptInstances,
+): World {
+  const world: World = { isMetered, instances: [], registered: new Map(), observe, kept }
   world.registered.set('spectest', createSpectest())
   return world
 }
@@ -75,24 +82,24 @@ export function instantiate(
   module: WasmModule,
   facts: readonly FunctionFacts[],
 ): CallOutcome {
-  const bytes = world.isMetered ? instrumentForWorld(module, facts) : module.bytes
+  const bytes = world.isMetered ? instrument(module, facts, meteredOptions) : module.bytes
   // An engine that refuses what our validator admits is a fault of ours: let it throw.
   const compiled = new WebAssembly.Module(bytes)
   return settleCall(world, [], () => {
-    const instance = new WebAssembly.Instance(compiled, importsOf(world, module))
-    const created: WorldInstance = { module, exports: instance.exports, shims: new Map() }
+    const exports =
+      world.kept?.take(module, facts, meteredOptions) ??
+      new WebAssembly.Instance(compiled, importsOf(world, module)).exports
+    const created: WorldInstance = { module, exports, shims: new Map() }
     world.instances.push(created)
     return [created]
   })
 }
 
-function instrumentForWorld(module: WasmModule, facts: readonly FunctionFacts[]): Uint8Array {
-  return instrument(module, facts, {
-    schedule: fuelScheduleV1,
-    memoryPagesMax: PAGES_MAX,
-    fuelInitial: FUEL,
-    stackInitial: STACK_BYTES_MAX,
-  })
+const meteredOptions: InstrumentOptions = {
+  schedule: fuelScheduleV1,
+  memoryPagesMax: PAGES_MAX,
+  fuelInitial: FUEL,
+  stackInitial: STACK_BYTES_MAX,
 }
 
 function importsOf(world: World, module: WasmModule): Record<string, Record<string, unknown>> {
