@@ -41,6 +41,9 @@ export const applianceErrorSentences = {
     'The release is installed and whole, but it could not make a node. Correct the cause and give `ward join` there; ' +
     'an interrupted join goes on.',
   IMAGE_SOURCE: 'The project cannot be packed as it is.',
+  IMAGE_DIRTY:
+    'The project is not as its commit says, so nobody else could make the same image. Nothing was packed. Commit or remove ' +
+    'the changes, or add --dirty for an image that says so of itself.',
   INSTALL_ALTERED:
     'What was read back is not what was written. The new folder was removed. Check the medium.',
   RELEASE_KEY_REJECTED: 'The key does not open with this password. Nothing was signed.',

@@ -15,6 +15,7 @@ import { bytesToHex } from '../../runtime/protocol/index.js'
 import { sha256, type SigningKey } from '../keys/crypto.js'
 import { syncFolder, writeAll } from '../store/durable-file.js'
 import { ApplianceError } from './appliance-error.js'
+import { hasSource, type ImageSource } from './image-source.js'
 import { encodeImageHead, imageFormat, type ImageFile, type ImageManifest } from './release-image.js'
 
 export interface BuildOptions {
@@ -23,6 +24,8 @@ export interface BuildOptions {
   out: string
   /** Grows with every release. */
   build: number
+  /** What `imageSource` says of the project. */
+  source: Pick<ImageSource, 'commit' | 'isDirty'>
   keys: readonly SigningKey[]
   /** Also packs what the lock file lists for production, so that the image runs without a registry. */
   packages: boolean
@@ -37,7 +40,7 @@ const documents = [
   'package-lock.json',
   'package.json',
 ]
-/** Of `dist/`: neither tests nor what only compilers and debuggers read. */
+/** Of `dist/`, beside what has no source: neither tests nor what only compilers and debuggers read. */
 const leftOut = /\.(test|bench|fixture)\.|\.d\.ts$|\.map$|\.tsbuildinfo$/
 
 /** Writes the image. Throws IMAGE_SOURCE when the project is not built or a listed package is missing. */
@@ -57,6 +60,8 @@ export function buildImage(options: BuildOptions): ImageManifest {
     name,
     version,
     build: options.build,
+    commit: options.source.commit,
+    dirty: options.source.isDirty,
     platform,
     files,
   }
@@ -98,7 +103,8 @@ function listFiles({ project, packages }: BuildOptions): string[] {
   const paths = documents.filter((file) => existsSync(path.join(project, file)))
   if (!existsSync(path.join(project, 'dist', 'tools', 'ward.js')))
     throw unpackable('run `npm run build` first')
-  paths.push(...walk(project, 'dist').filter((file) => !leftOut.test(file)))
+  const built = walk(project, 'dist').filter((file) => !leftOut.test(file))
+  paths.push(...built.filter((file) => hasSource(project, file)))
   if (packages) for (const folder of productionPackages(project)) paths.push(...walk(project, folder))
   return paths.sort((left, right) => (left < right ? -1 : 1))
 }

@@ -1,11 +1,13 @@
 // Release images: equal bytes from equal inputs, and nothing is installed that is not whole, signed and
 // newer.
+import { execFileSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   utimesSync,
@@ -16,6 +18,7 @@ import t from 'tap'
 import { generateSigningKey } from '../keys/crypto.js'
 import { temporaryFolder } from './appliance.fixture.js'
 import { buildImage } from './image-build.js'
+import { imageSource } from './image-source.js'
 import { installedRelease, installImage, type InstallOptions } from './image-install.js'
 import { readImageHead } from './release-image.js'
 import { createReleaseKey, openReleaseKey, releasePublicKey } from './release-key.js'
@@ -40,8 +43,10 @@ function project(root: string, version = '1.2.3'): string {
   write(root, 'package-lock.json', JSON.stringify({ packages }))
   for (const file of ['ward.js', 'ward.test.js', 'ward.js.map', 'ward.d.ts'])
     write(root, `dist/tools/${file}`, file)
+  write(root, 'tools/ward.ts', 'source')
+  write(root, 'contracts-as/manifests/ward-rule.json', '{}')
   write(root, 'dist/host/.tsbuildinfo', 'now')
-  write(root, 'dist/contracts/rule.wasm', '\0asm')
+  write(root, 'dist/contracts/ward-rule.wasm', '\0asm')
   write(root, 'node_modules/runs/index.js', 'runs')
   write(root, 'node_modules/runs/node_modules/deep/index.js', 'deep')
   write(root, 'node_modules/tests/index.js', 'tests')
@@ -49,6 +54,8 @@ function project(root: string, version = '1.2.3'): string {
   symlinkSync('/etc/passwd', path.join(root, 'node_modules/runs/link'))
   return root
 }
+
+const source = { commit: 'ab'.repeat(20), isDirty: false }
 
 t.test('equal inputs give equal bytes, whatever the times and the order', async (t) => {
   const { folder, remove } = temporaryFolder()
@@ -59,13 +66,13 @@ t.test('equal inputs give equal bytes, whatever the times and the order', async 
   cpSync(first, second, { recursive: true, verbatimSymlinks: true })
   utimesSync(path.join(second, 'package.json'), 1, 1)
   const [one, two] = [path.join(folder, 'one'), path.join(folder, 'two')]
-  const manifest = buildImage({ project: first, out: one, build: 7, keys: [key], packages: true })
-  buildImage({ project: second, out: two, build: 7, keys: [key], packages: true })
+  const manifest = buildImage({ project: first, out: one, build: 7, source, keys: [key], packages: true })
+  buildImage({ project: second, out: two, build: 7, source, keys: [key], packages: true })
   t.ok(readFileSync(one).equals(readFileSync(two)))
   t.same(
     manifest.files.map((file) => file.path),
     [
-      'dist/contracts/rule.wasm',
+      'dist/contracts/ward-rule.wasm',
       'dist/tools/ward.js',
       'node_modules/runs/index.js',
       'node_modules/runs/node_modules/deep/index.js',
@@ -74,17 +81,61 @@ t.test('equal inputs give equal bytes, whatever the times and the order', async 
     ],
     'what runs, and nothing else',
   )
+  t.match(readImageHead(one).manifest, { commit: source.commit, dirty: false })
+  // What earlier builds left: a script, a module, half a file, and a bundle nobody knows.
+  for (const file of [
+    'tools/gone.js',
+    'contracts/ward-gone.wasm',
+    'contracts/ward-rule.wasm.77',
+    'apps/old.html',
+  ])
+    write(second, `dist/${file}`, 'stale')
+  buildImage({ project: second, out: two, build: 7, source, keys: [key], packages: true })
+  t.ok(readFileSync(one).equals(readFileSync(two)), 'what has no source is not packed')
   write(second, 'dist/tools/ward.js', 'other')
-  buildImage({ project: second, out: two, build: 7, keys: [key], packages: true })
+  buildImage({ project: second, out: two, build: 7, source, keys: [key], packages: true })
   t.notSame(readImageHead(one).id, readImageHead(two).id)
-  const bare = buildImage({ project: first, out: two, build: 7, keys: [key], packages: false })
+  const bare = buildImage({ project: first, out: two, build: 7, source, keys: [key], packages: false })
   t.equal(bare.platform, 'any')
   t.notOk(bare.files.some((file) => file.path.startsWith('node_modules')))
   const empty = path.join(folder, 'empty')
   mkdirSync(empty)
-  t.throws(() => buildImage({ project: empty, out: two, build: 7, keys: [key], packages: false }), {
+  t.throws(() => buildImage({ project: empty, out: two, build: 7, source, keys: [key], packages: false }), {
     code: 'IMAGE_SOURCE',
   })
+})
+
+t.test('only a folder that is at its commit is packed, unless told', (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const git = (...words: string[]): void =>
+    void execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.org', ...words], {
+      cwd: folder,
+      stdio: 'ignore',
+    })
+  try {
+    git('init')
+  } catch {
+    t.comment('skipped: there is no git')
+    t.end()
+    return
+  }
+  t.throws(() => imageSource(folder, false), { code: 'IMAGE_DIRTY' }, 'no commit yet')
+  t.match(imageSource(folder, true), { commit: '', isDirty: true, commitCount: undefined })
+  write(folder, '.gitignore', 'dist/\n')
+  write(folder, 'tools/ward.ts', 'source')
+  git('add', '.')
+  git('commit', '-m', 'one')
+  write(folder, 'dist/tools/ward.js', 'built')
+  const clean = imageSource(folder, false)
+  t.match(clean, { commit: /^[0-9a-f]{40}$/, isDirty: false, commitCount: 1 })
+  write(folder, 'tools/new.ts', 'nobody has this')
+  t.throws(() => imageSource(folder, false), { code: 'IMAGE_DIRTY', message: /new\.ts/ }, 'a new file')
+  t.same(imageSource(folder, true), { ...clean, isDirty: true })
+  rmSync(path.join(folder, 'tools/new.ts'))
+  write(folder, 'tools/ward.ts', 'changed')
+  t.throws(() => imageSource(folder, false), { code: 'IMAGE_DIRTY', message: /ward\.ts/ }, 'a changed one')
+  t.end()
 })
 
 t.test('an image is installed as signed, and refused otherwise', async (t) => {
@@ -93,7 +144,7 @@ t.test('an image is installed as signed, and refused otherwise', async (t) => {
   const [key, second, foreign] = [generateSigningKey(), generateSigningKey(), generateSigningKey()]
   const root = project(path.join(folder, 'project'))
   const image = path.join(folder, 'image')
-  buildImage({ project: root, out: image, build: 7, keys: [key, second], packages: true })
+  buildImage({ project: root, out: image, build: 7, source, keys: [key, second], packages: true })
   const target = path.join(folder, 'installed')
   const options: InstallOptions = { image, folder: target, trusted: [key.publicKey], threshold: 1 }
   const refused = (code: string, more: Partial<InstallOptions> = {}): void => {

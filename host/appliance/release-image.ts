@@ -33,6 +33,10 @@ export interface ImageManifest {
   version: string
   /** Grows with every release: what "older" means. */
   build: number
+  /** Hex of the commit that it was made from; empty or absent: nobody knows. */
+  commit?: string
+  /** Made from files that are not as the commit says. */
+  dirty?: boolean
   /** `linux-x64` and the like when native packages are inside; `any` otherwise. */
   platform: string
   files: ImageFile[]

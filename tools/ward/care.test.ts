@@ -50,10 +50,22 @@ t.test('this very project becomes an image, and the image an installation', asyn
   const [key, image, dir] = ['release.key', 'image', 'new'].map((name) => path.join(folder, name))
   const made = await ward(['image', 'key', '--out', key], ['password of releases'])
   t.match(made, { status: 0, stdout: /^release key [0-9a-f]{64}/ })
-  const build = ['image', 'build', '--out', image, '--key', key, '--build', '41', '--no-packages']
+  const build = [
+    'image',
+    'build',
+    '--out',
+    image,
+    '--key',
+    key,
+    '--build',
+    '41',
+    '--no-packages',
+    '--dirty',
+  ]
   t.match(await ward(build, ['another password']), { status: 1, stderr: /RELEASE_KEY_REJECTED/ })
   const built = await ward(build, ['password of releases'])
   t.equal(built.status, 0, built.stderr)
+  t.match(await ward(['image', 'show', image]), { status: 0, stdout: /build 41 for any, / })
   const first = readFileSync(image)
   await ward(build, ['password of releases'])
   t.ok(readFileSync(image).equals(first), 'twice the same bytes')

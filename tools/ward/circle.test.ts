@@ -27,6 +27,10 @@ function copyProject(from: string, to: string): string {
   const runs = (file: string): boolean =>
     lstatSync(file).isDirectory() || !/\.(test|fixture)\.|\.d\.ts$|\.map$|\.tsbuildinfo$/.test(file)
   cpSync(path.join(from, 'dist'), path.join(to, 'dist'), { recursive: true, filter: runs })
+  // Only what has a source is packed.
+  const isSource = (file: string): boolean => lstatSync(file).isDirectory() || /\.(tsx?|json)$/.test(file)
+  for (const room of ['runtime', 'consensus', 'host', 'tools', 'ui-shell', 'contracts-as/manifests'])
+    cpSync(path.join(from, room), path.join(to, room), { recursive: true, filter: isSource })
   return to
 }
 
@@ -98,6 +102,7 @@ t.test('wiped, reflashed, admitted again: the same state, and nothing left for a
         '--project',
         project,
         '--no-packages',
+        '--dirty',
         '--build',
         `${number}`,
         '--key',

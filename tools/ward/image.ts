@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
+import { ApplianceError } from '../../host/appliance/appliance-error.js'
 import { buildImage } from '../../host/appliance/image-build.js'
-import { readImageHead } from '../../host/appliance/release-image.js'
+import { imageSource } from '../../host/appliance/image-source.js'
+import { readImageHead, type ImageManifest } from '../../host/appliance/release-image.js'
 import { createReleaseKey, openReleaseKey } from '../../host/appliance/release-key.js'
 import { destroyKey } from '../../host/keys/crypto.js'
 import { bytesToHex } from '../../runtime/protocol/index.js'
@@ -25,11 +27,12 @@ export function addImageCommands(program: Command): void {
     .action(makeKey)
   image
     .command('build')
-    .description('pack the built project; the same inputs give the same bytes')
+    .description('build the project and pack it: the same commit gives the same bytes, wherever it lies')
     .requiredOption('--out <file>', 'where to write the image')
     .requiredOption('--key <file>', 'a release key (repeat); its password is asked', collect, [])
     .option('--build <number>', 'build number, higher than the last release (default: commits so far)')
     .option('--project <folder>', 'folder of the project', ownInstallation)
+    .option('--dirty', 'pack what is built now, whatever changed since the commit; the image says so')
     .option('--no-packages', 'leave the npm packages out; the new installation then needs `npm ci`')
     .action(build)
   image.command('show').description('what an image holds and who signed').argument('<file>').action(show)
@@ -51,8 +54,11 @@ async function build(options: {
   build?: string
   project: string
   packages: boolean
+  dirty?: boolean
 }): Promise<void> {
-  const number = wholeNumber(options.build ?? commitCount(options.project), '--build')
+  const source = imageSource(options.project, options.dirty === true)
+  const count = source.commitCount ?? (options.build === undefined ? usage(noHistory) : 0)
+  const number = wholeNumber(options.build ?? `${count}`, '--build')
   const keys = []
   for (const file of options.key) {
     const password = await readPassword(`Password of ${path.basename(file)}`)
@@ -62,11 +68,12 @@ async function build(options: {
   const progress = createProgress()
   const { project, out, packages } = options
   try {
+    if (!options.dirty) compile(project)
     const onProgress = progress.show.bind(progress)
-    const manifest = buildImage({ project, out, build: number, keys, packages, onProgress })
+    const manifest = buildImage({ project, out, build: number, source, keys, packages, onProgress })
     progress.end()
     process.stdout.write(
-      `${out}: ${manifest.name} ${manifest.version} build ${number}, ${manifest.files.length} files, ` +
+      `${out}: ${manifest.name} ${manifest.version} build ${number}, ${madeFrom(manifest)}, ${manifest.files.length} files, ` +
         `${bytesToHex(readImageHead(out).id)}\n`,
     )
   } finally {
@@ -74,17 +81,22 @@ async function build(options: {
   }
 }
 
-/** Grows with the history, and is the same for everyone who has the same commit. */
-function commitCount(project: string): string {
+const noHistory =
+  'this project has no history here, or not all of it, so nobody can count its commits: give --build'
+
+/** What lies in `dist/` may be of another commit: built from these sources, it is of this one. */
+function compile(project: string): void {
+  process.stderr.write('building the project, some minutes ...\n')
   try {
-    return execFileSync('git', ['rev-list', '--count', 'HEAD'], {
-      cwd: project,
-      encoding: 'utf8',
-      stdio: 'pipe',
-    }).trim()
-  } catch {
-    return usage('this project has no history here: give --build')
+    execFileSync('npm', ['run', 'build'], { cwd: project, stdio: ['ignore', 2, 2] })
+  } catch (error) {
+    throw new ApplianceError('IMAGE_SOURCE', 'it does not build', error)
   }
+}
+
+function madeFrom({ commit = '', dirty }: ImageManifest): string {
+  if (commit === '') return 'of an unknown commit'
+  return `commit ${commit.slice(0, 12)}${dirty ? ' WITH CHANGES that are not committed' : ''}`
 }
 
 function show(file: string): void {
@@ -92,7 +104,7 @@ function show(file: string): void {
   const byteCount = manifest.files.reduce((sum, entry) => sum + entry.byteCount, 0)
   const signers = signatures.map(({ publicKey }) => `claimed signer ${bytesToHex(publicKey)}\n`)
   process.stdout.write(
-    `${manifest.name} ${manifest.version} build ${manifest.build} for ${manifest.platform}\n` +
+    `${manifest.name} ${manifest.version} build ${manifest.build} for ${manifest.platform}, ${madeFrom(manifest)}\n` +
       `${manifest.files.length} files, ${byteCount} bytes, ${bytesToHex(id)}\n${signers.join('')}`,
   )
 }
