@@ -129,21 +129,20 @@ export class BlockReplays {
     return this.#run(begun)
   }
 
-  /** People hold ids of records: each names the transaction that wrote it. */
-  #transactionOf(asked: Uint8Array): Uint8Array {
-    return this.#state.recordRow(asked)?.transactionId ?? asked
-  }
-
   #begin(asked: Uint8Array, name: string): Job | Refusal {
     this.#dropAbandoned()
     if (this.#jobs.size >= jobsMax) return refusal('REPLAY_BUSY')
-    const id = this.#transactionOf(asked)
+    // People hold ids of records: each names the transaction that wrote it.
+    const record = this.#state.recordRow(asked)
+    const id = record?.transactionId ?? asked
     const place = this.#store.transactionLocation(id)
-    if (place === undefined) return refusal('TRANSACTION_UNKNOWN', name)
-    const { height } = place
-    if (height === 0) return refusal('REPLAY_UNAVAILABLE', 'the founding calls are the genesis itself')
     const first = Math.max(this.#store.undoFirst(), this.#store.firstPayload())
-    if (height < first) return refusal('REPLAY_UNAVAILABLE', `block ${height}; kept from block ${first} on`)
+    // A copy that came as a snapshot has the records of earlier blocks, and not their transactions.
+    if (place === undefined && record === undefined) return unknown(name, this.#store.firstPayload())
+    const height = place?.height ?? record?.height ?? 0
+    if (height === 0) return refusal('REPLAY_UNAVAILABLE', 'the founding calls are the genesis itself')
+    if (place === undefined || height < first)
+      return refusal('REPLAY_UNAVAILABLE', `block ${height}; kept from block ${first} on`)
     const block = this.#read(height)
     if (block === undefined) return refusal('REPLAY_UNAVAILABLE', `block ${height}: a body was erased`)
     const from = this.#store.applied()?.height ?? height
@@ -206,6 +205,14 @@ type Done = { state: 'done' } & ReturnType<typeof replayView>
 export type Unpinned = Exclude<ReplayReply, { state: 'done' }> | Done
 
 const refusal = (code: ErrorCode, detail = ''): Refusal => ({ state: 'refused', code, detail })
+
+const unknown = (name: string, first: number): Refusal =>
+  refusal(
+    'TRANSACTION_UNKNOWN',
+    first <= 1
+      ? name
+      : `${name}; this node has whole blocks from ${first} on, another may have earlier ones`,
+  )
 
 function decodedReceipts(stored: StoredBlock): Receipt[] {
   return stored.receipts.map((bytes) => {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { bytesToHex, entityKind } from '../../runtime/protocol/index.js'
 import { ExecutorClient } from '../executor/executor-client.js'
+import { ReaderClient } from '../executor/reader-client.js'
 import { randomBytes } from '../keys/crypto.js'
 import { nodeFiles } from '../node/node-config.js'
 import { createSingleNode, storePassword, type SingleNode } from '../node/single-node.fixture.js'
@@ -24,13 +25,17 @@ async function source(): Promise<{
   stateRoot: string
   /** An offer of the time before the erasure. */
   stale: Uint8Array
+  /** The first that a person signed. */
+  transaction: string
 }> {
   const single = await createSingleNode()
   const nurse = await single.signIn('nurse')
+  let transaction = ''
   for (const number of [1, 2, 3]) {
     const records = [admission(number), observation(number)]
     const receipt = await single.sign(nurse, { type: 'append', records })
     if (receipt.code !== 'OK') throw new Error(`${receipt.code} ${receipt.detail}`)
+    if (number === 1) transaction = receipt.transactionId
   }
   const stale = await offerOf(single)
   const admin = await single.signIn('admin')
@@ -47,7 +52,7 @@ async function source(): Promise<{
   const executor = new ExecutorClient(() => undefined)
   const bytes = dataKey.toBytes()
   await executor.call('open', { folder: nodeFiles(single.folder).chain, dataKey: bytes, genesis: null })
-  return { single, executor, dataKey, stateRoot, stale }
+  return { single, executor, dataKey, stateRoot, stale, transaction }
 }
 
 /** What this node offers now. It is open again afterwards. */
@@ -105,7 +110,13 @@ interface Target {
   executor: ExecutorClient
   open(): Promise<void>
   /** Opens what was taken as a chain. */
-  check(): Promise<{ root: string; records: unknown[]; erased: unknown[]; height: number }>
+  check(): Promise<{
+    root: string
+    records: unknown[]
+    record: string
+    erased: unknown[]
+    height: number
+  }>
 }
 
 async function target(t: Teardown, made: Awaited<ReturnType<typeof source>>): Promise<Target> {
@@ -139,6 +150,7 @@ async function target(t: Teardown, made: Awaited<ReturnType<typeof source>>): Pr
       return {
         root: bytesToHex(stateRoot),
         records: kept.records.map(({ body }) => body),
+        record: bytesToHex(kept.records[0]?.id ?? new Uint8Array(0)),
         erased: gone.records.map(({ body }) => body),
         height: open.tip.height,
       }
@@ -146,6 +158,17 @@ async function target(t: Teardown, made: Awaited<ReturnType<typeof source>>): Pr
   }
   await entry.open()
   return entry
+}
+
+/** What a reader of this store answers who is asked to run these again. */
+async function replaysOn(folder: string, key: DataKey, ids: readonly string[]): Promise<unknown[]> {
+  const readers = new ReaderClient({ folder, dataKey: () => key.toBytes(), onTrouble: () => undefined })
+  try {
+    const ask = (id: string) => readers.call('replay', { id: Uint8Array.from(Buffer.from(id, 'hex')) })
+    return [await ask(ids[0]), await ask(ids[1])]
+  } finally {
+    await readers.close()
+  }
 }
 
 type Alter = (answer: Uint8Array, count: number) => Uint8Array | null | Promise<Uint8Array | null>
@@ -203,6 +226,11 @@ t.test('a snapshot', async (t) => {
       t.equal(got.records.length, 1)
       t.ok(got.records[0], 'a body that can be read')
       t.same(got.erased, [null], 'the header stays, the content does not come back')
+      const said = await replaysOn(to.folder, made.dataKey, [got.record, made.transaction])
+      const detail = new RegExp(`^block 1; kept from block ${got.height + 1} on$`)
+      t.match(said[0], { code: 'REPLAY_UNAVAILABLE', detail }, 'the record is here, its block is not')
+      const elsewhere = /this node has whole blocks from \d+ on, another may have earlier ones/
+      t.match(said[1], { code: 'TRANSACTION_UNKNOWN', detail: elsewhere })
     },
   )
 

@@ -2,7 +2,8 @@
 // before its block.
 import type { Command } from 'commander'
 import path from 'node:path'
-import type { Json, ReplayView, ReceiptView, SignedView } from '../../host/api/node-port.js'
+import { setTimeout } from 'node:timers/promises'
+import type { Json, Outcome, ReplayView, ReceiptView, SignedView } from '../../host/api/node-port.js'
 import { ExecutorClient } from '../../host/executor/executor-client.js'
 import { ReaderClient } from '../../host/executor/reader-client.js'
 import { replayFor } from '../../host/node/node-replay.js'
@@ -85,9 +86,23 @@ async function read(id: string, options: TransactionOptions): Promise<ReplayView
   const client = connect(options)
   await signIn(client, options.as)
   try {
-    return must(await client.replay(transaction)).replay
+    return must(await patiently(() => client.replay(transaction))).replay
   } finally {
     await client.signOut()
+  }
+}
+
+/** How often it is asked again, a second apart, while the node rests. */
+const askedMax = 120
+
+/** A node rests after each replay a few times as long as that took. */
+async function patiently<T>(ask: () => Promise<Outcome<T>>): Promise<Outcome<T>> {
+  for (let asked = 1; ; asked += 1) {
+    const outcome = await ask()
+    if (outcome.ok || outcome.code !== 'REPLAY_BUSY' || asked === askedMax) return outcome
+    if (asked === 1)
+      process.stderr.write('The node rests between replays; it is asked again each second.\n')
+    await setTimeout(1_000)
   }
 }
 
