@@ -30,7 +30,8 @@ t.test('each phase has its reason, with what it has and needs', async (t) => {
   t.match(ask('proposed', {}, 2), { code: 'NO_QUORUM', have: 2, need: 3 }, 'before anything else')
   t.match(ask('proposed', { prepares: votes(7, 7) }), { code: 'WAITS_FOR_PREPARES', have: 2, need: 3 })
   t.match(ask('prepared', { commits: votes(7) }), { code: 'WAITS_FOR_COMMITS', have: 1, need: 3 })
-  t.match(ask('view-change', { viewChanges: new Map([[2, {} as never]]) }), {
+  const asked = new Map([2, 1, 3].map((view, member) => [member, { view } as never]))
+  t.match(ask('view-change', { view: 2, viewChanges: asked }), {
     ...{ code: 'VIEW_CHANGE', have: 1, need: 3 },
   })
   t.match(ask('halted', {}, 1), { code: 'HALTED' })

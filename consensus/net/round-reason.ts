@@ -49,7 +49,7 @@ export function roundReasonOf({ core, phase, present, now }: ReasonSources): Rou
   if (phase === 'applying') return reason('STORING')
   if (present < need) return reason('NO_QUORUM', present, need)
   if (phase === 'syncing') return reason('SYNCING')
-  if (phase === 'view-change') return reason('VIEW_CHANGE', core.viewChanges.size, need)
+  if (phase === 'view-change') return reason('VIEW_CHANGE', requestsOf(core), need)
   if (phase === 'idle') return reason(hasWork(core) ? 'WAITS_FOR_LEADER' : 'IDLE')
   if (phase === 'prepared') return reason('WAITS_FOR_COMMITS', best(core.commits.get(core.view)), need)
   const execution = core.candidates.get(core.ballot)?.execution
@@ -60,6 +60,10 @@ export function roundReasonOf({ core, phase, present, now }: ReasonSources): Rou
 }
 
 const hasWork = ({ waiting }: CoreState): boolean => waiting.normal || waiting.emergency
+
+/** Of this view: what somebody asks of another one starts none (R12). */
+const requestsOf = ({ viewChanges, view }: CoreState): number =>
+  [...viewChanges.values()].filter((message) => message.view === view).length
 
 type Votes = ReadonlyMap<number, VoteMessage> | undefined
 

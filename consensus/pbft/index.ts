@@ -25,3 +25,4 @@ export { doContradict, placeOfSigned, type SignedPlace } from './signed-place.js
 export { signingBytes } from './signing.js'
 export { step } from './step.js'
 export type * from './types.js'
+export { alarmCodes } from './types.js'

@@ -289,20 +289,22 @@ export type CoreEvent =
 
 export type TimerId = 'view' | 'silence' | 'resend' | 'heartbeat' | 'batch' | 'due' | 'sync' | 'emergency'
 
-export type AlarmCode =
-  | 'RESULT_SPLIT'
-  | 'RESULT_MINORITY'
-  | 'DIVERGENCE'
-  | 'EXECUTION_REFUSED'
-  | 'LEADER_INVALID'
-  | 'EQUIVOCATION'
-  | 'SAFETY_RECORD_LOST'
-  | 'SAFETY_RECORD_AHEAD'
-  | 'BAD_SYNC_PEER'
-  | 'FOREIGN_TIP'
-  | 'EMERGENCY_LATE'
-  | 'VIEW_CHANGE'
-  | 'CLOCK_SKEW'
+export const alarmCodes = [
+  'RESULT_SPLIT',
+  'RESULT_MINORITY',
+  'DIVERGENCE',
+  'EXECUTION_REFUSED',
+  'LEADER_INVALID',
+  'EQUIVOCATION',
+  'SAFETY_RECORD_LOST',
+  'SAFETY_RECORD_AHEAD',
+  'BAD_SYNC_PEER',
+  'FOREIGN_TIP',
+  'EMERGENCY_LATE',
+  'VIEW_CHANGE',
+  'CLOCK_SKEW',
+] as const
+export type AlarmCode = (typeof alarmCodes)[number]
 
 export type HaltCode =
   | 'RESULT_DIVERGENCE'

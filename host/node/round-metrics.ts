@@ -2,6 +2,7 @@
 // `ward status`; docs/alerts.md says which of them call for a person.
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { DriverStatus } from '../../consensus/net/ports.js'
+import { alarmCodes } from '../../consensus/pbft/index.js'
 
 export class RoundMetrics {
   private readonly gauges: Record<string, Gauge>
@@ -20,10 +21,13 @@ export class RoundMetrics {
       missing: gauge('vote_missing', '1: the vote of this validator was not seen', 'validator'),
       connected: gauge('validator_connected', '1: connected to this node', 'validator'),
       silent: gauge('validator_silent_seconds', 'Since it was heard; -1: never', 'validator'),
+      withheld: gauge('votes_withheld', '1: this validator lost its record of votes and keeps still (R17)'),
       quorum: gauge('has_quorum', '1: enough validators are connected to decide anything'),
     }
     this.alarms = counter('alarms_total', 'Alarms of the consensus core, by code')
     this.halts = counter('halts_total', 'Reasons for which this node stopped voting')
+    // From the start on: `increase` does not see the first count of a series that was not there before.
+    for (const code of alarmCodes) this.alarms.inc({ code }, 0)
   }
 
   onAlarm(code: string): void {
@@ -36,12 +40,13 @@ export class RoundMetrics {
 
   /** Sets all gauges; `nameOf` turns an entity's hex id into its node's name. */
   update(status: DriverStatus, nameOf: (entity: string) => string): void {
-    const { reason, seconds, phase, missing, connected, silent, quorum } = this.gauges
+    const { reason, seconds, phase, missing, connected, silent, quorum, withheld } = this.gauges
     for (const gauge of [reason, phase, missing, connected, silent]) gauge.reset()
     reason.set({ code: status.reason.code }, 1)
     seconds.set(status.reason.sinceMs / 1_000)
     phase.set({ phase: status.phase }, 1)
     quorum.set(status.hasQuorum ? 1 : 0)
+    withheld.set(status.isSilent ? 1 : 0)
     const owing = new Set(status.missing)
     for (const voter of status.validators) {
       const validator = nameOf(voter.entity)

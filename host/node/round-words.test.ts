@@ -48,6 +48,14 @@ t.test('the rules file names only metrics and codes that a node has', async (t) 
   const named = new Set(rules.match(/wardchain_[a-z0-9_]+/g))
   t.ok(named.size > 8)
   for (const name of named) t.ok(text.includes(`# HELP ${name} `), name)
+  for (const [, codesOf] of rules.matchAll(/alarms_total\{code=~?"([A-Z_|]+)"/g))
+    for (const code of codesOf.split('|'))
+      t.match(
+        text,
+        new RegExp(`^wardchain_alarms_total\\{code="${code}"\\} \\d`, 'm'),
+        `${code} counts from 0`,
+      )
+  t.match(text, /^wardchain_votes_withheld 0$/m)
   const alerts = [...rules.matchAll(/alert: (\w+)/g)].map(([, name]) => name)
   const documented = readFileSync('docs/alerts.md', 'utf8')
   for (const alert of alerts) t.ok(documented.includes(`| ${alert} `), `${alert} says what to do`)
