@@ -68,6 +68,9 @@ export interface ApiClient {
     order?: 'newest' | 'oldest'
     author?: string
     by?: 'effective' | 'arrival'
+    /** Ms since 1970; by arrival heights, or numbers in the patient's list. */
+    from?: number
+    to?: number
     pinned?: number
     after?: string
   }): Promise<Outcome<RecordPage>>

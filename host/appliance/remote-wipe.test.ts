@@ -66,7 +66,7 @@ t.test('two administrators order it, the node obeys and signs', async (t) => {
     code: 'KEYSLOT_MISSING',
   })
   const file = await resumeWipe(options)
-  t.match(file?.certificate, { state: 'ended', revocationHeight: wipe.height, method: 'Purge' })
+  t.match(file?.certificate, { state: 'ended', revocationHeight: wipe.height, method: 'Clear' })
   t.equal(file?.certificate.persons.length, 2)
   t.notOk(existsSync(nodeFiles(folder).identity))
   t.equal(await resumeWipe(options), undefined, 'done is done')

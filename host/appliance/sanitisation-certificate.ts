@@ -21,6 +21,59 @@ export interface SanitisedFile {
   detail: string
 }
 
+/** Fields of the sample certificate of NIST SP 800-88 that no machine can know. */
+export const statementNames = [
+  'asset',
+  'source',
+  'destination',
+  'contact',
+  'verifier',
+  'verifierContact',
+] as const
+export type CertificateStatements = Record<(typeof statementNames)[number], string>
+
+export const notStated = 'not stated'
+
+export const statementsOf = (
+  given: Partial<CertificateStatements> = {},
+  earlier: Partial<CertificateStatements> = {},
+): CertificateStatements =>
+  Object.fromEntries(
+    statementNames.map((name) => [name, given[name]?.trim() || earlier[name] || notStated]),
+  ) as CertificateStatements
+
+/**
+ * `Purge`: all copies of the keys are stated to be gone, every file was overwritten and read back, and it is
+ * known what kind of device that was. `Clear`: every file was, and the rest is not known.
+ * `Cryptographic erase`: keys are gone, files are left. `none`: a key is left.
+ */
+export type SanitisationMethod = 'Purge' | 'Clear' | 'Cryptographic erase' | 'none'
+
+export function methodOf(wipe: {
+  isKeyLeft: boolean
+  findingCount: number
+  isComplete: boolean
+  mediumType: string
+}): SanitisationMethod {
+  if (wipe.isKeyLeft) return 'none'
+  if (wipe.findingCount > 0) return 'Cryptographic erase'
+  return wipe.isComplete && wipe.mediumType !== 'unknown' ? 'Purge' : 'Clear'
+}
+
+/** Why a certificate does not say Purge, for whoever holds it in the hand; empty when it does. */
+export function methodReason({ method, keys, medium, files }: SanitisationCertificate): string {
+  if (method === 'Purge') return ''
+  if (method === 'none') return 'a key is left, so the data can still be opened'
+  if (method === 'Cryptographic erase') {
+    const left = files.filter((file) => file.outcome === 'failed').length
+    return `the keys are gone; ${left === 0 ? 'something was found left' : `${left} sealed file(s) are left`}`
+  }
+  if (keys.copiesStatement !== 'none exist') return 'not Purge: a copy of the keys may exist elsewhere'
+  return medium.type === 'unknown'
+    ? 'not Purge: this system does not tell what kind of device the folder lies on'
+    : ''
+}
+
 export interface SanitisationCertificate {
   format: typeof certificateFormat
   /** 16 random bytes, hex. */
@@ -31,7 +84,9 @@ export interface SanitisationCertificate {
   endedAt: string | null
   node: { name: string; voteKey: string; storeId: string }
   medium: Medium
-  method: 'Purge' | 'none'
+  method: SanitisationMethod
+  /** What only people know, in their words; `not stated` where nobody said it. */
+  stated: CertificateStatements
   technique: string
   keys: {
     slots: { id: number; kind: string }[]

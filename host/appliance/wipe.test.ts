@@ -18,6 +18,7 @@ import { storePassword, temporaryFolder, workedNode } from './appliance.fixture.
 import {
   checkCertificate,
   decodeCertificateFile,
+  methodOf,
   type CertificateFile,
 } from './sanitisation-certificate.js'
 import { wipeNode, type WipeOptions } from './wipe.js'
@@ -60,6 +61,7 @@ t.test('a wiped node is gone, and its own key signed for it', async (t) => {
   const file = await wipeNode(
     options(dir, certificatePath, {
       keyslotCopies: [stray],
+      stated: { asset: 'M-17', verifier: 'Second Person', contact: ' ' },
       onStep: ({ name, path: at }) => void steps.push(`${name} ${path.basename(at)}`),
       onProgress: (_, done, total) => void shares.push(done / total),
     }),
@@ -85,7 +87,7 @@ t.test('a wiped node is gone, and its own key signed for it', async (t) => {
   t.match(certificate, {
     state: 'ended',
     result: /^complete$/,
-    method: 'Purge',
+    stated: { asset: 'M-17', source: 'not stated', verifier: 'Second Person', contact: 'not stated' },
     endedAt: '2026-01-02T00:00:00.000Z',
     verification: { result: 'passed', findings: [] },
     keys: { keyslotFilesDestroyed: 3, copiesStatement: 'none exist', slots: [{ id: 0, kind: 'operator' }] },
@@ -117,6 +119,7 @@ t.test(
     )
     t.match(file.certificate, {
       result: 'incomplete',
+      method: 'Clear',
       keys: { copiesOutstanding: ['safe of the director'] },
     })
     t.equal(checkCertificate(file), false)
@@ -128,6 +131,16 @@ t.test(
     t.match(unstated.certificate, { result: 'incomplete', keys: { copiesStatement: 'not stated' } })
   },
 )
+
+t.test('the method is what is true, not what sounds best', (t) => {
+  const all = { isKeyLeft: false, findingCount: 0, isComplete: true, mediumType: 'solid state' }
+  t.equal(methodOf(all), 'Purge')
+  t.equal(methodOf({ ...all, mediumType: 'unknown' }), 'Clear', 'nobody knows what overwriting does there')
+  t.equal(methodOf({ ...all, isComplete: false }), 'Clear', 'a copy of the keys may be somewhere')
+  t.equal(methodOf({ ...all, isComplete: false, findingCount: 1 }), 'Cryptographic erase')
+  t.equal(methodOf({ ...all, isComplete: false, findingCount: 1, isKeyLeft: true }), 'none')
+  t.end()
+})
 
 t.test('nothing is changed when it is refused', async (t) => {
   const { folder, remove } = temporaryFolder()
@@ -180,9 +193,11 @@ t.test('killed before any step it leaves nothing that opens, and the next run go
     const begun = readCertificate(certificate)
     t.equal(begun.certificate.state, 'begun')
     t.equal(checkCertificate(begun, card.voteKey), true, 'its beginning is signed')
-    const file = await wipeNode(options(dir, certificate))
+    const persons = [{ role: 'operator', name: 'Night Shift' }]
+    const file = await wipeNode(options(dir, certificate, { persons, stated: { asset: 'M-17' } }))
     t.notOk(existsSync(dir))
     t.match(file.certificate, { id: begun.certificate.id, state: 'ended', result: /^complete$/ })
+    t.match(file.certificate, { persons, stated: { asset: 'M-17', contact: 'not stated' } })
     t.equal(file.certificate.files.length >= begun.certificate.files.length, true, 'no file is forgotten')
     t.equal(checkCertificate(file, card.voteKey), false, 'the key that could sign the end is gone')
     t.same(file.begun, begun)

@@ -22,8 +22,11 @@ import { describeMedium } from './medium.js'
 import { holdNode } from './node-hold.js'
 import {
   certificateFormat,
+  methodOf,
   signCertificate,
+  statementsOf,
   type CertificateFile,
+  type CertificateStatements,
   type SanitisationCertificate,
   type SanitisedFile,
 } from './sanitisation-certificate.js'
@@ -49,6 +52,8 @@ export interface WipeOptions {
   otherCopies?: 'none' | readonly string[]
   persons?: readonly { role: string; name: string }[]
   place?: string
+  /** What only people know of the medium: asset number, source, destination, contact, who verifies. */
+  stated?: Partial<CertificateStatements>
   version: string
   /** What `eraseKeys` gave: it may have found no room on the disk. */
   begun?: CertificateFile
@@ -174,6 +179,9 @@ class Wipe {
     this.copies = [...keyslotCopies, ...copiesOf(earlier)]
     this.targets = this.filesLeft(this.copies)
     this.certificate = { ...this.fresh(), ...(earlier && pastOf(earlier.certificate)) }
+    // Who goes on with it joins those who began, and may say what they did not.
+    this.certificate.stated = statementsOf(options.stated, earlier?.certificate.stated)
+    this.certificate.persons = joined(this.certificate.persons, options.persons ?? [])
   }
 
   /**
@@ -228,7 +236,6 @@ class Wipe {
     const { certificate } = this
     certificate.state = 'ended'
     certificate.endedAt = new Date(now()).toISOString()
-    certificate.method = 'Purge'
     certificate.keys.keyslotFilesDestroyed = this.keyslotFilesDestroyed()
     certificate.files = this.fileResults()
     certificate.verification = {
@@ -238,6 +245,12 @@ class Wipe {
     }
     const isComplete = findings.length === 0 && certificate.keys.copiesStatement === 'none exist'
     certificate.result = isComplete ? 'complete' : 'incomplete'
+    certificate.method = methodOf({
+      isKeyLeft: this.keysLeft.length > 0,
+      findingCount: findings.length,
+      isComplete,
+      mediumType: certificate.medium.type,
+    })
     const file = signCertificate(certificate, this.identity?.vote)
     if (this.earlier) file.begun = this.earlier
     onStep?.({ name: 'certificate', path: certificatePath })
@@ -327,6 +340,7 @@ class Wipe {
       node: { name, voteKey: this.identity ? bytesToHex(this.identity.vote.publicKey) : voteKey, storeId },
       medium: describeMedium(existsSync(folder) ? folder : path.dirname(folder)),
       method: 'none',
+      stated: statementsOf(),
       technique,
       keys: {
         slots,
@@ -352,6 +366,14 @@ class Wipe {
 function pastOf(begun: SanitisationCertificate): Partial<SanitisationCertificate> {
   const { id, begunAt, node, medium, keys, files, persons, place, revocationHeight } = begun
   return structuredClone({ id, begunAt, node, medium, keys, files, persons, place, revocationHeight })
+}
+
+type Persons = SanitisationCertificate['persons']
+
+function joined(before: Persons, now: readonly Persons[number][]): Persons {
+  const isNew = (one: Persons[number]): boolean =>
+    !before.some(({ role, name }) => role === one.role && name === one.name)
+  return [...before, ...now.filter(isNew)]
 }
 
 /** Copies that an earlier run knew of; it may have been cut off before it reached them. */

@@ -42,8 +42,9 @@ const isInFlight = (run: Run): boolean =>
   pendingOf(run).some((command) => command.type === 'setValidators')
 
 /**
- * One validator comes, goes, gets another key, or makes way for a listed node that is at the tip. A key that
- * the chain does not know for the node is consented to by the one that it knows, or by a second administrator.
+ * One validator comes, goes, gets another key, or makes way for a listed node that is at the tip. A key
+ * that the chain does not know for the node is consented to by the one that it knows, or by a second
+ * administrator.
  */
 export function checkChangeValidator(
   run: Run,

@@ -1,9 +1,11 @@
 // `ward record list` and `ward alert list`: what a signed-in person may see.
 import type { Command } from 'commander'
 import type { AlertView, RecordJson } from '../../host/api/node-port.js'
+import type { ApiClient } from '../../host/api/client.js'
+import { recordLimitMax } from '../../host/api/request-schemas.js'
 import { recordKind, type RecordKindName } from '../../runtime/protocol/index.js'
 import { CommandError, exitStatus } from './command-error.js'
-import { connect, must, signIn, type NodeChoice } from './connect.js'
+import { connect, findPerson, must, signIn, type NodeChoice } from './connect.js'
 import { visibleText } from './visible-text.js'
 
 interface QueryOptions extends NodeChoice {
@@ -12,6 +14,11 @@ interface QueryOptions extends NodeChoice {
   kind: string
   code?: string
   limit: string
+  author?: string
+  by?: string
+  from?: string
+  to?: string
+  atHeight?: string
   linearizable?: boolean
   json?: boolean
 }
@@ -30,41 +37,101 @@ export function addQueryCommands(program: Command): void {
     .option('--kind <kind>', Object.keys(recordKind).join(', '), 'observation')
     .option('--code <code>', 'LOINC code or name')
     .option('--limit <count>', 'at most so many of each patient', '20')
+    .option('--author <who>', "label of a person, or a device's entity (hex, see --json: author)")
+    .option('--by <clock>', 'order and bounds: effective (when it was so) or arrival', 'effective')
+    .option(
+      '--from <when>',
+      "first effective time, e.g. 2026-11-23T08:00Z; by arrival: the record's # of its patient",
+    )
+    .option('--to <when>', 'last one, as --from')
+    .option(
+      '--at-height <height>',
+      'as this final height had it; else all patients at one height, the newest',
+    )
     .action(listRecords)
   const alert = program.command('alert').description('alerts')
   common(alert.command('list').description('list alerts, newest first')).action(listAlerts)
 }
 
 async function listRecords(options: QueryOptions): Promise<void> {
-  if (!(options.kind in recordKind)) {
-    throw new CommandError(
-      'USAGE',
-      `--kind must be one of ${Object.keys(recordKind).join(', ')}`,
-      exitStatus.usage,
-    )
-  }
+  const query = recordQueryOf(options)
   const client = connect(options)
   await signIn(client, options.as)
   if (options.linearizable) must(await client.linearize())
   const all = must(await client.patients()).patients.map((patient) => patient.patient)
   const patients = options.patient === undefined ? all : [options.patient]
+  const author = await authorOf(client, options.author)
+  let { pinned } = query
+  let [count, isCut] = [0, false]
   for (const patient of patients) {
-    const query = { patient, kind: options.kind as RecordKindName, limit: Number(options.limit) }
-    const { records } = must(
-      await client.records(options.code === undefined ? query : { ...query, code: options.code }),
-    )
+    const { records, height, next } = must(await client.records({ ...query, author, patient, pinned }))
+    pinned ??= height
+    count += records.length
+    isCut ||= next !== null
     for (const record of records) {
       process.stdout.write(options.json ? `${JSON.stringify(record)}\n` : recordLine(record))
     }
   }
   await client.signOut()
+  // Not among the records: what a pipe takes is records only.
+  const at = pinned === undefined ? 'nobody is admitted' : `as of height ${pinned}`
+  const more = isCut ? `; there are more: --limit (at most ${recordLimitMax}), --from, --to` : ''
+  process.stderr.write(`${count} record(s) of ${patients.length} patient(s), ${at}${more}\n`)
+}
+
+async function authorOf(client: ApiClient, author: string | undefined): Promise<string | undefined> {
+  if (author === undefined || /^[0-9a-f]{64}$/.test(author)) return author
+  return (await findPerson(client, author)).entity
+}
+
+type RecordChoice = Pick<QueryOptions, 'kind' | 'code' | 'limit' | 'by' | 'from' | 'to' | 'atHeight'>
+
+/** What the options ask of the API. Throws USAGE. */
+export function recordQueryOf({ kind, code, limit, by = 'effective', ...rest }: RecordChoice) {
+  if (!(kind in recordKind)) usage(`--kind must be one of ${Object.keys(recordKind).join(', ')}`)
+  if (by !== 'effective' && by !== 'arrival') usage('--by must be effective or arrival')
+  const clock: 'effective' | 'arrival' = by
+  const bound = (text: string | undefined, option: string): number | undefined => {
+    if (text === undefined) return undefined
+    // A time without a zone would mean another one on each machine.
+    const isTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text)
+    const value = by === 'arrival' || !isTime ? wholeOf(text) : Date.parse(text)
+    const expected = by === 'arrival' ? 'a whole number' : 'a time with its zone, as 2026-11-23T08:00Z,'
+    return Number.isSafeInteger(value) ? value : usage(`${option}: ${expected} expected`)
+  }
+  return {
+    kind: kind as RecordKindName,
+    code,
+    limit: bounded(limit, '--limit', 1, recordLimitMax),
+    by: clock,
+    from: bound(rest.from, '--from'),
+    to: bound(rest.to, '--to'),
+    pinned: rest.atHeight === undefined ? undefined : bounded(rest.atHeight, '--at-height', 0, 2 ** 53 - 1),
+  }
+}
+
+const wholeOf = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : NaN)
+
+function bounded(text: string, option: string, least: number, most: number): number {
+  const value = wholeOf(text)
+  return value >= least && value <= most
+    ? value
+    : usage(
+        `${option}: a whole number from ${least}${most > recordLimitMax ? ' on' : ` to ${most}`} expected`,
+      )
+}
+
+function usage(message: string): never {
+  throw new CommandError('USAGE', message, exitStatus.usage)
 }
 
 function recordLine(record: RecordJson): string {
   const time = new Date(record.effectiveTime).toISOString().slice(0, 19).replace('T', ' ')
   const body = record.body ?? {}
   const value = record.kind === 'observation' ? observationText(body) : textOf(body)
-  return `${time}  #${record.number}  ${record.kind} ${record.code}  ${visibleText(value)}  (${visibleText(record.author.label)}, block ${record.arrivalHeight})\n`
+  const arrived = new Date(record.arrivalTime).toISOString().slice(0, 19).replace('T', ' ')
+  const by = `by ${visibleText(record.author.label)}, arrived ${arrived} in block ${record.arrivalHeight}`
+  return `${time}  #${record.number}  ${record.kind} ${record.code}  ${visibleText(value)}  (${by})\n`
 }
 
 function observationText(body: Record<string, unknown>): string {

@@ -31,14 +31,23 @@ t.test('the phrase decides, the certificate proves', async (t) => {
   )
   t.match(await ward(['certificate', absent]), { status: 1, stderr: /no such file.*FILE_ABSENT/ })
 
-  const wiped = await ward(['wipe', '--dir', dir, '--no-copy-left'], ['wipe test-node', storePassword])
+  const stated = ['--asset', 'M-17', '--verifier', 'Second\u202ePerson']
+  const wiped = await ward(
+    ['wipe', '--dir', dir, '--no-copy-left', ...stated],
+    ['wipe test-node', storePassword],
+  )
   t.equal(wiped.status, 0, wiped.stderr)
   t.match(wiped.stdout, /signed by the node\nresult: complete/)
+  // Which of the two depends on what this machine tells of its disk.
+  t.match(wiped.stdout, /^method: (Purge|Clear) \(NIST SP 800-88 Rev 2\)/m)
+  const people =
+    /^asset number: M-17\nverifier: Second<U\+202E>Person\nnot stated.*: source, destination, contact/m
+  t.match(wiped.stdout, people)
   t.notOk(existsSync(dir))
   const certificate = `${dir}.sanitisation.json`
   t.match(await ward(['certificate', certificate, '--card', card]), {
     status: 0,
-    stdout: /ended, complete, signed by test-node/,
+    stdout: /ended, complete, signed by test-node.*\nmethod: .*\nmedium: .*\nasset number: M-17/,
   })
   writeFileSync(certificate, readFileSync(certificate, 'utf8').replace('"complete"', '"incomplete"'))
   t.match(await ward(['certificate', certificate]), { status: 1, stderr: /CERTIFICATE_INVALID/ })

@@ -6,7 +6,13 @@ import { ApplianceError } from '../../host/appliance/appliance-error.js'
 import {
   checkCertificate,
   decodeCertificateFile,
+  methodReason,
+  notStated,
+  statementNames,
+  statementsOf,
   type CertificateFile,
+  type CertificateStatements,
+  type SanitisationCertificate,
 } from '../../host/appliance/sanitisation-certificate.js'
 import { wipeNode } from '../../host/appliance/wipe.js'
 import { readCard } from '../../host/founding/cards.js'
@@ -15,6 +21,7 @@ import { ask } from './ask.js'
 import { CommandError, exitStatus } from './command-error.js'
 import { readPassword } from './password.js'
 import { createProgress } from './progress.js'
+import { visibleText } from './visible-text.js'
 
 interface WipeChoice {
   dir: string
@@ -25,6 +32,12 @@ interface WipeChoice {
   copyLeft: boolean
   person: string[]
   place: string
+  asset?: string
+  source?: string
+  destination?: string
+  contact?: string
+  verifier?: string
+  verifierContact?: string
   unsigned?: boolean
   json?: boolean
 }
@@ -45,6 +58,12 @@ export function addWipeCommands(program: Command): void {
     .option('--no-copy-left', 'you state that no other copy of the keyslot file exists anywhere')
     .option('--person <role=name>', 'who does this, e.g. operator=R. Meyer (repeat)', collect, [])
     .option('--place <text>', 'where, for the certificate', '')
+    .option('--asset <number>', "the organisation's own number of this medium or machine")
+    .option('--source <text>', 'where the medium comes from: machine or person')
+    .option('--destination <text>', 'where the medium goes from here')
+    .option('--contact <text>', 'telephone or address of whoever does this')
+    .option('--verifier <name>', 'who checks the wipe, if it is somebody else')
+    .option('--verifier-contact <text>', 'telephone or address of the verifier')
     .option('--unsigned', 'do not ask for the store password; the certificate will be unsigned')
     .option('--json', 'print the certificate')
     .addHelpText(
@@ -85,6 +104,7 @@ async function runWipe(options: WipeChoice): Promise<void> {
       otherCopies: options.copyLeft ? noted : 'none',
       persons: options.person.map(parsePerson),
       place: options.place,
+      stated: options,
       version: ownVersion(),
       onUnwritten: (only, error) => {
         process.stdout.write(`${JSON.stringify(only)}\n`)
@@ -147,6 +167,7 @@ function describe({ certificate, signatures }: CertificateFile, certificatePath:
     `keys: ${keys.keyslotFilesDestroyed} keyslot file(s) destroyed; the data cannot be opened with any password`,
     `files: ${files.filter((file) => file.outcome !== 'failed').length} of ${files.length} destroyed`,
     `verification: ${verification.result}`,
+    ...describeMethod(certificate),
     `certificate: ${certificatePath}, ${signatures.length > 0 ? 'signed by the node' : 'UNSIGNED'}`,
   ]
   if (keys.copiesStatement === 'outstanding') {
@@ -161,6 +182,34 @@ function describe({ certificate, signatures }: CertificateFile, certificatePath:
   return `${lines.join('\n')}\n`
 }
 
+/** Method, medium and what people said of it, in one order on both screens. */
+function describeMethod(certificate: SanitisationCertificate): string[] {
+  const { method, medium } = certificate
+  const reason = methodReason(certificate)
+  const stated = statementsOf(certificate.stated)
+  const missing = statementNames.filter((name) => stated[name] === notStated)
+  const lines = [
+    `method: ${method} (NIST SP 800-88 Rev 2)${reason === '' ? '' : `; ${reason}`}`,
+    `medium: ${[medium.make, medium.model, medium.serial].join(', ')} (${medium.type}, ${medium.device})`,
+  ]
+  for (const name of statementNames)
+    if (stated[name] !== notStated) lines.push(`${statementWords[name]}: ${visibleText(stated[name])}`)
+  if (missing.length > 0)
+    lines.push(
+      `not stated, to be written by hand: ${missing.map((name) => statementWords[name]).join(', ')}`,
+    )
+  return lines
+}
+
+const statementWords: CertificateStatements = {
+  asset: 'asset number',
+  source: 'source',
+  destination: 'destination',
+  contact: 'contact',
+  verifier: 'verifier',
+  verifierContact: "verifier's contact",
+}
+
 function runCheck(file: string, options: { card?: string }): void {
   const certificate = decodeCertificateFile(readFileSync(file, 'utf8'))
   const card = options.card === undefined ? undefined : readCard(options.card)
@@ -168,6 +217,7 @@ function runCheck(file: string, options: { card?: string }): void {
   const { state, result, node } = certificate.certificate
   const words = isSigned ? `signed by ${node.name} (key ${node.voteKey.slice(0, 16)})` : 'UNSIGNED'
   process.stdout.write(`certificate ${certificate.certificate.id}: ${state}, ${result}, ${words}\n`)
+  if (state === 'ended') process.stdout.write(`${describeMethod(certificate.certificate).join('\n')}\n`)
   if (!isSigned && certificate.begun) process.stdout.write('its beginning is signed; the end is not\n')
   if (!isSigned && card) throw new ApplianceError('CERTIFICATE_INVALID', 'it is not signed')
 }
