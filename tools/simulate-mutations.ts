@@ -24,6 +24,9 @@ const recoveries = ['--recovery']
 /** Forged certificates in a network whose leaders fail often. */
 const forgers = ['--byzantine', '--only', 'F26,F2,F13,F6']
 
+/** Leaders that leave out transactions or due work, while others saturate the network. */
+const censors = ['--byzantine', '--only', 'F22,F1', '--minutes', '0.1']
+
 /** Invalid blocks, and leaders that come and go: one that was passed over leads again. */
 const inventors = ['--byzantine', '--only', 'F23,F1,F2,F13,F6']
 
@@ -230,6 +233,57 @@ export const mutations: readonly Mutation[] = [
     file: 'timers.js',
     edits: [['if (state.now >= silenceDeadline(state))', 'if (true)']],
     options: [],
+  },
+  {
+    name: 'followers-ignore-due-work',
+    file: 'timers.js',
+    edits: [['if (isDue(state, state.config.clockSkewMsMax))', 'if (false)']],
+    options: censors,
+  },
+  {
+    name: 'censorship-is-not-complained-about',
+    file: 'timers.js',
+    edits: [["abandonLeader(state, 'transaction overdue')", 'void state']],
+    options: censors,
+  },
+  {
+    name: 'timeouts-without-cap',
+    file: 'timers.js',
+    edits: [
+      [
+        'Math.min(state.viewTimeoutMs * 2 ** Math.min(view, 16), state.config.viewTimeoutMsMax)',
+        'state.viewTimeoutMs * 2 ** Math.min(view, 16)',
+      ],
+    ],
+    options: ['--only', 'F2', '--minutes', '1'],
+  },
+  {
+    name: 'suspects-are-waited-for',
+    file: 'view-change.js',
+    edits: [["abandonView(state, 'leader still silent')", 'void state']],
+    options: [],
+  },
+  {
+    name: 'parent-certificate-in-a-proposal-unchecked',
+    file: 'proposal.js',
+    edits: [
+      [
+        "isCertificateValid(state, certificate, { phase: 'commit', set: tip.validators, epoch: tip.epoch })",
+        'true',
+      ],
+    ],
+    options: forgers,
+  },
+  {
+    name: 'parent-certificate-in-a-view-change-unchecked',
+    file: 'view-change.js',
+    edits: [
+      [
+        "return isCertificateValid(state, lastCertificate, options) ? null : 'forged certificate of the parent'",
+        'return null',
+      ],
+    ],
+    options: forgers,
   },
   {
     name: 'any-split-sets-aside',

@@ -3,7 +3,7 @@
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { blockHash, encodeHeader } from '../../runtime/protocol/block.js'
-import type { Certificate } from '../../runtime/protocol/certificate.js'
+import { encodeCertificate, type Certificate } from '../../runtime/protocol/certificate.js'
 import { signingBytes } from '../pbft/signing.js'
 import type {
   Block,
@@ -15,7 +15,7 @@ import type {
   VoteMessage,
   WireMessage,
 } from '../pbft/types.js'
-import { executeBlock, rootsOf, transactionKinds } from './app.js'
+import { executeBlock, rootsOf, transactionKinds, type SimTransaction } from './app.js'
 import { carry } from './delivery.js'
 import { storedFrom } from './disk.js'
 import { lagBehindVersions, scheduleAmnesia, scheduleClone, scheduleRestore } from './lame.js'
@@ -101,17 +101,27 @@ function corrupt(world: World, node: SimNode, ids: readonly FaultId[]): void {
   })
 }
 
-/** F22: the leader leaves out emergencies, or one half of the clients. */
+/**
+ * F22: the leader leaves out emergencies, or one half of the clients, or nothing of these; and never makes a
+ * block for due work alone. It goes on in liveness mode: others have to notice (L1).
+ */
 function censor(world: World, node: SimNode): void {
-  const honest = world.checker.selectTransactions
-  const refusesEmergencies = world.random.chance(0.5)
+  const { selectTransactions, doesDueWork } = world.checker
+  const kind = world.random.below(3)
+  const refuses = ({ id, kind: what }: SimTransaction): boolean =>
+    kind === 0 ? what === transactionKinds.emergency : kind === 1 && id % 2 === 1
+  world.censors.add(node.slot)
   world.checker.selectTransactions = (at, leader, waiting) => {
-    if (leader !== node || !at.isFaulty) return honest(at, leader, waiting)
-    const kept = waiting.filter((transaction) =>
-      refusesEmergencies ? transaction.kind !== transactionKinds.emergency : transaction.id % 2 === 0,
-    )
-    if (kept.length < waiting.length) fired(at.plan, 'F22')
+    const chosen = selectTransactions(at, leader, waiting)
+    if (leader.slot !== node.slot) return chosen
+    const kept = chosen.filter((transaction) => !refuses(transaction))
+    if (kept.length < chosen.length) fired(at.plan, 'F22')
     return kept
+  }
+  world.checker.doesDueWork = (leader) => {
+    if (leader.slot !== node.slot) return doesDueWork(leader)
+    fired(world.plan, 'F22')
+    return false
   }
 }
 
@@ -281,7 +291,11 @@ const forgeCertificates: Attack = (world, from, _to, message) => {
   if (message.type === 'viewChange') {
     const base = message.prepared ?? message.lastCertificate
     if (base === null) return [message]
-    const { height } = message
+    const { height, lastCertificate } = message
+    if (lastCertificate !== null && world.random.chance(0.3)) {
+      const parent = forge(world, lastCertificate, memberCount)
+      return [sign<ViewChangeMessage>(from, { ...message, lastCertificate: parent })]
+    }
     const subject = { height, view: message.view - 1, blockHash: noise(world), resultHash: noise(world) }
     const forged = { ...forge(world, base, memberCount), height, view: Math.max(0, message.view - 1) }
     const prepared = world.random.chance(0.5) ? forged : selfCertified(world, from, 'prepare', subject)
@@ -291,12 +305,16 @@ const forgeCertificates: Attack = (world, from, _to, message) => {
   if (message.justification.length > 0 && world.random.chance(0.4)) return [ignoreLock(from, message)]
   if (message.justification.length > 0) return [misjustify(world, from, message)]
   if (message.parentCertificate === null) return [message]
-  return [
-    sign<ProposalMessage>(from, {
-      ...message,
-      parentCertificate: forge(world, message.parentCertificate, memberCount),
-    }),
-  ]
+  return [forgeParent(from, message, forge(world, message.parentCertificate, memberCount))]
+}
+
+/** By turns under a header that names the forged certificate and under one that names the real one. */
+function forgeParent(from: SimNode, message: ProposalMessage, forged: Certificate): ProposalMessage {
+  const { header, payload } = message.block
+  const parentCertificateHash = fakeHash(encodeCertificate(forged))
+  const isNamed = header.height % 2 === 0
+  const block = isNamed ? { header: { ...header, parentCertificateHash }, payload } : message.block
+  return sign<ProposalMessage>(from, { ...message, block, parentCertificate: forged })
 }
 
 /** F27: asks for views that nobody needs, near and absurdly far. */

@@ -28,6 +28,7 @@ import {
   type Outcome,
   type SimTransaction,
 } from './app.js'
+import { checkEmbedded } from './embedded-checker.js'
 import { fakeHash, fakeVerify, short } from './fake-crypto.js'
 import { noteBlock } from './clients.js'
 import { checkJustified } from './justification-checker.js'
@@ -41,6 +42,8 @@ interface Agreed {
   readonly blockHash: string
   readonly resultHash: string
   readonly outcome: Outcome
+  /** Of the block, and so of the votes in its certificate. */
+  readonly epoch: number
 }
 
 export interface Checker {
@@ -56,6 +59,8 @@ export interface Checker {
   readonly progress: Map<number, { height: number; view: number }>
   /** S2: slot/block → result that this node's executor gave. */
   readonly executions: Map<string, string>
+  /** R3: slot → leaders that it gave up and has not heard since. */
+  readonly suspects: Map<number, Set<string>>
   /** S11, S12: an own account of every credit. */
   readonly book: LedgerBook
   readonly onExecuted: (node: SimNode, key: string, outcome: Outcome | null) => void
@@ -66,6 +71,8 @@ export interface Checker {
     node: SimNode,
     waiting: readonly SimTransaction[],
   ) => readonly SimTransaction[]
+  /** Whether a leader that is asked for due work makes a block for it (F22). */
+  doesDueWork: (node: SimNode) => boolean
 }
 
 export function createChecker(): Checker {
@@ -77,12 +84,14 @@ export function createChecker(): Checker {
     locks: new Map(),
     progress: new Map(),
     executions,
+    suspects: new Map(),
     book: openBook(),
     onExecuted: (node, key, outcome) => {
       if (outcome !== null) executions.set(`${node.slot}/${key}`, bytesToHex(outcome.resultHash))
     },
     onEvidence: checkEvidence,
     selectTransactions: (_world, _node, waiting) => waiting,
+    doesDueWork: () => true,
   }
 }
 
@@ -106,6 +115,7 @@ export function onSend(world: World, node: SimNode, message: CoreMessage): void 
   checkSignedOnce(world, node, message)
   checkPersisted(node, message)
   checkProgress(world, node, message)
+  checkEmbedded(world, node, message)
   if (message.type === 'prepare' || message.type === 'commit') {
     const result = world.checker.executions.get(`${node.slot}/${bytesToHex(message.blockHash)}`)
     if (result !== bytesToHex(message.resultHash))
@@ -225,8 +235,8 @@ function checkFinal(world: World, node: SimNode, { block, certificate }: FinalBl
   if (bytesToHex(blockHash(fakeHash, encodeHeader(block.header))) !== pair.blockHash) {
     fail('S4', node, `the certificate of height ${height} is for another block`)
   }
-  chain.push({ ...pair, outcome })
-  const { time } = block.header
+  const { time, epoch } = block.header
+  chain.push({ ...pair, outcome, epoch })
   const replayed = followBlock(
     world.checker.book,
     { height, time, payload: block.payload },
@@ -242,17 +252,22 @@ const genesisOf = (world: World) => genesisState(world.options.validators)
 
 // S4: q distinct members of that height signed the same subject; the bytes are composed here, not by the
 // core.
-function checkCertificate(
+export function checkCertificate(
   world: World,
   node: SimNode,
   { certificate, epoch }: { certificate: Certificate; epoch: number },
+  invariant = 'S4',
 ): void {
   const before = world.checker.chain[certificate.height - 2]?.outcome.state ?? genesisOf(world)
   const { members } = validatorSetOf(before.next)
   const distinct = new Set(certificate.signers)
-  if (distinct.size !== certificate.signers.length) fail('S4', node, 'a signer twice in a certificate')
+  if (distinct.size !== certificate.signers.length) fail(invariant, node, 'a signer twice in a certificate')
   if (distinct.size < independentQuorum(members.length)) {
-    fail('S4', node, `certificate of ${distinct.size} of ${members.length} at height ${certificate.height}`)
+    fail(
+      invariant,
+      node,
+      `certificate of ${distinct.size} of ${members.length} at height ${certificate.height}`,
+    )
   }
   const bytes = concatBytes(
     utf8('wardchain/commit/1'),
@@ -266,7 +281,7 @@ function checkCertificate(
   certificate.signers.forEach((signer, at) => {
     const member = members.at(signer)
     if (member === undefined || !fakeVerify(member.voteKey, bytes, certificate.signatures[at])) {
-      fail('S4', node, `bad signature in the certificate of height ${certificate.height}`)
+      fail(invariant, node, `bad signature in the certificate of height ${certificate.height}`)
     }
   })
 }

@@ -3,7 +3,8 @@
 
 import { lieToSync } from './byzantine.js'
 import type { WireMessage } from '../pbft/types.js'
-import { linkOf, transmit } from './network.js'
+import { fired } from './faults.js'
+import { isCutInView, linkOf, transmit, uplinkDelay } from './network.js'
 import { showToLightClient } from './light-client.js'
 import { receive, simChainId } from './node.js'
 import { throughCodec, wireForm } from './wire.js'
@@ -32,13 +33,16 @@ const isLiedTo = ({ onlyHonestUpstream }: World, from: SimNode, to: SimNode): bo
 export function carry(world: World, from: SimNode, to: SimNode, message: WireMessage): void {
   world.messagesSent += 1
   if (!isVisible(world, from, to) || !isVisible(world, to, from)) return
+  if (isCutInView(world.network, world.now, { from: from.slot, to: to.slot }, message))
+    return fired(world.plan, 'F2')
   const link = linkOf(from.slot, to.slot)
   const incarnation = world.network.incarnation.get(link) ?? 0
   const form = wireForm(world, from, message)
   const sent = form === null ? null : throughCodec(world, form)
   if (sent === null) return
+  const waitMs = uplinkDelay(world.network, world.now, from.slot, sent)
   for (const delay of transmit(world.network, from.slot, to.slot)) {
-    after(world, delay, () => {
+    after(world, delay + waitMs, () => {
       // F6: lost with the connection that carried it.
       if ((world.network.incarnation.get(link) ?? 0) !== incarnation) return
       if (world.onCarried !== null) world.onCarried(from, to, sent)

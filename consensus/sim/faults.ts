@@ -1,25 +1,24 @@
 // The fault catalogue of the consensus reference, section 11: each fault has a switch and a counter that
-// shows that
-// it really happened.
+// shows that it really happened.
 
 import type { Random } from './random.js'
 
 export const faultCatalogue = {
   F1: 'loss, heavy-tailed delay, reordering, duplication',
-  F2: 'partitions: split, one-way, bridge, isolated leader, flapping',
-  F3: 'a peer a thousand times slower',
+  F2: 'partitions: split, one-way, bridge, swizzle, isolated leader, majority ring, per view',
+  F3: 'a peer a thousand times slower, or with a narrow uplink',
   F4: 'half-open connections',
   F5: 'staggered cold start',
   F6: 'reconnects that lose what is in flight',
   F7: 'replayed messages, also from another epoch',
   F8: 'malformed, truncated and foreign bytes',
   F9: 'flooding with far heights and views',
-  F10: 'clock skew, drift and jumps',
+  F10: 'clock skew, drift, jumps, a clock that stands still',
   F11: 'stalled event loop, late timers in bursts',
   F12: 'suspend and resume',
   F13: 'crash between any two actions',
   F14: 'unsynced writes lost, fsync fails once',
-  F15: 'damaged safety record',
+  F15: 'damaged safety record, truncated log of blocks',
   F16: 'slow or full disk',
   F17: 'store full until somebody enlarges it; reader slots leaked until a restart',
   F18: 'restore of an old backup; cloned machine with the same key',
@@ -37,13 +36,13 @@ export const faultCatalogue = {
   F30: 'twins: copies of one key',
   F31: 'small mutations of honest messages',
   F32: 'members added, removed, keys rotated',
-  F33: 'a new member that is not synced',
+  F33: 'a new member that is down and lacks blocks',
   F34: 'mixed versions; an activation height missed by one',
   F35: 'more than f lost, recovery by manifest, nodes from before the fork (--recovery)',
-  F36: 'observers that join at once, by snapshot',
+  F36: 'observers that join at once, or again by snapshot',
   F37: 'a replica with another result',
   F38: 'fuel that ends exactly at a cap; a transaction that traps half-way',
-  F39: 'emergencies while traffic saturates',
+  F39: 'an emergency while bulk traffic saturates',
   F40: 'clients that send to one, to all, and again',
 } as const
 

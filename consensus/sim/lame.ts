@@ -17,8 +17,14 @@ export function scheduleAmnesia(world: World, node: SimNode): void {
     fired(world.plan, 'F15')
     crashNode(world, node)
     damageRecord(world, node)
+    if (world.random.chance(0.5)) truncateLog(world, node)
     after(world, world.random.exponential(1_000), () => startNode(world, node))
   })
+}
+
+/** A damaged block ends the log: it and what follows are fetched again, by certificate. */
+function truncateLog({ random }: World, { disk }: SimNode): void {
+  disk.blocks.length -= random.below(Math.min(disk.blocks.length, 8) + 1)
 }
 
 /**

@@ -1,11 +1,12 @@
 // Liveness mode: heal a quorum core, stop new faults, then require progress (L1-L8).
 
+import { equalBytes } from '../../runtime/protocol/bytes.js'
 import { heal } from './network.js'
-import { crashNode, startNode } from './node.js'
+import { crashNode, deliver, startNode } from './node.js'
 import { independentQuorum } from './checker.js'
 import { transactionKinds } from './app.js'
 import { register, submit } from './schedule.js'
-import { after, SimFailure, trace, type SimNode, type World } from './world.js'
+import { after, clockOf, SimFailure, trace, type SimNode, type World } from './world.js'
 
 /** Simulated milliseconds in which a healed core must have finalized everything it was given. */
 export const recoveryMsMax = 60_000
@@ -25,7 +26,7 @@ export function healWorld(world: World): void {
   // The worst that f nodes can still do without attacking is to say nothing.
   const areSilent = world.random.chance(0.5)
   for (const node of world.nodes) {
-    if (!node.isCorrect && areSilent) {
+    if (!node.isCorrect && areSilent && !world.censors.has(node.slot)) {
       crashNode(world, node)
       node.halted = 'BYZANTINE'
     }
@@ -35,6 +36,7 @@ export function healWorld(world: World): void {
     node.stalledUntil = 0
     node.clockOffsetMs = 0
     node.clockDrift = 0
+    node.clockFrozenAt = 0
     after(world, world.random.between(0, 500), () => startNode(world, node))
   }
   // L2 asks for one more emergency, given when the core is whole again.
@@ -102,16 +104,81 @@ export function checkObserver(world: World, run: (untilMs: number) => void): voi
   world.onlyHonestUpstream = { observer: observer.slot, upstream: upstream.slot }
   crashNode(world, observer)
   submit(world, register(world, transactionKinds.plain, 0), world.nodes)
-  run(world.now + 1_500)
+  run(world.now + 1_500 * paceOf(world))
   startNode(world, observer)
   submit(world, register(world, transactionKinds.plain, 0), world.nodes)
   const deadline = world.now + observerMsMax
-  run(world.now + 1_000)
+  run(world.now + 1_000 * paceOf(world))
   while (observer.app.height < world.checker.chain.length) {
     if (world.now >= deadline) throw new SimFailure('L7', `observer n${observer.slot} stays behind`)
     run(world.now + 250)
   }
   world.onlyHonestUpstream = null
+}
+
+/** How long a leader may leave something out, and how long that is tried, milliseconds. */
+const censoredMsMax = 9_000
+const censoredTrialMs = 12_000
+
+/** It is long: of the many short runs some have it. */
+const isCensorTried = ({ censors, options }: World): boolean =>
+  censors.size > 0 && (options.faultMs >= 2_000 || options.seed % 8 === 0)
+
+/**
+ * R20, F22: blocks come, and some transactions are never in them. Who leaves them out loses its place, though
+ * it works for everybody else: what came early in a busy time is final before its end.
+ */
+export function checkCensored(world: World, run: (untilMs: number) => void): void {
+  if (!isCensorTried(world)) return
+  letCensorLead(world, run)
+  const until = world.now + censoredTrialMs
+  const early: { readonly id: number; readonly at: number }[] = []
+  while (world.now < until) {
+    const kind = world.random.chance(0.2) ? transactionKinds.emergency : transactionKinds.plain
+    const transaction = register(world, kind, 0)
+    early.push({ id: transaction.id, at: world.now })
+    submit(world, transaction, world.nodes)
+    run(world.now + 150)
+  }
+  const validators = correctNodes(world).filter((node) => (node.core?.selfIndex ?? -1) >= 0)
+  for (const { id, at } of early) {
+    if (at + censoredMsMax > world.now) continue
+    if (!validators.every((node) => node.app.executed.has(id)))
+      throw new SimFailure('L1', `${id} waits for ${world.now - at} ms: ${describeStuck(world)}`)
+  }
+}
+
+/** Leaders stand down, one after the other, until the one that leaves things out leads. */
+function letCensorLead(world: World, run: (untilMs: number) => void): void {
+  for (let round = 0; round < 2 * world.options.validators; round += 1) {
+    const cores = correctNodes(world).flatMap(({ core }) => (core !== null && core.started ? [core] : []))
+    const newest = cores.reduce((best, core) => (core.height > best.height ? core : best), cores[0])
+    if (newest === undefined) return
+    const { members } = newest.validators
+    const { entity } = members[newest.order[newest.view % newest.order.length]]
+    const leaders = world.nodes.filter((node) => equalBytes(node.entity, entity))
+    if (leaders.some(({ slot }) => world.censors.has(slot))) return
+    for (const node of leaders) deliver(world, node, { type: 'standDown', now: clockOf(world, node) })
+    run(world.now + 300)
+  }
+}
+
+/** A block that asks for another one a little later, for which there will be no other reason. */
+function askForDueWork(world: World, run: (untilMs: number) => void): void {
+  finish(world, run, transactionKinds.timer, 20)
+  letCensorLead(world, run)
+}
+
+/** One transaction that has to become final on every correct node. */
+function finish(world: World, run: (untilMs: number) => void, kind: number, argument: number): void {
+  const transaction = register(world, kind, argument)
+  submit(world, transaction, world.nodes)
+  const deadline = world.now + recoveryMsMax
+  while (!correctNodes(world).every((node) => node.app.executed.has(transaction.id))) {
+    if (world.now >= deadline)
+      throw new SimFailure('L1', `${transaction.id} waits: ${describeStuck(world)}`)
+    run(world.now + 50)
+  }
 }
 
 interface Quiet {
@@ -126,9 +193,9 @@ const measure = (world: World): Quiet => ({
   messages: world.messagesSent,
 })
 
-/** One view timeout and the good case (L2); several silent leaders in a row need several. */
+/** One view timeout and the good case (L2); with bad members one silent leader may follow another. */
 const emergencyMsMax = 1_500
-const emergencyMsMaxLame = 10_000
+const emergencyMsMaxLame = 3_000
 
 /** L2: an emergency is final everywhere in time, also after a long silence. */
 export function checkEmergency(world: World, run: (untilMs: number) => void): void {
@@ -147,8 +214,13 @@ export function checkEmergency(world: World, run: (untilMs: number) => void): vo
 /** L6: with nothing to do, no blocks, no view changes and a bounded message rate. */
 export function checkQuiet(world: World, run: (untilMs: number) => void): void {
   // Due work may still be on its way; idle begins when none is left.
+  if (isCensorTried(world)) askForDueWork(world, run)
   const nothingDue = () => correctNodes(world).every((node) => node.app.dueTime === 0)
   for (let round = 0; round < 40 && !nothingDue(); round += 1) run(world.now + 500)
+  // L1: due work is work, whoever leads (R25).
+  if (!nothingDue()) throw new SimFailure('L1', `due work waits: ${describeStuck(world)}`)
+  // Leaders that stood down may have left an idle height in a high view; the next one begins in view 0.
+  if (isCensorTried(world)) finish(world, run, transactionKinds.plain, 0)
   run(world.now + 1_000)
   const before = measure(world)
   const lengthMs = quietMs * paceOf(world)

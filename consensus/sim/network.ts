@@ -1,13 +1,26 @@
 // The simulated network: at most once or twice, in any order, after any time, or never.
 
 import { fired, isOn, type FaultPlan } from './faults.js'
+import type { WireMessage } from '../pbft/types.js'
 import type { Random } from './random.js'
+
+/** ByzzFuzz's partitions: they belong to views, not to times, so a view change does not get around them. */
+export interface PerView {
+  readonly until: number
+  readonly salt: number
+  /** Only the proposals are lost, those of every view: view after view begins and fails. */
+  readonly isMuted: boolean
+}
 
 export interface Network {
   readonly random: Random
   readonly plan: FaultPlan
   /** Blocked direction `from/to`. */
   readonly blocked: Set<string>
+  /** F3: bytes that a node's uplink carries in a millisecond, and when it has sent what it was given. */
+  readonly uplinks: Map<number, { readonly bytesPerMs: number; busyUntil: number }>
+  /** F2: other links are cut in each view, until then. */
+  perView: PerView | null
   /** Extra one-way delay of a node's links, milliseconds. */
   readonly slow: Map<number, number>
   /** Raised at a reconnect: what was sent before is lost. */
@@ -24,6 +37,8 @@ export function createNetwork(random: Random, plan: FaultPlan): Network {
     random,
     plan,
     blocked: new Set(),
+    uplinks: new Map(),
+    perView: null,
     slow: new Map(),
     incarnation: new Map(),
     isFaulty: true,
@@ -33,6 +48,21 @@ export function createNetwork(random: Random, plan: FaultPlan): Network {
 }
 
 export const linkOf = (from: number, to: number): string => `${from}/${to}`
+
+/** F2: lost because of the view it belongs to. VIEW-CHANGEs pass, or no view would follow. */
+export function isCutInView(
+  { perView, isFaulty }: Network,
+  now: number,
+  link: { readonly from: number; readonly to: number },
+  message: WireMessage,
+): boolean {
+  if (perView === null || !isFaulty || now >= perView.until) return false
+  const { type } = message
+  if (type !== 'proposal' && type !== 'prepare' && type !== 'commit') return false
+  if (perView.isMuted) return type === 'proposal'
+  const sideOf = (slot: number) => (Math.imul(slot + 1, perView.salt + message.view * 7 + 3) >>> 4) % 2
+  return sideOf(link.from) !== sideOf(link.to)
+}
 
 /** Delays of the copies that will arrive, milliseconds; empty when the message is lost. */
 export function transmit(network: Network, from: number, to: number): number[] {
@@ -74,6 +104,27 @@ export function cut(
 export function heal(network: Network): void {
   network.blocked.clear()
   network.slow.clear()
+  network.uplinks.clear()
+}
+
+/** A transaction of the simulation is 8 bytes; a real one, with its block's bodies, a hundred times that. */
+const payloadScale = 100
+
+function bytesOf(message: WireMessage): number {
+  if (message.type === 'proposal' || message.type === 'body')
+    return message.block.payload.length * payloadScale
+  if (message.type !== 'blocks') return 0
+  return message.blocks.reduce((sum, { block }) => sum + block.payload.length * payloadScale, 0)
+}
+
+/** F3: large messages leave a narrow uplink one after the other. What they wait, milliseconds. */
+export function uplinkDelay(network: Network, now: number, from: number, message: WireMessage): number {
+  const uplink = network.uplinks.get(from)
+  const bytes = bytesOf(message)
+  if (uplink === undefined || bytes === 0 || !network.isFaulty) return 0
+  uplink.busyUntil = Math.max(now, uplink.busyUntil) + bytes / uplink.bytesPerMs
+  fired(network.plan, 'F3')
+  return uplink.busyUntil - now
 }
 
 /** F6: what is in flight on this link is lost. */

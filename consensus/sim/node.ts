@@ -34,6 +34,7 @@ import { fired, isOn } from './faults.js'
 import { distribute } from './delivery.js'
 import { chooseTransactions, endsAtCap } from './ledger.js'
 import { genesisTip, tipFromDisk } from './tips.js'
+import { checkSuspicion, checkTimer, placeOf } from './timing-checker.js'
 import { after, clockOf, trace, type SimNode, type World } from './world.js'
 
 export const simChainId = fakeHash(new Uint8Array([1, 2, 3]))
@@ -60,6 +61,7 @@ export function createNode(world: World, slot: number, index: number): SimNode {
     poolSince: new Map(),
     clockOffsetMs: 0,
     clockDrift: 0,
+    clockFrozenAt: 0,
     halted: '',
     app: genesisState(world.options.validators),
     diskFails: false,
@@ -224,7 +226,9 @@ function pump(world: World, node: SimNode): void {
     const event = node.inbox.shift()!
     world.eventCount += 1
     trace(world, () => `n${node.slot} < ${describe(event)}`)
+    const before = placeOf(node.core)
     node.actions = step(node.core, event)
+    checkSuspicion(world, node, event, before)
     onStepped(world, node)
     runActions(world, node)
   }
@@ -441,7 +445,7 @@ function buildPayload(
     const waiting = [...node.pool.values()].filter((transaction) => !node.app.executed.has(transaction.id))
     const chosen = chooseTransactions(world.checker.selectTransactions(world, node, waiting))
     if (chosen.some(({ kind }) => kind === transactionKinds.trap) || endsAtCap(chosen)) noteLimits(world)
-    const isEmpty = chosen.length === 0 && !action.due
+    const isEmpty = chosen.length === 0 && !(action.due && world.checker.doesDueWork(node))
     const payload = isEmpty ? null : encodeTransactions(chosen)
     const { height, view } = action
     const transactionRoots = payload === null ? [] : rootsOf(payload)
@@ -456,6 +460,7 @@ function noteLimits(world: World): void {
 }
 
 function startTimer(world: World, node: SimNode, action: Extract<Action, { type: 'setTimer' }>): void {
+  checkTimer(node, action)
   node.timers.set(action.id, action.token)
   const { life } = node
   // F11: timers are late, sometimes very, and may fire in the tick of their cancellation.

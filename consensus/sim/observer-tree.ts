@@ -64,7 +64,7 @@ const relayShare = 32
 const upkeepMs = 250
 /** Two switches of upstream (1 s each), a request and slack: what a follower may be behind after a
  * fault. */
-const lagMsLimit = 6_000
+const lagMsLimit = 3_000
 const settleMs = 5_000
 
 export interface TreeOptions {

@@ -13,6 +13,7 @@ import { createRandom } from './random.js'
 import { scheduleClients, scheduleFaults, scheduleRequestTimers } from './schedule.js'
 import {
   canRecover,
+  checkCensored,
   checkEmergency,
   checkObserver,
   checkQuiet,
@@ -85,13 +86,13 @@ export function createWorld(options: SimOptions): World {
     onlyHonestUpstream: null,
     clients: createClientLog(),
     lightClient: createLightClient(validatorSetOf(genesisState(options.validators).next)),
+    censors: new Set(),
     attacks: new Map(),
     twinSides: new Map(),
     mayChangeMembers: true,
     onCarried: null,
   }
   const observers = isOn(plan, 'F36') ? options.observers + 3 : options.observers
-  if (isOn(plan, 'F36')) fired(plan, 'F36')
   for (let index = 0; index < options.validators + observers; index += 1) {
     world.nodes.push(createNode(world, index, index))
   }
@@ -128,10 +129,16 @@ export function conclude(world: World, faultyPart: () => void): Verdict {
 }
 
 function begin(world: World): void {
+  const joinAt = world.random.between(300, 1_000)
   for (const node of world.nodes) {
-    const isLate = isOn(world.plan, 'F5')
-    if (isLate) fired(world.plan, 'F5')
-    after(world, isLate ? world.random.exponential(1_000) : 0, () => startNode(world, node))
+    // F36: all observers at once, while there are blocks to fetch; others may start one by one (F5).
+    const isJoining = isOn(world.plan, 'F36') && node.index >= world.options.validators
+    const delay = isOn(world.plan, 'F5') ? world.random.exponential(1_000) : 0
+    after(world, isJoining ? joinAt : delay, () => {
+      if (!isJoining && delay > 0 && world.nodes.some(({ core }) => core !== null)) fired(world.plan, 'F5')
+      if (isJoining && world.checker.chain.length > 0) fired(world.plan, 'F36')
+      startNode(world, node)
+    })
   }
   scheduleFaults(world)
   scheduleClients(world)
@@ -162,6 +169,7 @@ function recover(world: World): void {
     if (world.now >= deadline) throw new SimFailure('L1', `no recovery: ${describeStuck(world)}`)
     runUntil(world, world.now + 500)
   }
+  checkCensored(world, (untilMs) => runUntil(world, untilMs))
   checkQuiet(world, (untilMs) => runUntil(world, untilMs))
   checkEmergency(world, (untilMs) => runUntil(world, untilMs))
   checkObserver(world, (untilMs) => runUntil(world, untilMs))

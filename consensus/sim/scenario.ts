@@ -6,7 +6,16 @@ import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { step } from '../pbft/step.js'
 import { createCore, type CoreState } from '../pbft/state.js'
 import { signingBytes } from '../pbft/signing.js'
-import type { Action, CoreEvent, ProposalMessage, TimerId, WireMessage } from '../pbft/types.js'
+import { encodeCertificate } from '../../runtime/protocol/certificate.js'
+import type {
+  Action,
+  Certificate,
+  CoreEvent,
+  ProposalMessage,
+  SignedMessage,
+  TimerId,
+  WireMessage,
+} from '../pbft/types.js'
 import {
   encodeTransactions,
   executeBlock,
@@ -162,16 +171,14 @@ const commands: Record<string, Command> = {
   replay: (stage) => {
     stage.letters.push(...stage.kept)
   },
-  /** `forge blocks 2 -> 3`: the final blocks on their way get another payload. */
-  forge: (stage, [, from, , to]) => {
-    for (const letter of take(stage, 'blocks', from, to)) {
-      if (letter.message.type !== 'blocks') continue
-      const blocks = letter.message.blocks.map((final) => ({
-        ...final,
-        block: { ...final.block, payload: new Uint8Array(8) },
-      }))
-      stage.letters.push({ ...letter, message: { ...letter.message, blocks } })
-    }
+  /**
+   * `forge blocks 2 -> 3`: the final blocks on their way get another payload. `forge viewChange 2 -> 1` and
+   * `forge proposal 0 -> 1`: the parent's certificate in them loses its signatures, by their own sender.
+   */
+  forge: (stage, [type, from, , to]) => {
+    const letters = take(stage, type, from, to)
+    if (letters.length === 0) throw new ScenarioFailure('no such letter is on its way')
+    stage.letters.push(...letters.map(forged))
   },
   /** `next timer 5` or `next carry`: the next payload asks for a block 500 ms later, or leaves work over. */
   next: (stage, [kind, argument]) => {
@@ -237,13 +244,52 @@ export function chosen(stage: Stage, who: string | undefined): Actor[] {
   return who === '*' ? [...stage.actors] : who.split(',').map((index) => stage.actors[Number(index)])
 }
 
+function forged(letter: Letter): Letter {
+  const { message, from } = letter
+  const isOwn = (sender: Uint8Array) => equalBytes(sender, entityOf(from))
+  switch (message.type) {
+    case 'blocks': {
+      const blocks = message.blocks.map((final) => ({
+        ...final,
+        block: { ...final.block, payload: new Uint8Array(8) },
+      }))
+      return { ...letter, message: { ...message, blocks } }
+    }
+    case 'viewChange': {
+      if (message.lastCertificate === null || !isOwn(message.sender))
+        throw new ScenarioFailure('it holds no certificate of the parent')
+      const lastCertificate = withoutSignatures(message.lastCertificate)
+      return { ...letter, message: signed({ ...message, lastCertificate }, from) }
+    }
+    case 'proposal': {
+      if (message.parentCertificate === null || !isOwn(message.sender))
+        throw new ScenarioFailure('it holds no certificate of the parent')
+      const parentCertificate = withoutSignatures(message.parentCertificate)
+      const parentCertificateHash = fakeHash(encodeCertificate(parentCertificate))
+      const block = { ...message.block, header: { ...message.block.header, parentCertificateHash } }
+      return { ...letter, message: signed({ ...message, block, parentCertificate }, from) }
+    }
+    default:
+      throw new ScenarioFailure(`nothing to forge in ${message.type}`)
+  }
+}
+
+const withoutSignatures = (certificate: Certificate): Certificate => ({
+  ...certificate,
+  signatures: certificate.signatures.map((signature) => new Uint8Array(signature.length)),
+})
+
+const signed = <M extends SignedMessage>(message: M, from: number): M => ({
+  ...message,
+  signature: fakeSign(keyOf(from, 0), signingBytes(message, simChainId, fakeHash)),
+})
+
 function otherBlock(message: ProposalMessage, from: number): ProposalMessage {
   const block = {
     ...message.block,
     header: { ...message.block.header, time: message.block.header.time + 1 },
   }
-  const changed = { ...message, block }
-  return { ...changed, signature: fakeSign(keyOf(from, 0), signingBytes(changed, simChainId, fakeHash)) }
+  return signed({ ...message, block }, from)
 }
 
 function take(stage: Stage, type: string, from = '*', to = '*'): Letter[] {

@@ -1,5 +1,6 @@
 // When faults strike: every switch that is on gets its own recurring cause.
 
+import { equalBytes } from '../../runtime/protocol/bytes.js'
 import { fired, isOn, type FaultId } from './faults.js'
 import { cut, heal, reconnect } from './network.js'
 import { noteInvoked } from './clients.js'
@@ -7,7 +8,7 @@ import { carry } from './delivery.js'
 import { crashNode, deliver, startNode, waitingOf } from './node.js'
 import { rejoinBySnapshot } from './snapshots.js'
 import type { WireMessage } from '../pbft/types.js'
-import { transactionKinds, type SimTransaction } from './app.js'
+import { transactionKinds, type SimMember, type SimTransaction } from './app.js'
 import { after, clockOf, trace, type SimNode, type World } from './world.js'
 
 /** Runs `strike` again and again while faults last, if the switch is on. */
@@ -28,9 +29,15 @@ export function scheduleFaults(world: World): void {
   const slots = world.nodes.map((node) => node.slot)
   recurring(world, 'F2', 4_000, () => partition(world, slots))
   recurring(world, 'F3', 8_000, () => {
-    fired(plan, 'F3')
-    world.network.slow.set(random.pick(slots), random.between(500, 2_000))
-    after(world, random.between(500, 3_000), () => world.network.slow.clear())
+    const { slow, uplinks } = world.network
+    if (random.chance(0.5)) {
+      fired(plan, 'F3')
+      slow.set(random.pick(slots), random.between(500, 2_000))
+    } else uplinks.set(random.pick(slots), { bytesPerMs: random.between(5, 100), busyUntil: 0 })
+    after(world, random.between(500, 3_000), () => {
+      slow.clear()
+      uplinks.clear()
+    })
   })
   recurring(world, 'F4', 6_000, () => {
     // One side believes in the connection: everything it sends is lost until it notices.
@@ -79,33 +86,60 @@ function bounce(world: World, node: SimNode, downMs: number): void {
   after(world, downMs, () => startNode(world, node))
 }
 
+type Cut = (world: World, mixed: readonly number[]) => void
+
+const half = (mixed: readonly number[]) => Math.floor(mixed.length / 2)
+
+/** Kinds of partitions; each gets the slots in random order. */
+const partitions: readonly Cut[] = [
+  /** Split, in both directions or one. */
+  ({ network, random }, mixed) => {
+    const size = random.between(1, mixed.length - 1)
+    cut(network, mixed.slice(0, size), mixed.slice(size), random.chance(0.5))
+  },
+  /** Bridge: two halves that only one node joins. */
+  ({ network }, [, ...rest]) => cut(network, rest.slice(0, half(rest)), rest.slice(half(rest)), false),
+  /** Swizzle: links clogged one by one, freed together. */
+  ({ network, random }, mixed) => {
+    for (let count = 0; count < mixed.length; count += 1) {
+      cut(network, [random.pick(mixed)], [random.pick(mixed)], true)
+    }
+  },
+  /** Whoever leads just now hears nobody, is heard by nobody, or both. */
+  ({ network, random, nodes }, mixed) => {
+    const core = nodes[random.below(nodes.length)].core
+    if (core === null || core.order.length === 0) return
+    const { entity } = core.validators.members[core.order[core.view % core.order.length]]
+    const leaders = nodes.filter((node) => equalBytes(node.entity, entity)).map(({ slot }) => slot)
+    const others = mixed.filter((slot) => !leaders.includes(slot))
+    if (random.chance(0.5)) cut(network, leaders, others, random.chance(0.5))
+    else cut(network, others, leaders, random.chance(0.5))
+  },
+  /** Majority ring: everybody sees a majority, and everybody another one. */
+  ({ network }, mixed) => {
+    const reach = Math.floor((half(mixed) + 1) / 2)
+    mixed.forEach((slot, at) => {
+      const far = mixed.filter((_, other) => {
+        const apart = Math.abs(other - at)
+        return Math.min(apart, mixed.length - apart) > reach
+      })
+      cut(network, [slot], far, false)
+    })
+  },
+  /** Per view; in long runs until timeouts have reached their cap. */
+  (world) => {
+    const { random, network, options, now } = world
+    const lengthMs = options.faultMs > 30_000 ? random.between(15_000, 25_000) : random.between(500, 6_000)
+    network.perView = { until: now + lengthMs, salt: random.below(2 ** 16), isMuted: random.chance(0.5) }
+  },
+]
+
 function partition(world: World, slots: readonly number[]): void {
   const { random, network } = world
+  if (world.now < (network.perView?.until ?? 0)) return
   fired(world.plan, 'F2')
   heal(network)
-  const mixed = random.shuffle(slots)
-  const size = random.between(1, mixed.length - 1)
-  const [left, right] = [mixed.slice(0, size), mixed.slice(size)]
-  switch (random.below(4)) {
-    case 0:
-      cut(network, left, right, false)
-      break
-    case 1:
-      cut(network, left, right, true)
-      break
-    case 2: {
-      // Bridge: two halves that only one node joins.
-      const [, ...rest] = mixed
-      const half = Math.floor(rest.length / 2)
-      cut(network, rest.slice(0, half), rest.slice(half), false)
-      break
-    }
-    default:
-      // Swizzle: links clogged one by one, freed together.
-      for (let count = 0; count < slots.length; count += 1) {
-        cut(network, [random.pick(slots)], [random.pick(slots)], true)
-      }
-  }
+  random.pick(partitions)(world, random.shuffle(slots))
   trace(world, () => `partition ${[...network.blocked].join(' ')}`)
   const length = random.chance(0.3) ? random.between(50, 300) : random.between(300, 6_000)
   after(world, length, () => heal(network))
@@ -118,6 +152,10 @@ function scheduleClocks(world: World): void {
     const node = random.pick(world.nodes)
     node.clockOffsetMs = random.between(-700, 700)
     node.clockDrift = (random.next() - 0.5) * 0.02
+    if (!random.chance(0.2)) return
+    // It stands still, then shows the right time again: a jump.
+    node.clockFrozenAt = world.now
+    after(world, random.between(200, 4_000), () => (node.clockFrozenAt = 0))
   })
   recurring(world, 'F11', 5_000, () => {
     fired(plan, 'F11')
@@ -183,6 +221,7 @@ export function scheduleClients(world: World): void {
     })
   retry()
   scheduleMembership(world)
+  recurring(world, 'F39', 4_000, () => saturate(world))
 }
 
 function reachOf(world: World): readonly SimNode[] {
@@ -195,7 +234,6 @@ function reachOf(world: World): readonly SimNode[] {
 function newTransaction(world: World): SimTransaction {
   const { random } = world
   const roll = random.next()
-  if (isOn(world.plan, 'F39') && roll < 0.1) fired(world.plan, 'F39')
   if (roll < 0.1) return register(world, transactionKinds.emergency, 0)
   if (roll < 0.13) return register(world, transactionKinds.timer, random.between(2, 40))
   if (roll < 0.15) return register(world, transactionKinds.carry, 0)
@@ -236,6 +274,7 @@ export function scheduleRequestTimers(world: World): void {
 
 /** F32, F33: members come and go, and keys rotate, in whatever phase the others are. */
 function scheduleMembership(world: World): void {
+  recurring(world, 'F33', 6_000, () => addBehind(world))
   recurring(world, 'F32', 6_000, () => {
     const { random } = world
     if (!world.mayChangeMembers) return
@@ -246,8 +285,42 @@ function scheduleMembership(world: World): void {
       transactionKinds.rotateKey,
     ])
     const members = world.nodes.filter((node) => node.isCorrect)
-    if (kind === transactionKinds.addMember && isOn(world.plan, 'F33')) fired(world.plan, 'F33')
     submit(world, register(world, kind, random.pick(members).index), world.nodes)
+  })
+}
+
+/**
+ * F33: a node that is down is made a member. It counts when the chain names it in the set in force while it
+ * lacks blocks: it has to fetch them before it can vote.
+ */
+function addBehind(world: World): void {
+  const { random, checker } = world
+  const isIn = (members: readonly SimMember[], node: SimNode) =>
+    members.some(({ index }) => index === node.index)
+  const strangers = world.nodes.filter((node) => node.isCorrect && !isIn(node.app.afterNext, node))
+  if (strangers.length === 0 || !world.mayChangeMembers) return
+  const node = random.pick(strangers)
+  const until = world.now + random.between(1_500, 6_000)
+  bounce(world, node, until - world.now)
+  submit(world, register(world, transactionKinds.addMember, node.index), world.nodes)
+  const look = () => {
+    const newest = checker.chain.at(-1)?.outcome.state
+    const isBehind = newest !== undefined && node.app.height < newest.height
+    if (isBehind && isIn(newest.next, node)) return fired(world.plan, 'F33')
+    if (world.isFaulty && world.now < until + 1_000) after(world, 20, look)
+  }
+  look()
+}
+
+/** F39: more than several blocks hold, and an emergency into the middle of it. */
+function saturate(world: World): void {
+  for (let count = 0; count < 25; count += 1) {
+    submit(world, register(world, transactionKinds.bulk, 0), world.nodes)
+  }
+  after(world, world.random.between(5, 60), () => {
+    if (!world.isFaulty) return
+    if (world.nodes.some(({ pool }) => pool.size >= 10)) fired(world.plan, 'F39')
+    submit(world, register(world, transactionKinds.emergency, 0), world.nodes)
   })
 }
 

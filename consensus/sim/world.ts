@@ -62,6 +62,8 @@ export interface SimNode {
   poolSince: Map<number, number>
   clockOffsetMs: number
   clockDrift: number
+  /** F10: simulated time at which its clock stopped; 0 while it runs. */
+  clockFrozenAt: number
   halted: string
   app: AppState
   /** True once an fsync failed or the disk is full: it stops as soon as it writes. */
@@ -111,6 +113,8 @@ export interface World {
   readonly twinSides: Map<number, Set<number>>
   /** False when so many nodes are bad that a smaller set would have too many of them. */
   mayChangeMembers: boolean
+  /** F22: slots of leaders that leave out work, to the end of the run. */
+  readonly censors: Set<number>
   /** Byzantine senders by slot. */
   readonly attacks: Map<number, Attack>
   /** Sees what arrives: for replay attacks. */
@@ -131,7 +135,8 @@ export function after(world: World, delayMs: number, run: () => void): void {
 
 /** The node's own clock. */
 export function clockOf(world: World, node: SimNode): number {
-  return Math.floor(clockOrigin + world.now * (1 + node.clockDrift) + node.clockOffsetMs)
+  const now = node.clockFrozenAt === 0 ? world.now : node.clockFrozenAt
+  return Math.floor(clockOrigin + now * (1 + node.clockDrift) + node.clockOffsetMs)
 }
 
 export function trace(world: World, line: () => string): void {

@@ -111,7 +111,7 @@ export async function compareWith(
   return { problems, places }
 }
 
-/** If one answer came before another transaction was sent, its block is not later. */
+/** If one answer came before another transaction was sent, its block is earlier: the block was final. */
 export function orderProblems(acknowledged: readonly Acknowledged[]): string[] {
   const problems: string[] = []
   const answers = [...acknowledged].sort((left, right) => left.answeredAt - right.answeredAt)
@@ -122,7 +122,7 @@ export function orderProblems(acknowledged: readonly Acknowledged[]): string[] {
       highest = Math.max(highest, answers[next].height)
       next += 1
     }
-    if (entry.height < highest)
+    if (entry.height <= highest)
       problems.push(
         `${entry.id.slice(0, 8)} is in block ${entry.height}, sent after an answer of ${highest}`,
       )

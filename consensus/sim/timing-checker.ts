@@ -1,0 +1,66 @@
+// Rules about clocks that no liveness bound shows quickly. R22: timeouts have a cap. R3: a leader that was
+// given up and not heard since is not waited for again.
+
+import { bytesToHex } from '../../runtime/protocol/bytes.js'
+import { coreDefaults } from '../pbft/config.js'
+import { canVote, type CoreState } from '../pbft/state.js'
+import type { Action, CoreEvent } from '../pbft/types.js'
+import { fail } from './checker.js'
+import type { SimNode, World } from './world.js'
+
+/** R22: only ordinary traffic in view 0 may wait twice as long. */
+export function checkTimer(node: SimNode, { id, afterMs }: Extract<Action, { type: 'setTimer' }>): void {
+  if (!node.isCorrect || (id !== 'view' && id !== 'silence')) return
+  const max = coreDefaults.viewTimeoutMsMax * (node.core!.view === 0 ? 2 : 1)
+  if (afterMs > max) fail('R22', node, `a ${id} timer of ${afterMs} ms in view ${node.core!.view}`)
+}
+
+/** Where a replica stood before a step. */
+interface Place {
+  readonly height: number
+  readonly view: number
+  readonly started: boolean
+  readonly leader: string
+}
+
+export function placeOf(core: CoreState): Place {
+  const { height, view, started, order, validators } = core
+  const leader = order.length === 0 ? undefined : validators.members.at(order[view % order.length])
+  return { height, view, started, leader: leader === undefined ? '' : bytesToHex(leader.entity) }
+}
+
+/**
+ * R3: suspicion outlives the height. Whatever a leader signed clears it, also from a relay; the core asks for
+ * more than that, so it may suspect longer than this check does, never shorter.
+ */
+export function checkSuspicion(world: World, node: SimNode, event: CoreEvent, before: Place): void {
+  const { core } = node
+  if (core === null || !node.isCorrect) return
+  const known = world.checker.suspects.get(node.slot) ?? new Set<string>()
+  world.checker.suspects.set(node.slot, known)
+  clear(known, core, event)
+  const now = placeOf(core)
+  const self = bytesToHex(node.entity)
+  const isGivenUp = before.started && now.height === before.height && now.view > before.view
+  if (isGivenUp && hasTimedOut(event) && before.leader !== self) known.add(before.leader)
+  const isNew = now.started && (now.height !== before.height || now.view !== before.view || !before.started)
+  const mayAct = core.phase === 'running' && canVote(core) && core.decided === null
+  if (isNew && mayAct && known.has(now.leader))
+    fail(
+      'R3',
+      node,
+      `waits at ${now.height}/${now.view} for a leader that it gave up and has not heard since`,
+    )
+}
+
+const hasTimedOut = (event: CoreEvent): boolean =>
+  event.type === 'timerExpired' && (event.id === 'view' || event.id === 'silence')
+
+function clear(known: Set<string>, core: CoreState, event: CoreEvent): void {
+  if (event.type === 'start') known.clear()
+  if (event.type === 'blocksReceived') known.delete(bytesToHex(event.from))
+  if (event.type === 'message' && 'sender' in event.message) {
+    known.delete(bytesToHex(event.message.sender))
+  }
+  for (const leader of known) if (!core.memberIndexes.has(leader)) known.delete(leader)
+}
