@@ -2,10 +2,18 @@
 // block with a guest that does nothing is taken off. State in memory: what the sealed store adds is said in
 // `README.md`.
 import { recordKind } from '../protocol/index.js'
+import { derivedPrice } from './calibration-baseline.fixture.js'
 import { Probes } from './probe.fixture.js'
 import { methodsOf } from './test-contracts.fixture.js'
 
-export interface BenchLine {
+/** The price in force, the one that follows from the measured cost, and how far they are apart. */
+export interface Derivation {
+  price: number
+  derived: number
+  priceToDerived: number
+}
+
+export interface BenchLine extends Partial<Derivation> {
   name: string
   value: number
   unit: string
@@ -16,6 +24,11 @@ export interface BenchLine {
 }
 
 export const rounded = (value: number): number => Math.round(value * 100) / 100
+
+export const derivation = (price: number, cost: number): Derivation => {
+  const derived = derivedPrice(cost)
+  return { price: rounded(price), derived, priceToDerived: rounded(price / derived) }
+}
 
 interface HostCall {
   /** Calls in one frame. */
@@ -149,6 +162,7 @@ function lineOf(probes: Probes, name: string, count: number): BenchLine {
     name: `calibration/${name}`,
     value: rounded(fuel / nanoseconds),
     unit: 'fuel per ns',
+    ...derivation(fuel, nanoseconds),
     baseline: `cost ${Math.round(nanoseconds)} ns a call`,
     input: `price ${Math.round(fuel)} fuel a call, ${count} calls in one frame`,
   }

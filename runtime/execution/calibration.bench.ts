@@ -1,17 +1,20 @@
 // `calibration`: what each class of instruction and each host function costs, beside its price. The baseline
-// of the instructions is proven unmetered: the assembler's bytes, without any name of the meters. They are
-// measured in V8's slower tier, for a contract may run in code that the optimiser has not seen yet. So is
-// what the newest schedule prices beside them (`calibration-module.fixture.ts`). The last line: the spread.
+// of the instructions is proven unmetered (`calibration-baseline.fixture.ts`). Each row says the price that
+// follows from the measured cost, the price in force, and how far they are apart. Instructions are measured
+// in V8's slower tier, for a contract may run in code that the optimiser has not seen yet. So is what the
+// newest schedule prices beside them (`calibration-module.fixture.ts`). The last line: the spread.
 import { execFileSync } from 'node:child_process'
 import {
   FUEL_EXPORT,
   fuelScheduleV1,
+  fuelScheduleV3,
   prepareModule,
   STACK_BYTES_MAX,
   STACK_EXPORT,
 } from '../module/index.js'
 import { assemble, testPolicy } from '../module/wat.fixture.js'
-import { hostCalls, rounded, type BenchLine } from './calibration-host.fixture.js'
+import { derivedPrice, fuelPerNs, unmeteredOf } from './calibration-baseline.fixture.js'
+import { derivation, hostCalls, rounded, type BenchLine } from './calibration-host.fixture.js'
 import { measureModules, refusedRow, type Priced } from './calibration-module.fixture.js'
 
 const ITERATIONS = 20_000
@@ -49,8 +52,7 @@ const moduleOf = (step: string): Uint8Array =>
 type Run = (count: number) => number
 
 function unmetered(raw: Uint8Array): Run {
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(raw))
-  if (FUEL_EXPORT in exports || STACK_EXPORT in exports) throw new Error('the baseline is metered')
+  const { exports } = new WebAssembly.Instance(unmeteredOf(raw))
   return exports['run'] as Run
 }
 
@@ -112,10 +114,34 @@ const UNSAFE_FUEL_PER_NS = 0.33
 /** The runtime reference calls a row above 2 ns a fuel a defect, and wants a spread below 10. */
 const CHEAP_FUEL_PER_NS = 0.5
 
-const verdict = ({ name, value: fuelPerNs }: BenchLine): string => {
+const verdict = ({ name, value }: BenchLine): string => {
   if (name === `calibration/${refusedRow}`) return 'refused by the policy: no contract can buy it'
-  if (fuelPerNs < UNSAFE_FUEL_PER_NS) return 'UNSAFE: the price is below a third of the cost'
-  return fuelPerNs < CHEAP_FUEL_PER_NS ? 'cheap: more than 2 ns a fuel' : 'covers its cost'
+  if (value < UNSAFE_FUEL_PER_NS) return 'UNSAFE: the price is below a third of the cost'
+  return value < CHEAP_FUEL_PER_NS ? 'cheap: more than 2 ns a fuel' : 'covers its cost'
+}
+
+/** Rows of the schedule that a step prices once (or so many times); the rest of it is surroundings. */
+const tableRows: Readonly<Record<string, [row: NumericRow, count: number]>> = {
+  plain: ['plain', 6],
+  memoryAccess: ['memoryAccess', 1],
+  memoryStore: ['memoryAccess', 1],
+  division: ['division', 1],
+  floatDivision: ['division', 1],
+  squareRoot: ['division', 1],
+  branch: ['branch', 1],
+  branchTable: ['branchTable', 1],
+  call: ['call', 1],
+  callIndirect: ['callIndirect', 1],
+}
+type NumericRow = 'plain' | 'memoryAccess' | 'division' | 'branch' | 'branchTable' | 'call' | 'callIndirect'
+
+/** The schedule's own row: what surrounds it is taken off at the measured cost of a plain instruction. */
+function tableRow(name: string, fuel: number, cost: number, plainNs: number): string {
+  if (!(name in tableRows)) return ''
+  const [row, count] = tableRows[name]
+  const inForce = fuelScheduleV3[row]
+  const own = Math.max(0, cost - (fuel - inForce * count) * plainNs) / count
+  return `; schedule row ${row}: derived ${derivedPrice(own)} (${rounded(own)} ns), in force ${inForce}`
 }
 
 function moduleLine({ name, fuel, nanoseconds, p50, unmetered }: Priced, fast: Priced): BenchLine {
@@ -123,6 +149,7 @@ function moduleLine({ name, fuel, nanoseconds, p50, unmetered }: Priced, fast: P
     name: `calibration/${name}`,
     value: rounded(fuel / nanoseconds),
     unit: 'fuel per ns',
+    ...derivation(fuel, nanoseconds),
     p50: rounded(fuel / p50),
     baseline: `cost ${rounded(nanoseconds / 1e3)} µs, unmetered in the engine alone ${rounded(unmetered / 1e3)} µs`,
     ratio: rounded(fuel / fast.nanoseconds),
@@ -130,23 +157,25 @@ function moduleLine({ name, fuel, nanoseconds, p50, unmetered }: Priced, fast: P
   }
 }
 
-function stepLine({ name, nanoseconds: cost }: Step, fast: Step): BenchLine {
+function stepLine({ name, nanoseconds: cost }: Step, fast: Step, plainNs: number): BenchLine {
   const fuel = fuelOf(moduleOf(steps[name]))
   return {
     name: `calibration/${name}`,
     value: rounded(fuel / cost),
     unit: 'fuel per ns',
+    ...derivation(fuel, cost),
     baseline: `cost unmetered: ${rounded(cost)} ns a step`,
     ratio: rounded(fuel / fast.nanoseconds),
-    input: `price ${rounded(fuel)} fuel a step; ratio: in the optimising tier`,
+    input: `price ${rounded(fuel)} fuel a step; ratio: in the optimising tier${tableRow(name, fuel, cost, plainNs)}`,
   }
 }
 
 async function calibration(): Promise<BenchLine[]> {
   const slow = measureSlowly()
   const fast = measureAll()
+  const plainNs = slow.steps[0].nanoseconds / tableRows.plain[1]
   const lines = [
-    ...slow.steps.map((step, index) => stepLine(step, fast.steps[index])),
+    ...slow.steps.map((step, index) => stepLine(step, fast.steps[index], plainNs)),
     ...slow.modules.map((row, index) => moduleLine(row, fast.modules[index])),
     ...(await hostCalls()),
   ].map((line) => ({ ...line, input: `${line.input ?? ''}; ${verdict(line)}` }))
@@ -163,7 +192,7 @@ async function calibration(): Promise<BenchLine[]> {
     input:
       `${bought.length} rows, ${bought.filter(({ value }) => value < UNSAFE_FUEL_PER_NS).length} unsafe, ` +
       `${bought.filter(({ value }) => value < CHEAP_FUEL_PER_NS).length} above 2 ns a fuel; ratio: the spread, ` +
-      'prices above their cost included',
+      `prices above their cost included; derived: ${fuelPerNs} fuel a nanosecond`,
   }
   return [...lines, summary]
 }

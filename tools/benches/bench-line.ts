@@ -13,6 +13,10 @@ export interface BenchLine {
   input?: string
   /** What must never happen and did, in sentences: the command fails. */
   fault?: string
+  /** `calibration`: fuel in force, fuel that follows from the measured cost, and their ratio. */
+  price?: number
+  derived?: number
+  priceToDerived?: number
 }
 
 export interface Bench {
