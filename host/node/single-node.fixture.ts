@@ -4,7 +4,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { freePorts } from '../../consensus/net/free-ports.js'
-import { bytesToHex, entityIdOf, type GenesisContract } from '../../runtime/protocol/index.js'
+import {
+  bytesToHex,
+  decodeGenesis,
+  encodeGenesis,
+  entityIdOf,
+  type GenesisContract,
+} from '../../runtime/protocol/index.js'
 import { readFileSync } from 'node:fs'
 import type { NodeCard, PersonCard } from '../founding/cards.js'
 import { initNetwork } from '../founding/init-network.js'
@@ -56,6 +62,8 @@ export async function createSingleNode(
     unfounded?: boolean
     /** Where its folder is made. */
     under?: string
+    /** The newest unless given. */
+    fuelSchedule?: number
   } = {},
 ): Promise<SingleNode> {
   const folder = mkdtempSync(path.join(options.under ?? tmpdir(), 'wardchain-node-'))
@@ -77,12 +85,13 @@ export async function createSingleNode(
   })
   const roles = ['admin', 'nurse', 'doctor', 'vendor'] as const
   const cards = await Promise.all(roles.map((role) => personCard(role)))
-  const { genesis } = initNetwork({
+  const founded = initNetwork({
     name: 'Test hospital',
     time: Date.now() - 1_000,
     cards: [nodeCard, ...cards],
     contracts: systemContracts(),
   })
+  const genesis = underSchedule(founded.genesis, options.fuelSchedule)
   if (!options.unfounded) writeFileSync(nodeFiles(home).genesis, genesis)
   const open = async (): Promise<WardNode> => {
     const node = new WardNode(home, createNodeLogger('test', 'silent'))
@@ -120,6 +129,12 @@ export async function createSingleNode(
     },
   }
   return single
+}
+
+function underSchedule(genesis: Uint8Array, fuelSchedule: number | undefined): Uint8Array {
+  const decoded = decodeGenesis(genesis)
+  if (!decoded.ok) throw new Error(decoded.code)
+  return fuelSchedule === undefined ? genesis : encodeGenesis({ ...decoded.value, fuelSchedule })
 }
 
 export async function personCard(role: string): Promise<PersonCard> {

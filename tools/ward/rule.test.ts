@@ -8,21 +8,35 @@ import t from 'tap'
 import { createApiClient, type ApiClient } from '../../host/api/client.js'
 import { startApi, type ApiServer } from '../../host/api/server.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
-import { createSingleNode, storePassword, type SingleNode } from '../../host/node/single-node.fixture.js'
-import type { Json, Proposal } from '../../host/api/node-port.js'
+import {
+  createSingleNode,
+  personPassword,
+  storePassword,
+  type SingleNode,
+} from '../../host/node/single-node.fixture.js'
+import type { Json, Proposal, ReceiptView, ReplayView } from '../../host/api/node-port.js'
+import { genesisContract } from '../../runtime/execution/test-contracts.fixture.js'
 import {
   bytesToHex,
-  encodeManifest,
   hexToBytes,
   recordKind,
   type GenesisContract,
   type Manifest,
 } from '../../runtime/protocol/index.js'
-import { createAssembler } from '../conformance/assembler.js'
+import { must } from './connect.js'
 import { activateCall, approveCall, newVersion, withdrawCall } from './governance-calls.js'
+import {
+  admissionOf,
+  foundLater,
+  makeHistory,
+  pruneBelow,
+  pulseOf,
+  replayContracts,
+} from './replay.fixture.js'
 import { former, timeOf } from './rule-switch.js'
+import { brokenCode, code, kept, none, version } from './rule-versions.fixture.js'
 
-t.setTimeout(600_000)
+t.setTimeout(900_000)
 
 const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-rule-'))
 const password = 'second password of the test\n'
@@ -37,7 +51,8 @@ const serve = async (): Promise<void> => {
 }
 
 t.before(async () => {
-  single = await createSingleNode()
+  // A switch to the newest is part of what happens here.
+  single = await createSingleNode({ fuelSchedule: 2 })
   await serve()
 })
 t.teardown(async () => {
@@ -66,44 +81,11 @@ function ward(args: readonly string[], input = password): Promise<Ended> {
   })
 }
 
-const text = '(module (memory (export "memory") 1) (func (export "get")) (func (export "migrate")))'
-const assembler = await createAssembler()
-const code = assembler.assemble(new TextEncoder().encode(text)) ?? new Uint8Array(0)
-const none = { struct: [] }
-
-/** A rule that fails on everything it hears. */
-const brokenText = '(module (memory (export "memory") 1) (func (export "on") (unreachable)))'
-const brokenCode = assembler.assemble(new TextEncoder().encode(brokenText)) ?? new Uint8Array(0)
-
-/** `get` answers; what a version is is in its manifest. */
-function version(alias: string, number: string, fields: Partial<Manifest> = {}): GenesisContract {
-  const method = { fuel: 1_000_000, input: none, output: none }
-  const manifest = encodeManifest({
-    alias,
-    version: number,
-    type: 'contract',
-    title: 'test',
-    purpose: 'test',
-    population: 'none',
-    reviewer: 'nobody',
-    evidence: [],
-    compiler: 'wabt',
-    migrateVersion: 1,
-    reads: [],
-    emits: [],
-    calls: [],
-    subscriptions: [],
-    methods: [
-      { ...method, name: 'get', kind: 'view' },
-      { ...method, name: 'migrate', kind: 'system' },
-    ],
-    ...fields,
-  })
-  return { manifest, code }
-}
-
 const asVendor = ['--as', 'Test vendor', '--yes']
 const asAdmin = ['--as', 'Test admin', '--yes']
+
+/** The transaction that switched to a newer layout. */
+let migration = ''
 
 async function activeOf(alias: string): Promise<string> {
   const answer = await client.versions(alias)
@@ -111,10 +93,11 @@ async function activeOf(alias: string): Promise<string> {
   return answer.value.aliases[0]?.versions.find((one) => one.active)?.version ?? 'none'
 }
 
-async function signed(role: 'admin' | 'vendor', proposal: Proposal): Promise<void> {
+async function signed(role: keyof SingleNode['persons'], proposal: Proposal): Promise<ReceiptView> {
   const session = await single.signIn(role)
   const receipt = await single.sign(session, proposal)
   if (receipt.code !== 'OK') throw new Error(`${receipt.code} ${receipt.detail}`)
+  return receipt
 }
 
 /** Deployed and approved without the command: what these calls say is tested above. */
@@ -266,6 +249,7 @@ t.test('a newer layout is told before signing, and cannot be rolled back', async
   await ship('acme/one', '2.0.0', { migrateVersion: 2, tables: [] })
   const switched = await rule('activate', 'acme/one@2.0.0', ...asAdmin)
   t.equal(switched.status, 0, switched.errors)
+  migration = /^transaction ([0-9a-f]{64})$/m.exec(switched.output)?.[1] ?? ''
   t.match(switched.output, /layout 1 to 2, with a migration: it cannot be rolled back, only forward/)
   const back = await rule('rollback', 'acme/one', ...asAdmin)
   t.equal(back.status, 1)
@@ -275,40 +259,6 @@ t.test('a newer layout is told before signing, and cannot be rolled back', async
   t.ok(answer.ok)
   if (answer.ok) t.throws(() => former(answer.value, 'acme/one'), { code: 'LAYOUT_REFUSED' })
 })
-
-/** Looks its argument up in table 1, and says 7. */
-const keptCode = assembler.assemble(
-  new TextEncoder().encode(`(module
-    (import "wardchain_v1" "input_read" (func $input (param i32)))
-    (import "wardchain_v1" "state_get" (func $get (param i32 i32 i32) (result i32)))
-    (import "wardchain_v1" "return_set" (func $return (param i32 i32)))
-    (memory (export "memory") 1) (data (i32.const 64) "\\07\\00\\00\\00")
-    (func (export "seen") (call $input (i32.const 0))
-      (drop (call $get (i32.const 1) (i32.const 0) (i32.const 16))) (call $return (i32.const 64) (i32.const 4)))
-    (func (export "all") (drop (call $get (i32.const 1) (i32.const 0) (i32.const 3)))
-      (call $return (i32.const 64) (i32.const 4)))
-    (func (export "fails") (call $input (i32.const 0)) (unreachable))
-    (func (export "migrate")))`),
-) as Uint8Array<ArrayBuffer>
-
-/** Counts readings by its manifest, which is what a reader's grants are asked by. */
-function kept(number: string, migrateVersion: number): GenesisContract {
-  const patient: Manifest['methods'][0]['input'] = { struct: [['patient', { fixed: 16 }]] }
-  const view = { kind: 'view' as const, fuel: 1_000_000, output: { struct: [['count', 'u32' as const]] } }
-  const migrate = { name: 'migrate', kind: 'system' as const, fuel: 1_000_000, input: none, output: none }
-  const { manifest } = version('acme/kept', number, {
-    migrateVersion,
-    reads: [{ kind: recordKind.observation, codes: ['8867-4'] }],
-    tables: [{ id: migrateVersion, name: 'counts', patient: true }],
-    methods: [
-      { ...view, name: 'seen', input: patient },
-      { ...view, name: 'all', input: none },
-      { ...view, name: 'fails', input: patient },
-      migrate,
-    ] as Manifest['methods'],
-  })
-  return { manifest, code: keptCode }
-}
 
 t.test('a former version answers over the API by name and by address, and says since when', async (t) => {
   const old = await shipContract(kept('1.0.0', 1))
@@ -429,23 +379,90 @@ t.test(
   },
 )
 
-const admissionOf = (patient: string): Proposal => {
-  const words = {
-    family: 'Test',
-    given: 'Tess',
-    sex: 'F',
-    ward: '',
-    room: '',
-    bed: '',
-    visitNumber: '',
-    reason: '',
+t.test('what ran here runs again on the state of its time, and says the same', async (t) => {
+  const shipped: string[] = []
+  for (const contract of replayContracts) shipped.push(await shipContract(genesisContract(contract)))
+  await signed('admin', activateCall(shipped))
+  const { before, tick, heavy, runs, after } = await makeHistory(single, shipped, signed)
+  const isHere = new Set(heavy.derived?.map(({ transactionId }) => transactionId))
+  const carried = runs.filter((id) => !isHere.has(id))
+  t.ok(carried.length > 0 && isHere.size + carried.length === runs.length, `${carried.length} carried over`)
+  t.match(await foundLater(single, carried[0]), { height: heavy.height + 1, cause: heavy.transactionId })
+  t.match(await foundLater(single, tick), { code: 'OK', target: 'acme/clock.tick' })
+  must(await client.signIn(single.persons.nurse, personPassword.slice()))
+  for (const id of [before, heavy, after]
+    .map(({ transactionId }) => transactionId)
+    .concat(tick, carried[0])) {
+    const { receipt, replayed, ...view } = await askedFor(id)
+    t.same([view.identical, view.differences], [true, []])
+    t.same({ ...receipt, derived: undefined }, { ...replayed, derived: undefined })
+    const kept = await foundLater(single, id)
+    t.match({ ...kept, derived: undefined }, { ...receipt, derived: undefined }, 'what the chain keeps')
+    t.equal(view.fuelSchedule, id === after.transactionId ? 3 : 2)
+    const [left] = view.steps.filter(({ type, depth }) => type === 'leave' && depth === 0).slice(-1)
+    if (view.signed?.action.type !== 'append') t.match(left, { fuelUsed: receipt.fuelUsed })
   }
-  const body = { ...words, birthDate: 19_700_101, pregnancy: 1, identifiers: [] }
-  return { type: 'append', records: [{ kind: 'admission', patient, code: 'ADT^A01', body }] }
-}
+  t.equal(after.fuelUsed - before.fuelUsed, 20_000, 'a page costs more from the switch on')
 
-const pulseOf = (patient: string): Proposal => {
-  const words = { unit: '/min', text: '', status: 'F', sourceText: '', device: '' }
-  const body = { ...words, value: '70', scale: 0, validation: 2 }
-  return { type: 'append', records: [{ kind: 'observation', patient, code: '8867-4', body }] }
+  // The commands: what was signed, its activation with a migration, and the frames of what nobody signed.
+  const asked = async (...args: string[]): Promise<string> => {
+    const ended = await ward([...args, '--api', api.url])
+    t.equal(ended.status, 0, ended.errors)
+    t.match(ended.output, /: the identical receipt, as certified/)
+    return ended.output
+  }
+  const switched = await asked('replay', migration, '--as', 'Test admin')
+  t.match(switched, /calls ward\/governance\.activate with \{"addresses":\["[0-9a-f]{64}"\],"at":"0"\}/)
+  t.match(switched, /^ {2}-> ward\/governance \S+ activate \[call\] at \S+, may use [\d,]+ fuel$/m)
+  t.match(switched, /^ {4}-> ward\/policy \S+ mayCall \[call, read only\]/m)
+  const args = String.raw`args \{"caller":"[0-9a-f]{64}","target":"ward/governance","method":"activate"\}`
+  t.match(switched, new RegExp(String.raw`contract_call\(target ward/policy, method mayCall, ${args}`))
+  t.match(switched, /^ {4}<- OK, used [\d,]+ fuel, returns \{"allowed":true,/m)
+  t.match(switched, /kernel_command\(command \{"hidden":"\d+ bytes"\}\) = 0 \([\d,]+ fuel left\)/)
+  const activation = /caused ([0-9a-f]{64}): acme\/one\.activate OK/.exec(switched)?.[1] ?? ''
+  const shown = await asked('tx', 'show', activation, '--as', 'Test admin')
+  t.match(shown, /nobody signed it: acme\/one\.activate[\s\S]*-> acme\/one 2\.0\.0 migrate/)
+  t.match(
+    await asked('replay', tick, '--as', 'Test nurse'),
+    /tick \[timer\][^]*input \{"note":"look again"\}/,
+  )
+
+  await api.close()
+  await single.node.close()
+  const offline = (id: string, ...more: string[]): Promise<Ended> =>
+    ward(
+      ['replay', id, '--dir', single.folder, '--offline', ...more],
+      `${Buffer.from(storePassword).toString()}\n`,
+    )
+  for (const [id, fuelSchedule] of [
+    [activation, 2],
+    [carried[0], 2],
+  ] as const) {
+    const ended = await offline(id, '--json')
+    t.equal(ended.status, 0, ended.errors)
+    t.match(JSON.parse(ended.output), { transactionId: id, identical: true, fuelSchedule })
+  }
+  // The node's housekeeping takes old blocks away; those above still run again.
+  await pruneBelow(single, before.height + 1)
+  const gone = await offline(before.transactionId)
+  t.equal(gone.status, 1)
+  const why = new RegExp(
+    `no longer has what it takes.*block ${before.height}; kept from block ${before.height + 1} on`,
+  )
+  t.match(gone.errors, why)
+  t.match(gone.errors, /REPLAY_UNAVAILABLE/)
+  await single.restart()
+  await serve()
+  must(await client.signIn(single.persons.nurse, personPassword.slice()))
+  t.match(await client.replay(before.transactionId), { ok: false, code: 'REPLAY_UNAVAILABLE' })
+  t.equal((await askedFor(tick)).identical, true)
+})
+
+/** Asked through the local API by the person who is signed in there, until the node has rested. */
+async function askedFor(id: string): Promise<ReplayView> {
+  for (;;) {
+    const answer = await client.replay(id)
+    if (answer.ok || answer.code !== 'REPLAY_BUSY') return must(answer).replay
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
 }
