@@ -215,6 +215,9 @@ export class TestPool implements TransactionPort {
   }
 
   setAside(): void {}
+  isHeld(): boolean {
+    return false
+  }
 
   async takeBack(block: Block): Promise<void> {
     const payload = decodePayload(block.payload)

@@ -89,7 +89,10 @@ export class CoreRunner {
       for (const block of blocksIn(safety)) await ports.transactions.takeBack(block)
     const waiting = ports.transactions.waiting()
     effects.validatorsChanged(validators)
-    runner.push({ type: 'start', now: runner.clock.now(), safety, amnesia, tip, validators, waiting })
+    const { proposal } = safety ?? { proposal: null }
+    const leavesProposal = proposal !== null && ports.transactions.isHeld(proposal.block)
+    const start = { type: 'start', now: runner.clock.now(), safety, amnesia, tip, validators } as const
+    runner.push({ ...start, waiting, leavesProposal })
     return runner
   }
 

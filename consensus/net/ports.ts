@@ -120,6 +120,8 @@ export interface TransactionPort {
   resend(which: 'emergency' | 'all', bytesMax: number): readonly Uint8Array[]
   /** Keep this block's transactions out of fresh proposals until governance looks at them (R18). */
   setAside(block: Block): void
+  /** Whether transactions of this block are kept out: then it is not sent again after a crash. */
+  isHeld(block: Block): boolean
   /**
    * A block that this key voted on in an epoch that has ended: what of it is not final waits again, so that
    * no recovery loses it. Never rejects.

@@ -19,7 +19,7 @@ import {
   type CoreState,
 } from './state.js'
 import type { CoreEvent, ProposedBlock, SafetyRecord, Tip, ValidatorSet } from './types.js'
-import { passSuspectedLeader } from './view-change.js'
+import { enterView, joinView, passSuspectedLeader } from './view-change.js'
 import { logVote } from './prepare.js'
 
 type Start = Extract<CoreEvent, { type: 'start' }>
@@ -52,6 +52,9 @@ function restoreSafety(state: CoreState, event: Start): void {
     alarm(state, 'SAFETY_RECORD_AHEAD', 'epoch', { recordEpoch: safety.epoch })
     return
   }
+  const { proposal, prepare, commit } = safety
+  state.leavesProposal =
+    event.leavesProposal === true && proposal !== null && prepare === null && commit === null
   // S8: the store may be older than the votes; below the recorded height this key has said all it will say.
   state.voteFloor = safety.height
   state.restored = safety
@@ -104,6 +107,7 @@ function restoreHeight(state: CoreState): void {
   state.own = { proposal, prepare, commit, viewChange }
   state.prepared = record.prepared
   state.preparedBlock = record.preparedBlock
+  if (state.leavesProposal) return leaveProposal(state, record)
   restoreBody(state, proposal)
   restoreBody(state, record.preparedBlock)
   restoreBody(state, record.votedBlock)
@@ -115,6 +119,18 @@ function restoreHeight(state: CoreState): void {
   state.ballot = ballotOf(state, record)
   // A view that this key voted in had started; one that it only asked for has to be justified again.
   state.started = record.view === 0 || state.ballot !== ''
+}
+
+/**
+ * R18: a leader that died of its own proposal, before it voted on it, would send it at each start and die of
+ * it again. It leaves that view by a VIEW-CHANGE and signs nothing in it any more, so what it signed there
+ * stays the only proposal of this key; a block that others voted on can still be decided.
+ */
+function leaveProposal(state: CoreState, record: SafetyRecord): void {
+  state.leavesProposal = false
+  restoreBody(state, record.preparedBlock)
+  enterView(state, record.view + 1, 'its own proposal ended the executor')
+  if (state.view === record.view) joinView(state, record.view + 1)
 }
 
 function restoreBody(state: CoreState, kept: ProposedBlock | null): void {

@@ -131,6 +131,8 @@ export interface CoreState extends HeightState {
   amnesia: Amnesia | null
   /** A record of a height that the store has not reached yet, or of this height. */
   restored: SafetyRecord | null
+  /** Its own proposal in that record ended the executor: it is not sent again (R18). */
+  leavesProposal: boolean
   /** Body of the tip, for peers that miss only that. */
   tipBlock: ProposedBlock | null
   waiting: Waiting
@@ -191,6 +193,7 @@ export function createCore(config: CoreConfig, ports: Ports): CoreState {
     voteFloor: 0,
     amnesia: null,
     restored: null,
+    leavesProposal: false,
     tipBlock: null,
     waiting: { normal: false, emergency: false },
     lastProposalAt: 0,

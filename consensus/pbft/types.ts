@@ -206,6 +206,8 @@ export type CoreEvent =
       readonly now: number
       readonly safety: SafetyRecord | null
       readonly amnesia: boolean
+      /** The record's own proposal holds transactions that ended the executor (R18). */
+      readonly leavesProposal?: boolean
       readonly tip: Tip
       /** The members at `tip.height + 1`. */
       readonly validators: ValidatorSet

@@ -1,5 +1,6 @@
 // A small client of the local API for the `ward` command, the story and tests. It holds a bearer token and
 // nothing else.
+import type { HeldBlockView, Released, ReleaseRequest } from './held-port.js'
 import { WebSocket } from 'ws'
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { encodeCbor } from '../../runtime/protocol/cbor.js'
@@ -86,6 +87,9 @@ export interface ApiClient {
   /** Gives the node a recovery manifest. */
   recover(manifest: Uint8Array): Promise<Outcome<RecoveryJson>>
   /** This node's word that it is at the tip; needs a session. */
+  /** What the node holds back from its own proposals. */
+  held(): Promise<Outcome<HeldBlockView[]>>
+  release(request: ReleaseRequest): Promise<Outcome<Released>>
   readiness(action: 'add' | 'replace' | 'rotate', entity?: string): Promise<Outcome<ReadinessJson>>
   /** Any GET route as JSON. */
   get<T>(path: string): Promise<Outcome<T>>
@@ -154,6 +158,8 @@ export function createApiClient(url: string): ApiClient {
     view: (question) => post('/v1/view', question),
     network: () => get('/v1/network'),
     recover: (manifest) => post('/v1/network/recovery', manifest),
+    held: async () => mapOutcome(await get<{ held: HeldBlockView[] }>('/v1/held'), (body) => body.held),
+    release: (request) => post('/v1/held/release', request),
     readiness: (action, entity) =>
       post('/v1/network/readiness', entity === undefined ? { action } : { action, entity }),
     get,

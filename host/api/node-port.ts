@@ -1,6 +1,7 @@
 // What the local API needs of the node. The node implements it; the server in this folder only translates
 // HTTP. Everything in a view is plain JSON: ids are lower-case hex, times and heights numbers, 64-bit
 // Borsh values decimal text.
+import type { HeldPort } from './held-port.js'
 import type { ErrorCode } from '../../runtime/protocol/error-codes.js'
 import type { NetworkJson, ReadinessJson, RecoveryJson } from './network-json.js'
 import type { VersionsView, ViewQuestion, ViewView } from './version-port.js'
@@ -470,6 +471,9 @@ export interface NodePort {
    * to stop.
    */
   subscribe(session: Session | undefined, listener: (event: ApiEvent) => void): () => void
+
+  /** What this node does not propose, and its release. */
+  readonly held: HeldPort
 
   /** Prometheus text; without patient data. */
   metrics(): Promise<string>

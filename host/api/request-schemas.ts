@@ -48,6 +48,14 @@ const proposedRecord = object(
   ['kind', 'patient', 'code', 'body'],
 )
 
+export const releaseSchema = object(
+  {
+    which: { type: 'string', enum: ['all', 'others', 'named'] },
+    ids: { type: 'array', items: id, maxItems: 1_000 },
+    reason: { type: 'string', minLength: 1, maxLength: 200 },
+  },
+  ['which', 'reason'],
+)
 export const readinessSchema = object(
   { action: { enum: ['add', 'replace', 'rotate'] }, entity: { type: 'string', pattern: '^[0-9a-f]{64}$' } },
   ['action'],

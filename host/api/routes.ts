@@ -1,5 +1,6 @@
 // The routes under /v1: each one asks the node one question and says its outcome in HTTP. README.md
 // documents them.
+import type { ReleaseRequest } from './held-port.js'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { decodeCbor } from '../../runtime/protocol/cbor.js'
 import { recoveryBytesMax } from '../../runtime/protocol/recovery.js'
@@ -28,6 +29,7 @@ import {
   proposalBytesMax,
   proposalSchema,
   readinessSchema,
+  releaseSchema,
   readQuerySchema,
   recordLimitMax,
   recordQuerySchema,
@@ -135,6 +137,16 @@ function addNodeRoutes(app: FastifyInstance, { node, onSealed, ownMetrics }: Rou
     }
     return answer(reply, await node.recover(new Uint8Array(request.body)))
   })
+  app.get('/v1/held', async (_request, reply) => answer(reply, node.held.list()))
+  app.post<{ Body: ReleaseRequest }>(
+    '/v1/held/release',
+    { schema: { body: releaseSchema } },
+    async (request, reply) => {
+      const session = sessionOf(request, node)
+      if (!session.ok) return answer(reply, session)
+      return answer(reply, await node.held.release(session.value, request.body))
+    },
+  )
   app.get('/v1/peers', async (_request, reply) => answer(reply, node.peers()))
   app.get('/v1/health', async (_request, reply) => {
     const health = node.health()

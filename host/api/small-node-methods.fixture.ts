@@ -1,6 +1,7 @@
 // Methods that the node of one process knows: as the contracts of the system declare them, and one of a
 // vendor.
-import type { Schema } from '../../runtime/protocol/index.js'
+import { ok, refused, type Schema } from '../../runtime/protocol/index.js'
+import type { HeldPort } from './held-port.js'
 
 export const methodSchemas: Readonly<Record<string, Schema>> = {
   'ward/alerts.acknowledge': {
@@ -33,4 +34,10 @@ export const methodSchemas: Readonly<Record<string, Schema>> = {
     ],
   },
   'ward/governance.revokeKey': { struct: [['keyId', { fixed: 16 }]] },
+}
+
+/** It never lost an executor. */
+export const nothingHeld: HeldPort = {
+  list: () => ok({ held: [] }),
+  release: () => Promise.resolve(refused('HELD_UNKNOWN')),
 }

@@ -31,7 +31,7 @@ import type {
   Session,
   ShareDealView,
 } from './node-port.js'
-import { methodSchemas } from './small-node-methods.fixture.js'
+import { methodSchemas, nothingHeld } from './small-node-methods.fixture.js'
 import { subjectViews } from './subjects.js'
 import { summarise } from './summary.js'
 import { alertViews, orderViews, patientViews } from './views.js'
@@ -337,9 +337,8 @@ class SmallNodeOfOne implements SmallNode {
   linearize = (): ReturnType<NodePort['linearize']> => Promise.resolve(ok({ height: this.height }))
   recover = (): ReturnType<NodePort['recover']> => Promise.resolve(refused('RECOVERY_MALFORMED'))
 
-  async readiness(): ReturnType<NodePort['readiness']> {
-    return refused('NOT_AT_TIP')
-  }
+  readiness = (): ReturnType<NodePort['readiness']> => Promise.resolve(refused('NOT_AT_TIP'))
+  readonly held = nothingHeld
 
   peers(): ReturnType<NodePort['peers']> {
     return ok({

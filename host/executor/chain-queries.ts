@@ -12,7 +12,13 @@ import {
   equalBytes,
   utf8,
 } from '../../runtime/protocol/index.js'
-import { listAliases, readKey, readNode, type ModuleCache } from '../../runtime/execution/index.js'
+import {
+  listAliases,
+  readKey,
+  readNode,
+  type ExecutionPorts,
+  type ModuleCache,
+} from '../../runtime/execution/index.js'
 import {
   aliasRow,
   codeRow,
@@ -25,6 +31,7 @@ import {
   type CodeRow,
 } from '../../runtime/execution/kernel-tables.js'
 import type { FinalBlock } from '../../consensus/pbft/types.js'
+import { sha256, verifySignature } from '../keys/crypto.js'
 import type { ChainStore } from '../store/index.js'
 import type { ChainState } from './chain-state.js'
 import type {
@@ -45,6 +52,7 @@ import { attachPayload } from './stored-payload.js'
 import { aliasReplies, scheduleReplies } from './version-queries.js'
 import { answerView } from './view-query.js'
 
+const plainPorts: ExecutionPorts = { hash: sha256, verify: verifySignature }
 const recordLimitMax = 500
 /**
  * One page by arrival must be able to hold every record of one height, or a list could never get past it.
@@ -65,6 +73,7 @@ export class ChainQueries {
     private readonly cache: ModuleCache,
     /** What is the newest height of `state`. */
     readonly pin: () => Pin,
+    private readonly ports: ExecutionPorts = plainPorts,
   ) {}
 
   /** By patient: kind, optional code, effective time. Without a patient: kind by arrival height. */
@@ -143,7 +152,7 @@ export class ChainQueries {
 
   view(query: ViewQuery): ViewReply {
     const timeOf = (height: number): number => this.pinAt(height)?.blockTime ?? 0
-    return answerView(query, this.pin(), this.state, this.cache, timeOf)
+    return answerView(query, this.pin(), this.state, this.cache, this.ports, timeOf)
   }
 
   contract(target: string | Uint8Array): ContractReply | null {

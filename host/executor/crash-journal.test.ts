@@ -1,6 +1,6 @@
 // Whose transactions are set aside after a crash: those that killed the executor, and nobody else's.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Worker } from 'node:worker_threads'
@@ -24,14 +24,15 @@ function journalFile(t: Test): string {
 /** A start that dies while it executes: nothing is closed. */
 function start(file: string, run?: Uint8Array): readonly string[] {
   const journal = new CrashJournal(file)
-  if (run) journal.begin(run)
-  return journal.suspects
+  journal.taken()
+  if (run) journal.begin(run, 7)
+  return journal.suspect?.bundles ?? []
 }
 
 t.test('a finished block is forgotten', async (t) => {
   const file = journalFile(t)
   const first = new CrashJournal(file)
-  t.same(first.suspects, [])
+  t.equal(first.suspect, undefined)
   first.end(first.begin(payload))
   t.same(start(file), [])
 })
@@ -82,6 +83,33 @@ t.test('a block that killed the thread is set aside at once', async (t) => {
   t.same(start(file), [], 'nothing ran')
 })
 
+t.test('a start that fails takes nothing away', async (t) => {
+  const file = journalFile(t)
+  start(file, payload)
+  const failed = new CrashJournal(file)
+  t.match(failed.unfinished, { bundles: hashes, height: 7 })
+  failed.close()
+  start(file, payload)
+  t.same(start(file), hashes, 'the same block at two starts that got so far')
+})
+
+t.test('a death is written where the disk has no room left', async (t) => {
+  const file = journalFile(t)
+  const journal = new CrashJournal(file)
+  journal.begin(payload, 7)
+  const { length } = readFileSync(file)
+  journal.executorDied()
+  t.equal(readFileSync(file).length, length, 'over what is there')
+  t.match(readFileSync(file, 'utf8'), /^died +[0-9a-f]{64} 7\n/)
+  // A file that can no longer be written stands for a disk that refuses everything.
+  const refused = new CrashJournal(file)
+  closeSync((refused as unknown as { file: number }).file)
+  const entry = refused.begin(payload)
+  refused.executorDied()
+  refused.end(entry)
+  t.match(new CrashJournal(file).suspect, { bundles: hashes, height: 7, reason: 'EXECUTOR_DIED' })
+})
+
 t.test('no tail of a longer block is left behind', async (t) => {
   const file = journalFile(t)
   const journal = new CrashJournal(file)
@@ -98,24 +126,32 @@ t.test('a request that the thread refuses is over; one that it dies of is not', 
   const living = { isDead: false }
   const refusal = new Error('a full disk')
   await t.rejects(
-    journal.during(living, payload, () => Promise.reject(refusal)),
+    journal.during(living, { payload, height: 7 }, () => Promise.reject(refusal)),
     refusal,
   )
-  t.same(journal.running, [], 'refused, not running')
+  t.same(journal.running.bundles, [], 'refused, not running')
   // The one that began later is answered first: a refusal never takes another block from the list.
   let answer: () => void = () => undefined
-  const slow = journal.during(living, payload, () => new Promise<void>((resolve) => (answer = resolve)))
+  const slow = journal.during(
+    living,
+    { payload, height: 7 },
+    () => new Promise<void>((resolve) => (answer = resolve)),
+  )
   await t.rejects(
-    journal.during(living, other, () => Promise.reject(refusal)),
+    journal.during(living, { payload: other, height: 7 }, () => Promise.reject(refusal)),
     refusal,
   )
-  t.same(journal.running, hashes, 'the one that runs is still known')
+  t.same(
+    journal.running.bundles.map(({ hash }) => hash),
+    hashes,
+    'the one that runs is still known',
+  )
   answer()
   await slow
   t.equal(readFileSync(file, 'utf8'), '')
   const dead = { isDead: true }
   await t.rejects(
-    journal.during(dead, payload, () => {
+    journal.during(dead, { payload, height: 7 }, () => {
       journal.executorDied()
       return Promise.reject(refusal)
     }),

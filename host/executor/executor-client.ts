@@ -61,6 +61,7 @@ export interface ExecutorOptions {
   requestMsMax?: number
   closeMsMax?: number
   heapMiBMax?: number
+  stackMiB?: number
   /** The thread's program; another one in tests of its death. */
   program?: URL
 }
@@ -87,7 +88,7 @@ export class ExecutorClient {
     this.worker = new Worker(options.program ?? new URL('./executor-thread.js', import.meta.url), {
       workerData: { memory: this.note, path: options.notePath },
       resourceLimits: {
-        stackSizeMb: stackMiB,
+        stackSizeMb: options.stackMiB ?? stackMiB,
         maxOldGenerationSizeMb: options.heapMiBMax ?? heapMiBMax,
         maxYoungGenerationSizeMb: youngHeapMiB,
       },

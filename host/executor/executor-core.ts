@@ -215,7 +215,7 @@ export class ExecutorCore {
     this.store.checkReadsWith(this.tree)
     this.state = new ChainState(this.store, this.tree)
     warmModules(this.state, this.cache, this.ports)
-    this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.pin())
+    this.queries = new ChainQueries(this.store, this.state, this.cache, () => this.pin(), this.ports)
     this.storeCare = new StoreCare(this.store)
     this.exported = new SnapshotExport(this.store, this.tree, () => this.snapshotEvidence())
     return {

@@ -144,7 +144,7 @@ t.test('the dump names what ran and holds nothing of a patient', async (t) => {
     reason: fault.reason,
     request: 'execute',
     running: fault.running,
-    bundles: ['cc'.repeat(32)],
+    bundles: [{ hash: 'cc'.repeat(32), transaction: 'aa'.repeat(32) }],
   }
   const name = writeCrashDump(folder, { ...dump, time: 1_000 })
   const text = readFileSync(path.join(folder, name ?? ''), 'utf8')

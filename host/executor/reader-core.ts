@@ -1,7 +1,7 @@
 // What runs inside the reader thread: questions about records, receipts and the past, each answered from one
 // height, beside the executor and never in front of a block. What it reads is written once and never changed
 // (record rows, bodies, index rows, receipts), so its seal is enough; what a root must vouch for, because it
-// changes (grants, versions, keys), is asked of the executor.
+// changes (grants, versions, keys), is asked of the executor while it lives.
 import { createModuleCache, type ParentState } from '../../runtime/execution/index.js'
 import { bytesToHex, decodeHeader, decodeResult } from '../../runtime/protocol/index.js'
 import { ChainReader, type PinnedChain } from '../store/index.js'
@@ -12,7 +12,9 @@ import type { ExecutorCalls, Pin, ReplayReply } from './messages.js'
 import { RecoveryBook } from './recovery-book.js'
 
 /** What a reader answers, as the executor would. */
-export type ReaderMethod = 'records' | 'page' | 'record' | 'receipt' | 'replay'
+export type ReaderMethod = 'records' | 'page' | 'record' | 'receipt' | 'replay' | StateQuestion
+/** Answered here only when the executor's thread has died: see `state-questions.ts`. */
+type StateQuestion = 'view' | 'pin' | 'keyState'
 export type ReaderCalls = Pick<ExecutorCalls, Exclude<ReaderMethod, 'replay'>> & {
   replay: [{ id: Uint8Array }, ReplayReply]
 }
@@ -77,6 +79,12 @@ export class ReaderCore {
           return queries.record((argument as ReaderCalls['record'][0]).id)
         case 'receipt':
           return queries.receipt((argument as ReaderCalls['receipt'][0]).id)
+        case 'view':
+          return queries.view(argument as ReaderCalls['view'][0])
+        case 'pin':
+          return queries.pin()
+        case 'keyState':
+          return queries.keyState((argument as ReaderCalls['keyState'][0]).keyId)
       }
     } finally {
       chain.done()

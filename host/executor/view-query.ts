@@ -4,16 +4,14 @@ import {
   callView,
   frozenSince,
   readAlias,
+  type ExecutionPorts,
   type ModuleCache,
   type ParentState,
   type TraceEvent,
 } from '../../runtime/execution/index.js'
 import { codeOfStatus, equalBytes, type Manifest } from '../../runtime/protocol/index.js'
-import { sha256, verifySignature } from '../keys/crypto.js'
 import type { FrozenReply, Pin, ViewQuery, ViewReply } from './messages.js'
 import { TraceView, type Touched } from './trace-view.js'
-
-const ports = { hash: sha256, verify: verifySignature }
 
 /**
  * A person's view holds up the next block: as much as one source may spend in a block, some 50 ms.
@@ -29,6 +27,7 @@ export function answerView(
   pin: Pin,
   state: ParentState,
   cache: ModuleCache,
+  ports: ExecutionPorts,
   timeOf: (height: number) => number,
 ): ViewReply {
   const { target, method, args, caller, isForPerson } = query

@@ -47,6 +47,7 @@ export const nodeFiles = (folder: string) => ({
   votes: path.join(folder, 'votes'),
   executing: path.join(folder, 'executing'),
   executingNote: path.join(folder, 'executing-now'),
+  held: path.join(folder, 'held-back.json'),
   evidence: path.join(folder, 'evidence'),
   peerUnlock: path.join(folder, 'peer-unlock.key'),
   shares: path.join(folder, 'shares.sealed'),

@@ -60,6 +60,11 @@ export class NodeMetrics {
     labelNames: ['alias'],
     registers: [this.registry],
   })
+  private readonly held = new Gauge({
+    name: 'wardchain_held_back_transactions',
+    help: 'Transactions that this node does not propose since its executor died or a result split',
+    registers: [this.registry],
+  })
   private readonly laneWaiting = new Gauge({
     name: 'wardchain_pool_lane_transactions',
     help: 'Transactions that wait, by lane',
@@ -121,6 +126,7 @@ export class NodeMetrics {
       this.peers.set(status.peers.length)
       this.missing.set(status.missing.length)
       this.waiting.set(node.pool.size)
+      this.held.set(node.pool.held.count)
       const { disk } = node.upkeep.view ?? {}
       if (disk) this.disk.set(disk.freeBytes / disk.totalBytes)
       node.pool.laneCounts.forEach((count, lane) => this.laneWaiting.set({ lane: laneNames[lane] }, count))

@@ -37,6 +37,7 @@ import { ReplayGate } from './replay-gate.js'
 import { nextOf, pageQueryOf } from './record-query.js'
 import { PeopleBook } from './people-book.js'
 import { RecordLists } from './record-lists.js'
+import { askState } from './state-questions.js'
 import type { RunningNode } from './running-node.js'
 
 /** Questions to the policy on their way at a time: enough to hide the way, few enough to let blocks pass. */
@@ -96,7 +97,7 @@ export class NodeReads {
   }
 
   async pin(): Promise<Pinned> {
-    return pinnedOf(await this.node.executor.call('pin', null))
+    return pinnedOf(await askState(this.node, 'pin', null))
   }
 
   async patients(reader: Uint8Array): Promise<Outcome<Pinned & { patients: PatientView[] }>> {
@@ -246,7 +247,7 @@ export class NodeReads {
     const args = encodeBorsh(mayReadInput, { reader, patient, kind })
     if (!args.ok) return refusal(args.code)
     const view = { target: policyAlias, method: 'mayRead', args: args.value, caller: new Uint8Array(32) }
-    const answer = await this.node.executor.call('view', view)
+    const answer = await askState(this.node, 'view', view)
     this.tipTime = Math.max(this.tipTime, answer.pin.blockTime)
     const decoded = answer.ok ? decodeBorsh(policyAnswer, answer.returned) : undefined
     // A policy that fails lets nobody read: safer than a wrong yes.

@@ -60,7 +60,7 @@ export function nodeStatus(
     phase: fault?.code ?? (node.quorum.isLost ? 'QUORUM_LOST' : driver.phase),
     ...(fault === undefined ? {} : { fault }),
     ...(node.upkeep.view === undefined ? {} : { store: node.upkeep.view }),
-    setAside: node.pool.setAsideCount,
+    setAside: node.pool.held.count,
     damagedFiles: node.shares?.damagedFiles ?? [],
     voted: driver.voted.map(nameOf),
     missing: driver.missing.map(nameOf),

@@ -12,6 +12,7 @@ import {
 import type { PersonView } from '../api/node-port.js'
 import type { CommitReply, PersonEntry } from '../executor/messages.js'
 import type { RunningNode } from './running-node.js'
+import { askState } from './state-questions.js'
 
 const governance = 'ward/governance'
 const policy = 'ward/policy'
@@ -45,7 +46,7 @@ export class PeopleBook {
   private refreshing: Promise<void> = Promise.resolve()
   private newest = 0n
 
-  constructor(private readonly node: Pick<RunningNode, 'open' | 'executor' | 'entity'>) {
+  constructor(private readonly node: Pick<RunningNode, 'open' | 'executor' | 'readers' | 'entity'>) {
     for (const entry of node.open.entities) this.entries.set(bytesToHex(entry.entity), entry)
   }
 
@@ -151,7 +152,7 @@ export class PeopleBook {
     const args = encodeBorsh(schema, value)
     if (!args.ok) throw new Error(`${target} ${method}: ${args.detail ?? args.code}`)
     const caller = this.node.entity
-    const answer = await this.node.executor.call('view', { target, method, args: args.value, caller })
+    const answer = await askState(this.node, 'view', { target, method, args: args.value, caller })
     const decoded = answer.ok ? decodeBorsh(answers, answer.returned) : undefined
     return decoded?.ok ? (decoded.value as T) : undefined
   }

@@ -12,10 +12,10 @@ import {
 import { createDriver, type Driver } from '../../consensus/net/driver.js'
 import type { DriverPorts } from '../../consensus/net/ports.js'
 import type { FinalBlock, ValidatorSet } from '../../consensus/pbft/types.js'
-import { CrashJournal } from '../executor/crash-journal.js'
+import type { CrashJournal } from '../executor/crash-journal.js'
 import { watchTestCuts } from './test-cuts.js'
 import { TentativeRecords, type TentativeRecord } from './tentative-records.js'
-import type { ExecutorClient } from '../executor/executor-client.js'
+import type { ExecutorClient, ExecutorOptions } from '../executor/executor-client.js'
 import type { ReaderClient } from '../executor/reader-client.js'
 import type { CommitReply, NetworkView, OpenReply } from '../executor/messages.js'
 import { destroyIdentity, decodeIdentity, type NodeIdentity } from '../keys/node-identity.js'
@@ -34,7 +34,7 @@ import { BehindWatch, readResync } from './behind-watch.js'
 import { keepDivergence } from './divergence-file.js'
 import type { EvidenceOnChain } from './evidence-chain.js'
 import { EvidenceFile } from './evidence-file.js'
-import { reportEarlierEnd, startExecutor, type CrashWatch } from './executor-watch.js'
+import { startExecutor } from './executor-watch.js'
 import { FinalWaiter } from './final-waiter.js'
 import { answerRead } from './linear-read.js'
 import { NetworkBook, readBootstrapPeers, writeBootstrapPeers } from './network-book.js'
@@ -71,6 +71,7 @@ export interface RunningOptions {
   config: NodeConfig
   logger: NodeLogger
   now: () => number
+  executor?: ExecutorOptions
   /** What a start waits for that may take long: a snapshot that is being taken. `stop` ends it. */
   onSync?: (phase: string, percent: number) => void
   stop?: AbortSignal
@@ -334,11 +335,12 @@ export class RunningNode {
         tip: async () => (await executor.call('tip', null)).tip,
         validators: async () => (await executor.call('tip', null)).nextValidators,
         execute: (blockHash, block) =>
-          this.journal.during(executor, block.payload, () =>
+          this.journal.during(executor, { payload: block.payload, height: block.header.height }, () =>
             executor.call('execute', { blockHash, block }),
           ),
         commit: async (blockHash, resultHash, final, skipped) => {
           const commit = await executor.call('commit', { blockHash, resultHash, final, skipped })
+          pool.becameFinal(final.block)
           this.settle(commit)
           options.onCommit(commit)
           return { validators: commit.validators }
@@ -452,14 +454,17 @@ async function openParts(
   // A node that joined by a ticket is not in the founding document; its admission comes with the chain.
   const hasJoined = existsSync(files.peers)
   if (genesis && !hasJoined) checkFounding(nodesOf(genesis), identity, options.config)
-  const watch: CrashWatch = { journal: undefined }
-  const { executor, lastFrame } = startExecutor(options, watch)
-  undo.push(() => executor.close())
+  const { executor, journal, held } = startExecutor(options)
+  undo.push(
+    () => journal.close(),
+    () => executor.close(),
+  )
   const resync = readResync(files.resync, dataKey)
   const first = resync?.genesis ?? (hasJoined ? genesis : null)
   if (first) await firstSync({ ...options, files, identity, genesis: first, dataKey, instead: resync })
   mkdirSync(files.chain, { recursive: true })
   const open = await openChain(executor, files.chain, dataKey, genesis)
+  journal.taken()
   if (genesis && bytesToHex(chainIdOf(sha256, genesis)) !== bytesToHex(open.chainId))
     throw new NodeError('GENESIS_MALFORMED', 'this node belongs to another network already')
   const book = new NetworkBook(identity.entity, readBootstrapPeers(files.peers), options.now, open.network)
@@ -473,25 +478,22 @@ async function openParts(
   const votes = mayVote ? openVotes(files.votes, dataKey, open, identity) : null
   undo.push(() => votes?.close())
   const waiter = new FinalWaiter()
-  const pool = new PoolPort(executor, options.now, (id, code) => {
+  const onDropped = (id: string, code: ErrorCode): void => {
     options.logger.warn({ code, id }, 'a waiting transaction can no longer become final')
     waiter.refuse(id, code)
     tentative.onDropped(id)
-  })
+  }
+  const pool = new PoolPort(executor, options.now, onDropped, undefined, held)
   const tentative = new TentativeRecords({
     pool,
     run: (request) => {
       // A contract that kills the executor does so here first: it must be known at the next start (R18).
       const payload = encodePayload({ lanes: [[], [], request.bundles, [], []] })
-      return journal.during(executor, payload, () => executor.call('tentative', request))
+      return journal.during(executor, { payload, height: 0 }, () => executor.call('tentative', request))
     },
     now: options.now,
     onChange: options.onTentative,
   })
-  const journal = new CrashJournal(files.executing)
-  watch.journal = journal
-  reportEarlierEnd(options, journal, lastFrame)
-  pool.setAsideHashes(journal.suspects)
   const evidence = new EvidenceFile(files.evidence)
   const parts = [executor, pool, waiter, tentative, votes, journal, evidence] as const
   return new RunningNode(options, open, book, identity, ...parts, dataKey)

@@ -18,6 +18,7 @@ import { initNode } from '../founding/init-node.js'
 import { sha256 } from '../keys/crypto.js'
 import { createPersonKeystore } from '../keys/person-keystore.js'
 import type { Proposal, ReceiptView, Session } from '../api/node-port.js'
+import type { ExecutorOptions } from '../executor/executor-client.js'
 import type { KdfCost } from '../store/index.js'
 import { createNodeLogger } from './node-logger.js'
 import { nodeFiles } from './node-config.js'
@@ -50,6 +51,8 @@ export interface SingleNode {
   nodeCard: NodeCard
   personCards: PersonCard[]
   genesis: Uint8Array
+  /** Of the next start. */
+  executor: ExecutorOptions | undefined
   /** Closes the node and opens its folder again. */
   restart(): Promise<void>
   close(): Promise<void>
@@ -64,6 +67,9 @@ export async function createSingleNode(
     under?: string
     /** The newest unless given. */
     fuelSchedule?: number
+    /** Beside those of the system. */
+    contracts?: GenesisContract[]
+    executor?: ExecutorOptions
   } = {},
 ): Promise<SingleNode> {
   const folder = mkdtempSync(path.join(options.under ?? tmpdir(), 'wardchain-node-'))
@@ -89,12 +95,12 @@ export async function createSingleNode(
     name: 'Test hospital',
     time: Date.now() - 1_000,
     cards: [nodeCard, ...cards],
-    contracts: systemContracts(),
+    contracts: [...systemContracts(), ...(options.contracts ?? [])],
   })
   const genesis = underSchedule(founded.genesis, options.fuelSchedule)
   if (!options.unfounded) writeFileSync(nodeFiles(home).genesis, genesis)
-  const open = async (): Promise<WardNode> => {
-    const node = new WardNode(home, createNodeLogger('test', 'silent'))
+  const open = async (executor: ExecutorOptions | undefined): Promise<WardNode> => {
+    const node = new WardNode(home, createNodeLogger('test', 'silent'), undefined, { executor })
     if (options.unfounded) return node
     const unlocked = await during('opening the node', node.unlock(storePassword.slice()))
     if (!unlocked.ok) throw new Error(`${unlocked.code} ${unlocked.detail ?? ''}`)
@@ -105,7 +111,8 @@ export async function createSingleNode(
   ) as SingleNode['persons']
   const single: SingleNode = {
     folder: home,
-    node: await open(),
+    node: await open(options.executor),
+    executor: options.executor,
     persons,
     nodeCard,
     personCards: cards,
@@ -121,7 +128,7 @@ export async function createSingleNode(
     sign: (session, proposal) => signAt(single.node, session, proposal, personPassword),
     restart: async () => {
       await during('closing the node', single.node.close())
-      single.node = await open()
+      single.node = await open(single.executor)
     },
     close: async () => {
       await during('closing the node', single.node.close())

@@ -9,6 +9,7 @@ import { NodeReads } from './node-reads.js'
 import { NodeSequences } from './node-sequences.js'
 import { NodeSigning } from './node-signing.js'
 import type { RunningNode } from './running-node.js'
+import { askState } from './state-questions.js'
 import { attachReports } from './share-service.js'
 import type { Unsealed } from './unsealed.js'
 import { WipeWatch, type WipeOrdered } from './wipe-watch.js'
@@ -36,7 +37,7 @@ export async function partsOf(
 
 /** Asks the chain. */
 export async function isKeyValid({ node }: Unsealed, publicKey: Uint8Array): Promise<boolean> {
-  const { state } = await node.executor.call('keyState', { keyId: keyIdOf(sha256, publicKey) })
+  const { state } = await askState(node, 'keyState', { keyId: keyIdOf(sha256, publicKey) })
   return state === 'valid'
 }
 

@@ -18,10 +18,12 @@ import type {
   RecordQuery,
   Session,
 } from '../api/node-port.js'
+import type { ExecutorOptions } from '../executor/executor-client.js'
 import type { CommitReply } from '../executor/messages.js'
 import { openKeyslot, type DataKey } from '../store/index.js'
 import { startHl7Bridge } from '../gateways/hl7-bridge.js'
 import { leaveForSnapshot } from './behind-watch.js'
+import { heldPort } from './held-releases.js'
 import { ComeBack } from './come-back.js'
 import { DiskReturn } from './disk-return.js'
 import { dropPlainDivergence } from './divergence-file.js'
@@ -52,6 +54,8 @@ export interface WardNodeOptions {
   places?: UnattendedPlaces
   /** File of the second secret that the password's slot needs. */
   secondSecret?: string
+  /** Smaller limits, in tests of its death. */
+  executor?: ExecutorOptions
   /** Governance ordered that this node be wiped; it still runs. */
   onWipeOrdered?: WipeOrdered
 }
@@ -61,6 +65,7 @@ const upkeepMs = 1_000
 
 export class WardNode implements NodePort {
   readonly config: NodeConfig
+  readonly held: NodePort['held']
   private readonly feed = new NodeFeed()
   private readonly sessions: Sessions
   private readonly metricsOf = new NodeMetrics()
@@ -94,6 +99,7 @@ export class WardNode implements NodePort {
     })
     this.diskReturn = new DiskReturn(folder, () => this.startAgain('going on after the disk', leaveWithKey))
     this.config = readNodeConfig(folder)
+    this.held = heldPort(() => this.unsealed, logger)
     const onEnd = (token: string): void => {
       this.unsealed?.signing.forget(token)
       this.feed.signedOut(token)
@@ -211,9 +217,10 @@ export class WardNode implements NodePort {
     this.fault = undefined
     this.diskReturn.reset()
     dropPlainDivergence(this.folder, this.logger)
+    const { folder, config, logger, now, onWipeOrdered } = this
     const node = await RunningNode.open(
       {
-        ...{ folder: this.folder, config: this.config, logger: this.logger, now: this.now },
+        ...{ folder, config, logger, now, executor: this.options.executor },
         onSync: (phase, percent) => (this.unlocking = { phase, percent }),
         stop: this.stopping.signal,
         onCommit: (commit) => this.onCommit(commit),
@@ -225,7 +232,6 @@ export class WardNode implements NodePort {
       },
       dataKey,
     )
-    const { folder, logger, now, onWipeOrdered } = this
     const parts = await partsOf(node, dataKey, { folder, logger, now, onWipeOrdered })
     try {
       await this.join(parts)
@@ -343,7 +349,7 @@ export class WardNode implements NodePort {
     await this.sealNow()
   }
 
-  // -------------------------------------------------------------------------------------------- sessions
+  // ---------------------------------------------------------------------------------- sessions, signing
 
   async people() {
     return this.unsealed ? ok(await this.unsealed.reads.signers()) : refused('NODE_SEALED')
@@ -376,8 +382,6 @@ export class WardNode implements NodePort {
     this.sessions.end(token)
   }
 
-  // --------------------------------------------------------------------------------------------- signing
-
   async prepare(session: Session, proposal: Proposal): Promise<Outcome<Prepared>> {
     const person = this.sessions.find(session.token)
     if (!this.unsealed) return refused('NODE_SEALED')
@@ -409,8 +413,6 @@ export class WardNode implements NodePort {
     if (!this.unsealed) return refused('NODE_SEALED')
     return ok(batchView(await this.unsealed.node.submitMany(bundles)))
   }
-
-  // ----------------------------------------------------------------------------------------------- reads
 
   async transaction(id: string) {
     return this.unsealed ? readReceipt(this.unsealed, id) : refused('NODE_SEALED')
@@ -488,8 +490,6 @@ export class WardNode implements NodePort {
   subscribe(session: Session | undefined, listener: (event: ApiEvent) => void): () => void {
     return this.feed.subscribe(session, listener)
   }
-
-  // --------------------------------------------------------------------------------------------- upkeep
 
   metrics = (): Promise<string> => this.metricsOf.text(this.unsealed?.node, this.quarantined)
 

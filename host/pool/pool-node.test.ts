@@ -5,55 +5,17 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
-import {
-  bytesToHex,
-  entityIdOf,
-  hexToBytes,
-  keyIdOf,
-  type ErrorCode,
-} from '../../runtime/protocol/index.js'
-import type { Session } from '../api/node-port.js'
-import { generateSigningKey, sha256 } from '../keys/crypto.js'
+import { bytesToHex, hexToBytes, type ErrorCode } from '../../runtime/protocol/index.js'
+import { sha256 } from '../keys/crypto.js'
 import { CrashJournal } from '../executor/crash-journal.js'
 import { nodeFiles } from '../node/node-config.js'
 import { patienceMs, until } from '../node/patience.fixture.js'
 import type { RunningNode } from '../node/running-node.js'
 import type { FinalOutcome } from '../node/submission.js'
 import { createSingleNode, storePassword, type SingleNode } from '../node/single-node.fixture.js'
-import { draftCall, payloadOf, signBundle, transactionIdOf } from '../node/transaction-builder.js'
+import { Device, type Signed } from './device.fixture.js'
 
-const dearFuel = 100_000_000
 const callsPerBlock = 16
-
-interface Signed {
-  id: string
-  bundle: Uint8Array
-}
-
-/** An enrolled device that signs calls for itself; no grant, so that each gets a receipt that says so. */
-class Device {
-  private readonly key = generateSigningKey()
-  readonly keyId = keyIdOf(sha256, this.key.publicKey)
-  sequence = 0
-
-  constructor(private readonly chainId: Uint8Array) {}
-
-  async enrol(single: SingleNode, admin: Session): Promise<this> {
-    const args = { kind: 2, publicKey: bytesToHex(this.key.publicKey) }
-    await single.sign(admin, { type: 'call', target: 'ward/governance', method: 'enrol', args })
-    return this
-  }
-
-  call(options: { attachments?: Uint8Array[]; sequence?: number; validUntil?: number } = {}): Signed {
-    const draft = draftCall('ward/alerts', 'acknowledge', new Uint8Array(0), options.attachments ?? [])
-    const entity = entityIdOf(sha256, this.key.publicKey)
-    const sender = { chainId: this.chainId, entity, publicKey: this.key.publicKey }
-    const sequence = options.sequence ?? this.sequence++
-    const { validUntil } = options
-    const payload = payloadOf(sender, draft, { stream: 0, sequence, fuelLimit: dearFuel, validUntil })
-    return { id: bytesToHex(transactionIdOf(payload)), bundle: signBundle(payload, draft, this.key) }
-  }
-}
 
 const runningOf = (single: SingleNode): RunningNode =>
   (single.node as unknown as { unsealed: { node: RunningNode } }).unsealed.node
@@ -103,7 +65,10 @@ t.test('what can no longer become final leaves, and whoever waits hears why at o
   const { single, admin, device, running } = await hospital(t)
   /** Held back, as by a leader that leaves it out: only what others sign becomes final. */
   const held = (signed: Signed): Promise<FinalOutcome> => {
-    running.pool.setAsideHashes([bytesToHex(sha256(signed.bundle))])
+    running.pool.held.add({
+      ...{ since: 0, reason: 'RESULT_SPLIT', height: 0 },
+      bundles: [{ hash: bytesToHex(sha256(signed.bundle)), transaction: '' }],
+    })
     return running.submit(signed.bundle, patienceMs)
   }
   const [old, gone, late] = [await device(), await device(), await device()]
@@ -153,13 +118,16 @@ t.test('a call that killed the executor thread is named to the next start', asyn
   t.match(node.health(), { healthy: false, detail: /^EXECUTOR_FAILED: / })
   const [dump] = readdirSync(single.folder).filter((name) => name.startsWith('crash-'))
   const told = JSON.parse(readFileSync(path.join(single.folder, dump), 'utf8')) as Record<string, unknown>
-  t.match(told, { request: 'execute', bundles: [bytesToHex(sha256(deadly.bundle))] })
+  t.match(told, {
+    request: 'execute',
+    bundles: [{ hash: bytesToHex(sha256(deadly.bundle)), transaction: deadly.id }],
+  })
   await node.seal()
   const again = await node.unlock(storePassword.slice())
   t.match(again, { ok: false, code: 'UNLOCK_FAILED', detail: /restart it, then unlock/ })
   t.match(node.health(), { healthy: false }, 'not healthy until it is restarted')
   await node.close()
   t.equal(codeOf(await outcome), 'NOT_FINAL_IN_TIME')
-  const { suspects } = new CrashJournal(nodeFiles(single.folder).executing)
-  t.same(suspects, [bytesToHex(sha256(deadly.bundle))], 'closed in good order, and not forgotten')
+  const { suspect } = new CrashJournal(nodeFiles(single.folder).executing)
+  t.same(suspect?.bundles, [bytesToHex(sha256(deadly.bundle))], 'closed in good order, and not forgotten')
 })

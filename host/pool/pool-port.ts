@@ -17,6 +17,8 @@ import type {
   Waiting,
 } from '../../consensus/net/ports.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
+import { heldBundles } from '../executor/crash-journal.js'
+import { HeldBack } from '../executor/held-back.js'
 import { deadInWindow } from '../executor/key-changes.js'
 import type { AdmitReply, CommitReply } from '../executor/messages.js'
 import { sha256 } from '../keys/crypto.js'
@@ -55,8 +57,6 @@ export type OnDropped = (id: string, code: ErrorCode) => void
 
 export class PoolPort implements TransactionPort {
   private readonly pool = new TransactionPool()
-  /** Transactions of blocks that crashed an executor or split the result; released by governance (R18). */
-  private readonly asideBundles = new Set<string>()
   private readonly admission: AdmissionQueue
   private readonly pace: BlockPace
   /** How many were added, ever. */
@@ -69,6 +69,8 @@ export class PoolPort implements TransactionPort {
     private readonly now: () => number,
     private readonly onDropped: OnDropped = () => undefined,
     private readonly target: BlockTarget = blockTargetDefault,
+    /** What stays out of fresh proposals (R18). */
+    readonly held: HeldBack = new HeldBack(),
   ) {
     this.admission = new AdmissionQueue((bundles) => executor.call('admit', { bundles, now: now() }))
     this.pace = new BlockPace(Math.floor(target.transactionsMax / 2))
@@ -117,7 +119,10 @@ export class PoolPort implements TransactionPort {
 
   private added(id: string, bundle: Uint8Array, now: number): void {
     this.arrivals += 1
-    if (this.isAside(bundle)) return this.pool.setAside(id)
+    if (this.isAside(bundle)) {
+      this.held.learn(bytesToHex(sha256(bundle)), id)
+      return this.pool.setAside(id)
+    }
     const entry = this.pool.get(id)
     if (entry?.lane !== lanes.emergency || this.pool.isExcused(entry, now, emergencyRetryMs)) return
     this.pace.emergency(now)
@@ -135,7 +140,7 @@ export class PoolPort implements TransactionPort {
   }
 
   private isAside(bundle: Uint8Array): boolean {
-    return this.asideBundles.size > 0 && this.asideBundles.has(bytesToHex(sha256(bundle)))
+    return this.held.count > 0 && this.held.has(bytesToHex(sha256(bundle)))
   }
 
   async receive(bundles: readonly Uint8Array[]): Promise<readonly Reception[]> {
@@ -243,27 +248,40 @@ export class PoolPort implements TransactionPort {
       .map(({ bundle }) => bundle)
   }
 
-  setAside(block: Block): void {
-    const payload = decodePayload(block.payload)
-    if (!payload.ok) return
-    this.setAsideHashes(payload.value.lanes.flat().map((bundle) => bytesToHex(sha256(bundle))))
+  /** The result of this block was split: nobody knows why yet (R18). */
+  setAside({ header, payload }: Block): void {
+    const bundles = heldBundles(payload)
+    this.held.add({ since: this.now(), reason: 'RESULT_SPLIT', height: header.height, bundles })
+    for (const { id, bundle } of this.pool.all()) if (this.isAside(bundle)) this.pool.setAside(id)
+  }
+
+  isHeld({ payload }: Pick<Block, 'payload'>): boolean {
+    return this.held.count > 0 && heldBundles(payload).some(({ hash }) => this.held.has(hash))
+  }
+
+  /** Bundles by the hex of their SHA-256: from now on they may be proposed again. How many were held back. */
+  release(hashes: readonly string[]): number {
+    const released = new Set(this.held.drop(hashes))
+    for (const { id, bundle } of [...this.pool.all()])
+      if (this.pool.isAside(id) && released.has(bytesToHex(sha256(bundle))))
+        this.pool.putBack(id, this.now())
+    if (released.size === 0) return 0
+    this.arrivals += 1
+    this.later(1)
+    return released.size
+  }
+
+  /** Whoever proposed them: what is final is held back no more. */
+  becameFinal({ payload }: Pick<Block, 'payload'>): void {
+    if (this.held.count === 0) return
+    this.held.saveAgain()
+    this.held.drop(heldBundles(payload).map(({ hash }) => hash))
   }
 
   async takeBack(block: Block): Promise<void> {
     const payload = decodePayload(block.payload)
     // An executor that fails has been reported already.
     if (payload.ok) await this.admit(payload.value.lanes.flat()).catch(() => undefined)
-  }
-
-  /** How many bundles stay out of this node's fresh proposals. */
-  get setAsideCount(): number {
-    return this.asideBundles.size
-  }
-
-  /** The same for bundles known by the hex of their SHA-256: those that an earlier process died on. */
-  setAsideHashes(hashes: readonly string[]): void {
-    for (const hash of hashes) this.asideBundles.add(hash)
-    for (const { id, bundle } of this.pool.all()) if (this.isAside(bundle)) this.pool.setAside(id)
   }
 
   /**
@@ -314,7 +332,9 @@ export class PoolPort implements TransactionPort {
   }
 
   private drop(id: string, code: ErrorCode): void {
-    if (!this.pool.has(id)) return
+    const entry = this.pool.get(id)
+    if (!entry) return
+    if (this.pool.isAside(id)) this.held.drop([bytesToHex(sha256(entry.bundle))])
     this.pool.remove(id)
     this.onDropped(id, code)
   }

@@ -239,6 +239,23 @@ export class TransactionPool {
     this.asideIds.add(id)
   }
 
+  isAside(id: string): boolean {
+    return this.asideIds.has(id)
+  }
+
+  /** May be proposed again, as if it had come just now: no leader is blamed for the time before. */
+  putBack(id: string, now: number): void {
+    const entry = this.entries.get(id)
+    if (!entry || !this.asideIds.delete(id)) return
+    entry.receivedAt = now
+    // Entries stand in the order of arrival.
+    this.entries.delete(id)
+    this.entries.set(id, entry)
+    const queue = this.laneQueues[entry.lane]
+    const turn = queue.get(keyOf(entry)) ?? new Map<string, PoolEntry>()
+    queue.set(keyOf(entry), turn.set(id, entry))
+  }
+
   /**
    * Candidates for one block, lane 0 first, within the lane shares. Inside a lane the keys take turns, one
    * transaction each, so that a flood under one key delays itself only. The first of a lane may be larger

@@ -1,5 +1,5 @@
 // One place that turns what the engine and the operating system say into a code.
-import { openSync, statfsSync } from 'node:fs'
+import { constants, openSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { StoreError, type StoreCode } from './store-error.js'
 
@@ -50,10 +50,11 @@ export function engineError(error: unknown, doing: string): StoreError {
   return new StoreError(code, `${doing}: ${code}`, error)
 }
 
-/** A file beside the store, emptied; a disk that refuses it says so with the store's own codes. */
-export function openForWriting(path: string): number {
+/** A file beside the store, emptied or kept; a disk that refuses it says so with the store's own codes. */
+export function openForWriting(path: string, keeps = false): number {
+  const { O_CREAT, O_RDWR } = constants
   try {
-    return openSync(path, 'w', 0o600)
+    return openSync(path, keeps ? O_CREAT | O_RDWR : 'w', 0o600)
   } catch (error) {
     throw engineError(error, `opening ${path}`)
   }

@@ -414,6 +414,22 @@ export const errorTable = {
     294,
     'The network was recovered without this node and goes on in a newer epoch. This node has stopped voting; what is final here stays final. Give it the manifest with `ward network recover apply`, then it follows.',
   ),
+  EXECUTOR_CRASHED_ON: entry(
+    381,
+    'The executor of this node died while it ran a block. Nothing was half written; the transactions of that block wait, and this node proposes them no more, though it takes part in blocks of others that hold them. `ward tx held` shows them and what ran; look at the dump, then an administrator lets them go with `ward tx release`.',
+  ),
+  HELD_UNKNOWN: entry(
+    382,
+    'Nothing of this name is held back at this node. Nothing was changed. `ward tx held` shows what is; each node has a list of its own.',
+  ),
+  HELD_NOT_SAVED: entry(
+    383,
+    'The disk refused the list of transactions that this node holds back. The list holds in memory and is written with a later block; until then a restart finds the one before. Free space on that disk.',
+  ),
+  ADMINISTRATOR_REQUIRED: entry(
+    384,
+    'Only an administrator of this hospital may do this. Nothing was changed. Sign in as one.',
+  ),
   DISK_LOW: entry(
     351,
     'Less than a tenth of the disk is free. Nothing was lost and the node goes on; when the disk is full it stops to vote and only answers. Free space on that disk, or keep fewer blocks: `ward store prune`, then `ward store compact`.',

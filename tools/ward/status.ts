@@ -46,6 +46,11 @@ function adviceFor({ code, detail }: { code: string; detail: string }): string {
         "its result of a block is not the quorum's: do not restart it, keep the folder and the log, and " +
         'see `ward doctor --compare`'
       )
+    case 'EXECUTOR_FAILED':
+      return (
+        'its executor died: it votes no more and answers reads as of this height; nothing was half written. ' +
+        'Keep the dump, restart it; it does not propose that block again (`ward tx held`)'
+      )
     default:
       return 'this node no longer votes; nothing was half written: restart it and keep the dump'
   }
@@ -90,8 +95,9 @@ function describe(status: AnyStatus): string {
     if ((status.setAside ?? 0) > 0) {
       lines.push([
         'SET ASIDE',
-        `${status.setAside} transactions, because the executor died while it ran them`,
+        `${status.setAside} transactions are not proposed here since the executor died, or a result split`,
       ])
+      lines.push(['', 'see `ward tx held`; an administrator lets them go with `ward tx release`'])
     }
     for (const { node, count, lastHeight, onChain } of status.equivocations ?? []) {
       const where = `${count} proofs, ${onChain} of them on the chain, last at height ${lastHeight}`

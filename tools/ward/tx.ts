@@ -12,6 +12,7 @@ import { openKeyslot } from '../../host/store/index.js'
 import { errorTable } from '../../runtime/protocol/index.js'
 import { CommandError, exitStatus } from './command-error.js'
 import { connect, must, signIn, type NodeChoice } from './connect.js'
+import { addHeldCommands } from './held.js'
 import { readPassword } from './password.js'
 import { stepLines } from './trace-text.js'
 import { visibleText } from './visible-text.js'
@@ -24,6 +25,7 @@ interface TransactionOptions extends NodeChoice {
 
 export function addTransactionCommands(program: Command): void {
   const tx = program.command('tx').description('transactions')
+  addHeldCommands(tx)
   const common = (command: Command, notes: string): Command =>
     command
       .argument(
