@@ -13,7 +13,16 @@ import {
 } from './sample.fixture.js'
 import { createCore, senderKey, type CoreState } from './state.js'
 import { step } from './step.js'
-import type { Action, BlockResult, CoreConfig, CoreEvent, CoreMessage, Tip, Waiting } from './types.js'
+import type {
+  Action,
+  BlockResult,
+  CoreConfig,
+  CoreEvent,
+  CoreMessage,
+  SafetyRecord,
+  Tip,
+  Waiting,
+} from './types.js'
 
 const startTime = 1_767_225_600_000
 const zero = new Uint8Array(32)
@@ -44,7 +53,13 @@ function tipOf(over: Partial<Tip> = {}, result: Partial<BlockResult> = {}): Tip 
 
 function started(
   index: number,
-  options: { tip?: Tip; config?: Partial<CoreConfig>; amnesia?: boolean } = {},
+  options: {
+    tip?: Tip
+    config?: Partial<CoreConfig>
+    amnesia?: boolean
+    safety?: SafetyRecord
+    leavesProposal?: boolean
+  } = {},
 ) {
   const config = { ...coreDefaults, chainId, epoch: 0, version: 1, appVersion: 1, self: entityOf(index) }
   const state = createCore(
@@ -59,8 +74,9 @@ function started(
   const actions = step(state, {
     type: 'start',
     now: startTime,
-    safety: null,
+    safety: options.safety ?? null,
     amnesia: options.amnesia ?? false,
+    leavesProposal: options.leavesProposal,
     tip: options.tip ?? tipOf(),
     validators: sampleSet(4),
     waiting: none,
@@ -198,6 +214,41 @@ t.test(
     t.ok(follower.timers.has('view'))
   },
 )
+
+t.test('a leader that died of its own proposal leaves that view by a VIEW-CHANGE (R18)', async (t) => {
+  const { state } = started(0)
+  const recordOf = (actions: readonly Action[]) => find(actions, 'persist')?.record
+  step(state, { type: 'transactionsWaiting', now: startTime, waiting: { ...none, normal: true } })
+  const built = { payload: new Uint8Array([1]), transactionRoots: Array.from({ length: 5 }, () => zero) }
+  const proposed = step(state, { type: 'payloadReady', now: startTime, height: 1, view: 0, ...built })
+  const safety = recordOf(proposed)
+  t.match(safety, { view: 0, prepare: null, commit: null })
+  const again = started(0, { safety })
+  t.ok(again.state.proposal !== null && find(again.actions, 'execute'), 'any other death: the same again')
+
+  const left = started(0, { safety, leavesProposal: true })
+  t.ok(left.state.proposal === null && !find(left.actions, 'execute'), 'neither run nor sent again')
+  t.match(recordOf(left.actions), { view: 1, proposal: null, viewChange: { view: 1 } })
+  const order = typesOf(left.actions).filter((type) => type === 'persist' || type === 'send')
+  t.strictSame(order, ['persist', 'send'], 'on the disk first')
+  t.match(find(left.actions, 'send')?.message, { type: 'viewChange', view: 1 })
+  const third = started(0, { safety: recordOf(left.actions), leavesProposal: false })
+  t.match(third.state, { view: 1, proposal: null }, 'it never comes back')
+
+  const { blockHash } = find(proposed, 'execute') ?? { blockHash: zero }
+  const { result } = tipOf()
+  const executed = step(state, {
+    ...{ type: 'executed', now: startTime, blockHash, ok: true, resultHash: zero, result },
+  })
+  const voted = recordOf(executed)
+  t.ok(voted?.prepare, 'it lived to vote on the block')
+  const stays = started(0, { safety: voted, leavesProposal: true })
+  t.match(
+    stays.state,
+    { view: 0, own: { prepare: voted?.prepare } },
+    'then it is no suspect: the vote stands',
+  )
+})
 
 t.test('a stale timer token does nothing (F11)', async (t) => {
   const { state } = started(1)

@@ -1,6 +1,6 @@
-// A contract ends the real executor: by a native stack overflow, with its thread, with the whole process. Each
-// time the module and the transaction are named, nothing becomes a result, the daemon says so and answers
-// reads, and the transaction is held back until it is final or an administrator lets it go.
+// A contract ends the real executor: by a native stack overflow, with its thread, with the whole process.
+// Each time the module and the transaction are named, nothing becomes a result, the daemon says so and
+// answers reads, and the transaction is held back until it is final or an administrator lets it go.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
