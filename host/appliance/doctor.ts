@@ -33,7 +33,7 @@ import { chainTables, tableName } from '../store/tables.js'
 import { ApplianceError } from './appliance-error.js'
 import { readManifests } from '../executor/recovery-book.js'
 import { BlockCheck } from './block-check.js'
-import { checkRecordIndex } from './index-check.js'
+import { checkRecordIndex, untilDamage } from './index-check.js'
 
 export interface DoctorReport {
   height: number
@@ -132,7 +132,7 @@ function recordTotals(store: ChainStore): Map<string, number> {
   const totals = new Map<string, number>()
   for (const id of chainTables) {
     let count = 0
-    for (const _row of store.environment.range(Buffer.from([id]), Buffer.from([id + 1]))) count += 1
+    for (const _row of untilDamage(store, id)) count += 1
     totals.set(tableName(id), count)
   }
   return totals

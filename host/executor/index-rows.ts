@@ -1,6 +1,7 @@
 // Index rows lie outside the state tree, so no root vouches for them: each one read is compared with the row
 // that it leads to, which is in the tree. A row that was altered, exchanged or put back from another time is
-// RECORD_ALTERED and served to nobody. (That none was cut out, only `ward doctor` can tell.)
+// RECORD_ALTERED and served to nobody. That none lies under an altered key, the store tells
+// (complete-range.ts); that none was removed with its place, only `ward doctor`.
 import { equalBytes, utf8, utf8ToText } from '../../runtime/protocol/index.js'
 import { readCode, type RecordRow } from '../../runtime/execution/index.js'
 import {

@@ -1,7 +1,8 @@
 // What runs inside the reader thread: questions about records, receipts and the past, each answered from one
 // height, beside the executor and never in front of a block. What it reads is written once and never changed
-// (record rows, bodies, index rows, receipts), so its seal is enough; what a root must vouch for, because it
-// changes (grants, versions, keys), is asked of the executor while it lives.
+// (record rows, bodies, index rows, receipts): its seal tells that it is whole, and its neighbours in the
+// store tell that nothing is left out of an answer (host/store/complete-range.ts). What a root must vouch
+// for, because it changes (grants, versions, keys), is asked of the executor while it lives.
 import { createModuleCache, type ParentState } from '../../runtime/execution/index.js'
 import { bytesToHex, decodeHeader, decodeResult } from '../../runtime/protocol/index.js'
 import { ChainReader, type PinnedChain } from '../store/index.js'

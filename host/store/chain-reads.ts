@@ -45,15 +45,15 @@ export class ChainReads implements ChainReader {
     this.#before = before
   }
 
-  /** Record of a point table under its true key. */
-  point(id: TableId, trueKey: Uint8Array): Uint8Array | undefined {
+  /** Record of a point table under its true key. See `SealedEnvironment.get` for `isMissVouchedFor`. */
+  point(id: TableId, trueKey: Uint8Array, isMissVouchedFor = false): Uint8Array | undefined {
     this.#before()
     const stored = pointStoredKey(id, this.#environment.sealer(id), trueKey)
-    return this.#environment.get(id, stored, trueKey, this.#transaction)
+    return this.#environment.get(id, stored, trueKey, this.#transaction, isMissVouchedFor)
   }
 
-  get(store: string, key: Uint8Array): Uint8Array | undefined {
-    return this.point(table.statePoint, stateTrueKey(store, encodePointKey(key)))
+  get(store: string, key: Uint8Array, isMissVouchedFor = false): Uint8Array | undefined {
+    return this.point(table.statePoint, stateTrueKey(store, encodePointKey(key)), isMissVouchedFor)
   }
 
   scan(
@@ -163,7 +163,8 @@ export class ChainReads implements ChainReader {
     this.#before()
     if (!Number.isSafeInteger(height) || height < 0) return undefined
     const stored = heightStoredKey(id, height)
-    const bytes = this.#environment.get(id, stored, heightTrueKey(height), this.#transaction)
+    // Heights have no gaps: `blockAt` knows which must be there.
+    const bytes = this.#environment.get(id, stored, heightTrueKey(height), this.#transaction, true)
     return bytes === undefined ? undefined : decodeParts(bytes)
   }
 

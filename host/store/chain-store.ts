@@ -85,7 +85,7 @@ export class ChainStore implements ChainStoreReads {
   }
 
   get(store: string, key: Uint8Array): Uint8Array | undefined {
-    const value = this.#reads.get(store, key)
+    const value = this.#reads.get(store, key, this.#tree !== undefined)
     if (this.#tree !== undefined) this.#check(store, encodePointKey(key), value)
     return value
   }

@@ -28,6 +28,9 @@ const reserveBytes = 64 * 2 ** 20
 
 const copyOf = (path: string): string => `${path}.compact`
 
+/** Throws unless the record was sealed under its key. Whoever has no key has none. */
+type Authenticate = (storedKey: Uint8Array, record: Uint8Array) => void
+
 export class Compaction {
   readonly #touched = new Set<string>()
   readonly #path: string
@@ -37,8 +40,11 @@ export class Compaction {
   /** Resolves when the copying has ended, well or not. */
   ended: Promise<void> = Promise.resolve()
 
-  private constructor(path: string) {
+  readonly #authenticate: Authenticate | undefined
+
+  private constructor(path: string, authenticate: Authenticate | undefined) {
     this.#path = path
+    this.#authenticate = authenticate
   }
 
   static begin(
@@ -46,6 +52,7 @@ export class Compaction {
     path: string,
     usedBytes: number,
     openEngine: (path: string) => Engine,
+    authenticate?: Authenticate,
   ): Compaction {
     const { bavail, bsize } = statfsSync(dirname(path))
     const needed = usedBytes + reserveBytes
@@ -53,7 +60,7 @@ export class Compaction {
       throw new StoreError('STORE_FULL', `a compacted copy of ${path} needs ${needed} bytes beside it`)
     }
     dropLeftCopy(path)
-    const compaction = new Compaction(path)
+    const compaction = new Compaction(path, authenticate)
     compaction.ended = compaction.#copy(engine, openEngine).catch((error: unknown) => {
       compaction.#fail(error instanceof Error ? error : new Error(String(error)))
     })
@@ -77,6 +84,8 @@ export class Compaction {
             const next = records.next()
             if (next.done === true) isDone = true
             else {
+              // A record under an altered key would get the place of a whole one, and nobody would miss it.
+              this.#authenticate?.(next.value.key, next.value.value)
               copy.putSync(next.value.key, next.value.value)
               bytes += next.value.value.length
             }

@@ -1,0 +1,194 @@
+// One flipped bit in a stored key, in leaves and in the branches that lead to them: every read gives the
+// right answer or a code, never a shorter or another one. A seal cannot tell this by itself: the record is
+// whole and lies where nobody looks. `WARD_KEY_FLIPS` is the number of flips (`npm run store-rounds`),
+// `WARD_FLIP_BLOCKS` the height of the chain.
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import {
+  applyNext,
+  bodyContent,
+  createBed,
+  patientOf,
+  temporaryFolder,
+  utf8,
+} from './chain-store.fixture.js'
+import { openChainStore, openVotesStore, type ChainStore, type DataKey } from './index.js'
+import { sha256 } from './sodium.js'
+import { chainTables, table } from './tables.js'
+
+const flips = Number(process.env['WARD_KEY_FLIPS'] ?? 120)
+const blocks = Number(process.env['WARD_FLIP_BLOCKS'] ?? 16)
+t.setTimeout(180_000 + 1_000 * flips)
+
+/** What damage may be called; anything else is a wrong word for it. */
+const codes = new Set(['RECORD_ALTERED', 'STORE_DAMAGED', 'STORE_KEY_MISMATCH', 'FOREIGN_FILE'])
+const orderMax = 2n ** 64n - 1n
+
+/** Every kind of read, of what is there and of what is not. */
+function* questions(store: ChainStore): Generator<[string, () => unknown]> {
+  yield ['applied', () => store.applied()]
+  yield ['note', () => store.note('kept')]
+  yield ['no note', () => store.note('never')]
+  for (let height = 0; height < blocks; height += 1) {
+    yield [`block ${height}`, () => store.blockAt(height)]
+    yield [`record ${height}`, () => store.get('$record', utf8(`record ${height}.1`))]
+    yield [`no record ${height}`, () => store.get('$record', utf8(`record ${height}.9`))]
+    yield [`transaction ${height}`, () => store.transactionLocation(sha256(utf8(`transaction ${height}`)))]
+    yield [`module ${height}`, () => store.attachmentByHash(sha256(utf8(`module ${height}`)))]
+    const patient = patientOf(height % 3)
+    yield [`body ${height}`, () => store.patientBody(patient, sha256(bodyContent(height)))]
+  }
+  for (const descending of [false, true]) {
+    for (const [from, to, limit] of [
+      [0n, orderMax, 500],
+      [0n, orderMax, 2],
+      [3n, 7n, 500],
+      [1_003n, 1_007n, 500],
+    ] as const) {
+      const name = `${from} to ${to}, ${limit}, ${descending}`
+      const alerts = (): unknown =>
+        store.scan('ward/alerts', 1, utf8('ward 3'), from, to, limit, descending)
+      yield [`alerts ${name}`, alerts]
+      for (const patient of [0, 1, 2, 9]) {
+        const rows = (): unknown =>
+          store.scanIndex('$record', 2, patientOf(patient), from, to, limit, descending)
+        yield [`index of ${patient}, ${name}`, rows]
+      }
+    }
+  }
+}
+
+const shown = (answer: unknown): string =>
+  JSON.stringify([answer], (_key, value: unknown) => (typeof value === 'bigint' ? `${value}` : value))
+
+type Told = { code?: string }
+
+function answers(store: ChainStore): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const [name, ask] of questions(store)) {
+    try {
+      found.set(name, shown(ask()))
+    } catch (error) {
+      found.set(name, `refused ${(error as Told).code ?? String(error)}`)
+    }
+  }
+  return found
+}
+
+/** All stored keys, table by table, as whoever walks a table sees them. */
+function walks(store: ChainStore): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const id of chainTables) {
+    try {
+      const rows = [...store.environment.range(Buffer.from([id]), Buffer.from([id + 1]))]
+      const sealer = store.environment.sealer(id)
+      const keys = rows.map(({ storedKey, record }) => {
+        sealer.openEntry(storedKey, record)
+        return storedKey.toString('hex')
+      })
+      found.set(`table ${id}`, keys.join())
+    } catch (error) {
+      found.set(`table ${id}`, `refused ${(error as Told).code ?? String(error)}`)
+    }
+  }
+  return found
+}
+
+async function readAll(folder: string, dataKey: DataKey): Promise<Map<string, string>> {
+  let store: ChainStore
+  try {
+    store = openChainStore(folder, dataKey)
+  } catch (error) {
+    return new Map([['open', `refused ${(error as Told).code ?? String(error)}`]])
+  }
+  try {
+    return new Map([...answers(store), ...walks(store)])
+  } finally {
+    await store.close()
+  }
+}
+
+/** Where a key lies in the file, copies in pages of before included. */
+function placesOf(file: Buffer, keys: readonly Buffer[]): { at: number; length: number }[] {
+  const places: { at: number; length: number }[] = []
+  for (const key of keys) {
+    for (let at = file.indexOf(key); at >= 0; at = file.indexOf(key, at + 1))
+      places.push({ at, length: key.length })
+  }
+  return places.sort((left, right) => left.at - right.at)
+}
+
+function judge(t: Test, where: string, told: Map<string, string>, truth: Map<string, string>): string {
+  let outcome = 'no effect'
+  for (const [name, answer] of told) {
+    if (answer === truth.get(name)) continue
+    const code = answer.startsWith('refused ') ? answer.slice(8) : ''
+    if (!codes.has(code)) t.fail(`${where}: ${name} is ${answer.slice(0, 80)}`)
+    outcome = code === '' ? 'WRONG' : code
+  }
+  return outcome
+}
+
+t.test(`${flips} flipped bits in keys: never a wrong or a short answer`, async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  for (let height = 0; height < blocks; height += 1) applyNext(bed)
+  bed.store.putNote('kept', utf8('a note'))
+  const all = [...bed.store.environment.range(Buffer.from([1]), Buffer.from([255]))]
+  const keys = all.map(({ storedKey }) => storedKey).filter((key) => key.length > 9)
+  await bed.store.close()
+  const whole = readFileSync(join(folder, 'chain.lmdb'))
+  const truth = await readAll(folder, bed.dataKey)
+  t.notOk([...truth.values()].some((answer) => answer.startsWith('refused')))
+  const places = placesOf(whole, keys)
+  t.ok(places.length > keys.length, `${places.length} places of ${keys.length} keys`)
+  const copy = join(folder, 'copy')
+  mkdirSync(copy)
+  copyFileSync(join(folder, 'patients.key'), join(copy, 'patients.key'))
+  const outcomes = new Map<string, number>()
+  for (let flip = 0; flip < flips; flip += 1) {
+    const place = places[Math.floor((flip * places.length) / flips) % places.length]
+    // Another byte of the key each time, and another bit.
+    const at = place.at + ((flip * 7) % place.length)
+    const bent = Buffer.from(whole)
+    bent[at] ^= 1 << ((flip * 5) % 8)
+    writeFileSync(join(copy, 'chain.lmdb'), bent)
+    const outcome = judge(t, `byte ${at}`, await readAll(copy, bed.dataKey), truth)
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    rmSync(join(copy, 'chain.lmdb-lock'), { force: true })
+    // Locked memory goes back to the system in a turn of its own.
+    await setTimeout(1)
+  }
+  t.comment([...outcomes].map(([outcome, count]) => `${outcome}: ${count}`).join(', '))
+  t.ok((outcomes.get('RECORD_ALTERED') ?? 0) > 0, 'some of them lie in pages that are in use')
+  bed.dataKey.close()
+})
+
+t.test('a vote that lies under an altered key is not forgotten', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  t.teardown(() => bed.store.close())
+  const home = join(folder, 'votes')
+  mkdirSync(home)
+  const votes = openVotesStore(home, bed.dataKey, { create: true })
+  votes.persist({ record: utf8('my vote'), put: [{ hash: sha256(utf8('b')), bytes: utf8('b') }], drop: [] })
+  await votes.close()
+  const file = join(home, 'votes.lmdb')
+  const whole = readFileSync(file)
+  for (const first of [table.voteRecord, table.voteBody]) {
+    const bent = Buffer.from(whole)
+    // A key of 17 bytes after its length, of the table that is looked for.
+    const mark = Buffer.from([17, 0, first])
+    for (let at = bent.indexOf(mark); at >= 0; at = bent.indexOf(mark, at + 1)) bent[at + 10] ^= 1
+    t.notSame(bent, whole)
+    writeFileSync(file, bent)
+    const again = openVotesStore(home, bed.dataKey)
+    t.throws(() => again.load(), { code: 'RECORD_ALTERED' })
+    await again.close()
+    writeFileSync(file, whole)
+  }
+})
