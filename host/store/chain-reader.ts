@@ -25,12 +25,15 @@ export class PinnedChain extends ChainReads {
     this.#transaction = transaction
     this.#journals = new UndoJournals(environment, ownKeys)
     // The first read pins the transaction.
-    const id = this.point(table.meta, wrappingIdKey)
-    if (id === undefined) {
+    try {
+      const id = this.point(table.meta, wrappingIdKey)
+      if (id === undefined)
+        throw new StoreError('STORE_DAMAGED', 'the mark of the patient wrapping key is missing')
+      this.wrappingId = Buffer.from(id).readUInt32BE(0)
+    } catch (error) {
       transaction.done()
-      throw new StoreError('STORE_DAMAGED', 'the mark of the patient wrapping key is missing')
+      throw error
     }
-    this.wrappingId = Buffer.from(id).readUInt32BE(0)
   }
 
   undoAt(height: number): Uint8Array | undefined {

@@ -99,6 +99,7 @@ export class SealedEnvironment {
     this.path = join(folder, `${space}.lmdb`)
     this.#dataKey = dataKey
     makeFolder(folder)
+    let engine: Engine | undefined
     this.#lock = readsOnly ? undefined : StoreLock.take(join(folder, `${space}.owner`))
     try {
       this.isNew = !existsSync(this.path) || statSync(this.path).size === 0
@@ -111,9 +112,10 @@ export class SealedEnvironment {
           if (!this.isNew) assertEngineTree(this.path, options.onStructure)
         }
       }
-      this.#engine = openEngine(this.path)
+      this.#engine = engine = openEngine(this.path)
       this.#checkLabel()
     } catch (error) {
+      void engine?.close()
       this.#lock?.release()
       throw engineError(error, `opening ${this.path}`)
     }
