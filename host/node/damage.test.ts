@@ -71,16 +71,36 @@ function regionsOf(folder: string, file: string): Region[] {
   )
 }
 
-/** Every code that a person may be told has a sentence somewhere. */
+/** The code that a person is told, and every code in the words behind it, has a sentence somewhere. */
 const storeCodes = new Set(
   [...readFileSync('host/store/README.md', 'utf8').matchAll(/^\| `([A-Z_]+)`/gm)].map(([, code]) => code),
 )
 function hasSentence(told: string): boolean {
-  const codes = told.match(/[A-Z][A-Z_]{5,}/g) ?? []
-  return codes.length > 0 && codes.every((code) => isKnown(code) || !storeCodes.has(code))
+  const [, code = '', ...words] = told.split(' ')
+  const inside = words.join(' ').match(/\b[A-Z]+(?:_[A-Z]+)+\b/g) ?? []
+  return [code, ...inside].every((name) => isKnown(name))
 }
 const isKnown = (code: string): boolean =>
   code in errorTable || code in nodeErrorSentences || storeCodes.has(code)
+
+t.test('a code without a sentence does not pass for one that has it', (t) => {
+  t.ok(storeCodes.size >= 20, 'the table of the store')
+  for (const told of [
+    'refused STORE_DAMAGED a page is cut',
+    'refused UNLOCK_DAMAGED_STORE RECORD_ALTERED: 02ab',
+    'refused CONFIG_MALFORMED node.json, see README',
+  ])
+    t.ok(hasSentence(told), told)
+  for (const told of [
+    'refused NO_SUCH_CODE a page is cut',
+    'refused STORE_DAMAGED because of MDB_CORRUPTED',
+    'refused undefined',
+    'refused a page is cut',
+    'refused',
+  ])
+    t.notOk(hasSentence(told), told)
+  t.end()
+})
 
 async function grow(single: SingleNode): Promise<string[]> {
   const nurse = await single.signIn('nurse')
