@@ -1,15 +1,17 @@
 // A node that cannot start stays sealed, holds nothing, and starts as soon as the cause is gone.
 import { createServer, type Server } from 'node:net'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { freePorts } from '../../consensus/net/free-ports.js'
 import { startHl7Bridge } from '../gateways/hl7-bridge.js'
 import { openMllpClient, sendMllp } from '../gateways/hl7/mllp-client.js'
 import { buildAdmission, lisaJones } from '../gateways/hl7/sample-messages.js'
-import { openKeyslot } from '../store/index.js'
+import { listKeyslots, openKeyslot } from '../store/index.js'
+import { formatVersion } from '../store/sealed-environment.js'
 import { initNetwork } from '../founding/init-network.js'
-import { generateSigningKey } from '../keys/crypto.js'
+import { bytesToHex } from '../../runtime/protocol/index.js'
+import { generateSigningKey, sha256 } from '../keys/crypto.js'
 import type { Card } from '../founding/cards.js'
 import { nodeFiles } from './node-config.js'
 import { NodeError } from './node-error.js'
@@ -116,12 +118,23 @@ t.test('each cause of a refused unlock has a sentence of its own', async (t) => 
   await node.seal()
   const files = nodeFiles(folder)
   const chain = path.join(files.chain, 'chain.lmdb')
+  const { storeId } = listKeyslots(files.keyslots)
+  /** The mark of the format as a later version would write it: before the id of the store. */
+  const later = (bytes: Buffer): Buffer => {
+    let count = 0
+    for (let at = bytes.indexOf(storeId); at >= 0; at = bytes.indexOf(storeId, at + 1), count += 1)
+      bytes[at - 1] = formatVersion + 1
+    t.ok(count > 0, 'the mark is there')
+    return bytes
+  }
   const tries: [string, string, (bytes: Buffer) => Buffer | undefined][] = [
     ['UNLOCK_KEYSLOTS', files.keyslots, () => undefined],
     ['UNLOCK_KEYSLOTS', files.keyslots, (bytes) => bytes.subarray(0, bytes.length - 1)],
     ['UNLOCK_FOREIGN_STORE', chain, () => Buffer.alloc(65_536, 7)],
     ['UNLOCK_FOREIGN_STORE', files.identity, (bytes) => flipped(bytes, 12)],
     ['UNLOCK_NEWER_STORE', files.identity, (bytes) => flipped(bytes, 8, 0x80)],
+    ['UNLOCK_NEWER_STORE', chain, later],
+    ['UNLOCK_NEWER_STORE', path.join(files.votes, 'votes.lmdb'), later],
     ['UNLOCK_DAMAGED_STORE', files.identity, (bytes) => flipped(bytes, bytes.length - 1)],
   ]
   for (const [code, file, spoil] of tries) {
@@ -129,8 +142,10 @@ t.test('each cause of a refused unlock has a sentence of its own', async (t) => 
     const spoilt = spoil(Buffer.from(whole))
     if (spoilt) writeFileSync(file, spoilt)
     else rmSync(file)
+    const before = digestOf(folder)
     t.match(await node.unlock(storePassword.slice()), { ok: false, code }, `${code} ${path.basename(file)}`)
     t.equal(node.status().sealed, true)
+    t.same(digestOf(folder), before, 'nothing was changed')
     writeFileSync(file, whole)
   }
   t.match(await node.unlock(Buffer.from('not the password')), { code: 'KEYSLOT_REJECTED' })
@@ -150,6 +165,17 @@ t.test('what the thread of the store said keeps its cause', (t) => {
     t.match(unlockFailure(new NodeError('EXECUTOR_FAILED', words), logger), { ok: false, code }, words)
   t.end()
 })
+
+/** Of every file but the locks and the executor's mark of the moment. */
+function digestOf(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort()
+  const files = names.filter(
+    (name) => statSync(path.join(folder, name)).isFile() && !/-lock$|\.owner$|^executing-now$/.test(name),
+  )
+  return Object.fromEntries(
+    files.map((name) => [name, bytesToHex(sha256(readFileSync(path.join(folder, name))))]),
+  )
+}
 
 function flipped(bytes: Buffer, at: number, mask = 1): Buffer {
   bytes[at] ^= mask

@@ -16,7 +16,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
 import { createFile, replaceFile } from './durable-file.js'
-import { openKeyslot } from './index.js'
+import { ChainReader, openKeyslot } from './index.js'
+import { formatVersion } from './sealed-environment.js'
+import { sha256 } from './sodium.js'
 import { applyNext, createBed, openBed, password, temporaryFolder } from './chain-store.fixture.js'
 
 const childPath = new URL('./store-child.fixture.js', import.meta.url).pathname
@@ -160,3 +162,27 @@ function mkdir(path: string): string {
   mkdirSync(path)
   return path
 }
+
+t.test('a store of a later version is refused, and nothing of it is changed', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  applyNext(bed)
+  // As a later version would: its mark, in a transaction of its own.
+  bed.store.environment.write(() => bed.store.environment.raiseVersion(formatVersion + 1))
+  await bed.store.close()
+  const kept = (): Record<string, string> =>
+    Object.fromEntries(
+      readdirSync(folder)
+        .filter((name) => !name.endsWith('-lock'))
+        .sort()
+        .map((name) => [name, Buffer.from(sha256(readFileSync(join(folder, name)))).toString('hex')]),
+    )
+  const before = kept()
+  for (let start = 0; start < 2; start += 1) {
+    t.throws(() => openBed(folder, bed.dataKey), { code: 'STORE_NEWER_VERSION', message: /newer version/ })
+    t.throws(() => new ChainReader(folder, bed.dataKey.toBytes()), { code: 'STORE_NEWER_VERSION' })
+  }
+  t.same(kept(), before, 'every byte is as it was, and no lock or part of a file stays')
+  t.match(Object.keys(before), ['chain.lmdb', 'keyslots', 'patients.key'])
+})
