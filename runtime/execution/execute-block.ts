@@ -18,6 +18,7 @@ import { activeContract } from './contracts.js'
 import { promoteVersions } from './fuel-versions.js'
 import { createKernel, type Kernel } from './kernel.js'
 import { encodeRow, headKey, headRow, store } from './kernel-tables.js'
+import { noteParentResult } from './recent-results.js'
 import { promoteValidators, readPending } from './membership-commands.js'
 import type { ModuleCache } from './module-cache.js'
 import type {
@@ -75,6 +76,7 @@ export function executeBlock(
     const recovered = applyRecovery(overlay, header, input.recovery, ports)
     if (!recovered.ok) return { ok: false, code: recovered.code, detail: recovered.detail }
   }
+  noteParentResult(overlay, header)
   const kernel = createKernel({
     ports,
     cache,

@@ -26,6 +26,7 @@ import {
   readNode,
   readPending,
 } from './index.js'
+import { recentResultsMax } from './recent-results.js'
 import { systemContracts } from './test-contracts.fixture.js'
 import { borsh, sha256, signerOf, World, type Signer } from './world.fixture.js'
 
@@ -83,6 +84,7 @@ function change(
     successor?: Uint8Array
     key?: Signer
     consent?: Signer
+    resultHash?: Uint8Array
   },
   height = world.height,
 ): Uint8Array {
@@ -93,7 +95,7 @@ function change(
     successor,
     voteKey: key?.publicKey ?? zero(32),
     height: BigInt(height),
-    resultHash: zero(32),
+    resultHash: parts.resultHash ?? world.resultAt(height),
   }
   const proof = key ? sign(key, readinessBytes(world.chainId, statement)) : zero(64)
   const consent = parts.consent ? sign(parts.consent, consentBytes(world.chainId, statement)) : null
@@ -247,9 +249,14 @@ t.test('validators change one at a time, two blocks later', async (t) => {
   const add = { action: 'add' as const, entity: fifth.entity, key: fifth }
   t.equal(run(world, change(world, add, world.height + 5)), 'NOT_AT_TIP', 'a height that is not there yet')
   for (let count = 0; count < 70; count += 1) world.block([])
-  t.equal(run(world, change(world, add, world.height - 70)), 'NOT_AT_TIP', 'long ago')
-  const chosen = (): Uint8Array => change(world, { ...add, key: unlisted })
-  t.equal(run(world, chosen()), 'OK', 'a key that the chain does not know: one administrator is noted')
+  // It stands in the next block: the oldest result that is kept there is of 64 blocks before that one.
+  const oldest = (): number => world.height + 1 - recentResultsMax
+  t.equal(run(world, change(world, add, oldest() - 1)), 'NOT_AT_TIP', 'one block too long ago')
+  const at = world.height - 10
+  for (const resultHash of [zero(32), world.resultAt(at - 1), world.resultAt(at + 1)])
+    t.equal(run(world, change(world, { ...add, resultHash }, at)), 'RESULT_DIFFERS', 'with another state')
+  const chosen = (height = world.height): Uint8Array => change(world, { ...add, key: unlisted }, height)
+  t.equal(run(world, chosen(oldest())), 'OK', 'a key that the chain does not know: one word is noted')
   t.equal(readPending(world.chain), undefined)
   t.equal(run(world, chosen(), deputy), 'OK', 'another one says the same')
   t.same(world.validators, before, 'not in the next block')

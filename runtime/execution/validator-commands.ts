@@ -27,10 +27,11 @@ import {
   type RoleChange,
 } from './membership-commands.js'
 import { readNode } from './node-registry.js'
+import { recentResult, recentResultsMax } from './recent-results.js'
 import { isConsented, judgeValidators } from './validator-words.js'
 
 /** A proof of readiness may be so many blocks old. */
-const readinessAgeMax = 64
+const readinessAgeMax = recentResultsMax
 /** From so many members on a hospital survives a fault: a change may not go below it without force. */
 const tolerantMin = 4
 
@@ -135,7 +136,12 @@ function successorProblem(
   }
   const height = BigInt(kernel.height)
   const isRecent = change.height < height && change.height + BigInt(readinessAgeMax) >= height
-  return isRecent ? undefined : refused('NOT_AT_TIP', `it stood at ${change.height}, this is ${height}`)
+  if (!isRecent) return refused('NOT_AT_TIP', `it stood at ${change.height}, this is ${height}`)
+  // It stood there with the state that the quorum has, or its votes would be of no use to anybody.
+  const result = recentResult(kernel.overlay, Number(change.height))
+  return result !== undefined && equalBytes(result, change.resultHash)
+    ? undefined
+    : refused('RESULT_DIFFERS', `at ${change.height}`)
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   encodeBundle,
   encodeGenesis,
   encodePayload,
+  encodeResult,
   encodeSignedTransaction,
   encodeTransaction,
   entityIdOf,
@@ -20,6 +21,7 @@ import {
   protocolVersion,
   recordBodySchemas,
   recordKind,
+  resultHash,
   transactionRoots,
   transactionSigningBytes,
   validatorsHash,
@@ -182,6 +184,8 @@ export class World {
   time = genesisTime
   validators: Validator[]
   last: ExecutedBlock | undefined
+  /** Hashes of the results, by height; the founding has none. */
+  private readonly results: Uint8Array[] = [zeroHash]
 
   constructor(options: WorldOptions) {
     this.cache = options.cache ?? createModuleCache()
@@ -227,6 +231,10 @@ export class World {
 
   get chainId(): Uint8Array {
     return this.genesis.chainId
+  }
+
+  resultAt(height: number): Uint8Array {
+    return this.results[height] ?? zeroHash
   }
 
   sign(signer: Signer, action: Transaction['action'], changes: Partial<Transaction> = {}): Uint8Array {
@@ -308,7 +316,7 @@ export class World {
       time: this.time + 1_000,
       proposer: this.validators[0].entity,
       parentHash: zeroHash,
-      parentResultHash: zeroHash,
+      parentResultHash: this.resultAt(this.height),
       parentCertificateHash: zeroHash,
       transactionRoots: transactionRoots(sha256, signed),
       validatorsHash: validatorsHash(sha256, this.validators),
@@ -336,6 +344,7 @@ export class World {
     this.chain.apply(outcome)
     this.validators = outcome.validators
     this.last = outcome
+    this.results[this.height] = resultHash(sha256, encodeResult(outcome.result))
     return outcome
   }
 }

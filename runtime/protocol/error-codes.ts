@@ -237,6 +237,10 @@ export const errorTable = {
     155,
     'The new validator is not at the newest block. The set stays as it is. Let it catch up, then ask again.',
   ),
+  RESULT_DIFFERS: entry(
+    285,
+    'The new validator computed another result for a block than the validators did. The set stays as it is. Do not let it vote: `ward doctor` compares its store, or found it anew with `ward join`.',
+  ),
   INSTITUTION_KEYS_NEEDED: entry(
     156,
     'Too few institution keys signed this. Nothing was changed. Collect the signatures that the genesis document asks for.',
