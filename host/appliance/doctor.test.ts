@@ -14,7 +14,8 @@ import { nodeFiles } from '../node/node-config.js'
 import { createNodeLogger } from '../node/node-logger.js'
 import { createSingleNode, storePassword } from '../node/single-node.fixture.js'
 import { openChainStore, openKeyslot, writeSealedFile, type ChainStore } from '../store/index.js'
-import { table } from '../store/tables.js'
+import { SealedEnvironment } from '../store/sealed-environment.js'
+import { table, tableName, votesTables } from '../store/tables.js'
 import { compareNodes, divergenceReport, type Comparison } from './compare.js'
 import { examineNode } from './doctor.js'
 
@@ -64,6 +65,8 @@ t.test('a node that worked is whole; what is damaged is named', async (t) => {
   t.equal(whole.certificatesChecked, whole.height, 'every block but genesis has a certificate')
   t.equal(whole.certificatesUnknown, 0)
   t.same(whole.keyEpochs, [0])
+  t.ok(whole.voteRecords >= 2, 'the vote and its token are opened')
+  t.same(whole.sealedFiles, ['identity.sealed', 'votes/votes.token', 'chain/patients.key'])
   t.ok(labels.has('checking block') && labels.has('looking records up'))
 
   const dataKey = await openKeyslot(nodeFiles(single.folder).keyslots, storePassword)
@@ -128,6 +131,33 @@ t.test('a node that worked is whole; what is damaged is named', async (t) => {
   t.match((await examine()).findings, [{ table: 'identity.sealed', code: 'RECORD_ALTERED' }])
   bytes[bytes.length - 1] ^= 1
   writeFileSync(identity, bytes)
+
+  const { votes } = nodeFiles(single.folder)
+  /** Bends the seal of the table's first record, or bends it back. */
+  const bendVote = async (id: number): Promise<void> => {
+    const environment = new SealedEnvironment({
+      folder: votes,
+      space: 'votes',
+      tables: votesTables,
+      dataKey,
+    })
+    const [{ storedKey, record }] = [...environment.range(Buffer.from([id]), Buffer.from([id + 1]))].slice(
+      0,
+      1,
+    )
+    const bent = Buffer.from(record)
+    bent[bent.length - 1] ^= 1
+    environment.putRecords([{ storedKey: Buffer.from(storedKey), record: bent }])
+    await environment.close()
+  }
+  for (const id of [table.voteRecord, table.voteToken]) {
+    await bendVote(id)
+    // The walk of the table before ends at this record, and says so too.
+    const { findings } = await examine()
+    t.ok(findings.some(({ table, code }) => table === tableName(id) && code === 'RECORD_ALTERED'))
+    await bendVote(id)
+  }
+  t.same((await examine()).findings, [])
 
   const { shares } = nodeFiles(single.folder)
   writeSealedFile(shares, dataKey, new Uint8Array(6_000))

@@ -4,6 +4,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
 import {
+  bytesToHex,
   decodeGenesis,
   decodeResult,
   equalBytes,
@@ -29,7 +30,8 @@ import {
   type DataKey,
   type Finding,
 } from '../store/index.js'
-import { chainTables, tableName } from '../store/tables.js'
+import { SealedEnvironment } from '../store/sealed-environment.js'
+import { chainTables, tableName, votesTables, type TableId } from '../store/tables.js'
 import { ApplianceError } from './appliance-error.js'
 import { readManifests } from '../executor/recovery-book.js'
 import { BlockCheck } from './block-check.js'
@@ -37,8 +39,12 @@ import { checkRecordIndex, untilDamage } from './index-check.js'
 
 export interface DoctorReport {
   height: number
-  /** Sealed records that were opened. */
+  /** Sealed records of the chain that were opened. */
   sealedRecords: number
+  /** Sealed records of the votes that were opened. */
+  voteRecords: number
+  /** Sealed files beside them that were opened, by their names in the folder; what is wrong: `findings`. */
+  sealedFiles: string[]
   ledgerRecords: number
   transactions: number
   certificatesChecked: number
@@ -73,8 +79,11 @@ export async function examineNode(options: DoctorOptions): Promise<DoctorReport>
     const store = openUnused(files.chain, dataKey, options)
     try {
       const report = examineStore(store, options)
-      report.findings.push(...sealedFiles(options.folder, dataKey))
-      return { ...report, keyEpochs: listKeyslots(files.keyslots).epochs }
+      const votes = await examineVotes(files.votes, dataKey, options)
+      const beside = sealedFiles(options.folder, dataKey)
+      const findings = [...report.findings, ...votes.findings, ...beside.findings]
+      const keyEpochs = listKeyslots(files.keyslots).epochs
+      return { ...report, voteRecords: votes.records, sealedFiles: beside.names, keyEpochs, findings }
     } finally {
       await store.close()
     }
@@ -95,7 +104,58 @@ function openUnused(folder: string, dataKey: DataKey, { onProgress }: DoctorOpti
   }
 }
 
-function examineStore(store: ChainStore, { onProgress }: DoctorOptions): Omit<DoctorReport, 'keyEpochs'> {
+/** Record by record and not as a store of votes: opening one renews its token. */
+async function examineVotes(
+  folder: string,
+  dataKey: DataKey,
+  { onProgress }: DoctorOptions,
+): Promise<{ records: number; findings: DoctorFinding[] }> {
+  if (!existsSync(path.join(folder, 'votes.lmdb'))) return { records: 0, findings: [] }
+  const findings: DoctorFinding[] = []
+  let records = 0
+  const find = (table: string, key: Uint8Array, error: unknown): void => {
+    if (!(error instanceof StoreError)) throw error
+    findings.push({ table, storedKey: bytesToHex(key), code: error.code, message: error.message })
+  }
+  try {
+    const onStructure = (pages: number, total: number): void =>
+      onProgress?.('looking at pages of votes', pages, total)
+    const options = { folder, space: 'votes', tables: votesTables, dataKey, onStructure } as const
+    const environment = new SealedEnvironment(options)
+    try {
+      for (const id of votesTables) records += openAll(environment, id, find)
+    } finally {
+      await environment.close()
+    }
+  } catch (error) {
+    find('votes', new Uint8Array(0), error)
+  }
+  return { records, findings }
+}
+
+type Find = (table: string, key: Uint8Array, error: unknown) => void
+
+function openAll(environment: SealedEnvironment, id: TableId, find: Find): number {
+  let count = 0
+  try {
+    for (const { storedKey, record } of environment.range(Buffer.from([id]), Buffer.from([id + 1]))) {
+      count += 1
+      try {
+        environment.sealer(id).openEntry(storedKey, record)
+      } catch (error) {
+        find(tableName(id), storedKey, error)
+      }
+    }
+  } catch (error) {
+    find(tableName(id), new Uint8Array(0), error)
+  }
+  return count
+}
+
+function examineStore(
+  store: ChainStore,
+  { onProgress }: DoctorOptions,
+): Omit<DoctorReport, 'keyEpochs' | 'voteRecords' | 'sealedFiles'> {
   const genesisBytes = store.note(genesisNote)
   if (!genesisBytes) throw new ApplianceError('GENESIS_UNKNOWN')
   const genesis = decodeGenesis(genesisBytes)
@@ -171,15 +231,14 @@ function rootFinding(store: ChainStore, root: Uint8Array): DoctorFinding[] {
   return [{ table: 'outcome', storedKey: '', code: 'STORE_DAMAGED', message }]
 }
 
-/**
- * Every sealed file of the folder, also one whose head is gone. The votes themselves are not opened: opening
- * them renews their token.
- */
-function sealedFiles(folder: string, dataKey: DataKey): DoctorFinding[] {
+/** Every sealed file of the folder, also one whose head is gone. */
+function sealedFiles(folder: string, dataKey: DataKey): { names: string[]; findings: DoctorFinding[] } {
   const files = nodeFiles(folder)
   const findings: DoctorFinding[] = []
+  const names: string[] = []
   const attempt = (file: string, work: () => void): void => {
     try {
+      if (existsSync(file)) names.push(path.relative(folder, file))
       work()
     } catch (error) {
       const { code = 'STORE_DAMAGED', message } = error as { code?: string; message: string }
@@ -198,7 +257,7 @@ function sealedFiles(folder: string, dataKey: DataKey): DoctorFinding[] {
       readSealedFile(file, dataKey)?.fill(0)
     })
   }
-  return findings
+  return { names, findings }
 }
 
 /** By content, and by the end of the name when the content is cut. */

@@ -12,7 +12,9 @@ import { createProgress } from './progress.js'
 export function addDoctorCommand(program: Command): void {
   program
     .command('doctor')
-    .description('check a stopped node: seals, tree, blocks, certificates, indexes; changes nothing')
+    .description(
+      'check a stopped node: seals (chain, votes, files), tree, blocks, certificates, indexes; changes nothing',
+    )
     .requiredOption('--dir <folder>', "the node's folder")
     .option(
       '--compare <path>',
@@ -72,6 +74,7 @@ function describe(report: DoctorReport): string {
       (certificatesUnknown > 0
         ? `, ${certificatesUnknown} of earlier validator sets only linked by hash`
         : ''),
+    `votes: ${report.voteRecords} sealed records; sealed files: ${report.sealedFiles.join(', ')}`,
     report.prunedBelow > 0
       ? `pruned: blocks below ${report.prunedBelow} keep all but their transactions`
       : '',
