@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The `ward` command: one file a group of commands in tools/ward/.
 import { Command } from 'commander'
+import { denyCoreDumps } from '../host/appliance/core-dumps.js'
 import { ApplianceError } from '../host/appliance/appliance-error.js'
 import { ApiUnreachable } from '../host/api/client.js'
 import { NodeError } from '../host/node/node-error.js'
@@ -58,6 +59,8 @@ addDoctorCommand(program)
 addStoreCommands(program)
 addBackupCommands(program)
 program.exitOverride()
+// Most commands have a password or a key in memory for a moment.
+denyCoreDumps()
 
 try {
   await program.parseAsync()

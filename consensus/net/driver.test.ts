@@ -183,6 +183,10 @@ t.test('a tree of two levels: a relay feeds an observer that no validator knows'
   )
   const heard = () => leaf.driver.status().validators.filter(({ silentMs }) => silentMs >= 0).length
   await until(() => heard() === 2, patienceMs, 'heartbeats of the two validators above the relay')
+  // One machine, one clock: who was heard through a relay is not ahead of it by more than rounding.
+  const clocks = leaf.driver.status().validators.flatMap(({ clockAheadMs }) => clockAheadMs ?? [])
+  t.equal(clocks.length, 2)
+  t.ok(Math.max(...clocks) <= 1, `clocks: ${clocks.join()}`)
   assertAgreement(t, [...replicas, relay, leaf])
 })
 

@@ -114,6 +114,7 @@ function driverOf(options: DriverOptions, parts: Parts): Driver {
         role: options.role,
         core: runner.core,
         peers: network.peers,
+        clocks: network.clocks,
         claimedHeight: network.claimedHeight(),
         links: transport.peers(),
         now: runner.clock.now(),

@@ -27,6 +27,7 @@ import {
   resendBytesMax,
   subscribersMax,
 } from './limits.js'
+import { PeerClocks } from './peer-clocks.js'
 import { PeerTable, type PeerEntry } from './peer-table.js'
 import type { DriverPorts, FinalBlock, Reception, Urgency, ValidatorSet } from './ports.js'
 import { Services } from './services.js'
@@ -65,6 +66,7 @@ function urgencyOf(reception: Reception): Urgency | null {
 
 export class NetworkSide implements RunnerEffects, TransportListener {
   readonly peers = new PeerTable({ hash: new Uint8Array(32), members: [] })
+  readonly clocks = new PeerClocks()
   readonly #options: DriverOptions
   readonly #ports: DriverPorts
   readonly #inbox = new Inbox()
@@ -305,6 +307,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
 
   #onSigned(entry: PeerEntry, message: SignedMessage, item: InboxItem): void {
     const isHeartbeat = message.type === 'heartbeat'
+    if (isHeartbeat)
+      this.clocks.onHeartbeat(bytesToHex(message.sender), message.time, this.#runner?.clock.now() ?? 0)
     if (entry.isMember && equalBytes(entry.coreId, message.sender)) {
       this.#claimed(entry, isHeartbeat ? message.height : message.height - 1)
     }
@@ -456,6 +460,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
 
   validatorsChanged(validators: ValidatorSet): void {
     this.peers.setValidators(validators)
+    this.clocks.keep(new Set(validators.members.map((member) => bytesToHex(member.entity))))
   }
 
   // -------------------------------------------------------------------------------------------

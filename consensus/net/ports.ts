@@ -230,6 +230,8 @@ export interface VoterStatus {
   readonly connected: boolean
   /** Milliseconds since the last valid message, -1: never. */
   readonly silentMs: number
+  /** Its clock minus this node's, milliseconds; null: this node, or no heartbeat lately. */
+  readonly clockAheadMs: number | null
 }
 
 /** For `ward status`: where this node stands and whom it waits for. */

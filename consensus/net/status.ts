@@ -2,6 +2,7 @@
 
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import { leaderIndex, quorumOf, type CoreState, type VoteMessage } from '../pbft/index.js'
+import type { PeerClocks } from './peer-clocks.js'
 import type { PeerTable } from './peer-table.js'
 import type { DriverStatus, HaltReason } from './ports.js'
 import { leaderSilenceMs, roundReasonOf } from './round-reason.js'
@@ -12,6 +13,7 @@ export interface StatusSources {
   readonly role: Role
   readonly core: CoreState
   readonly peers: PeerTable
+  readonly clocks: PeerClocks
   /** Best height that peers claim, liars left out as far as possible. */
   readonly claimedHeight: number
   readonly links: readonly PeerStatus[]
@@ -20,7 +22,7 @@ export interface StatusSources {
 }
 
 export function statusOf(sources: StatusSources): DriverStatus {
-  const { core, peers, role, links, now, halted, claimedHeight } = sources
+  const { core, peers, clocks, role, links, now, halted, claimedHeight } = sources
   const connected = new Set(peers.members().map((entry) => bytesToHex(entry.coreId)))
   const self = bytesToHex(core.config.self)
   const entities = core.validators.members.map((member) => bytesToHex(member.entity))
@@ -42,6 +44,7 @@ export function statusOf(sources: StatusSources): DriverStatus {
       entity,
       connected: entity === self || connected.has(entity),
       silentMs: silenceOf(core, entity, self, now),
+      clockAheadMs: clocks.aheadMs(entity, now),
     })),
     peers: links.map((link) => ({ ...link, claimedHeight: peers.get(link.peer)?.tipHeight ?? null })),
     lag: Math.max(0, claimedHeight - core.tip.height),

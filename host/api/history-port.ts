@@ -80,6 +80,14 @@ export interface SignedView {
 }
 
 /** What `status` tells of the chain store's disk and housekeeping; absent before it was looked at. */
+export interface HeapView {
+  thread: 'executor' | 'main'
+  usedBytes: number
+  limitBytes: number
+  /** More than four fifths are in use: with all of it, the node stops. */
+  isHigh: boolean
+}
+
 export interface StoreView {
   fileBytes: number
   /** Inside the file; filled before it grows. */
@@ -96,4 +104,6 @@ export interface StoreView {
   failure: { code: string; detail: string } | null
   /** Of the disk below it: `low` under a tenth free, `scarce` under a twentieth. */
   disk?: { freeBytes: number; totalBytes: number; level: 'enough' | 'low' | 'scarce' }
+  /** Of the threads that execute and that serve: the least that was in use during the last minute. */
+  heap?: HeapView[]
 }

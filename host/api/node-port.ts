@@ -51,6 +51,8 @@ export interface NodeStatus extends Pinned {
   peersKnown: number
   /** Names of validators without a connection to this node. */
   away?: readonly string[]
+  /** Validators' clocks minus this node's, milliseconds, of those who were heard lately. */
+  clocks?: readonly { node: string; aheadMs: number }[]
   /** Blocks behind the best certified height heard of. */
   lag: number
   /** A validator whose record of votes was lost: it votes again when that is safe (R17). */

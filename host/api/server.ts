@@ -142,7 +142,7 @@ function addGuards(app: FastifyInstance, context: GuardContext): void {
     )
   })
   app.setNotFoundHandler((_request, reply) => refuse(reply, 'NOT_FOUND'))
-  app.setErrorHandler((error: Error & { statusCode?: number; code?: string }, request, reply) => {
+  app.setErrorHandler((error: Thrown, request, reply) => {
     const status = error.statusCode ?? 500
     // Fastify's own refusals (body too large, broken JSON, schema) name a field or a limit, never a value.
     if (status < 500) return refuse(reply, 'REQUEST_MALFORMED', error.message, status)
@@ -150,9 +150,12 @@ function addGuards(app: FastifyInstance, context: GuardContext): void {
       { route: request.routeOptions.url, code: error.code, stack: error.stack },
       'request failed',
     )
-    return refuse(reply, refusalOf(error))
+    return refuse(reply, refusalOf(error), error.advice)
   })
 }
+
+/** What Fastify throws, and a reading that failed. */
+type Thrown = Error & { statusCode?: number; code?: string; advice?: string }
 
 /** A reading that failed has a code of its own; whatever else is thrown is a fault of ours. */
 const refusalOf = ({ code }: { code?: string }): RefusalCode =>

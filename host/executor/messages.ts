@@ -349,6 +349,8 @@ export interface CareReply {
   resealing: ResealProgress | null
   /** `copied`: `careFinish` puts the copy in its place. */
   compaction: 'none' | 'copying' | 'copied' | 'failed'
+  /** Of this thread; what is used counts garbage that was not collected yet. */
+  heap: { usedBytes: number; limitBytes: number }
 }
 
 /** Whose a key is or was, and the key itself; null for an unknown one. */

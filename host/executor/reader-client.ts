@@ -9,7 +9,7 @@ import type { ReaderReply, ReaderRequest } from './reader-thread.js'
 
 /** As large as the executor's: a replay runs the same contracts. */
 const stackMiB = 64
-const heapMiBMax = 1_024
+const heapMiBDefault = 1_024
 /** No page, record or step of a replay takes a tenth of it on the slowest supported machine. */
 const requestMsMax = 30_000
 const waitingMax = 1_000
@@ -23,6 +23,7 @@ export interface ReaderOptions {
   /** Something that a person may have to look at; no content. */
   onTrouble: (code: string, detail: string) => void
   requestMsMax?: number
+  heapMiBMax?: number
   /** The thread's program; another one in tests of its death. */
   program?: URL
 }
@@ -33,6 +34,13 @@ export class ReadError extends Error {
     readonly detail: string,
   ) {
     super(`${code}: ${detail}`)
+  }
+
+  /** What a person may be told: the engine opens no file where it cannot write. Else the code says all. */
+  get advice(): string | undefined {
+    return /STORE_READ_ONLY|STORE_FULL/.exec(this.detail) === null
+      ? undefined
+      : "this computer's disk is full or read only: free space, or make it writable (`mount -o remount,rw`)"
   }
 }
 
@@ -83,7 +91,7 @@ export class ReaderClient {
   }
 
   private start(): void {
-    const { folder, dataKey, program, onTrouble } = this.options
+    const { folder, dataKey, program, onTrouble, heapMiBMax = heapMiBDefault } = this.options
     const worker = new Worker(program ?? new URL('./reader-thread.js', import.meta.url), {
       resourceLimits: { stackSizeMb: stackMiB, maxOldGenerationSizeMb: heapMiBMax },
     })
@@ -97,7 +105,7 @@ export class ReaderClient {
     this.ask('open', lent)
       .catch((error: unknown) => {
         onTrouble('READ_FAILED', String(error))
-        this.drop(worker)
+        this.drop(worker, error instanceof ReadError ? error.detail : undefined)
       })
       .finally(forget)
   }
@@ -170,13 +178,13 @@ export class ReaderClient {
     this.drop(worker)
   }
 
-  private drop(worker: Worker): void {
+  private drop(worker: Worker, why = 'the reader stopped'): void {
     if (this.worker !== worker) return
     const waiting = [...this.waiting.values()]
     this.waiting.clear()
     clearTimeout(this.watchdog)
     this.paused = Promise.all([this.paused, this.end(worker)])
-    for (const { reject } of waiting) reject(new ReadError('READ_FAILED', 'the reader stopped'))
+    for (const { reject } of waiting) reject(new ReadError('READ_FAILED', why))
   }
 
   /** False when the thread does not end in time. */

@@ -1,5 +1,6 @@
 // The store's own housekeeping, in short slices between blocks: old payloads are pruned, records of a former
 // key epoch are sealed anew, and a compacted copy takes the file's place when somebody asked for one.
+import { getHeapStatistics } from 'node:v8'
 import { Reseal, type ChainStore } from '../store/index.js'
 import type { CareReply, CareRequest } from './messages.js'
 
@@ -25,6 +26,7 @@ export class StoreCare {
     while (this.#reseal.progress !== undefined && performance.now() < end) this.#reseal.step(resealCount)
     if (compact && this.#store.compactionState === 'none') this.#store.beginCompaction()
     const first = this.#store.firstPayload()
+    const { used_heap_size: usedBytes, heap_size_limit: limitBytes } = getHeapStatistics()
     const from = this.#pruneFrom
     return {
       space: this.#store.space(),
@@ -32,6 +34,7 @@ export class StoreCare {
       pruning: from === undefined ? null : { done: first - from, total: below - from },
       resealing: this.#reseal.progress ?? null,
       compaction: this.#store.compactionState,
+      heap: { usedBytes, limitBytes },
     }
   }
 

@@ -2,15 +2,17 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Proposal } from '../api/node-port.js'
-import { DataKey } from '../store/index.js'
+import { ReaderClient } from '../executor/reader-client.js'
+import { DataKey, openKeyslot } from '../store/index.js'
 import { DiskReturn, takesWrites } from './disk-return.js'
 import { diskOf, diskView } from './disk-space.js'
 import { dropPlainDivergence } from './divergence-file.js'
+import { nodeFiles } from './node-config.js'
 import { createNodeLogger } from './node-logger.js'
 import { during, until } from './patience.fixture.js'
-import { createSingleNode, personPassword } from './single-node.fixture.js'
+import { createSingleNode, personPassword, storePassword, type SingleNode } from './single-node.fixture.js'
 import { leaveWithKey } from './unsealed.js'
 
 t.test('the levels, on both sides of their edges', (t) => {
@@ -163,5 +165,38 @@ t.test(
     await until('going on', () => !node.status().sealed && node.status().fault === undefined)
     const again = await single.sign(await single.signIn('nurse'), admissionOf('c2'.repeat(16)))
     t.equal(again.code, 'OK')
+    await onReadOnlyDisk(t, single, folder)
   },
 )
+
+/** As Linux leaves a disk after an error: it reads, and nothing can be written. */
+async function onReadOnlyDisk(t: Test, single: SingleNode, disk: string) {
+  const { node, folder } = single
+  const remount = (mode: 'ro' | 'rw'): void =>
+    void execFileSync('mount', ['-o', `remount,${mode}`, disk], { stdio: 'ignore' })
+  await node.seal()
+  remount('ro')
+  try {
+    const refused = await node.unlock(storePassword.slice())
+    t.match(refused, { code: 'UNLOCK_DISK', detail: /STORE_READ_ONLY.*remount,rw/ })
+    t.equal(node.status().sealed, true)
+    const key = await openKeyslot(nodeFiles(folder).keyslots, storePassword.slice())
+    const reader = new ReaderClient({
+      folder: nodeFiles(folder).chain,
+      dataKey: () => key.toBytes(),
+      onTrouble: () => undefined,
+    })
+    const reading = reader.call('record', { id: new Uint8Array(32) })
+    await t.rejects(reading, { code: 'READ_FAILED', advice: /remount,rw/ }, 'not only that it failed')
+    await reader.close()
+    key.close()
+  } finally {
+    remount('rw')
+  }
+  t.match(
+    await node.unlock(storePassword.slice()),
+    { ok: true },
+    'the cause is gone, nothing else is asked',
+  )
+  t.equal((await single.sign(await single.signIn('nurse'), admissionOf('c3'.repeat(16)))).code, 'OK')
+}

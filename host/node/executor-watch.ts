@@ -8,7 +8,9 @@ import { HeldBack } from '../executor/held-back.js'
 import { nodeFiles } from './node-config.js'
 import type { RunningOptions } from './running-node.js'
 
-type WatchOptions = Pick<RunningOptions, 'folder' | 'now' | 'logger' | 'onFault' | 'executor'>
+type WatchOptions = Pick<RunningOptions, 'folder' | 'now' | 'logger' | 'onFault' | 'executor'> & {
+  config?: { heapMiB?: number }
+}
 
 export interface CrashWatch {
   executor: ExecutorClient
@@ -21,7 +23,7 @@ export interface CrashWatch {
  * it.
  */
 export function startExecutor(options: WatchOptions): CrashWatch {
-  const { folder, now, logger, onFault } = options
+  const { folder, now, logger, onFault, config } = options
   const files = nodeFiles(folder)
   // Read before the new thread begins to write it.
   const lastFrame = readNoteFile(files.executingNote)
@@ -50,7 +52,7 @@ export function startExecutor(options: WatchOptions): CrashWatch {
       const text = crashText({ reason, request, running })
       onFault('EXECUTOR_FAILED', dump === undefined ? text : `${text} (${dump})`)
     },
-    { ...options.executor, notePath: files.executingNote },
+    { heapMiBMax: config?.heapMiB, ...options.executor, notePath: files.executingNote },
   )
   return { executor, journal, held }
 }

@@ -27,7 +27,13 @@ export interface NodeConfig {
   environment: string
   /** How many of the newest blocks keep their signed transactions here; absent: all (an archive). */
   keepBlocks?: number
+  /** Heap of the thread that executes, MiB; readings have half. Absent: 2,048. Read when a daemon starts. */
+  heapMiB?: number
 }
+
+/** Below, a block of the largest size could end the thread; above, no machine of a ward has it. */
+export const heapMiBMin = 512
+export const heapMiBMax = 65_536
 
 /** Enough for a node that was away for a moment to catch up by blocks. */
 export const keepBlocksMin = 256
@@ -80,12 +86,16 @@ export function readNodeConfig(folder: string): NodeConfig {
     !whole(parsed.apiPort) ||
     !whole(parsed.port) ||
     typeof parsed.host !== 'string' ||
-    !(parsed.keepBlocks === undefined || isKeepBlocks(parsed.keepBlocks))
+    !(parsed.keepBlocks === undefined || isKeepBlocks(parsed.keepBlocks)) ||
+    !(parsed.heapMiB === undefined || isHeapMiB(parsed.heapMiB))
   ) {
     throw new NodeError('CONFIG_MALFORMED', folder)
   }
   return { environment: '', sources: [], ...parsed } as NodeConfig
 }
+
+const isHeapMiB = (value: unknown): boolean =>
+  Number.isSafeInteger(value) && Number(value) >= heapMiBMin && Number(value) <= heapMiBMax
 
 export const isKeepBlocks = (value: unknown): boolean =>
   Number.isSafeInteger(value) && Number(value) >= keepBlocksMin

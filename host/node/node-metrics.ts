@@ -42,6 +42,12 @@ export class NodeMetrics {
     help: 'Free share of the disk that carries the store, 0 to 1',
     registers: [this.registry],
   })
+  private readonly heap = new Gauge({
+    name: 'wardchain_heap_used_ratio',
+    help: 'Share of the heap that stayed in use during the last minute, 0 to 1, by thread',
+    labelNames: ['thread'],
+    registers: [this.registry],
+  })
   private readonly evidence = new Gauge({
     name: 'wardchain_equivocation_evidence',
     help: 'Kept proofs that a validator signed two contradicting messages, by phase',
@@ -127,7 +133,9 @@ export class NodeMetrics {
       this.missing.set(status.missing.length)
       this.waiting.set(node.pool.size)
       this.held.set(node.pool.held.count)
-      const { disk } = node.upkeep.view ?? {}
+      const { disk, heap = [] } = node.upkeep.view ?? {}
+      for (const { thread, usedBytes, limitBytes } of heap)
+        this.heap.set({ thread }, usedBytes / limitBytes)
       if (disk) this.disk.set(disk.freeBytes / disk.totalBytes)
       node.pool.laneCounts.forEach((count, lane) => this.laneWaiting.set({ lane: laneNames[lane] }, count))
       for (const [phase, count] of node.proofs?.counts ?? []) this.proofs.set({ phase }, count)

@@ -76,6 +76,9 @@ export function nodeStatus(
         halted: fault?.code ?? driver.halted ?? '',
       }),
     },
+    clocks: driver.validators.flatMap(({ entity, clockAheadMs }) =>
+      clockAheadMs === null ? [] : [{ node: nameOf(entity), aheadMs: clockAheadMs }],
+    ),
     peersConnected: driver.peers.length,
     peersKnown: node.book.others.length,
     away,

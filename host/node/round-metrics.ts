@@ -21,6 +21,7 @@ export class RoundMetrics {
       missing: gauge('vote_missing', '1: the vote of this validator was not seen', 'validator'),
       connected: gauge('validator_connected', '1: connected to this node', 'validator'),
       silent: gauge('validator_silent_seconds', 'Since it was heard; -1: never', 'validator'),
+      clock: gauge('clock_ahead_seconds', "A validator's clock minus this node's", 'validator'),
       withheld: gauge('votes_withheld', '1: this validator lost its record of votes and keeps still (R17)'),
       quorum: gauge('has_quorum', '1: enough validators are connected to decide anything'),
     }
@@ -40,8 +41,8 @@ export class RoundMetrics {
 
   /** Sets all gauges; `nameOf` turns an entity's hex id into its node's name. */
   update(status: DriverStatus, nameOf: (entity: string) => string): void {
-    const { reason, seconds, phase, missing, connected, silent, quorum, withheld } = this.gauges
-    for (const gauge of [reason, phase, missing, connected, silent]) gauge.reset()
+    const { reason, seconds, phase, missing, connected, silent, clock, quorum, withheld } = this.gauges
+    for (const gauge of [reason, phase, missing, connected, silent, clock]) gauge.reset()
     reason.set({ code: status.reason.code }, 1)
     seconds.set(status.reason.sinceMs / 1_000)
     phase.set({ phase: status.phase }, 1)
@@ -53,6 +54,7 @@ export class RoundMetrics {
       missing.set({ validator }, owing.has(voter.entity) ? 1 : 0)
       connected.set({ validator }, voter.connected ? 1 : 0)
       silent.set({ validator }, voter.silentMs < 0 ? -1 : voter.silentMs / 1_000)
+      if (voter.clockAheadMs !== null) clock.set({ validator }, voter.clockAheadMs / 1_000)
     }
   }
 }

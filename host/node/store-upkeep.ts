@@ -10,7 +10,8 @@ import type { ExecutorClient } from '../executor/executor-client.js'
 import { ReaderClient } from '../executor/reader-client.js'
 import type { DataKey } from '../store/index.js'
 import { diskOf, type DiskView } from './disk-space.js'
-import { nodeFiles, readNodeConfig } from './node-config.js'
+import { HeapWatch } from './heap-watch.js'
+import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
 import type { NodeLogger } from './node-logger.js'
 
 const sliceMs = 20
@@ -29,13 +30,14 @@ export interface UpkeepPorts {
 
 /** What works on the store beside blocks. Neither does anything before it is asked or started. */
 export function storeThreads(
-  { folder, logger }: Pick<UpkeepPorts, 'folder' | 'logger'>,
+  { folder, logger, config }: Pick<UpkeepPorts, 'folder' | 'logger'> & { config: NodeConfig },
   executor: UpkeepPorts['executor'],
   dataKey: DataKey,
 ): { readers: ReaderClient; upkeep: StoreUpkeep } {
   const readers = new ReaderClient({
     folder: nodeFiles(folder).chain,
     dataKey: () => dataKey.toBytes(),
+    ...(config.heapMiB !== undefined && { heapMiBMax: config.heapMiB / 2 }),
     onTrouble: (code, detail) => logger.error({ code, detail }, 'a reading failed; blocks go on'),
   })
   const withoutReaders: UpkeepPorts['withoutReaders'] = (work) => readers.without(work)
@@ -49,8 +51,11 @@ export class StoreUpkeep {
   #view: StoreView | undefined
   #failure: StoreView['failure'] = null
   #level: DiskView['level'] = 'enough'
+  readonly #heap: HeapWatch
 
-  constructor(private readonly ports: UpkeepPorts) {}
+  constructor(private readonly ports: UpkeepPorts) {
+    this.#heap = new HeapWatch(ports.logger)
+  }
 
   /** What `ward status` tells; undefined before the first round. */
   get view(): StoreView | undefined {
@@ -121,11 +126,12 @@ export class StoreUpkeep {
     return 10 * idleMs
   }
 
-  #tell({ space, firstPayload, pruning, resealing, compaction }: CareReply): void {
+  #tell({ space, firstPayload, pruning, resealing, compaction, heap }: CareReply): void {
     const { fileBytes, freeBytes, entryCount } = space
     const isCompacting = compaction === 'copying' || existsSync(nodeFiles(this.ports.folder).compact)
     const common = { fileBytes, freeBytes, records: entryCount, firstPayload, isCompacting }
-    this.#view = { ...common, ...this.#disk(), pruning, resealing, failure: this.#failure }
+    const own = { heap: this.#heap.look(heap), failure: this.#failure }
+    this.#view = { ...common, ...this.#disk(), pruning, resealing, ...own }
   }
 
   /** Told once as it becomes less, and once when it is mended. */

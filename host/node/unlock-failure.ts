@@ -38,10 +38,16 @@ export function unlockFailure(error: unknown, logger: NodeLogger): Outcome<null>
   if (said === 'KEYSLOT_REJECTED') return refused(said)
   const message = error instanceof Error ? error.message : String(error)
   logger.error({ code, error: message }, 'unlock failed')
+  if (said === 'UNLOCK_DISK' && cause) return refused(said, `${cause.code}: ${diskAdvice(cause.code)}`)
   const words =
     said === 'UNLOCK_FAILED' || !cause ? `${code}: ${message}` : `${cause.code}: ${cause.message}`
   return refused(said, words)
 }
+
+const diskAdvice = (code: string): string =>
+  code === 'STORE_READ_ONLY'
+    ? "the node's folder cannot be written: its disk is read only (`mount -o remount,rw`), or its files belong to another account"
+    : "the disk of the node's folder has no room"
 
 /** What the store says; from the executor's thread it comes as code and words of the thread's failure. */
 function causeOf(error: unknown): { code: string; message: string } | undefined {

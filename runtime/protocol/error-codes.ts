@@ -434,6 +434,10 @@ export const errorTable = {
     384,
     'Only an administrator of this hospital may do this. Nothing was changed. Sign in as one.',
   ),
+  HEAP_HIGH: entry(
+    359,
+    'More than four fifths of a heap of this node are in use. Nothing was lost and the node goes on; a full heap ends it, and it comes back with less. Give it more (thread executor: "heapMiB" in node.json, 2048 when it is not named; thread main: NODE_OPTIONS=--max-old-space-size), then restart the node, one machine after the other.',
+  ),
   DISK_LOW: entry(
     351,
     'Less than a tenth of the disk is free. Nothing was lost and the node goes on; when the disk is full it stops to vote and only answers. Free space on that disk, or keep fewer blocks: `ward store prune`, then `ward store compact`.',

@@ -77,6 +77,7 @@ function describe(status: AnyStatus): string {
         'peers',
         `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected${awayText(status.away)}`,
       ],
+      ...clockLines(status.clocks),
       ['lag', `${status.lag ?? 0} blocks`],
       ...storeLines(status.store),
       ...(status.isSilent ? [silence] : []),
@@ -142,9 +143,37 @@ export function storeLines(store: NodeStatus['store']): [string, string][] {
       `${share} % free (${mib(disk.freeBytes)}). ${errorTable.DISK_LOW.sentence} [DISK_LOW]`,
     ])
   }
+  for (const { thread, usedBytes, limitBytes, isHigh } of store.heap ?? []) {
+    const used = `${Math.floor((100 * usedBytes) / limitBytes)} % of ${mib(limitBytes)} in use`
+    if (isHigh) lines.push(['HEAP', `${thread}: ${used}. ${errorTable.HEAP_HIGH.sentence} [HEAP_HIGH]`])
+  }
   if (failure)
     lines.push(['STORE', `${failure.code}: ${failure.detail}; nothing was lost, it is tried again`])
   return lines
+}
+
+/** Half of the skew at which validators no longer vote for a leader's block. */
+const skewMsShown = 250
+
+/** Which clock is wrong nobody knows; when most of the others say the same of this one, it is this one. */
+export function clockLines(clocks: NodeStatus['clocks'] = []): [string, string][] {
+  if (clocks.length === 0) return []
+  const off = clocks.filter(({ aheadMs }) => Math.abs(aheadMs) > skewMsShown)
+  if (off.length === 0) return [['clock', `within ${skewMsShown} ms of ${clocks.length} validator(s)`]]
+  const side = (aheadMs: number): string =>
+    `${(Math.abs(aheadMs) / 1_000).toFixed(1)} s ${aheadMs > 0 ? 'ahead of' : 'behind'}`
+  const mend =
+    'Past 0.5 s a leader gets no votes, past 10 s a machine counts as silent: repair the time service'
+  const [isAhead, isBehind] = [
+    off.every(({ aheadMs }) => aheadMs > 0),
+    off.every(({ aheadMs }) => aheadMs < 0),
+  ]
+  const isOwn = clocks.length > 1 && off.length * 2 > clocks.length && (isAhead || isBehind)
+  const median = [...off].sort((left, right) => left.aheadMs - right.aheadMs)[off.length >> 1].aheadMs
+  const who = isOwn
+    ? `this computer is ${side(-median)} ${off.length} of ${clocks.length} validators. ${mend} here`
+    : `${off.map(({ node, aheadMs }) => `${node} is ${side(aheadMs)} this computer`).join('; ')}. ${mend} there`
+  return [['CLOCK', `${who} [CLOCK_SKEW]`]]
 }
 
 const awayText = (away: readonly string[] = []): string =>

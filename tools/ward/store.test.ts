@@ -63,6 +63,8 @@ t.test('a running node prunes, seals anew after a key change, and gives disk bac
   })
   t.match(await ward(['store', 'prune', '--dir', folder, '--keep-blocks', '256']), { status: 0 })
   t.equal(readNodeConfig(folder).keepBlocks, 256)
+  const plain = JSON.parse(readFileSync(nodeFiles(folder).config, 'utf8')) as object
+  writeFileSync(nodeFiles(folder).config, JSON.stringify({ ...plain, heapMiB: 700 }))
   ;(await rotateDataKey(nodeFiles(folder).keyslots, recordChainPassword.slice())).close()
 
   const node = new WardNode(folder, createNodeLogger('store test', 'silent'))
@@ -71,6 +73,13 @@ t.test('a running node prunes, seals anew after a key change, and gives disk bac
   const pruned = await until(node, (store) => store.pruning === null && store.resealing === null)
   t.equal(pruned.firstPayload, height + 1 - 256)
   t.equal(pruned.failure, null)
+  const [heap] = pruned.heap ?? []
+  t.match(heap, { thread: 'executor', isHigh: false })
+  t.ok(heap.limitBytes >= 700 * 2 ** 20 && heap.limitBytes < 1_400 * 2 ** 20, 'as node.json says')
+  t.match(storeLines({ ...pruned, heap: [{ ...heap, isHigh: true }] }), [
+    ['store', /MiB/],
+    ['HEAP', /^executor: \d+ % of .*"heapMiB" in node\.json.*\[HEAP_HIGH\]$/],
+  ])
   t.match(storeLines({ ...pruned, resealing: { done: 1, total: 4 } }), [
     ['store', /MiB/],
     ['re-sealing', /25 %/],
@@ -96,6 +105,8 @@ t.test('a running node prunes, seals anew after a key change, and gives disk bac
   t.same((await examineNode({ folder, password: recordChainPassword.slice() })).findings, [])
 
   const config = JSON.parse(readFileSync(nodeFiles(folder).config, 'utf8')) as object
-  writeFileSync(nodeFiles(folder).config, JSON.stringify({ ...config, keepBlocks: 3 }))
-  t.throws(() => readNodeConfig(folder), { code: 'CONFIG_MALFORMED' }, 'a typing error never prunes')
+  for (const wrong of [{ keepBlocks: 3 }, { heapMiB: 511 }, { heapMiB: 65_537 }, { heapMiB: '2048' }]) {
+    writeFileSync(nodeFiles(folder).config, JSON.stringify({ ...config, ...wrong }))
+    t.throws(() => readNodeConfig(folder), { code: 'CONFIG_MALFORMED' }, JSON.stringify(wrong))
+  }
 })
