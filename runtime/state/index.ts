@@ -4,7 +4,7 @@ export * from './state-keys.js'
 export * from './overlay.js'
 export * from './memory-state.js'
 export * from './tree-interface.js'
-export { applyToTree, StateTree, TreeError, type StateTreeOptions } from './state-tree.js'
+export { applyToTree, StateTree, type StateTreeOptions } from './state-tree.js'
 export { verifyProof, type ProofClaim, type ProofCode } from './tree-proof.js'
 export {
   encodeSplit,

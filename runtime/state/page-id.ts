@@ -2,6 +2,7 @@
 //
 //   id   store name length u8 | store name | depth u16 BE | first `depth` bits of the path, zero padded to
 // a byte
+import { bytesToText } from './state-keys.js'
 import { pathBits } from './tree-hash.js'
 
 export function pageId(store: string, path: Uint8Array, pathOffset: number, depth: number): string {
@@ -22,16 +23,36 @@ export function pageIdBytes(id: string): Uint8Array {
   return bytes
 }
 
-/** `prefix` is text of '0' and '1', as long as the depth. Undefined when the bytes are not an id. */
-export function parsePageId(id: Uint8Array): { store: string; prefix: string } | undefined {
-  const storeLength = id[0] ?? 0
-  if (id.length < 1 + storeLength + 2) return undefined
-  const store = String.fromCharCode(...id.subarray(1, 1 + storeLength))
-  const depth = id[1 + storeLength] * 256 + id[2 + storeLength]
-  const path = id.subarray(3 + storeLength)
-  if (depth > pathBits || path.length !== Math.ceil(depth / 8)) return undefined
-  let prefix = ''
-  for (const byte of path) prefix += byte.toString(2).padStart(8, '0')
-  if (prefix.slice(depth).includes('1')) return undefined
-  return { store, prefix: prefix.slice(0, depth) }
+/** Where a page lies: below the first `depth` bits of its path. */
+export interface PagePlace {
+  store: string
+  /** The id as text. */
+  id: string
+  depth: number
+  /** The path's first 32 bits; zeros from `depth` on. */
+  head: number
+}
+
+const pathStart = (store: string): number => 3 + store.length
+
+/** A byte of the path that an id names, zero behind its end. */
+export function pathByteOf({ store, id }: PagePlace, index: number): number {
+  const at = pathStart(store) + index
+  return at < id.length ? id.charCodeAt(at) : 0
+}
+
+/** Undefined when the bytes are not an id. */
+export function parsePageId(bytes: Uint8Array): PagePlace | undefined {
+  const id = bytesToText(bytes)
+  const storeLength = bytes[0] ?? 0
+  if (bytes.length < 1 + storeLength + 2) return undefined
+  const store = id.slice(1, 1 + storeLength)
+  const depth = bytes[1 + storeLength] * 256 + bytes[2 + storeLength]
+  const from = pathStart(store)
+  if (depth > pathBits || bytes.length - from !== Math.ceil(depth / 8)) return undefined
+  const rest = depth & 7
+  if (rest !== 0 && (bytes[bytes.length - 1] & (0xff >>> rest)) !== 0) return undefined
+  let head = 0
+  for (let index = 0; index < 4; index += 1) head = head * 256 + (bytes[from + index] ?? 0)
+  return { store, id, depth, head }
 }

@@ -12,25 +12,27 @@ export interface KeptRecord {
   parts: readonly StoreChanges[]
 }
 
-type Stores = ReadonlyMap<string, TreeNode>
-
-/** One change for each key that a record names. */
-export function mergeRecords(records: readonly KeptRecord[]): StoreChanges[] {
+/** By store, one change for each key that a record names. */
+export function mergeRecords(records: readonly KeptRecord[]): Map<string, Changes> {
   const byStore = new Map<string, Changes[]>()
   for (const { store, changes } of records.flatMap(({ parts }) => parts)) {
     const list = byStore.get(store)
     if (list === undefined) byStore.set(store, [changes])
     else list.push(changes)
   }
-  return Array.from(byStore, ([store, list]) => ({ store, changes: lastChanges(list) }))
+  return new Map(Array.from(byStore, ([store, list]) => [store, lastChanges(list)]))
 }
 
 /**
- * For each record the pages that it is the first to name, without those that the store has as they are now: a
- * page is written some updates after its first change, and may have been. A page that came or went may be
- * among them.
+ * For each record the pages that it is the first to name, without those that the store has as they are now
+ * (`stored`: their hashes there, by id): a page is written some updates after its first change, and may have
+ * been. A page that came or went may be among them.
  */
-export function pagesBehind(records: readonly KeptRecord[], before: Stores, after: Stores): Bucket[][] {
+export function pagesBehind(
+  records: readonly KeptRecord[],
+  stored: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, TreeNode>,
+): Bucket[][] {
   const seen = new Set<string>([emptyBucket.id])
   return records.map(({ parts }) => {
     const behind: Bucket[] = []
@@ -39,15 +41,19 @@ export function pagesBehind(records: readonly KeptRecord[], before: Stores, afte
         const bucket = bucketAt(after, store, changes.cells, index * changeBytes)
         if (seen.has(bucket.id)) continue
         seen.add(bucket.id)
-        const stored = bucketAt(before, store, changes.cells, index * changeBytes)
-        if (stored.id !== bucket.id || stored.hashText !== bucket.hashText) behind.push(bucket)
+        if (stored.get(bucket.id) !== bucket.hashText) behind.push(bucket)
       }
     }
     return behind
   })
 }
 
-function bucketAt(stores: Stores, store: string, paths: Uint8Array, pathOffset: number): Bucket {
+function bucketAt(
+  stores: ReadonlyMap<string, TreeNode>,
+  store: string,
+  paths: Uint8Array,
+  pathOffset: number,
+): Bucket {
   let node = stores.get(store) ?? emptyBucket
   for (let depth = 0; node.isFork; depth += 1)
     node = pathBit(paths, pathOffset, depth) === 1 ? node.right : node.left

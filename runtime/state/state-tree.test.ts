@@ -146,6 +146,22 @@ t.test(
   },
 )
 
+t.test('pages whose paths share their first six bytes are found in their order again', async (t) => {
+  const alike = (bytes: Uint8Array): Uint8Array => new Uint8Array(sha256(bytes)).fill(7, 0, 6)
+  const pages = new MemoryPages()
+  const tree = StateTree.open(pages, alike, testSalt, { redoBytesMax: 20_000 })
+  const apply = (writes: StateWrite[]): void => {
+    const update = tree.update(toWriteSet(writes))
+    pages.apply(update.pageWrites, update.redo)
+    tree.accept(update)
+  }
+  apply(Array.from({ length: 200 }, (_, n) => ({ store: 'a/b', key: keyOf(n), value: keyOf(n) })))
+  t.ok([...pages.pages()].length > 10, 'several pages')
+  t.same(StateTree.open(pages, alike, testSalt).root, tree.root)
+  apply([3, 80, 150].map((n) => ({ store: 'a/b', key: keyOf(n), value: keyOf(n + 1) })))
+  t.same(StateTree.open(pages, alike, testSalt).root, tree.root, 'with redo records beside them')
+})
+
 /** Each record played by itself, in order, over the pages that the one before it left. */
 function rootOneByOne(pages: MemoryPages): Uint8Array {
   const copy = new MemoryPages()

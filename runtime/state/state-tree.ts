@@ -2,38 +2,22 @@
 // state root is a function of the key-value set alone; see README.md for the hashing rules.
 import type { Hash } from '../protocol/hash.js'
 import { assert } from '../protocol/result.js'
-import { bytesToText } from './state-keys.js'
 import type { StateWrite } from './store-interface.js'
-import {
-  Bucket,
-  createFork,
-  emptyBucket,
-  SubtreeWriter,
-  type SubtreeContext,
-  type TreeNode,
-} from './subtree.js'
+import { Bucket, emptyBucket, SubtreeWriter, type SubtreeContext, type TreeNode } from './subtree.js'
 import { comparePaths, emptyRoot, hashBytes, hashText, pathBit, TreeHasher } from './tree-hash.js'
-import type { PageWrite, TreePages, TreeUpdate } from './tree-interface.js'
+import { TreeError, type PageWrite, type TreePages, type TreeUpdate } from './tree-interface.js'
+import { listBuckets, noChanges, TreeOpening } from './tree-opening.js'
 import { PageCache } from './page-cache.js'
 import { PagePool } from './page-pool.js'
 import { PendingPages, type PageChanges, type PagePlan } from './pending-pages.js'
 import { decodeRedo, type StoreChanges } from './redo-record.js'
 import { mergeRecords, pagesBehind, type KeptRecord } from './redo-replay.js'
 import { toChanges } from './sorted-changes.js'
-import { pageId, pageIdBytes, parsePageId } from './page-id.js'
+import { pageId, pageIdBytes } from './page-id.js'
 import { cellOffset, findLeaf, isPage, pageHashOffset, pageLeafCount } from './tree-page.js'
 import { decodeOutline, encodeOutline } from './tree-outline.js'
 import { proveStore, type ProofSource } from './tree-proof.js'
 import { FrozenTree, hashInPage, type TreePlace } from './tree-walk.js'
-
-/** The pages in the store do not fit together: the store was altered, or is not of this chain. */
-export class TreeError extends Error {
-  readonly code: 'TREE_PAGE_MISSING' | 'TREE_PAGE_MISMATCH'
-  constructor(code: TreeError['code'], message: string) {
-    super(message)
-    this.code = code
-  }
-}
 
 export interface StateTreeOptions {
   /** Bytes of pages kept in memory beside the forks. 64 MiB hold about 5e5 leaves. */
@@ -88,8 +72,9 @@ export class StateTree {
   }
 
   /**
-   * Reads every page once (about 5 microseconds each when sealed) and rebuilds the forks above them. The
-   * caller compares `root` with the certified one. Throws TreeError when pages overlap.
+   * Reads every page once (about 5 microseconds each when sealed), makes the changes of the redo records and
+   * builds the forks above. The caller compares `root` with the certified one. Throws TreeError when pages
+   * overlap.
    */
   static open(
     pages: TreePages,
@@ -99,12 +84,8 @@ export class StateTree {
   ): StateTree {
     const hasher = new TreeHasher(hash, leafSalt)
     const cache = new PageCache(options.pageCacheBytesMax ?? 64 * 2 ** 20)
-    const stores = new Map<string, TreeNode>()
-    for (const [store, buckets] of listBuckets(pages, cache)) {
-      stores.set(store, forksOver(buckets, 0, buckets.length, 0, hasher))
-    }
-    const tree = new StateTree(pages, hasher, cache, stores, options.redoBytesMax)
-    tree.#replay(options.redoBytesMax ?? 0)
+    const tree = new StateTree(pages, hasher, cache, new Map(), options.redoBytesMax)
+    tree.#build(options.redoBytesMax ?? 0)
     return tree
   }
 
@@ -216,11 +197,40 @@ export class StateTree {
   }
 
   /**
-   * Plays the store's redo records over its pages, all at once: the last one that names a key is right. The
-   * pages that lay behind wait again as they did before the process ended, each for the first record that
-   * changed it.
+   * From the store's pages and its redo records, played over them all at once: the last one that names a key
+   * is right. The pages that lay behind wait again as they did before the process ended, each for the first
+   * record that changed it.
    */
-  #replay(redoBytesMax: number): void {
+  #build(redoBytesMax: number): void {
+    const { first, records } = this.#records()
+    const changes = mergeRecords(records)
+    const found = listBuckets(this.#pages, this.#cache, changes)
+    const buckets = new Map<string, Bucket | undefined>()
+    const moved = new Set<string>()
+    const stored = new Map<string, string>()
+    const stores = new Map<string, TreeNode>()
+    for (const store of new Set([...found.keys(), ...changes.keys()])) {
+      const writer = this.#writer(store, buckets, moved)
+      const own = changes.get(store) ?? noChanges
+      const node = new TreeOpening(found.get(store) ?? [], own, writer, this.#hasher, stored).build()
+      if (node.leafCount > 0) stores.set(store, node)
+    }
+    this.#roots = { stores, top: this.#topAfter(emptyBucket, stores, [...stores.keys()]) }
+    if (records.length === 0) return
+    const behind = pagesBehind(records, stored, stores)
+    const waiting = new Set(behind.flat())
+    for (const [id, bucket] of buckets) {
+      this.#cache.take(id)
+      // What was up to date in the store already can be read back.
+      if (bucket !== undefined && !waiting.has(bucket) && !moved.has(id)) this.#cache.keep(bucket)
+    }
+    this.#pending = PendingPages.afterReplay(redoBytesMax, first, {
+      entries: records.map(({ bytes }, index) => ({ bytes, buckets: behind[index] })),
+      moved: new Map([...moved].map((id) => [id, buckets.get(id)])),
+    })
+  }
+
+  #records(): { first: number; records: KeptRecord[] } {
     const records: KeptRecord[] = []
     let first = 0
     for (const { sequence, record } of this.#pages.redoRecords()) {
@@ -230,21 +240,7 @@ export class StateTree {
         throw new TreeError('TREE_PAGE_MISMATCH', 'the redo records of the tree are not whole')
       records.push({ bytes: record.length, parts })
     }
-    if (records.length === 0) return
-    const before = this.#roots.stores
-    const { roots, buckets, moved } = this.#applied(mergeRecords(records))
-    const behind = pagesBehind(records, before, roots.stores)
-    const waiting = new Set(behind.flat())
-    for (const [id, bucket] of buckets) {
-      this.#cache.take(id)
-      // What was up to date in the store already can be read back.
-      if (bucket !== undefined && !waiting.has(bucket) && !moved.has(id)) this.#cache.keep(bucket)
-    }
-    this.#roots = roots
-    this.#pending = PendingPages.afterReplay(redoBytesMax, first, {
-      entries: records.map(({ bytes }, index) => ({ bytes, buckets: behind[index] })),
-      moved: new Map([...moved].map((id) => [id, buckets.get(id)])),
-    })
+    return { first, records }
   }
 
   /** Proof that `key` (an encoded state key) has its value in the present tree, or that it is absent. */
@@ -374,55 +370,4 @@ function toPageWrites(buckets: ReadonlyMap<string, Bucket | undefined>): PageWri
   const writes: PageWrite[] = []
   for (const [id, bucket] of buckets) writes.push({ id: pageIdBytes(id), page: bucket?.page })
   return writes
-}
-
-/** A page found when the tree is opened. `prefix` is its path's first bits as text of '0' and '1'. */
-interface FoundBucket {
-  prefix: string
-  bucket: Bucket
-}
-
-function listBuckets(pages: TreePages, cache: PageCache): Map<string, FoundBucket[]> {
-  const byStore = new Map<string, FoundBucket[]>()
-  for (const { id, page } of pages.pages()) {
-    const parsed = parsePageId(id)
-    if (parsed === undefined || !isPage(page)) throw new TreeError('TREE_PAGE_MISMATCH', 'not a tree page')
-    const bucket = new Bucket(
-      bytesToText(id),
-      pageLeafCount(page),
-      hashText(page, pageHashOffset),
-      undefined,
-    )
-    if (cache.hasRoom(page.length)) {
-      bucket.page = page
-      cache.keep(bucket)
-    }
-    const found = byStore.get(parsed.store)
-    if (found === undefined) byStore.set(parsed.store, [{ prefix: parsed.prefix, bucket }])
-    else found.push({ prefix: parsed.prefix, bucket })
-  }
-  for (const found of byStore.values()) {
-    found.sort((left, right) => (left.prefix < right.prefix ? -1 : left.prefix > right.prefix ? 1 : 0))
-  }
-  return byStore
-}
-
-/** Forks over found[from..to), all of which start with the same `depth` bits. */
-function forksOver(
-  found: readonly FoundBucket[],
-  from: number,
-  to: number,
-  depth: number,
-  hasher: TreeHasher,
-): TreeNode {
-  if (from === to) return emptyBucket
-  if (found[from].prefix.length === depth) {
-    if (to !== from + 1) throw new TreeError('TREE_PAGE_MISMATCH', 'two tree pages hold the same path')
-    return found[from].bucket
-  }
-  let middle = from
-  while (middle < to && found[middle].prefix[depth] === '0') middle += 1
-  const left = forksOver(found, from, middle, depth + 1, hasher)
-  const right = forksOver(found, middle, to, depth + 1, hasher)
-  return createFork(left, right, hasher)
 }

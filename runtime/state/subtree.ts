@@ -122,6 +122,11 @@ export class SubtreeWriter {
     const left = this.apply(node.left, depth + 1, changes, from, middle)
     const right = this.apply(node.right, depth + 1, changes, middle, to)
     if (left === node.left && right === node.right) return node
+    return this.above(left, right, depth)
+  }
+
+  /** What lies at `depth` above two halves that changed: one page when they hold little, else a fork. */
+  above(left: TreeNode, right: TreeNode, depth: number): TreeNode {
     if (!left.isFork && !right.isFork && left.leafCount + right.leafCount <= pageLeavesJoin) {
       return this.#join(left, right, depth)
     }
@@ -186,7 +191,7 @@ function copyRange(list: LeafList, from: number, to: number): LeafList {
 }
 
 /** First change of [from, to) that lies on the right side at `depth`. */
-function firstRight(changes: Changes, from: number, to: number, depth: number): number {
+export function firstRight(changes: Changes, from: number, to: number, depth: number): number {
   let low = from
   let high = to
   while (low < high) {

@@ -1,6 +1,15 @@
 // The seam between the state tree (pure) and the place where its pages rest (`host/store`, or memory in
 // tests).
 
+/** The pages in the store do not fit together: the store was altered, or is not of this chain. */
+export class TreeError extends Error {
+  readonly code: 'TREE_PAGE_MISSING' | 'TREE_PAGE_MISMATCH'
+  constructor(code: TreeError['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
 /**
  * Where tree pages rest. A page id is opaque to the place; a page's bytes are checked by the tree against
  * its hash. `pages` lists every page once, in any order; it is read when the tree is opened.
