@@ -213,7 +213,7 @@ export class NetworkSide implements RunnerEffects, TransportListener {
 
   /** An honest peer of our version never sends this: the connection ends, the code says why. */
   #misbehaved(item: InboxItem, code: string): void {
-    this.#ports.metrics?.count('bad_frame', { code })
+    this.#ports.metrics?.count('peer_refused', { peer: item.from, code })
     this.#transport?.disconnect(item.from, code)
     item.release()
   }
@@ -277,18 +277,18 @@ export class NetworkSide implements RunnerEffects, TransportListener {
         return { type: 'message', now, from: entry.coreId, message }
       case 'evidence':
         if (!this.#isSigned(message.first) || !this.#isSigned(message.second)) {
-          return this.#onBadSignature(entry, message.type, item)
+          return this.#onBadSignature(entry, item)
         }
         return { type: 'message', now, from: entry.coreId, message }
       default:
-        if (!this.#isSigned(message)) return this.#onBadSignature(entry, message.type, item)
+        if (!this.#isSigned(message)) return this.#onBadSignature(entry, item)
         this.#onSigned(entry, message, item)
         return { type: 'message', now, from: entry.coreId, message }
     }
   }
 
-  #onBadSignature(entry: PeerEntry, type: string, item: InboxItem): null {
-    this.#ports.metrics?.count('bad_signature', { type })
+  #onBadSignature(entry: PeerEntry, item: InboxItem): null {
+    this.#ports.metrics?.count('peer_refused', { peer: entry.peer, code: 'BAD_SIGNATURE' })
     entry.badSignatures += 1
     if (entry.badSignatures > badSignaturesMax) this.#misbehaved(item, 'BAD_SIGNATURES')
     return null
@@ -349,7 +349,9 @@ export class NetworkSide implements RunnerEffects, TransportListener {
     this.#intake
       .take(from, bundles)
       .then((intake) => {
-        if (!intake.ok) return this.#onIntakeRefused(entry, intake.code)
+        if (!intake.ok) return this.#onIntakeRefused(entry, bundles.length, intake.code)
+        const forged = intake.receptions.filter((reception) => reception === 'forged').length
+        if (forged > 0) this.#ports.metrics?.count('peer_refused', { peer: from, code: 'FORGED' }, forged)
         const accepted = bundles.flatMap((bundle, index) => {
           const urgency = urgencyOf(intake.receptions[index])
           return urgency === null ? [] : [{ bundle, urgency, from, fromUpstream }]
@@ -366,8 +368,8 @@ export class NetworkSide implements RunnerEffects, TransportListener {
   }
 
   /** Consensus needs its members' connections, whatever else they send: those are only not listened to. */
-  #onIntakeRefused(entry: PeerEntry, code: string): void {
-    this.#ports.metrics?.count('transactions_dropped', { code })
+  #onIntakeRefused(entry: PeerEntry, count: number, code: string): void {
+    this.#ports.metrics?.count('peer_refused', { peer: entry.peer, code }, count)
     if (code === 'FORGED_TRANSACTIONS' && !entry.isMember) this.#transport?.disconnect(entry.peer, code)
   }
 

@@ -153,7 +153,8 @@ export interface Logger {
 
 /** Hooks for Prometheus; names and labels are listed in README.md. */
 export interface Metrics {
-  count(name: string, labels?: Readonly<Record<string, string>>): void
+  /** `by` 1 unless given. A label `peer` is a transport key in hex. */
+  count(name: string, labels?: Readonly<Record<string, string>>, by?: number): void
   observe(name: string, value: number, labels?: Readonly<Record<string, string>>): void
 }
 

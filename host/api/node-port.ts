@@ -53,6 +53,10 @@ export interface NodeStatus extends Pinned {
   away?: readonly string[]
   /** Validators' clocks minus this node's, milliseconds, of those who were heard lately. */
   clocks?: readonly { node: string; aheadMs: number }[]
+  /** So many more validators may go before nothing becomes final; below 0: so many are missed. */
+  spare?: number
+  /** Whether this node is in the validator set in force. */
+  votes?: boolean
   /** Blocks behind the best certified height heard of. */
   lag: number
   /** A validator whose record of votes was lost: it votes again when that is safe (R17). */

@@ -16,6 +16,7 @@ import type { Card } from '../founding/cards.js'
 import { nodeFiles } from './node-config.js'
 import { NodeError } from './node-error.js'
 import { createNodeLogger } from './node-logger.js'
+import { NodeMetrics } from './node-metrics.js'
 import { NodeSequences } from './node-sequences.js'
 import { RunningNode } from './running-node.js'
 import { createSingleNode, storePassword, systemContracts } from './single-node.fixture.js'
@@ -210,7 +211,7 @@ t.test('a node that is behind answers late and judges nothing', async (t) => {
   const ports = {
     onCommit: () => undefined,
     onTentative: () => undefined,
-    onAlarm: () => undefined,
+    metrics: new NodeMetrics(),
     onBehind: () => undefined,
     onFaultEnded: () => undefined,
     onFault: (code: string) => t.fail(code),

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import { laneNames } from '../../runtime/protocol/index.js'
 import type { CommitReply } from '../executor/messages.js'
+import { PeerMetrics } from './peer-metrics.js'
 import { RoundMetrics } from './round-metrics.js'
 import type { RunningNode } from './running-node.js'
 
@@ -83,6 +84,7 @@ export class NodeMetrics {
     registers: [this.registry],
   })
   readonly round = new RoundMetrics(this.registry)
+  readonly peersDid = new PeerMetrics(this.registry)
   private readonly blocks = new Counter({
     name: 'wardchain_blocks_total',
     help: 'Blocks made final here',

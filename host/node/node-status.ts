@@ -1,4 +1,5 @@
 // `status` in one place: what a sealed node may say, and what a running one adds.
+import { quorumOf } from '../../consensus/pbft/index.js'
 import { bytesToHex, errorTable } from '../../runtime/protocol/index.js'
 import type { NodeStatus, Pinned } from '../api/node-port.js'
 import type { NodeConfig } from './node-config.js'
@@ -66,7 +67,7 @@ export function nodeStatus(
     missing: driver.missing.map(nameOf),
     reason: {
       code: driver.reason.code,
-      sinceMs: driver.reason.sinceMs,
+      sinceMs: driver.reason.code === 'NO_QUORUM' ? node.quorum.sinceMs : driver.reason.sinceMs,
       sentence: roundSentence(driver.reason, {
         leader: nameOf(driver.leader),
         leaderSilentMs: driver.leaderSilentMs,
@@ -82,6 +83,8 @@ export function nodeStatus(
     peersConnected: driver.peers.length,
     peersKnown: node.book.others.length,
     away,
+    spare: driver.validators.length - away.length - quorumOf(driver.validators.length),
+    votes: driver.validators.some(({ entity }) => entity === bytesToHex(node.entity)),
     lag: driver.lag,
     isSilent: driver.isSilent,
     equivocations: equivocationsOf(node, nameOf),

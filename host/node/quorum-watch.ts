@@ -12,6 +12,11 @@ export class QuorumWatch {
     private readonly now: () => number,
   ) {}
 
+  /** ms since too few were first missed; 0 while enough are there. */
+  get sinceMs(): number {
+    return this.missingSince === undefined ? 0 : this.now() - this.missingSince
+  }
+
   look(hasQuorum: boolean): void {
     if (hasQuorum) {
       this.missingSince = undefined

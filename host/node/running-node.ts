@@ -40,6 +40,7 @@ import { answerRead } from './linear-read.js'
 import { NetworkBook, readBootstrapPeers, writeBootstrapPeers } from './network-book.js'
 import { nodeFiles, type NodeConfig } from './node-config.js'
 import { NodeError } from './node-error.js'
+import type { NodeMetrics } from './node-metrics.js'
 import { checkFounding, nodesOf, openVotes } from './node-standing.js'
 import type { NodeLogger } from './node-logger.js'
 import { firstSync } from '../sync/first-sync.js'
@@ -82,10 +83,9 @@ export interface RunningOptions {
   onFault: (code: string, detail: string) => void
   /** Blocks lead no further, but somebody proves this height: the node has to start from a snapshot. */
   onBehind: (provenHeight: number) => void
-  /** The cause of this fault is gone. */
   onFaultEnded: (code: string) => void
-  /** The core noticed something that a person may have to look at. */
-  onAlarm: (code: string) => void
+  /** Told of the core's alarms, and of what peers did. */
+  metrics: Pick<NodeMetrics, 'round' | 'peersDid'>
 }
 
 export class RunningNode {
@@ -364,14 +364,14 @@ export class RunningNode {
       votes: this.votes,
       signature: { sign: (bytes) => signDetached(this.identity.vote, bytes), verify: verifySignature },
       hash: sha256,
-      // The executor compares the roots when it runs the block; checking twice would cost every block's
-      // bytes twice.
+      // The executor compares the roots when it runs the block; twice would cost every block's bytes twice.
       payloadMatches: () => true,
       logger: options.logger,
+      metrics: options.metrics.peersDid.of(this.book),
       events: {
         onHostMessage: (peer, nodeId, message) => this.shares?.heard(peer, nodeId, message),
         onAlarm: (code, detail) => {
-          options.onAlarm(code)
+          options.metrics.round.onAlarm(code)
           options.logger.warn({ code, ...detail }, 'alarm')
         },
         onEvidence: (evidence) =>

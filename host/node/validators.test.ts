@@ -66,6 +66,11 @@ t.test('an observer becomes a validator and votes; a removed one votes no more',
   })
   t.equal(await isVoting(back, gone.entity), false)
   t.equal(back.node.health().healthy, true, 'it is no fault to be an observer')
+  t.same(
+    [back, fifth].map(({ node }) => node.status().votes),
+    [false, true],
+    'each says whether it votes',
+  )
 
   const rotation = await fifth.node.readiness(admin, { action: 'rotate' })
   if (!rotation.ok) throw new Error(rotation.code)
@@ -78,8 +83,13 @@ t.test('an observer becomes a validator and votes; a removed one votes no more',
   await third.node.close()
   t.equal(await anything(hospital, first, admin), 'OK', 'final by a vote with the new key')
 
+  await until('no other may go', () => first.node.status().spare === 0)
+
   await fifth.node.close()
   await until('it says that it cannot go on', () => first.node.status().phase === 'QUORUM_LOST')
+  const { spare, reason } = first.node.status()
+  t.match({ spare, ...reason }, { spare: -1, code: 'NO_QUORUM' })
+  t.ok(reason.sinceMs >= 4_000, 'since the quorum went, not since the view changed')
   t.match(first.node.health(), { healthy: false, detail: /QUORUM_LOST: Too few validators/ })
   const { height } = first.node.status()
   await hospital.open('v5')

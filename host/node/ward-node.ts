@@ -228,7 +228,7 @@ export class WardNode implements NodePort {
         onFault: (code, detail) => this.onFault(code, detail),
         onBehind: (height) => this.onBehind(height),
         onFaultEnded: (code) => (this.fault = this.fault?.code === code ? undefined : this.fault),
-        onAlarm: (code) => this.metricsOf.round.onAlarm(code),
+        metrics: this.metricsOf,
       },
       dataKey,
     )

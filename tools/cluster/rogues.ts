@@ -13,6 +13,8 @@ import { createTransport, type PeerId, type Transport } from '../../consensus/ne
 import { randomBytes, sha256, signDetached, verifySignature } from '../../host/keys/crypto.js'
 import { decodeIdentity, type NodeIdentity } from '../../host/keys/node-identity.js'
 import { nodeFiles } from '../../host/node/node-config.js'
+import type { ApiClient } from '../../host/api/client.js'
+import type { Outcome, ReceiptView } from '../../host/api/node-port.js'
 import { openKeyslot, readSealedFile } from '../../host/store/index.js'
 import { bytesToHex, chainIdOf, decodeGenesis, equalBytes } from '../../runtime/protocol/index.js'
 import type { LoadDevice, LoadNetwork } from '../benches/load.js'
@@ -35,9 +37,14 @@ export interface RogueReport {
   /** From submit to final of an honest device, ms. */
   calmMs: number[]
   rogueMs: number[]
-  /** Frames that the flooder got rid of, and how often it was sent away. */
+  /** Codes of what of the honest device's did not become final while the rogues were there. */
+  honestRefused: string[]
+  /** Frames that the flooder got rid of, beside those readings too, and how often it was sent away. */
   flooded: number
+  floodedMeanwhile: number
   sentAway: number
+  /** What validators refused as no honest peer's, by the peer that brought it. */
+  refusedOf: Record<string, number>
 }
 
 interface Rogue {
@@ -46,17 +53,21 @@ interface Rogue {
   closed: string[]
 }
 
-/** `load` has followers; both of them are ended, and their identities misused. */
+/**
+ * `load` has followers; both of them are ended, and their identities misused. The honest device sends for so
+ * many seconds and at least so many readings, one after another, before and while they do.
+ */
 export async function runRogues(
   load: LoadNetwork,
   poor: LoadDevice,
   seconds: number,
+  readings = 1,
 ): Promise<RogueReport> {
   const { network } = load
   const patient = await load.admit()
   await Promise.all(['workstation', 'gateway'].map((name) => network.processes.kill(name)))
   await measure(load, patient, 3)
-  const calm = await measure(load, patient, seconds)
+  const calm = await measure(load, patient, seconds, readings)
   const deaf = await startRogue(load, 'workstation', true)
   const flooder = await startRogue(load, 'gateway', false)
   const flood = { isOn: true, count: 0 }
@@ -65,10 +76,12 @@ export async function runRogues(
     const deadline = Date.now() + patienceMs
     while (deaf.up.size < 4 && Date.now() < deadline) await sleep(50)
     for (const peer of deaf.up) deaf.transport.send(peer, encodeSubscribeFrame(everything), 0)
-    const rogue = await measure(load, patient, seconds)
+    const before = flood.count
+    const rogue = await measure(load, patient, seconds, readings)
     return {
       ...{ calmBytes: calm.bytes, calmMs: calm.ms, rogueBytes: rogue.bytes, rogueMs: rogue.ms },
-      ...{ flooded: flood.count, sentAway: flooder.closed.length },
+      ...{ flooded: flood.count, floodedMeanwhile: flood.count - before, sentAway: flooder.closed.length },
+      ...{ honestRefused: rogue.refused, refusedOf: await refusedOf(load) },
     }
   } finally {
     flood.isOn = false
@@ -80,19 +93,45 @@ export async function runRogues(
 const everything = { blocks: true, transactions: true }
 
 /** One reading after another at the validators in turn. */
-async function measure(load: LoadNetwork, patient: Uint8Array, seconds: number) {
-  const names = load.network.plan.nodes.filter(({ role }) => role === 'validator').map(({ name }) => name)
+async function measure(load: LoadNetwork, patient: Uint8Array, seconds: number, readings = 1) {
+  const names = validatorsOf(load)
   const ms: number[] = []
+  const refused: string[] = []
   let bytes = 0
   const end = Date.now() + seconds * 1_000
-  for (let turn = 0; Date.now() < end; turn += 1) {
+  for (let turn = 0; Date.now() < end || turn < readings; turn += 1) {
     const sent = performance.now()
     const bundle = load.devices[0].bundle(patient, normalSet.slice(0, 1), Date.now())
-    const outcome = await load.network.api(names[turn % names.length]).submitSigned(bundle)
-    if (outcome.ok) ms.push(performance.now() - sent)
+    const outcome = await submitUntilFinal(load.network.api(names[turn % names.length]), bundle)
+    if (outcome.ok && outcome.value.code === 'OK') ms.push(performance.now() - sent)
+    else refused.push(outcome.ok ? outcome.value.code : outcome.code)
     bytes = Math.max(bytes, ...names.map((name) => residentBytes(load.network.processes.pidOf(name))))
   }
-  return { ms, bytes }
+  return { ms, refused, bytes }
+}
+
+const validatorsOf = ({ network }: LoadNetwork): string[] =>
+  network.plan.nodes.filter(({ role }) => role === 'validator').map(({ name }) => name)
+
+const refusedLine = /^wardchain_peer_refused_total\{peer="([^"]+)",code="[A-Z_]+"\} (\d+)$/gm
+
+async function refusedOf(load: LoadNetwork): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (const name of validatorsOf(load)) {
+    const text = await (await fetch(`${load.network.urlOf(name)}/metrics`)).text()
+    for (const [, peer, count] of text.matchAll(refusedLine))
+      counts[peer] = (counts[peer] ?? 0) + Number(count)
+  }
+  return counts
+}
+
+/** Once more while it waits: how long that may take says the bench, not who asks for counts. */
+async function submitUntilFinal(api: ApiClient, bundle: Uint8Array): Promise<Outcome<ReceiptView>> {
+  const deadline = Date.now() + patienceMs
+  let outcome = await api.submitSigned(bundle)
+  while (!outcome.ok && outcome.code === 'NOT_FINAL_IN_TIME' && Date.now() < deadline)
+    outcome = await api.submitSigned(bundle)
+  return outcome
 }
 
 /** 0 when the process is gone. */

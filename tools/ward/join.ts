@@ -126,6 +126,10 @@ async function follow(options: JoinCommandOptions, password: Uint8Array): Promis
   progress.end()
   const { height, stateRoot } = node.status()
   process.stdout.write(`${options.name}: follows at height ${height}, state root ${stateRoot}\n`)
+  if (node.status().role === 'validator' && node.status().votes === false)
+    process.stdout.write(
+      `it does not vote yet: an administrator says \`ward network validator add --dir ${dir} --as <name>\`\n`,
+    )
   process.stdout.write(
     `its page: http://127.0.0.1:${options.apiPort}  It runs here until Ctrl-C; later: ward node --dir ${dir}\n`,
   )

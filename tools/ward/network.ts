@@ -78,12 +78,17 @@ async function runList(options: NodeChoice & { json?: boolean }): Promise<void> 
   if (options.json) return void process.stdout.write(`${JSON.stringify(network)}\n`)
   const voting = new Set(network.validators.map(({ entity }) => entity))
   const lines = network.nodes.map((node) => {
-    const role = voting.has(node.entity) ? `${node.role}, votes` : node.role
-    const state = !node.listed ? 'removed' : node.connected ? `at ${node.height ?? '?'}` : 'not connected'
+    const votes = voting.has(node.entity)
+    const role = votes ? `${node.role}, votes` : node.role
+    const state = !node.listed ? 'removed' : node.connected ? standing(node, votes) : 'not connected'
     return `${visibleText(node.name).padEnd(24)} ${role.padEnd(20)} ${`${node.host}:${node.port}`.padEnd(22)} ${state}${wipeWords(node.wipe)}\n`
   })
   process.stdout.write(lines.join(''))
 }
+
+/** Who does not vote says its height when it connects and not again: it may be far beyond it by now. */
+const standing = ({ height }: NetworkNodeJson, votes: boolean): string =>
+  votes && height !== null ? `at ${height}` : 'connected'
 
 async function runTicket(
   options: AdminOptions & { out: string; role: string; uses: string; hours: string; replaces?: string },

@@ -30,7 +30,7 @@ t.test('a daemon wipes itself when two administrators order it, and not before',
     signed(as, ['wipe', 'ward-3', ...reason], 'wipe ward-3')
   const list = async (): Promise<string> => (await run(['list'])).stdout
   const because = ['--reason', 'returned to the lessor']
-  await until('the observer is connected', async () => / at \d/.test((await list()).split('\n')[1]))
+  await until('the observer is connected', async () => / {2}connected/.test((await list()).split('\n')[1]))
 
   t.match(await signed('Nurse', ['wipe', 'ward-3', ...because], 'wipe ward-3'), { status: 1 }, 'no nurse')
   t.match(await signed('First', ['wipe', 'ward-3', ...because], 'yes'), { stderr: /PHRASE_WRONG/ })

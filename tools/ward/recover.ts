@@ -72,10 +72,15 @@ export function addRecoverCommands(network: Command): void {
 const withNode = (command: Command): Command =>
   command.option('--dir <folder>', "the node's folder").option('--api <url>', 'address of its local API')
 
+const noKeys =
+  'This chain was founded without institution keys, so nobody can sign a manifest: it goes on only with enough of its ' +
+  'validators. Nothing final is lost. Bring them back: their disks in another machine, or `ward restore` of a backup.'
+
 async function runMake(options: MakeOptions): Promise<void> {
   if (existsSync(options.out))
     throw new CommandError('FILE_EXISTS', `${options.out} exists. Nothing was changed.`)
   const network = must(await connect(options).network())
+  if (network.institution === null) throw new CommandError('NO_INSTITUTION_KEYS', noKeys)
   const validators = options.validator.map((name) => seatOf(network, name))
   const lost = options.lost.map((name) => nodeCalled(network, name).entity)
   assertUnforkable(network, validators, lost, options.lostKeysDestroyed === true)

@@ -1,5 +1,9 @@
 // `ward network recover make` asks for the statement about destroyed keys whenever two epochs could go on.
 import t from 'tap'
+import { startApi } from '../../host/api/server.js'
+import { createNodeLogger } from '../../host/node/node-logger.js'
+import { createSingleNode } from '../../host/node/single-node.fixture.js'
+import { patienceMs, ward } from './appliance.fixture.js'
 import { forkVerdict } from './recovery-fork.js'
 
 const set = (letters: string): string[] => [...letters]
@@ -24,3 +28,19 @@ t.test('destroyed keys of enough members end the old epoch; of too few they do n
   t.equal(mayFork('ABCDEFG', 'ABCD', 'EFG'), false)
   t.equal(forkVerdict(set('ABCD'), set('AEFG'), []).outside, 3)
 })
+
+t.test(
+  'without institution keys no manifest is made that nobody could sign',
+  { timeout: patienceMs },
+  async (t) => {
+    const single = await createSingleNode()
+    t.teardown(() => single.close())
+    const screens = { port: 0, host: '127.0.0.1', staticFolder: 'dist/shell' } as const
+    const api = await startApi(screens, single.node, createNodeLogger('test', 'silent'))
+    t.teardown(() => api.close())
+    const parts = ['--validator', 'only', '--reason', 'a test', '--out', '/nowhere/manifest']
+    t.match(await ward(['network', 'recover', 'make', ...parts, '--api', api.url]), {
+      ...{ status: 1, stderr: /founded without institution keys.* \[NO_INSTITUTION_KEYS\]/ },
+    })
+  },
+)

@@ -57,7 +57,7 @@ function adviceFor({ code, detail }: { code: string; detail: string }): string {
 }
 
 function describe(status: AnyStatus): string {
-  const lines: [string, string][] = [['node', `${status.name} (${status.role})`]]
+  const lines: [string, string][] = [['node', `${status.name} (${roleText(status)})`]]
   if (status.sealed) {
     const next = status.initialised ? 'open its page to unlock it' : 'make it first with `ward init node`'
     lines.push(['state', `sealed: ${next}`])
@@ -73,10 +73,7 @@ function describe(status: AnyStatus): string {
       ['voted', voted.length > 0 ? voted.join(', ') : 'nobody (nothing to vote on)'],
       ['missing', missing.length > 0 ? missing.join(', ') : 'nobody'],
       ['round', why(status.reason)],
-      [
-        'peers',
-        `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected${awayText(status.away)}`,
-      ],
+      ['peers', `${status.peersConnected ?? 0} of ${status.peersKnown ?? 0} connected${awayText(status)}`],
       ...clockLines(status.clocks),
       ['lag', `${status.lag ?? 0} blocks`],
       ...storeLines(status.store),
@@ -176,8 +173,17 @@ export function clockLines(clocks: NodeStatus['clocks'] = []): [string, string][
   return [['CLOCK', `${who} [CLOCK_SKEW]`]]
 }
 
-const awayText = (away: readonly string[] = []): string =>
-  away.length === 0 ? '' : `; validators away: ${away.join(', ')}`
+function awayText({ away = [], spare }: AnyStatus): string {
+  if (away.length === 0) return ''
+  const warning = spare === 0 ? ' (when one more goes, nothing becomes final)' : ''
+  return `; validators away: ${away.join(', ')}${warning}`
+}
+
+/** What it is set up as, and whether it votes where that would be expected. */
+function roleText({ role, sealed, votes }: AnyStatus): string {
+  if (sealed || votes === undefined || votes === (role === 'validator')) return role
+  return votes ? `${role} by its folder, but it votes` : `${role}, but it does not vote`
+}
 
 /** The round's reason, and for how long once that says something. */
 function why(reason: NodeStatus['reason'] | undefined): string {
