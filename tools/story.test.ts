@@ -2,11 +2,12 @@
 // browser on the workstation's page, and a look for anything readable on disk.
 import { isUtf8 } from 'node:buffer'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
 import { createApiClient } from '../host/api/client.js'
+import { openMllpClient } from '../host/gateways/hl7/mllp-client.js'
 import type { AlertView, OrderView } from '../host/api/node-port.js'
 import { driveShell, findChromium } from '../ui-shell/drive.fixture.js'
 import type { Verdict } from './story/verdict.js'
@@ -43,8 +44,12 @@ interface Told {
 /** Starts the story, waits for its verdict line, and leaves the network running until `stop`. */
 function tellStory(args: string[]): Promise<Told> {
   const folder = path.join(mkdtempSync(path.join(tmpdir(), 'wardchain-story-')), 'network')
+  // Beside the network's folder, so that what is left there is searched as well.
+  const temporary = path.join(path.dirname(folder), 'temporary')
+  mkdirSync(temporary)
   const child = spawn(process.execPath, ['dist/tools/story.js', '--json', '--dir', folder, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: temporary },
   })
   let output = ''
   let story = ''
@@ -71,16 +76,70 @@ function tellStory(args: string[]): Promise<Told> {
   })
 }
 
+/**
+ * What is refused is named in logs and answers: broken messages and requests that carry her name, to every
+ * source and to the page's API.
+ */
+async function sendWhatIsRefused(folder: string, pageUrl: string): Promise<void> {
+  const { sources } = JSON.parse(readFileSync(path.join(folder, 'gateway', 'node.json'), 'utf8')) as {
+    sources: { port: number }[]
+  }
+  const pid = 'PID|1||10012877^^^MRN||JONES^LISA||19970214|F\r'
+  for (const { port } of sources) {
+    for (const message of [
+      `MSH|^~\\&|X|Y|JONES^LISA|4WEST^412|JONES^LISA||ADT^A99|1|P|2.5\r${pid}`,
+      `MSH|^~\\&|X|Y|Z|Z|20260230||ORU^R01|JONES^LISA|P|2.5\r${pid}OBX|1|NM|JONES^LISA||purulent\r`,
+      pid,
+    ]) {
+      const client = await openMllpClient('127.0.0.1', port)
+      await client.send(Buffer.from(message, 'latin1'))
+      await client.receive().catch(() => undefined)
+      client.close()
+    }
+  }
+  const words = 'JONES^LISA, purulent drainage, 10012877'
+  const json = { 'content-type': 'application/json' }
+  const asked = [
+    fetch(`${pageUrl}/v1/patients/${encodeURIComponent(words)}`),
+    fetch(`${pageUrl}/v1/alerts?patient=${encodeURIComponent(words)}`),
+    fetch(`${pageUrl}/${encodeURIComponent(words)}`),
+    fetch(`${pageUrl}/v1/sign-in/${encodeURIComponent(words)}`, { method: 'POST', body: words }),
+    fetch(`${pageUrl}/v1/prepare`, { method: 'POST', headers: json, body: `{"family":"${words}",` }),
+    fetch(`${pageUrl}/v1/view`, { method: 'POST', headers: json, body: JSON.stringify({ words }) }),
+    fetch(`${pageUrl}/v1/transactions`, { method: 'POST', body: words }),
+  ]
+  for (const answer of asked) t.ok((await answer).status >= 400)
+}
+
 function filesUnder(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.join(entry.parentPath, entry.name))
 }
 
+/** As memory dumps, JSON, logs and browsers write text. */
+function formsOf(secret: string): Buffer[] {
+  const plain = Buffer.from(secret, 'latin1')
+  const hex = plain.toString('hex')
+  const forms = [plain, Buffer.from(hex), Buffer.from(hex.toUpperCase())]
+  forms.push(Buffer.from(secret, 'utf16le'), Buffer.from(secret, 'utf16le').swap16())
+  // In base64 it begins at one of three places; what other bytes share a character with is left out.
+  for (const before of [0, 1, 2]) {
+    const text = Buffer.concat([Buffer.alloc(before), plain]).toString('base64')
+    const whole = text.slice([0, 2, 3][before], Math.floor((8 * (before + plain.length)) / 6))
+    forms.push(Buffer.from(whole), Buffer.from(whole.replaceAll('+', '-').replaceAll('/', '_')))
+  }
+  return forms
+}
+
+const secretForms = secrets.map((secret) => ({ secret, forms: formsOf(secret) }))
+
 function readableIn(folder: string): string[] {
   return filesUnder(folder).flatMap((file) => {
     const bytes = readFileSync(file)
-    const found = secrets.filter((secret) => bytes.includes(secret))
+    const found = secretForms
+      .filter(({ forms }) => forms.some((form) => bytes.includes(form)))
+      .map(({ secret }) => secret)
     if (isUtf8(bytes)) found.push(...(secretWords.exec(bytes.toString('utf8'))?.slice(0, 1) ?? []))
     return found.map((secret) => `${path.basename(file)}: ${secret}`)
   })
@@ -111,21 +170,6 @@ t.test('Lisa Jones on a real network, in a real browser, with nothing readable o
     t.equal(starts?.length, 2, 'and came back')
   })
 
-  await t.test('nothing readable on disk, and the search itself can find', async (t) => {
-    t.ok(filesUnder(folder).length > 20)
-    t.same(readableIn(folder), [])
-    const control = mkdtempSync(path.join(tmpdir(), 'wardchain-control-'))
-    writeFileSync(path.join(control, 'note'), 'temperature 101.5 of Lisa at 2026-01-01T10:00:38.612Z')
-    writeFileSync(path.join(control, 'time'), 'at 2026-01-01T10:00:38.612Z, serial 1101.53')
-    writeFileSync(
-      path.join(control, 'cbor'),
-      Buffer.from('ff0065', 'hex').toString('latin1') + 'JONES\xff',
-      'latin1',
-    )
-    t.same(readableIn(control).sort(), ['cbor: \x65JONES', 'note: 101.5'])
-    rmSync(control, { recursive: true })
-  })
-
   const chromium = findChromium()
   const skip = chromium === undefined && 'no Chromium on this machine: the page was not driven'
   await t.test('the page: sign in, see, acknowledge and sign', { skip }, async (t) => {
@@ -147,6 +191,34 @@ t.test('Lisa Jones on a real network, in a real browser, with nothing readable o
     const signed = orders.filter((order) => order.status === 'signed')
     t.equal(signed.length, 1)
     t.equal(signed[0].events[0].author.label, 'Surgeon on call')
+  })
+
+  await t.test('nothing readable on disk, and the search itself can find', async (t) => {
+    await sendWhatIsRefused(folder, pageUrl)
+    const all = path.dirname(folder)
+    t.ok(filesUnder(all).length > 20)
+    t.ok(filesUnder(path.join(folder, 'logs')).length >= 6, 'what the processes said is there')
+    t.same(readableIn(all), [], 'while everything runs')
+    const control = mkdtempSync(path.join(tmpdir(), 'wardchain-control-'))
+    writeFileSync(path.join(control, 'note'), 'temperature 101.5 of Lisa at 2026-01-01T10:00:38.612Z')
+    writeFileSync(path.join(control, 'time'), 'at 2026-01-01T10:00:38.612Z, serial 1101.53')
+    writeFileSync(
+      path.join(control, 'cbor'),
+      Buffer.from('ff0065', 'hex').toString('latin1') + 'JONES\xff',
+      'latin1',
+    )
+    const wound = 'Redness and purulent drainage'
+    writeFileSync(path.join(control, 'base64'), Buffer.from(`{"text":"${wound}`).toString('base64'))
+    writeFileSync(path.join(control, 'hex'), Buffer.from(wound).toString('hex'))
+    writeFileSync(path.join(control, 'utf16'), Buffer.from(wound, 'utf16le'))
+    t.same(readableIn(control).sort(), [
+      'base64: purulent',
+      'cbor: \x65JONES',
+      'hex: purulent',
+      'note: 101.5',
+      'utf16: purulent',
+    ])
+    rmSync(control, { recursive: true })
   })
 })
 
