@@ -12,6 +12,7 @@ import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { syncFolder } from './durable-file.js'
 import type { Engine } from './sealed-environment.js'
+import { misplaced } from './complete-range.js'
 import { StoreError } from './store-error.js'
 
 /** Keys noted while the copy is made: about 60 MB. Past it the copy would never catch up with the writers. */
@@ -75,6 +76,7 @@ export class Compaction {
     const copy = openEngine(copyOf(this.#path))
     const transaction = engine.useReadTransaction()
     const records = engine.getRange({ transaction: transaction })[Symbol.iterator]()
+    let previous = Buffer.alloc(0)
     try {
       for (let isDone = false; !isDone && this.state === 'copying';) {
         const begun = performance.now()
@@ -84,10 +86,14 @@ export class Compaction {
             const next = records.next()
             if (next.done === true) isDone = true
             else {
-              // A record under an altered key would get the place of a whole one, and nobody would miss it.
-              this.#authenticate?.(next.value.key, next.value.value)
-              copy.putSync(next.value.key, next.value.value)
-              bytes += next.value.value.length
+              const { key, value } = next.value
+              // A record under an altered key would leave its neighbours, which tell that it is altered.
+              // Where nobody has the store's key: as long as keys rise, all keep the places that they have.
+              if (Buffer.compare(key, previous) <= 0) throw misplaced(key)
+              this.#authenticate?.(key, value)
+              copy.putSync(key, value)
+              previous = Buffer.from(key)
+              bytes += value.length
             }
           }
         })

@@ -100,5 +100,5 @@ function keyFrom(
   return undefined
 }
 
-const misplaced = (key: Buffer): StoreError =>
+export const misplaced = (key: Buffer): StoreError =>
   new StoreError('RECORD_ALTERED', `the key ${key.toString('hex')} is not where it belongs`)

@@ -15,6 +15,15 @@ const advice: Readonly<Partial<Record<StoreError['code'], string>>> = {
   STORE_READ_ONLY: 'Nothing was changed. Mend the mount or the owner of the folder, then do it again.',
   RECORD_ALTERED:
     'Keep the folder and check it with `ward doctor`; restore a backup, or wipe and join anew.',
+  RECORD_UNKNOWN_VERSION:
+    'Nothing was changed. Use the newest copy of the file `keyslots` and the newest version of this software.',
+  KEYSLOT_EPOCHS:
+    'Nothing was changed. Wipe this node, found it anew (`ward init node`) and let it copy from the others.',
+  KEYSLOT_EPOCH_USED:
+    'Nothing was forgotten. Start and unlock the node until `ward status` says no more of re-sealing, then do it again.',
+  STORE_WRITE_FAILED:
+    'What was acknowledged before is on disk. Look at the system log, replace the medium, then do it again.',
+  STORE_KEY_MISMATCH: 'This is a fault of the software. Stop the node, keep the folder and report it.',
   STORE_DAMAGED:
     'Keep the folder and check it with `ward doctor`; restore a backup, or wipe and join anew.',
 }
