@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto'
 
 /** A launcher shows a handful; the bound keeps a loop of version switches from growing memory. */
-const documentCountMax = 16
+export const documentCountMax = 16
 
 export interface PageCache {
   /** False when the bytes are not those that the hash names: then nothing is kept. */

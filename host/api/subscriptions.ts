@@ -10,9 +10,9 @@ const helloMsMax = 5_000
 /**
  * A client that reads slower than this is cut off and subscribes again: it must then read the state anew.
  */
-const bufferedBytesMax = 1_048_576
+export const bufferedBytesMax = 1_048_576
 /** One screen needs one; tools a few. */
-const socketCountMax = 64
+export const socketCountMax = 64
 export const subscribeMessageBytesMax = 4_096
 
 export interface Subscriptions {

@@ -8,17 +8,17 @@ import { createNoteMemory, readNote, type RunningFrame } from './execution-note.
 import type { ExecutorCalls, ExecutorMethod, ExecutorReply } from './messages.js'
 
 /** Fixed and large, so that metered stack height always ends a contract long before the native stack does. */
-const stackMiB = 64
+export const stackMiB = 64
 /**
  * A contract's memory is bounded by its own limits; what the executor itself may hold on top is bounded
  * here.
  */
-const heapMiBMax = 2_048
+export const heapMiBMax = 2_048
 /**
  * Room for what one block makes and drops again: with the engine's own 16 MiB most of a block's records would
  * be copied twice by the collector before they are dropped.
  */
-const youngHeapMiB = 96
+export const youngHeapMiB = 96
 /** No admitted block takes a tenth of this on the slowest supported machine: past it the thread is stuck. */
 const requestMsMax = 60_000
 /** Closing writes the outline of the tree; a disk that needs longer does not end it at all. */

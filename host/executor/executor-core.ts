@@ -89,7 +89,7 @@ type Refusal = Extract<ReturnType<typeof executeBlock>, { ok: false }>
  * Several proposals of one height may be open at a time; more means that someone makes us work for
  * nothing.
  */
-const candidateCountMax = 8
+export const candidateCountMax = 8
 
 type Handlers = { [M in ExecutorMethod]: (argument: ExecutorCalls[M][0]) => ExecutorCalls[M][1] }
 

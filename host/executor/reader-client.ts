@@ -8,8 +8,8 @@ import type { ReaderCalls, ReaderMethod } from './reader-core.js'
 import type { ReaderReply, ReaderRequest } from './reader-thread.js'
 
 /** As large as the executor's: a replay runs the same contracts. */
-const stackMiB = 64
-const heapMiBDefault = 1_024
+export const stackMiB = 64
+export const heapMiBDefault = 1_024
 /** No page, record or step of a replay takes a tenth of it on the slowest supported machine. */
 const requestMsMax = 30_000
 const waitingMax = 1_000

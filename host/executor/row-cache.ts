@@ -4,9 +4,9 @@
 import { bytesToText, type StateWrite } from '../../runtime/state/index.js'
 
 /** About 20 MB at the size of a kernel row. */
-const rowCountMax = 40_000
+export const rowCountMax = 40_000
 /** Larger rows are read seldom and would fill the memory. */
-const rowBytesMax = 512
+export const rowBytesMax = 512
 
 export class RowCache {
   /** By table, then by key as text; a row that is known to be absent is kept as undefined. */

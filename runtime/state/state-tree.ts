@@ -48,6 +48,9 @@ interface Roots {
   readonly top: TreeNode
 }
 
+/** Pages of the tree that are kept as they were read. */
+export const pageCacheBytesDefault = 64 * 2 ** 20
+
 export class StateTree {
   readonly #pages: TreePages
   readonly #hasher: TreeHasher
@@ -83,7 +86,7 @@ export class StateTree {
     options: StateTreeOptions = {},
   ): StateTree {
     const hasher = new TreeHasher(hash, leafSalt)
-    const cache = new PageCache(options.pageCacheBytesMax ?? 64 * 2 ** 20)
+    const cache = new PageCache(options.pageCacheBytesMax ?? pageCacheBytesDefault)
     const tree = new StateTree(pages, hasher, cache, new Map(), options.redoBytesMax)
     tree.#build(options.redoBytesMax ?? 0)
     return tree
@@ -103,7 +106,7 @@ export class StateTree {
     const hasher = new TreeHasher(hash, leafSalt)
     const stores = decodeOutline(outline, hasher)
     if (stores === undefined) return undefined
-    const cache = new PageCache(options.pageCacheBytesMax ?? 64 * 2 ** 20)
+    const cache = new PageCache(options.pageCacheBytesMax ?? pageCacheBytesDefault)
     return new StateTree(pages, hasher, cache, stores, options.redoBytesMax)
   }
 
