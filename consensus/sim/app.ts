@@ -31,6 +31,8 @@ export const transactionKinds = {
   trap: 8,
   /** Uses `argument` fuel. */
   heavy: 9,
+  /** Institution keys: `argument` is a bit for each member from now on, whatever a single change may do. */
+  forceMembers: 10,
 } as const
 
 /** 8 bytes: kind u8, argument u8, zero u16, id u32 BE. */
@@ -57,7 +59,7 @@ export function decodeTransactions(payload: Uint8Array): SimTransaction[] | null
   const transactions: SimTransaction[] = []
   for (let offset = 0; offset < payload.length; offset += 8) {
     const kind = view.getUint8(offset)
-    if (kind > transactionKinds.heavy) return null
+    if (kind > transactionKinds.forceMembers) return null
     transactions.push({ kind, argument: view.getUint8(offset + 1), id: view.getUint32(offset + 4) })
   }
   return transactions
@@ -239,6 +241,8 @@ function changedMembers(members: readonly SimMember[], change: SimTransaction): 
       // 4 members tolerate one fault; fewer tolerate none: refused.
       if (position < 0 || members.length <= 4) return members
       return members.filter((_, at) => at !== position)
+    case transactionKinds.forceMembers:
+      return forcedMembers(members, change.argument)
     case transactionKinds.rotateKey:
       if (position < 0) return members
       return members.map((member, at) =>
@@ -247,6 +251,14 @@ function changedMembers(members: readonly SimMember[], change: SimTransaction): 
     default:
       return members
   }
+}
+
+function forcedMembers(members: readonly SimMember[], mask: number): readonly SimMember[] {
+  const indexes = Array.from({ length: 8 }, (_, index) => index).filter(
+    (index) => (mask >> index) % 2 === 1,
+  )
+  if (indexes.length === 0) return members
+  return indexes.map((index) => members.find((member) => member.index === index) ?? { index, rotation: 0 })
 }
 
 export function rootsOf(payload: Uint8Array): Uint8Array[] {

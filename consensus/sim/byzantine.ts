@@ -67,7 +67,6 @@ export function setByzantine(world: World): void {
 
 /** F30: a second, unmodified replica with the same key, seen by other peers. */
 function twin(world: World, node: SimNode): void {
-  fired(world.plan, 'F30')
   const copy = createNode(world, world.nodes.length, node.index)
   world.nodes.push(copy)
   node.isCorrect = false

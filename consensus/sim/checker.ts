@@ -28,6 +28,7 @@ import {
   type Outcome,
   type SimTransaction,
 } from './app.js'
+import { noteMembers } from './effects.js'
 import { checkEmbedded } from './embedded-checker.js'
 import { fakeHash, fakeVerify, short } from './fake-crypto.js'
 import { noteBlock } from './clients.js'
@@ -61,6 +62,8 @@ export interface Checker {
   readonly executions: Map<string, string>
   /** R3: slot → leaders that it gave up and has not heard since. */
   readonly suspects: Map<number, Set<string>>
+  /** S10: transaction → its block. */
+  readonly placed: Map<number, number>
   /** S11, S12: an own account of every credit. */
   readonly book: LedgerBook
   readonly onExecuted: (node: SimNode, key: string, outcome: Outcome | null) => void
@@ -85,6 +88,7 @@ export function createChecker(): Checker {
     progress: new Map(),
     executions,
     suspects: new Map(),
+    placed: new Map(),
     book: openBook(),
     onExecuted: (node, key, outcome) => {
       if (outcome !== null) executions.set(`${node.slot}/${key}`, bytesToHex(outcome.resultHash))
@@ -130,7 +134,8 @@ export function onSend(world: World, node: SimNode, message: CoreMessage): void 
   }
 }
 
-function contentOf(message: SignedMessage): string {
+/** What a signature stands for, at its place. */
+export function contentOf(message: SignedMessage): string {
   switch (message.type) {
     case 'proposal':
       return bytesToHex(blockHash(fakeHash, encodeHeader(message.block.header)))
@@ -236,6 +241,7 @@ function checkFinal(world: World, node: SimNode, { block, certificate }: FinalBl
     fail('S4', node, `the certificate of height ${height} is for another block`)
   }
   const { time, epoch } = block.header
+  noteMembers(world, (before?.outcome.state ?? genesisOf(world)).next, outcome.state.next)
   chain.push({ ...pair, outcome, epoch })
   const replayed = followBlock(
     world.checker.book,
@@ -244,6 +250,10 @@ function checkFinal(world: World, node: SimNode, { block, certificate }: FinalBl
   )
   noteBlock(world, height, replayed)
   for (const transaction of decodeTransactions(block.payload) ?? []) {
+    // S10: at most once, whatever executed it.
+    const at = world.checker.placed.get(transaction.id)
+    if (at !== undefined) fail('S10', node, `${transaction.id} is in blocks ${at} and ${height}`)
+    world.checker.placed.set(transaction.id, height)
     world.acknowledged.set(transaction.id, world.now)
   }
 }

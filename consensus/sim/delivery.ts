@@ -3,6 +3,7 @@
 
 import { lieToSync } from './byzantine.js'
 import type { WireMessage } from '../pbft/types.js'
+import { noteTwin } from './effects.js'
 import { fired } from './faults.js'
 import { isCutInView, linkOf, transmit, uplinkDelay } from './network.js'
 import { showToLightClient } from './light-client.js'
@@ -33,6 +34,7 @@ const isLiedTo = ({ onlyHonestUpstream }: World, from: SimNode, to: SimNode): bo
 export function carry(world: World, from: SimNode, to: SimNode, message: WireMessage): void {
   world.messagesSent += 1
   if (!isVisible(world, from, to) || !isVisible(world, to, from)) return
+  if (world.twinSides.has(from.slot)) noteTwin(world, from, message)
   if (isCutInView(world.network, world.now, { from: from.slot, to: to.slot }, message))
     return fired(world.plan, 'F2')
   const link = linkOf(from.slot, to.slot)
@@ -44,7 +46,7 @@ export function carry(world: World, from: SimNode, to: SimNode, message: WireMes
   for (const delay of transmit(world.network, from.slot, to.slot)) {
     after(world, delay + waitMs, () => {
       // F6: lost with the connection that carried it.
-      if ((world.network.incarnation.get(link) ?? 0) !== incarnation) return
+      if ((world.network.incarnation.get(link) ?? 0) !== incarnation) return fired(world.plan, 'F6')
       if (world.onCarried !== null) world.onCarried(from, to, sent)
       if (sent.type === 'blocks') {
         for (const final of sent.blocks) showToLightClient(world.lightClient, simChainId, final)

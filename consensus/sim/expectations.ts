@@ -2,6 +2,7 @@
 
 import { bytesToHex } from '../../runtime/protocol/bytes.js'
 import type { SafetyRecord } from '../pbft/types.js'
+import { entityOf } from './fake-crypto.js'
 import { chosen, ScenarioFailure, type Actor, type Stage } from './scenario.js'
 
 type Expectation = (stage: Stage, actor: Actor, words: readonly string[]) => string | null
@@ -43,6 +44,16 @@ const expectations: Record<string, Expectation> = {
     if (record === null || entry === null || entry === undefined) return 'not in the record'
     return differs(`${record.height}/${record.view}`, at ?? '')
   },
+  /** `expect 0 members 0,1,4`: who votes at its height. */
+  members: (stage, actor, [list]) => {
+    const entities = actor.core?.validators.members.map(({ entity }) => bytesToHex(entity)) ?? []
+    const indexes = entities.map((hex) =>
+      stage.actors.findIndex(({ index }) => bytesToHex(entityOf(index)) === hex),
+    )
+    return differs(indexes.join(), list)
+  },
+  voting: (_stage, actor) => differs((actor.core?.selfIndex ?? -1) >= 0, true),
+  watching: (_stage, actor) => differs((actor.core?.selfIndex ?? -1) < 0, true),
   /** `expect 0,1 same-tip`: with node 0. */
   'same-tip': (stage, actor) => differs(tipOf(actor), tipOf(stage.actors[0])),
   leader: (_stage, actor, [index]) => {

@@ -14,11 +14,16 @@ import { after, SimFailure, type SimNode, type World } from './world.js'
 export function scheduleAmnesia(world: World, node: SimNode): void {
   after(world, world.random.between(1_000, Math.max(2_000, world.options.faultMs)), () => {
     if (!world.isFaulty) return
-    fired(world.plan, 'F15')
     crashNode(world, node)
+    const hadSigned = node.disk.record !== null
     damageRecord(world, node)
+    const { length } = node.disk.blocks
     if (world.random.chance(0.5)) truncateLog(world, node)
-    after(world, world.random.exponential(1_000), () => startNode(world, node))
+    const isMissed = hadSigned || node.disk.blocks.length < length
+    after(world, world.random.exponential(1_000), () => {
+      if (isMissed && node.core === null) fired(world.plan, 'F15')
+      startNode(world, node)
+    })
   })
 }
 
@@ -56,10 +61,8 @@ function damageRecord(world: World, node: SimNode): void {
 /** F34: another version, or the right one from a height too late: it stands aside, and the others go on. */
 export function lagBehindVersions(world: World, node: SimNode): void {
   node.divergesAt = Number.MAX_SAFE_INTEGER
-  if (world.random.chance(0.5)) {
-    fired(world.plan, 'F34')
-    node.appVersion = 2
-  } else node.missesActivationAt = world.random.between(2, 12)
+  if (world.random.chance(0.5)) node.appVersion = 2
+  else node.missesActivationAt = world.random.between(2, 12)
 }
 
 /** F18: an old backup of the whole disk is put back; the store's token shows it (R17). */

@@ -30,7 +30,7 @@ export function healWorld(world: World): void {
       crashNode(world, node)
       node.halted = 'BYZANTINE'
     }
-    node.diskFails = false
+    node.diskFails = null
     node.storeFullUntil = 0
     node.readsFail = false
     node.stalledUntil = 0

@@ -1,6 +1,6 @@
 // The simulated network: at most once or twice, in any order, after any time, or never.
 
-import { fired, isOn, type FaultPlan } from './faults.js'
+import { fired, isOn, type FaultId, type FaultPlan } from './faults.js'
 import type { WireMessage } from '../pbft/types.js'
 import type { Random } from './random.js'
 
@@ -8,15 +8,20 @@ import type { Random } from './random.js'
 export interface PerView {
   readonly until: number
   readonly salt: number
-  /** Only the proposals are lost, those of every view: view after view begins and fails. */
-  readonly isMuted: boolean
+  /**
+   * `split`: two sides, others in each view. `muted`: only the proposals are lost, so view after view begins
+   * and fails. `hidden`: votes reach one member, another one in each view, whose VIEW-CHANGE is lost: locks
+   * that the next leader does not see, and then several different ones at once.
+   */
+  readonly kind: 'split' | 'muted' | 'hidden'
+  readonly members: number
 }
 
 export interface Network {
   readonly random: Random
   readonly plan: FaultPlan
-  /** Blocked direction `from/to`. */
-  readonly blocked: Set<string>
+  /** Blocked direction `from/to`, and by which fault. */
+  readonly blocked: Map<string, FaultId>
   /** F3: bytes that a node's uplink carries in a millisecond, and when it has sent what it was given. */
   readonly uplinks: Map<number, { readonly bytesPerMs: number; busyUntil: number }>
   /** F2: other links are cut in each view, until then. */
@@ -36,7 +41,7 @@ export function createNetwork(random: Random, plan: FaultPlan): Network {
   return {
     random,
     plan,
-    blocked: new Set(),
+    blocked: new Map(),
     uplinks: new Map(),
     perView: null,
     slow: new Map(),
@@ -49,7 +54,7 @@ export function createNetwork(random: Random, plan: FaultPlan): Network {
 
 export const linkOf = (from: number, to: number): string => `${from}/${to}`
 
-/** F2: lost because of the view it belongs to. VIEW-CHANGEs pass, or no view would follow. */
+/** F2: lost because of the view it belongs to. VIEW-CHANGEs of most pass, or no view would follow. */
 export function isCutInView(
   { perView, isFaulty }: Network,
   now: number,
@@ -58,8 +63,14 @@ export function isCutInView(
 ): boolean {
   if (perView === null || !isFaulty || now >= perView.until) return false
   const { type } = message
-  if (type !== 'proposal' && type !== 'prepare' && type !== 'commit') return false
-  if (perView.isMuted) return type === 'proposal'
+  const isVote = type === 'prepare' || type === 'commit'
+  const holderIn = (view: number) => (perView.salt + view) % perView.members
+  if (perView.kind === 'hidden') {
+    if (type === 'viewChange') return link.from === holderIn(message.view - 1)
+    return isVote && link.to !== holderIn(message.view)
+  }
+  if (type !== 'proposal' && !isVote) return false
+  if (perView.kind === 'muted') return type === 'proposal'
   const sideOf = (slot: number) => (Math.imul(slot + 1, perView.salt + message.view * 7 + 3) >>> 4) % 2
   return sideOf(link.from) !== sideOf(link.to)
 }
@@ -67,7 +78,11 @@ export function isCutInView(
 /** Delays of the copies that will arrive, milliseconds; empty when the message is lost. */
 export function transmit(network: Network, from: number, to: number): number[] {
   const { random, plan } = network
-  if (network.blocked.has(linkOf(from, to))) return []
+  const blockedBy = network.blocked.get(linkOf(from, to))
+  if (blockedBy !== undefined) {
+    fired(plan, blockedBy)
+    return []
+  }
   const base = 0.2 + random.exponential(network.isFaulty ? network.delayMeanMs : 2)
   if (!network.isFaulty) return [base]
   if (random.chance(network.lossProbability)) {
@@ -75,6 +90,7 @@ export function transmit(network: Network, from: number, to: number): number[] {
     return []
   }
   const slow = (network.slow.get(from) ?? 0) + (network.slow.get(to) ?? 0)
+  if (slow > 0) fired(plan, 'F3')
   let delay = base + slow
   if (isOn(plan, 'F1') && random.chance(0.01)) {
     fired(plan, 'F1')
@@ -91,12 +107,13 @@ export function cut(
   left: readonly number[],
   right: readonly number[],
   oneWay: boolean,
+  cause: FaultId = 'F2',
 ): void {
   for (const from of left) {
     for (const to of right) {
       if (from === to) continue
-      network.blocked.add(linkOf(from, to))
-      if (!oneWay) network.blocked.add(linkOf(to, from))
+      network.blocked.set(linkOf(from, to), cause)
+      if (!oneWay) network.blocked.set(linkOf(to, from), cause)
     }
   }
 }
@@ -109,6 +126,8 @@ export function heal(network: Network): void {
 
 /** A transaction of the simulation is 8 bytes; a real one, with its block's bodies, a hundred times that. */
 const payloadScale = 100
+/** What counts as slow: several times a usual delay. */
+const slowUplinkMs = 10
 
 function bytesOf(message: WireMessage): number {
   if (message.type === 'proposal' || message.type === 'body')
@@ -123,8 +142,9 @@ export function uplinkDelay(network: Network, now: number, from: number, message
   const bytes = bytesOf(message)
   if (uplink === undefined || bytes === 0 || !network.isFaulty) return 0
   uplink.busyUntil = Math.max(now, uplink.busyUntil) + bytes / uplink.bytesPerMs
-  fired(network.plan, 'F3')
-  return uplink.busyUntil - now
+  const waitMs = uplink.busyUntil - now
+  if (waitMs > slowUplinkMs) fired(network.plan, 'F3')
+  return waitMs
 }
 
 /** F6: what is in flight on this link is lost. */

@@ -30,12 +30,13 @@ import { onFinalized, onPersisted, onSend, onSetAside, onStarted, onStepped } fr
 import { answerClients } from './clients.js'
 import { crashDisk, createDisk, storedFrom, syncBlock, syncRecord } from './disk.js'
 import { entityOf, fakeHash, fakeSign, fakeVerify, keyOf, short } from './fake-crypto.js'
+import { isKeyChanged, noteClock, noteVersion } from './effects.js'
 import { fired, isOn } from './faults.js'
 import { distribute } from './delivery.js'
 import { chooseTransactions, endsAtCap } from './ledger.js'
 import { genesisTip, tipFromDisk } from './tips.js'
 import { checkSuspicion, checkTimer, placeOf } from './timing-checker.js'
-import { after, clockOf, trace, type SimNode, type World } from './world.js'
+import { after, clockOf, PrefixEnd, SimFailure, trace, type SimNode, type World } from './world.js'
 
 export const simChainId = fakeHash(new Uint8Array([1, 2, 3]))
 /** Blocks in one answer to a BLOCK-REQUEST. */
@@ -55,6 +56,7 @@ export function createNode(world: World, slot: number, index: number): SimNode {
     actions: [],
     busy: false,
     stalledUntil: 0,
+    stalledBy: 'F11',
     overlays: new Map(),
     timers: new Map(),
     pool: new Map(),
@@ -62,9 +64,10 @@ export function createNode(world: World, slot: number, index: number): SimNode {
     clockOffsetMs: 0,
     clockDrift: 0,
     clockFrozenAt: 0,
+    clockSeen: 0,
     halted: '',
     app: genesisState(world.options.validators),
-    diskFails: false,
+    diskFails: null,
     storeFullUntil: 0,
     readsFail: false,
     missesActivationAt: 0,
@@ -145,7 +148,7 @@ export function crashNode(world: World, node: SimNode): void {
   node.timers.clear()
   node.pool.clear()
   node.poolSince.clear()
-  node.diskFails = false
+  node.diskFails = null
   node.readsFail = false
   const { lost } = crashDisk(node.disk, () => world.random.chance(0.5))
   if (lost > 0) fired(world.plan, 'F14')
@@ -219,13 +222,17 @@ export function answerBlocks(
 function pump(world: World, node: SimNode): void {
   while (node.core !== null && !node.busy && node.inbox.length > 0) {
     if (world.now < node.stalledUntil) {
+      fired(world.plan, node.stalledBy)
       const { life } = node
       after(world, node.stalledUntil - world.now, () => life === node.life && pump(world, node))
       return
     }
+    if (world.eventCount >= world.options.eventsMax) throw new PrefixEnd()
     const event = node.inbox.shift()!
     world.eventCount += 1
     trace(world, () => `n${node.slot} < ${describe(event)}`)
+    noteClock(world, node, event)
+    noteVersion(world, node, event)
     const before = placeOf(node.core)
     node.actions = step(node.core, event)
     checkSuspicion(world, node, event, before)
@@ -256,9 +263,7 @@ function runActions(world: World, node: SimNode): void {
     if (action === undefined || node.core === null) return
     if (world.isFaulty && isOn(world.plan, 'F13') && world.random.chance(0.0004)) {
       fired(world.plan, 'F13')
-      crashNode(world, node)
-      after(world, world.random.exponential(1_500), () => startNode(world, node))
-      return
+      return restartSoon(world, node)
     }
     runAction(world, node, action)
     if (node.busy) return
@@ -310,6 +315,8 @@ function runAction(world: World, node: SimNode, action: Action): void {
     case 'halt':
       trace(world, () => `n${node.slot} HALT ${action.code} ${JSON.stringify(action.detail)}`)
       node.halted = action.code
+      if (node.isCorrect && node.divergesAt === 0)
+        throw new SimFailure('HALT', `node ${node.slot}: ${action.code}`)
       return
     case 'evidence':
       world.checker.onEvidence(world, action.evidence)
@@ -327,12 +334,11 @@ function runAction(world: World, node: SimNode, action: Action): void {
 /** R16: write, fsync, go on. The order of the action list is the promise that the core relies on. */
 function writeThrough(world: World, node: SimNode, synced: () => void): void {
   if (world.now < node.storeFullUntil) fired(world.plan, 'F17')
-  if (node.diskFails || world.now < node.storeFullUntil) {
+  if (node.diskFails !== null) fired(world.plan, node.diskFails)
+  if (node.diskFails !== null || world.now < node.storeFullUntil) {
     // F14, F16: an fsync that failed may have lost the page; the only safe answer is to stop and start
     // again.
-    crashNode(world, node)
-    after(world, world.random.exponential(2_000), () => startNode(world, node))
-    return
+    return restartSoon(world, node)
   }
   node.busy = true
   const slow = world.isFaulty && isOn(world.plan, 'F16') && world.random.chance(0.02)
@@ -401,6 +407,7 @@ function finalize(world: World, node: SimNode, action: Extract<Action, { type: '
   node.disk.pendingBlock = { final: action.final, skipped: action.skipped, app: outcome.state }
   writeThrough(world, node, () => {
     syncBlock(node.disk)
+    if (isPowerLostAtRotation(world, node, app)) return restartSoon(world, node)
     node.app = app
     node.overlays.clear()
     for (const id of [...node.pool.keys()]) {
@@ -420,6 +427,20 @@ function finalize(world: World, node: SimNode, action: Extract<Action, { type: '
       waiting: waitingOf(node),
     })
   })
+}
+
+function restartSoon(world: World, node: SimNode): void {
+  crashNode(world, node)
+  after(world, world.random.exponential(1_500), () => startNode(world, node))
+}
+
+/** F19: the block of its new key is on disk, and nothing else knows it yet. */
+function isPowerLostAtRotation(world: World, node: SimNode, app: AppState): boolean {
+  if (!world.isFaulty || !isOn(world.plan, 'F19') || !isKeyChanged(node, node.app.next, app.next))
+    return false
+  if (world.random.chance(0.5)) return false
+  fired(world.plan, 'F19')
+  return true
 }
 
 /** Observers get final blocks at once from a part of the validators, and follow by certificates. */

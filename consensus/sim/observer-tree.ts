@@ -11,9 +11,9 @@ import { transactionKinds } from './app.js'
 import { distribute } from './delivery.js'
 import { fired } from './faults.js'
 import { crashNode, startNode } from './node.js'
-import { createWorld, runUntil, simDefaults } from './run.js'
+import { createWorld, runUntil, simDefaults, verdictOf, type Verdict } from './run.js'
 import { register, submit } from './schedule.js'
-import { after, SimFailure, type SimNode, type World } from './world.js'
+import { after, PrefixEnd, SimFailure, type SimNode, type Watch, type World } from './world.js'
 
 /** What the tree adds to the world: hooks that node.ts calls, one follower's bookkeeping per observer. */
 export interface ObserverTree {
@@ -33,19 +33,14 @@ interface Follower {
   upstream: number | null
 }
 
-export interface TreeVerdict {
-  readonly ok: boolean
-  readonly invariant: string
-  readonly detail: string
+export interface TreeVerdict extends Verdict {
   readonly observers: number
-  readonly heights: number
   /** From a block being final at the first validator to the last healthy follower having it: worst,
    * calm. */
   readonly lagMsMax: number
   readonly calmLagMsMax: number
   readonly fanOutMax: number
   readonly switches: number
-  readonly messages: number
 }
 
 interface Tree extends ObserverTree {
@@ -70,11 +65,10 @@ const settleMs = 5_000
 export interface TreeOptions {
   readonly seed: number
   readonly observers: number
-  readonly trace: ((line: string) => void) | null
 }
 
-export function runObserverTree({ seed, observers, trace }: TreeOptions): TreeVerdict {
-  const world = createWorld({ ...simDefaults, seed, observers, only: ['F36'], trace })
+export function runObserverTree({ seed, observers }: TreeOptions, watch: Watch = {}): TreeVerdict {
+  const world = createWorld({ ...simDefaults, seed, observers, only: ['F36'], ...watch })
   const tree = growTree(world, observers)
   world.tree = tree
   let [invariant, detail] = ['', '']
@@ -95,14 +89,14 @@ export function runObserverTree({ seed, observers, trace }: TreeOptions): TreeVe
     if (lagMs > lagMsLimit) throw new SimFailure('L7', `a follower was behind for ${lagMs} ms`)
     checkAllAtTip(tree)
   } catch (error) {
-    if (!(error instanceof SimFailure)) throw error
-    ;[invariant, detail] = [error.invariant, error.detail]
+    if (error instanceof SimFailure) [invariant, detail] = [error.invariant, error.detail]
+    else if (!(error instanceof PrefixEnd)) throw error
   }
   return {
-    ...{ ok: invariant === '', invariant, detail, observers },
-    heights: world.checker.chain.length,
+    ...verdictOf(world, invariant, detail),
+    observers,
     ...{ lagMsMax: Math.round(lagMs), calmLagMsMax: Math.round(calmLagMs) },
-    ...{ fanOutMax: tree.fanOutMax, switches: tree.switches, messages: world.messagesSent },
+    ...{ fanOutMax: tree.fanOutMax, switches: tree.switches },
   }
 }
 

@@ -10,11 +10,11 @@ import { fired } from './faults.js'
 import { crashNode, startNode } from './node.js'
 import { conclude, createWorld, runUntil, simDefaults, type Verdict } from './run.js'
 import { register, submit } from './schedule.js'
-import { after, SimFailure, type SimNode, type SimRecovery, type World } from './world.js'
+import { after, SimFailure, type SimNode, type SimRecovery, type Watch, type World } from './world.js'
 
 /** One seed, one loss: two or three of four validators and the way back. */
-export function runRecovery(seed: number, trace: ((line: string) => void) | null): Verdict {
-  const world = createWorld({ ...simDefaults, seed, observers: 4, only: ['F1', 'F6'], trace })
+export function runRecovery(seed: number, watch: Watch = {}): Verdict {
+  const world = createWorld({ ...simDefaults, seed, observers: 4, only: ['F1', 'F6'], ...watch })
   return conclude(world, () => {
     for (const node of world.nodes) after(world, 0, () => startNode(world, node))
     const clients = feed(world)

@@ -24,7 +24,7 @@ import {
   recoveryMsMax,
 } from './liveness.js'
 import { setByzantine } from './byzantine.js'
-import { after, SimFailure, type SimOptions, type World } from './world.js'
+import { after, PrefixEnd, SimFailure, type SimOptions, type World } from './world.js'
 
 export interface Verdict {
   readonly seed: number
@@ -53,11 +53,12 @@ export const simDefaults: Omit<SimOptions, 'seed'> = {
   without: [],
   byzantine: false,
   twins: false,
+  eventsMax: Number.MAX_SAFE_INTEGER,
   trace: null,
 }
 
 /** An endless loop in virtual time would be a bug of the core: no run needs more events than this. */
-const eventsMax = 2_000_000
+const endlessEvents = 2_000_000
 
 export function createWorld(options: SimOptions): World {
   const random = createRandom(options.seed)
@@ -89,6 +90,7 @@ export function createWorld(options: SimOptions): World {
     censors: new Set(),
     attacks: new Map(),
     twinSides: new Map(),
+    twinVotes: new Map(),
     mayChangeMembers: true,
     onCarried: null,
   }
@@ -119,6 +121,7 @@ export function conclude(world: World, faultyPart: () => void): Verdict {
     checkClients(world)
     return verdictOf(world, '', '')
   } catch (error) {
+    if (error instanceof PrefixEnd) return verdictOf(world, '', '')
     if (error instanceof SimFailure) return verdictOf(world, error.invariant, error.detail)
     return verdictOf(
       world,
@@ -154,7 +157,7 @@ export function runUntil(world: World, untilMs: number): void {
     pop(world.queue)
     world.now = next.at
     next.run()
-    if (world.eventCount > eventsMax)
+    if (world.eventCount > endlessEvents)
       throw new SimFailure('L3', 'too many events: something runs in circles')
   }
   world.now = untilMs
@@ -175,7 +178,7 @@ function recover(world: World): void {
   checkObserver(world, (untilMs) => runUntil(world, untilMs))
 }
 
-function verdictOf(world: World, invariant: string, detail: string): Verdict {
+export function verdictOf(world: World, invariant: string, detail: string): Verdict {
   const halted = world.nodes
     .filter((node) => node.halted !== '')
     .map((node) => `${node.slot}:${node.halted}`)

@@ -4,18 +4,9 @@
 
 import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { step } from '../pbft/step.js'
-import { createCore, type CoreState } from '../pbft/state.js'
+import { createCore, senderKey, type CoreState } from '../pbft/state.js'
 import { signingBytes } from '../pbft/signing.js'
-import { encodeCertificate } from '../../runtime/protocol/certificate.js'
-import type {
-  Action,
-  Certificate,
-  CoreEvent,
-  ProposalMessage,
-  SignedMessage,
-  TimerId,
-  WireMessage,
-} from '../pbft/types.js'
+import type { Action, CoreEvent, SignedMessage, TimerId, WireMessage } from '../pbft/types.js'
 import {
   encodeTransactions,
   executeBlock,
@@ -33,6 +24,7 @@ import { configOf, simChainId } from './node.js'
 import { genesisTip, tipFromDisk } from './tips.js'
 import { clockOrigin } from './world.js'
 import { checkExpectation } from './expectations.js'
+import { forged, otherBlock } from './scenario-forgery.js'
 
 export interface Actor {
   readonly index: number
@@ -65,6 +57,8 @@ export interface Stage {
   /** What the next payload holds instead of one plain transaction. */
   nextKind: { kind: number; argument: number } | null
   readonly handoverHeights: number
+  /** Members of genesis; further actors observe until they are made members. */
+  readonly validators: number
 }
 
 export interface ScenarioVerdict {
@@ -84,7 +78,7 @@ export function runScenario(text: string): ScenarioVerdict {
     const words = lines[index].replace(/#.*/, '').trim().split(/\s+/)
     if (words[0] === '') continue
     try {
-      if (words[0] === 'validators') stage = createStage(Number(words[1]), Number(words[3] ?? 0))
+      if (words[0] === 'validators') stage = stageOf(words)
       else runCommand(stage, words)
     } catch (error) {
       if (!(error instanceof ScenarioFailure)) throw error
@@ -94,12 +88,18 @@ export function runScenario(text: string): ScenarioVerdict {
   return { ok: true, line: 0, message: '' }
 }
 
-function createStage(count: number, handoverHeights = 0): Stage {
+/** `validators 4 observers 1 handover 2` */
+function stageOf([, count, ...words]: readonly string[]): Stage {
+  const valueOf = (name: string) => (words.includes(name) ? Number(words[words.indexOf(name) + 1]) : 0)
+  return createStage(Number(count), valueOf('handover'), valueOf('observers'))
+}
+
+function createStage(count: number, handoverHeights = 0, observers = 0): Stage {
   const stage: Stage = {
     ...{ actors: [], letters: [], now: clockOrigin, nextId: 1, kept: [], nextKind: null },
-    handoverHeights,
+    ...{ handoverHeights, validators: count },
   }
-  for (let index = 0; index < count; index += 1) {
+  for (let index = 0; index < count + observers; index += 1) {
     stage.actors.push({
       index,
       disk: createDisk(),
@@ -117,6 +117,20 @@ function createStage(count: number, handoverHeights = 0): Stage {
   }
   for (const actor of stage.actors) start(stage, actor)
   return stage
+}
+
+const payloads: Record<string, number> = {
+  ...{ timer: transactionKinds.timer, carry: transactionKinds.carry, force: transactionKinds.forceMembers },
+  ...{ add: transactionKinds.addMember, remove: transactionKinds.removeMember },
+  ...{ rotate: transactionKinds.rotateKey, trap: transactionKinds.trap },
+}
+
+const maskOf = (list: string): number =>
+  list.split(',').reduce((mask, index) => mask | (1 << Number(index)), 0)
+
+/** The key that the members table names for this actor. */
+function currentKey({ app, index }: Actor): Uint8Array {
+  return keyOf(index, app.next.find((member) => member.index === index)?.rotation ?? 0)
 }
 
 type Command = (stage: Stage, words: readonly string[]) => void
@@ -180,11 +194,16 @@ const commands: Record<string, Command> = {
     if (letters.length === 0) throw new ScenarioFailure('no such letter is on its way')
     stage.letters.push(...letters.map(forged))
   },
-  /** `next timer 5` or `next carry`: the next payload asks for a block 500 ms later, or leaves work over. */
-  next: (stage, [kind, argument]) => {
+  /**
+   * `next timer 5`, `next carry`: the next payload asks for a block 500 ms later, or leaves work over; `next
+   * trap`: it traps. `next add 4`, `remove 3`, `rotate 2`: it changes the members by one; `next force 0,1,4`:
+   * these are the members.
+   */
+  next: (stage, [name, argument]) => {
+    if (!Object.hasOwn(payloads, name)) throw new ScenarioFailure(`no payload ${name}`)
     stage.nextKind = {
-      kind: kind === 'timer' ? transactionKinds.timer : transactionKinds.carry,
-      argument: Number(argument ?? 0),
+      kind: payloads[name],
+      argument: name === 'force' ? maskOf(argument) : Number(argument ?? 0),
     }
   },
   /** `standdown 0`: this node is about to be restarted on purpose. */
@@ -244,54 +263,6 @@ export function chosen(stage: Stage, who: string | undefined): Actor[] {
   return who === '*' ? [...stage.actors] : who.split(',').map((index) => stage.actors[Number(index)])
 }
 
-function forged(letter: Letter): Letter {
-  const { message, from } = letter
-  const isOwn = (sender: Uint8Array) => equalBytes(sender, entityOf(from))
-  switch (message.type) {
-    case 'blocks': {
-      const blocks = message.blocks.map((final) => ({
-        ...final,
-        block: { ...final.block, payload: new Uint8Array(8) },
-      }))
-      return { ...letter, message: { ...message, blocks } }
-    }
-    case 'viewChange': {
-      if (message.lastCertificate === null || !isOwn(message.sender))
-        throw new ScenarioFailure('it holds no certificate of the parent')
-      const lastCertificate = withoutSignatures(message.lastCertificate)
-      return { ...letter, message: signed({ ...message, lastCertificate }, from) }
-    }
-    case 'proposal': {
-      if (message.parentCertificate === null || !isOwn(message.sender))
-        throw new ScenarioFailure('it holds no certificate of the parent')
-      const parentCertificate = withoutSignatures(message.parentCertificate)
-      const parentCertificateHash = fakeHash(encodeCertificate(parentCertificate))
-      const block = { ...message.block, header: { ...message.block.header, parentCertificateHash } }
-      return { ...letter, message: signed({ ...message, block, parentCertificate }, from) }
-    }
-    default:
-      throw new ScenarioFailure(`nothing to forge in ${message.type}`)
-  }
-}
-
-const withoutSignatures = (certificate: Certificate): Certificate => ({
-  ...certificate,
-  signatures: certificate.signatures.map((signature) => new Uint8Array(signature.length)),
-})
-
-const signed = <M extends SignedMessage>(message: M, from: number): M => ({
-  ...message,
-  signature: fakeSign(keyOf(from, 0), signingBytes(message, simChainId, fakeHash)),
-})
-
-function otherBlock(message: ProposalMessage, from: number): ProposalMessage {
-  const block = {
-    ...message.block,
-    header: { ...message.block.header, time: message.block.header.time + 1 },
-  }
-  return signed({ ...message, block }, from)
-}
-
 function take(stage: Stage, type: string, from = '*', to = '*'): Letter[] {
   const senders = chosen(stage, from).map((actor) => actor.index)
   const targets = chosen(stage, to).map((actor) => actor.index)
@@ -324,9 +295,15 @@ function arrive(stage: Stage, { from, to, message }: Letter): void {
     })
   } else if (message.type === 'blocks') {
     feed(stage, actor, { type: 'blocksReceived', now, from: entityOf(from), blocks: message.blocks })
-  } else {
+  } else if (!('signature' in message) || isGenuine(actor, message)) {
     feed(stage, actor, { type: 'message', now, from: entityOf(from), message })
   }
+}
+
+/** A host's duty: only what the sender's key has signed reaches the core. */
+function isGenuine({ core }: Actor, message: SignedMessage): boolean {
+  const key = core === null ? null : senderKey(core, message)
+  return key !== null && fakeVerify(key, signingBytes(message, simChainId, fakeHash), message.signature)
 }
 
 function start(stage: Stage, actor: Actor): void {
@@ -334,11 +311,11 @@ function start(stage: Stage, actor: Actor): void {
   const config = { ...configOf(entityOf(actor.index)), ...handoverOf(stage) }
   actor.core = createCore(config, {
     hash: fakeHash,
-    sign: (bytes) => fakeSign(keyOf(actor.index, 0), bytes),
+    sign: (bytes) => fakeSign(currentKey(actor), bytes),
     verify: fakeVerify,
     payloadMatches,
   })
-  const genesis = genesisState(stage.actors.length)
+  const genesis = genesisState(stage.validators)
   actor.app = actor.disk.blocks.at(-1)?.app ?? genesis
   const tip = actor.disk.blocks.length === 0 ? genesisTip(genesis) : tipFromDisk(actor.disk)
   feed(stage, actor, {

@@ -5,6 +5,7 @@ import { fired, isOn, type FaultId } from './faults.js'
 import { cut, heal, reconnect } from './network.js'
 import { noteInvoked } from './clients.js'
 import { carry } from './delivery.js'
+import { isPowerMissed } from './effects.js'
 import { crashNode, deliver, startNode, waitingOf } from './node.js'
 import { rejoinBySnapshot } from './snapshots.js'
 import type { WireMessage } from '../pbft/types.js'
@@ -30,10 +31,8 @@ export function scheduleFaults(world: World): void {
   recurring(world, 'F2', 4_000, () => partition(world, slots))
   recurring(world, 'F3', 8_000, () => {
     const { slow, uplinks } = world.network
-    if (random.chance(0.5)) {
-      fired(plan, 'F3')
-      slow.set(random.pick(slots), random.between(500, 2_000))
-    } else uplinks.set(random.pick(slots), { bytesPerMs: random.between(5, 100), busyUntil: 0 })
+    if (random.chance(0.5)) slow.set(random.pick(slots), random.between(500, 2_000))
+    else uplinks.set(random.pick(slots), { bytesPerMs: random.between(5, 100), busyUntil: 0 })
     after(world, random.between(500, 3_000), () => {
       slow.clear()
       uplinks.clear()
@@ -41,25 +40,25 @@ export function scheduleFaults(world: World): void {
   })
   recurring(world, 'F4', 6_000, () => {
     // One side believes in the connection: everything it sends is lost until it notices.
-    fired(plan, 'F4')
-    cut(world.network, [random.pick(slots)], [random.pick(slots)], true)
+    cut(world.network, [random.pick(slots)], [random.pick(slots)], true, 'F4')
     after(world, random.between(1_000, 4_000), () => heal(world.network))
   })
   recurring(world, 'F6', 1_500, () => {
-    fired(plan, 'F6')
-    reconnect(world.network, random.pick(slots), random.pick(slots))
+    // One connection, or all that a node has.
+    const [from, to] = [random.pick(slots), random.pick(slots)]
+    for (const other of random.chance(0.5) ? [to] : slots) reconnect(world.network, from, other)
   })
   recurring(world, 'F13', 5_000, () => {
-    fired(plan, 'F13')
-    bounce(world, random.pick(world.nodes), random.exponential(2_000))
+    const node = random.pick(world.nodes)
+    if (node.core !== null) fired(plan, 'F13')
+    bounce(world, node, random.exponential(2_000))
   })
   recurring(world, 'F19', 12_000, () => {
-    fired(plan, 'F19')
+    if (isPowerMissed(world)) fired(plan, 'F19')
     for (const node of world.nodes) bounce(world, node, random.between(100, 1_500))
   })
   recurring(world, 'F14', 9_000, () => {
-    fired(plan, 'F14')
-    random.pick(world.nodes).diskFails = true
+    random.pick(world.nodes).diskFails = 'F14'
   })
   recurring(world, 'F17', 10_000, () => {
     const node = random.pick(world.nodes)
@@ -74,8 +73,7 @@ export function scheduleFaults(world: World): void {
     if (idle.length > 0) rejoinBySnapshot(world, random.pick(idle))
   })
   recurring(world, 'F16', 15_000, () => {
-    fired(plan, 'F16')
-    random.pick(world.nodes).diskFails = true
+    random.pick(world.nodes).diskFails = 'F16'
   })
   scheduleClocks(world)
   scheduleReplay(world)
@@ -130,25 +128,25 @@ const partitions: readonly Cut[] = [
   (world) => {
     const { random, network, options, now } = world
     const lengthMs = options.faultMs > 30_000 ? random.between(15_000, 25_000) : random.between(500, 6_000)
-    network.perView = { until: now + lengthMs, salt: random.below(2 ** 16), isMuted: random.chance(0.5) }
+    const kind = random.pick(['split', 'muted', 'hidden'] as const)
+    const [salt, members] = [random.below(2 ** 16), options.validators]
+    network.perView = { until: now + lengthMs, salt, kind, members }
   },
 ]
 
 function partition(world: World, slots: readonly number[]): void {
   const { random, network } = world
   if (world.now < (network.perView?.until ?? 0)) return
-  fired(world.plan, 'F2')
   heal(network)
   random.pick(partitions)(world, random.shuffle(slots))
-  trace(world, () => `partition ${[...network.blocked].join(' ')}`)
+  trace(world, () => `partition ${[...network.blocked.keys()].join(' ')}`)
   const length = random.chance(0.3) ? random.between(50, 300) : random.between(300, 6_000)
   after(world, length, () => heal(network))
 }
 
 function scheduleClocks(world: World): void {
-  const { random, plan } = world
+  const { random } = world
   recurring(world, 'F10', 4_000, () => {
-    fired(plan, 'F10')
     const node = random.pick(world.nodes)
     node.clockOffsetMs = random.between(-700, 700)
     node.clockDrift = (random.next() - 0.5) * 0.02
@@ -158,13 +156,15 @@ function scheduleClocks(world: World): void {
     after(world, random.between(200, 4_000), () => (node.clockFrozenAt = 0))
   })
   recurring(world, 'F11', 5_000, () => {
-    fired(plan, 'F11')
-    random.pick(world.nodes).stalledUntil = world.now + random.between(100, 3_000)
+    stall(world, random.pick(world.nodes), 'F11', random.between(100, 3_000))
   })
   recurring(world, 'F12', 12_000, () => {
-    fired(plan, 'F12')
-    random.pick(world.nodes).stalledUntil = world.now + random.between(4_000, 10_000)
+    stall(world, random.pick(world.nodes), 'F12', random.between(4_000, 10_000))
   })
+}
+
+function stall(world: World, node: SimNode, stalledBy: FaultId, lengthMs: number): void {
+  Object.assign(node, { stalledBy, stalledUntil: world.now + lengthMs })
 }
 
 /** F7, F8, F28: old messages come again, late, changed in epoch, or to somebody else. */
@@ -278,7 +278,6 @@ function scheduleMembership(world: World): void {
   recurring(world, 'F32', 6_000, () => {
     const { random } = world
     if (!world.mayChangeMembers) return
-    fired(world.plan, 'F32')
     const kind = random.pick([
       transactionKinds.addMember,
       transactionKinds.removeMember,

@@ -1,7 +1,7 @@
 // Rules about clocks that no liveness bound shows quickly. R22: timeouts have a cap. R3: a leader that was
 // given up and not heard since is not waited for again.
 
-import { bytesToHex } from '../../runtime/protocol/bytes.js'
+import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { coreDefaults } from '../pbft/config.js'
 import { canVote, type CoreState } from '../pbft/state.js'
 import type { Action, CoreEvent } from '../pbft/types.js'
@@ -20,13 +20,13 @@ interface Place {
   readonly height: number
   readonly view: number
   readonly started: boolean
-  readonly leader: string
+  readonly leader: Uint8Array | null
 }
 
 export function placeOf(core: CoreState): Place {
   const { height, view, started, order, validators } = core
   const leader = order.length === 0 ? undefined : validators.members.at(order[view % order.length])
-  return { height, view, started, leader: leader === undefined ? '' : bytesToHex(leader.entity) }
+  return { height, view, started, leader: leader?.entity ?? null }
 }
 
 /**
@@ -40,12 +40,13 @@ export function checkSuspicion(world: World, node: SimNode, event: CoreEvent, be
   world.checker.suspects.set(node.slot, known)
   clear(known, core, event)
   const now = placeOf(core)
-  const self = bytesToHex(node.entity)
   const isGivenUp = before.started && now.height === before.height && now.view > before.view
-  if (isGivenUp && hasTimedOut(event) && before.leader !== self) known.add(before.leader)
+  const other = before.leader === null || equalBytes(before.leader, node.entity) ? null : before.leader
+  if (isGivenUp && hasTimedOut(event) && other !== null) known.add(bytesToHex(other))
+  if (known.size === 0 || now.leader === null) return
   const isNew = now.started && (now.height !== before.height || now.view !== before.view || !before.started)
   const mayAct = core.phase === 'running' && canVote(core) && core.decided === null
-  if (isNew && mayAct && known.has(now.leader))
+  if (isNew && mayAct && known.has(bytesToHex(now.leader)))
     fail(
       'R3',
       node,
@@ -57,6 +58,7 @@ const hasTimedOut = (event: CoreEvent): boolean =>
   event.type === 'timerExpired' && (event.id === 'view' || event.id === 'silence')
 
 function clear(known: Set<string>, core: CoreState, event: CoreEvent): void {
+  if (known.size === 0) return
   if (event.type === 'start') known.clear()
   if (event.type === 'blocksReceived') known.delete(bytesToHex(event.from))
   if (event.type === 'message' && 'sender' in event.message) {

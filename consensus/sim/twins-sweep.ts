@@ -7,7 +7,7 @@ import { cut, heal } from './network.js'
 import { conclude, createWorld, runUntil, simDefaults, type Verdict } from './run.js'
 import { register, submit } from './schedule.js'
 import { transactionKinds } from './app.js'
-import { after, type SimNode, type World } from './world.js'
+import { after, type SimNode, type Watch, type World } from './world.js'
 
 const honestCount = 3
 /** Each honest node is with the first or the second twin; one more choice lets everybody talk. */
@@ -20,8 +20,8 @@ const roundMs = 1_400
 export const twinScenarioCount = 4 * choicesPerRound ** rounds
 
 /** Runs scenario `number` (0 to `twinScenarioCount - 1`): the number alone decides everything. */
-export function runTwinScenario(number: number, trace: ((line: string) => void) | null): Verdict {
-  const world = createWorld({ ...simDefaults, seed: number, observers: 0, only: ['F30'], trace })
+export function runTwinScenario(number: number, watch: Watch = {}): Verdict {
+  const world = createWorld({ ...simDefaults, seed: number, observers: 0, only: ['F30'], ...watch })
   const twin = number % 4
   const copy = createNode(world, world.nodes.length, twin)
   world.nodes.push(copy)

@@ -6,7 +6,7 @@ import type { AppState, Outcome, SimMember, SimTransaction } from './app.js'
 import type { Checker } from './checker.js'
 import type { ClientLog } from './clients.js'
 import type { Disk } from './disk.js'
-import type { FaultPlan } from './faults.js'
+import type { FaultId, FaultPlan } from './faults.js'
 import type { LightClient } from './light-client.js'
 import type { Network } from './network.js'
 import type { ObserverTree } from './observer-tree.js'
@@ -26,9 +26,14 @@ export interface SimOptions {
   readonly without: readonly string[]
   readonly byzantine: boolean
   readonly twins: boolean
+  /** The run ends before its next event: prefixes of a failing run. */
+  readonly eventsMax: number
   /** Called with every step for a trace; never changes the run. */
   readonly trace: ((line: string) => void) | null
 }
+
+/** How a run is looked at: a trace, or a prefix of it. */
+export type Watch = Partial<Pick<SimOptions, 'trace' | 'eventsMax'>>
 
 export interface SimNode {
   /** Position in `world.nodes`. */
@@ -55,6 +60,7 @@ export interface SimNode {
   actions: Action[]
   busy: boolean
   stalledUntil: number
+  stalledBy: FaultId
   overlays: Map<string, Outcome | null>
   timers: Map<TimerId, number>
   pool: Map<number, SimTransaction>
@@ -64,10 +70,12 @@ export interface SimNode {
   clockDrift: number
   /** F10: simulated time at which its clock stopped; 0 while it runs. */
   clockFrozenAt: number
+  /** F10: what its clock showed at the last event. */
+  clockSeen: number
   halted: string
   app: AppState
-  /** True once an fsync failed or the disk is full: it stops as soon as it writes. */
-  diskFails: boolean
+  /** F14, F16: an fsync failed or the disk is full: it stops as soon as it writes. */
+  diskFails: FaultId | null
   /** F17: every write fails until then. */
   storeFullUntil: number
   /** F17: reads of final blocks fail until it is restarted. */
@@ -111,6 +119,8 @@ export interface World {
   onlyHonestUpstream: { readonly observer: number; readonly upstream: number } | null
   /** Slots that each twin talks to at the moment. */
   readonly twinSides: Map<number, Set<number>>
+  /** F30: which copy spoke first, by key, kind of message, height and view. */
+  readonly twinVotes: Map<string, number>
   /** False when so many nodes are bad that a smaller set would have too many of them. */
   mayChangeMembers: boolean
   /** F22: slots of leaders that leave out work, to the end of the run. */
@@ -141,6 +151,11 @@ export function clockOf(world: World, node: SimNode): number {
 
 export function trace(world: World, line: () => string): void {
   if (world.options.trace !== null) world.options.trace(`${world.now.toFixed(1).padStart(9)} ${line()}`)
+}
+
+/** As many events as were asked for have been carried out. Caught by `runSeed` only. */
+export class PrefixEnd extends Error {
+  readonly code = 'PREFIX_END'
 }
 
 /** A broken invariant: ends the run. Thrown by the checker only, caught by `runSeed` only. */
