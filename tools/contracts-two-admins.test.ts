@@ -61,7 +61,12 @@ t.test('whoever may be one of two is made by two', async (t) => {
   t.match(hex(say(admin, 'grant', wipes).receipt.returned!), /^0{32}$/, 'noted')
   aborted(t, say(admin, 'grant', wipes), 1004)
   aborted(t, say(nurse, 'grant', wipes), 101)
-  t.notMatch(hex(say(doctor, 'grant', wipes).receipt.returned!), /^0{32}$/)
+  aborted(t, say(nurse, 'withdrawGrant', wipes), 101)
+  const withdrawn = say(doctor, 'withdrawGrant', wipes).receipt
+  t.equal(withdrawn.events[0].topic, 'grant-request-withdrawn', 'one is enough to take it back')
+  aborted(t, say(doctor, 'withdrawGrant', wipes), 1002)
+  t.match(hex(say(doctor, 'grant', wipes).receipt.returned!), /^0{32}$/, 'a first word again')
+  t.notMatch(hex(say(admin, 'grant', wipes).receipt.returned!), /^0{32}$/)
   for (const name of ['changeValidator', 'setValidators']) {
     const votes = { ...wipes, target: 'ward/governance', names: [name] }
     t.match(hex(say(admin, 'grant', votes).receipt.returned!), /^0{32}$/, `${name} is noted as well`)

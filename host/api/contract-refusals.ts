@@ -9,7 +9,7 @@ const systemRefusals: ReadonlyMap<number, string> = new Map([
     1_001,
     'The last administrator cannot be removed: nobody could grant anything afterwards. Add another first.',
   ],
-  [1_002, 'No grant has this id. Look it up in the list of grants.'],
+  [1_002, 'No grant has this id, and none like it is asked for. Look it up in the list of grants.'],
   [1_003, 'This answer needs a reason. Give one and sign again.'],
   [
     1_004,

@@ -48,6 +48,7 @@ const meanings: Readonly<Record<string, string>> = {
   'ward/policy.removeRole': 'I remove this role',
   'ward/policy.grant': 'I grant this permission',
   'ward/policy.revoke': 'I revoke this permission',
+  'ward/policy.withdrawGrant': 'I take back that this permission was asked for',
   finding: 'I found this',
   observation: 'I observed this',
   admission: 'I admit this patient',

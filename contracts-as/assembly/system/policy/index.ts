@@ -194,6 +194,16 @@ export function grant(): void {
   answer(new Writer().fixed(wanted.id))
 }
 
+/** Grant, as it was asked for: it is asked for no more. Administrators only, one is enough. */
+export function withdrawGrant(): void {
+  requireAdmin()
+  const reader = input()
+  const request = grantRequest(Grant.read(reader))
+  reader.end()
+  if (!withdrawRequest(request)) refuse(GRANT_UNKNOWN, 'nobody asked for this grant')
+  emitEvent('grant-request-withdrawn', new Writer().fixed(request))
+}
+
 /** {id 16}. Administrators only. */
 export function revoke(): void {
   requireAdmin()

@@ -97,7 +97,7 @@ function setAdminCount(count: u32): void {
  * Permissions that every hospital starts with; each is a grant like any other and can be revoked by its id.
  */
 export function addBuiltInGrants(): void {
-  call('admin', 'ward/policy', ['assignRole', 'removeRole', 'grant', 'revoke'])
+  call('admin', 'ward/policy', ['assignRole', 'removeRole', 'grant', 'revoke', 'withdrawGrant'])
   call('admin', 'ward/governance', [
     'approve',
     'withdrawApproval',
