@@ -1,6 +1,7 @@
 // Walks an LMDB file without the engine, which trusts its own pages and may end the process on a damaged
 // one. Every page that the newest meta page leads to is checked: its number and kind, the place of each
-// node in it, the order of the keys, and that no page is reached twice. Sealed values are not opened here.
+// node in it, the order of the keys, that no page is reached twice, and that there are as many keys as the
+// meta page says: a record that was cut out with its place is missed. Sealed values are not opened here.
 //
 //   page   number u64 | transaction u64 | pad u16 | flags u16 | lower u16 | upper u16 | node offsets u16...
 //   node   u16 | u16 | flags u16 | key length u16 | key | data
@@ -56,6 +57,7 @@ class TreeWalk {
   readonly #seen: Uint8Array
   readonly #onProgress: ((pages: number, total: number) => void) | undefined
   #pages = 0
+  #records = 0
 
   constructor(path: string, file: number, onProgress?: (pages: number, total: number) => void) {
     this.#file = file
@@ -68,6 +70,8 @@ class TreeWalk {
     // The list of free pages has numbers as keys, in the machine's order: their order is not looked at.
     for (const { root, isFreeList } of meta.roots)
       if (root !== undefined) this.#walk(root, 0, none, isFreeList)
+    if (this.findings.length === 0 && this.#records !== meta.entryCount)
+      this.findings.push(`its pages hold ${this.#records} records, and it says ${meta.entryCount}`)
   }
 
   #find(page: number, what: string): void {
@@ -109,6 +113,7 @@ class TreeWalk {
     if (typeof nodes === 'string') return this.#find(page, nodes)
     if (nodes.length === 0) return this.#find(page, 'it is empty')
     const isBranch = flags === pageFlag.branch
+    if (!isBranch && !isFreeList) this.#records += nodes.length
     if (!isFreeList && !isInOrder(nodes, bounds, isBranch))
       return this.#find(page, 'its keys are not in order')
     for (const [index, node] of nodes.entries()) {

@@ -62,6 +62,8 @@ export interface EngineRoots {
   lastPage: number
   /** Undefined: an empty tree. */
   roots: { root: number | undefined; isFreeList: boolean }[]
+  /** Keys in the tree of records. */
+  entryCount: number
 }
 
 /** What the newest meta page says, of a file that `checkEngineFile` has passed. */
@@ -81,6 +83,8 @@ export function newestMeta(file: number, path: string): EngineRoots {
       { root: rootAt(offsets.freeRoot), isFreeList: true },
       { root: rootAt(offsets.mainRoot), isFreeList: false },
     ],
+    // The engine's own number of them stands before the root.
+    entryCount: Number(meta.readBigUInt64LE(offsets.mainRoot - 8)),
   }
 }
 

@@ -19,6 +19,7 @@ import {
   utf8,
   type Bed,
 } from './chain-store.fixture.js'
+import { checkEngineTree } from './engine-check.js'
 import { openVotesStore, verifyChainStore, type VotesStore } from './index.js'
 import { sha256 } from './sodium.js'
 
@@ -131,6 +132,7 @@ async function checkOpened(
   isThorough: boolean,
   bed: Bed,
 ): Promise<void> {
+  for (const file of engineFiles) t.same(checkEngineTree(join(folder, file)), [], file)
   const opened = openBed(folder, bed.dataKey)
   const { store, tree } = opened
   t.equal(store.applied()?.height ?? -1, image.height, 'every acknowledged block is there')
