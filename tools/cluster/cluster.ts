@@ -2,13 +2,14 @@
 // Every fault has its cure, and every cure says how long it took until the network was whole.
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { checkHistory } from '../../consensus/sim/history.js'
 import type { ApiClient } from '../../host/api/client.js'
 import type { NodeStatus, Outcome } from '../../host/api/node-port.js'
 import { must } from '../ward/connect.js'
 import { createBareNetwork, normalSet, type LoadNetwork } from '../benches/load.js'
 import { patienceMs, sleep } from '../story/network.js'
 import type { StoryShape } from '../story/plan.js'
-import { ClientHistory, compareWith, orderProblems } from './history.js'
+import { ClientHistory, compareWith, eventsOf, orderProblems } from './history.js'
 import { rejoin } from './rejoin.js'
 
 /** What the system promises; on a machine that is shared with others a test may be more patient. */
@@ -228,6 +229,8 @@ export class Cluster {
     const witnesses = this.names.filter((name) => !this.newcomers.has(name))
     const first = await compareWith(this.freshApi(witnesses[0]), this.history)
     problems.push(...first.problems)
+    // One order explains all of it: the simulator's check, over a real network.
+    problems.push(...checkHistory(eventsOf(this.history, first)))
     for (const name of witnesses.slice(1)) {
       const own = await compareWith(this.freshApi(name), this.history)
       problems.push(...own.problems.map((problem) => `${name}: ${problem}`))

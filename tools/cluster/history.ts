@@ -1,11 +1,13 @@
 // What clients were told, written down while faults happen, and compared with every node afterwards: nothing
 // acknowledged may be lost, and every node tells one history.
+import type { HistoryEvent } from '../../consensus/sim/history.js'
 import type { ApiClient } from '../../host/api/client.js'
 import { bytesToHex, decodeBundle } from '../../runtime/protocol/index.js'
 import { sha256 } from '../../host/keys/crypto.js'
 
 export interface Acknowledged {
   id: string
+  client: string
   /** What the client was told: the block of its transaction. */
   height: number
   code: string
@@ -18,6 +20,8 @@ export interface Acknowledged {
 /** Sends without pause from a few clients, each to any node that it may try, until it is told to stop. */
 export class ClientHistory {
   readonly acknowledged: Acknowledged[] = []
+  /** Everything that was sent, answered or not. */
+  readonly invoked: { id: string; client: string; sentAt: number }[] = []
   /** Sent and not answered in time: may or may not have become final. */
   readonly unanswered: string[] = []
   private stopped = false
@@ -40,23 +44,24 @@ export class ClientHistory {
     const { nodes, pauseMs } = this.options
     for (let turn = index; !this.stopped; turn += 1) {
       const names = nodes()
-      if (names.length > 0) await this.send(names[turn % names.length])
+      if (names.length > 0) await this.send(names[turn % names.length], `client ${index}`)
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
   }
 
   /** One transaction, written down with its outcome. */
-  async send(node: string): Promise<void> {
+  async send(node: string, client = 'the test'): Promise<void> {
     const bytes = this.options.bundle()
     const decoded = decodeBundle(bytes, sha256)
     if (!decoded.ok) throw new Error(decoded.code)
     const id = bytesToHex(decoded.value.signed.id)
     const sentAt = Date.now()
+    this.invoked.push({ id, client, sentAt })
     try {
       const answer = await inTime(this.options.api(node).submitSigned(bytes))
       if (!answer?.ok) return void this.unanswered.push(id)
       const { height, code } = answer.value
-      this.acknowledged.push({ id, height, code, sentAt, answeredAt: Date.now(), node })
+      this.acknowledged.push({ id, client, height, code, sentAt, answeredAt: Date.now(), node })
     } catch {
       // The node died or hung up: the client does not know.
       this.unanswered.push(id)
@@ -90,9 +95,10 @@ const patienceMs = 12_000
 export async function compareWith(
   api: ApiClient,
   history: ClientHistory,
-): Promise<{ problems: string[]; places: Map<string, number> }> {
+): Promise<{ problems: string[]; places: Map<string, number>; codes: Map<string, string> }> {
   const problems: string[] = []
   const places = new Map<string, number>()
+  const codes = new Map<string, string>()
   for (const { id, height, code } of history.acknowledged) {
     const answer = await api.transaction(id)
     if (!answer.ok) {
@@ -101,14 +107,46 @@ export async function compareWith(
     }
     const { receipt } = answer.value
     places.set(id, receipt.height)
+    codes.set(id, receipt.code)
     if (receipt.height !== height || receipt.code !== code)
       problems.push(`${id.slice(0, 8)}: told ${height} ${code}, is ${receipt.height} ${receipt.code}`)
   }
   for (const id of history.unanswered) {
     const answer = await api.transaction(id)
-    if (answer.ok) places.set(id, answer.value.receipt.height)
+    if (!answer.ok) continue
+    places.set(id, answer.value.receipt.height)
+    codes.set(id, answer.value.receipt.code)
   }
-  return { problems, places }
+  return { problems, places, codes }
+}
+
+/**
+ * The same history for the checker of the simulator (consensus/sim/history.ts), with the order that one node
+ * tells. Where in its block a transaction is, nobody is told; who was answered before another one was sent is
+ * in an earlier block.
+ */
+export function eventsOf(
+  { invoked, acknowledged }: Pick<ClientHistory, 'invoked' | 'acknowledged'>,
+  { places, codes }: { places: ReadonlyMap<string, number>; codes: ReadonlyMap<string, string> },
+): HistoryEvent[] {
+  const blocks = new Map<number, { operation: string; answer: string }[]>()
+  for (const [operation, height] of places) {
+    const block = blocks.get(height) ?? []
+    blocks.set(height, block)
+    block.push({ operation, answer: codes.get(operation) ?? '' })
+  }
+  return [
+    ...invoked.map(({ id, client, sentAt }): HistoryEvent => {
+      return { event: 'invoked', operation: id, client, at: sentAt }
+    }),
+    ...acknowledged.map(({ id, client, height, code, answeredAt }): HistoryEvent => {
+      const told = { height, position: null, answer: code }
+      return { event: 'returned', operation: id, client, at: answeredAt, ...told }
+    }),
+    ...[...blocks]
+      .sort(([left], [right]) => left - right)
+      .map(([height, operations]): HistoryEvent => ({ event: 'block', height, operations, values: {} })),
+  ]
 }
 
 /** If one answer came before another transaction was sent, its block is earlier: the block was final. */
