@@ -30,7 +30,7 @@ export interface HeldBlock {
 }
 
 /** Some thirty full blocks; beyond it the oldest are let go, so that crashes cannot fill a disk. */
-const bundlesMax = 20_000
+export const bundlesMax = 20_000
 const hashPattern = /^[0-9a-f]{64}$/
 
 export class HeldBack {

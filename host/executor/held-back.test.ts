@@ -1,0 +1,70 @@
+// The list of what a node does not propose: bounded, kept over starts, and never in the way of a full disk.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { bundlesMax, HeldBack, type HeldBlock } from './held-back.js'
+
+function folderOf(t: Test): string {
+  const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-held-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+const hashOf = (number: number): string => number.toString(16).padStart(64, '0')
+
+const blockOf = (height: number, first: number, count: number): HeldBlock => ({
+  ...{ since: 1_000 * height, reason: 'EXECUTOR_DIED', height },
+  bundles: Array.from({ length: count }, (_, index) => ({ hash: hashOf(first + index), transaction: '' })),
+})
+
+t.test('the oldest are let go beyond the bound, and not before', async (t) => {
+  const held = new HeldBack()
+  held.add(blockOf(1, 0, 10))
+  held.add(blockOf(2, 10, bundlesMax - 10))
+  t.equal(held.count, bundlesMax)
+  t.ok(held.has(hashOf(0)), 'all of them fit')
+  held.add(blockOf(3, bundlesMax, 1))
+  t.equal(held.count, bundlesMax - 9, 'the oldest block went')
+  t.same([held.has(hashOf(9)), held.has(hashOf(10)), held.has(hashOf(bundlesMax))], [false, true, true])
+})
+
+t.test('it outlives the process; what is dropped is gone', async (t) => {
+  const file = path.join(folderOf(t), 'held-back.json')
+  const held = new HeldBack(file)
+  held.add(blockOf(1, 0, 2))
+  held.add({ ...blockOf(2, 1, 2), reason: 'RESULT_SPLIT' })
+  held.learn(hashOf(2), 'aa')
+  t.same(held.drop([hashOf(0), hashOf(7)]), [hashOf(0)], 'what is not held back is not dropped')
+  const again = new HeldBack(file, (error) => t.fail(String(error)))
+  t.match(again.blocks, [
+    { height: 1, reason: 'EXECUTOR_DIED', bundles: [{ hash: hashOf(1) }] },
+    { height: 2, reason: 'RESULT_SPLIT', bundles: [{ hash: hashOf(2), transaction: 'aa' }] },
+  ])
+  t.same(again.drop([hashOf(1), hashOf(2)]), [hashOf(1), hashOf(2)])
+  t.equal(new HeldBack(file).count, 0)
+})
+
+t.test('a disk that refuses it is told once, and written when there is room', async (t) => {
+  const folder = path.join(folderOf(t), 'not-yet')
+  const file = path.join(folder, 'held-back.json')
+  let troubles = 0
+  const held = new HeldBack(file, () => (troubles += 1))
+  held.add(blockOf(1, 0, 1))
+  held.add(blockOf(2, 1, 1))
+  t.same([held.count, held.isSaved, troubles], [2, false, 1], 'held back in memory meanwhile')
+  mkdirSync(folder)
+  held.saveAgain()
+  t.equal(held.isSaved, true)
+  t.equal(new HeldBack(file).count, 2)
+})
+
+t.test('a damaged list is told and holds nothing back', async (t) => {
+  const file = path.join(folderOf(t), 'held-back.json')
+  for (const text of ['{', '{"version":1}', '{"blocks":[{"bundles":[{"hash":"../x"}]}]}']) {
+    writeFileSync(file, text)
+    let troubles = 0
+    const held = new HeldBack(file, () => (troubles += 1))
+    t.same([held.count, troubles], [0, 1], text)
+  }
+})
