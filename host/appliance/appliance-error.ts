@@ -7,7 +7,8 @@ export const applianceErrorSentences = {
   NODE_ABSENT: 'There is no node in this folder. Nothing was changed. Check --dir.',
   SLOT_UNKNOWN:
     'There is no such keyslot. Nothing was changed. `ward keyslot list` shows the present ones.',
-  PHRASE_WRONG: 'The typed phrase is not the one that was asked for. Nothing was changed.',
+  PHRASE_WRONG:
+    'The typed phrase is not the one that was asked for. Nothing was changed. Give the command again and type it as it is shown.',
   WIPE_INVALID:
     'A keyslot file could not be destroyed, so this wipe is NOT valid: whoever has its password may still open what is left. ' +
     'Correct the cause and run it again, or destroy the medium.',
@@ -20,10 +21,14 @@ export const applianceErrorSentences = {
   WIPE_INCOMPLETE:
     'The keys are destroyed and the data cannot be opened any more, but not every file could be overwritten. ' +
     'Correct the cause and run it again: it goes on where it stopped.',
-  CERTIFICATE_INVALID: 'This certificate of sanitisation does not verify.',
-  UNIT_EXISTS: 'A unit of this name is there already and is not ours. Nothing was changed.',
-  UNIT_ABSENT: 'There is no such unit. Nothing was changed.',
-  FOLDER_UNSAFE: 'This folder cannot be used in a service unit. Nothing was changed.',
+  CERTIFICATE_INVALID:
+    'This certificate of sanitisation does not verify. Do not rely on it: treat the medium as not wiped until its certificate is found.',
+  UNIT_EXISTS:
+    'A unit of this name is there already and is not ours. Nothing was changed. Choose another --name.',
+  UNIT_ABSENT: 'There is no such unit. Nothing was changed. Check --name and --unit-dir.',
+  FOLDER_UNSAFE:
+    'This cannot be named in a service unit. Nothing was changed. Use paths of letters, digits and . _ + - only, and an ' +
+    'account of small letters.',
   IMAGE_MALFORMED:
     'This is not a whole release image. Nothing was installed. Copy it again from its source.',
   IMAGE_UNTRUSTED:
@@ -48,7 +53,8 @@ export const applianceErrorSentences = {
     'What was read back is not what was written. The new folder was removed. Check the medium.',
   RELEASE_KEY_REJECTED: 'The key does not open with this password. Nothing was signed.',
   FOLDER_NOT_EMPTY: 'This folder already holds something. Nothing was changed. Choose a new or empty one.',
-  BACKUP_MALFORMED: 'This is not a whole backup. Nothing was restored.',
+  BACKUP_MALFORMED:
+    'This is not a whole backup. Nothing was restored. Copy it again from where it was taken, or use an earlier one.',
   BACKUP_TORN: 'A patient was erased while the backup was taken. Nothing was kept. Take it again.',
   STORE_NOT_COMPACTED:
     'The node could not make its store smaller. Nothing was lost and it goes on. `ward status` tells why; free some disk and ask again.',

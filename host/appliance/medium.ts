@@ -7,7 +7,7 @@ export interface Medium {
   make: string
   model: string
   serial: string
-  /** `solid state`, `rotating` or `unknown`. */
+  /** `solid state`, `rotating`, `virtual` (what lies below it does not show) or `unknown`. */
   type: string
   /** Bytes, 0 when unknown. */
   capacityBytes: number
@@ -38,7 +38,7 @@ export function describeMedium(folder: string): Medium {
       make: read(`${disk}/device/vendor`) ?? unknown,
       model: read(`${disk}/device/model`) ?? unknown,
       serial: read(`${disk}/device/serial`) ?? unknown,
-      type: rotational === '0' ? 'solid state' : rotational === '1' ? 'rotating' : unknown,
+      type: isVirtual(path.basename(disk), read(`${disk}/device/vendor`)) ? 'virtual' : typeOf(rotational),
       capacityBytes: 512 * Number(read(`${disk}/size`) ?? 0),
       device: path.basename(block),
     }
@@ -46,6 +46,13 @@ export function describeMedium(folder: string): Medium {
     return none
   }
 }
+
+const typeOf = (rotational: string | undefined): string =>
+  rotational === '0' ? 'solid state' : rotational === '1' ? 'rotating' : unknown
+
+/** Disks of virtual machines call themselves rotating, whatever they are; a loop device is a file. */
+export const isVirtual = (disk: string, vendor = ''): boolean =>
+  /^(vd|xvd|loop|zram|nbd|rbd)/.test(disk) || /^(0x1af4|QEMU|VMware|Msft|VBOX|Google|Xen)/i.test(vendor)
 
 /** A partition's folder lies in its disk's. */
 function wholeDisk(block: string): string {

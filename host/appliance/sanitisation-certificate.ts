@@ -57,8 +57,10 @@ export function methodOf(wipe: {
 }): SanitisationMethod {
   if (wipe.isKeyLeft) return 'none'
   if (wipe.findingCount > 0) return 'Cryptographic erase'
-  return wipe.isComplete && wipe.mediumType !== 'unknown' ? 'Purge' : 'Clear'
+  return wipe.isComplete && isKnownKind(wipe.mediumType) ? 'Purge' : 'Clear'
 }
+
+const isKnownKind = (mediumType: string): boolean => ['solid state', 'rotating'].includes(mediumType)
 
 /** Why a certificate does not say Purge, for whoever holds it in the hand; empty when it does. */
 export function methodReason({ method, keys, medium, files }: SanitisationCertificate): string {
@@ -69,9 +71,7 @@ export function methodReason({ method, keys, medium, files }: SanitisationCertif
     return `the keys are gone; ${left === 0 ? 'something was found left' : `${left} sealed file(s) are left`}`
   }
   if (keys.copiesStatement !== 'none exist') return 'not Purge: a copy of the keys may exist elsewhere'
-  return medium.type === 'unknown'
-    ? 'not Purge: this system does not tell what kind of device the folder lies on'
-    : ''
+  return `not Purge: what kind of device the folder lies on does not show (${medium.type})`
 }
 
 export interface SanitisationCertificate {

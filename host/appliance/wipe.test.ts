@@ -21,6 +21,7 @@ import {
   methodOf,
   type CertificateFile,
 } from './sanitisation-certificate.js'
+import { isVirtual } from './medium.js'
 import { wipeNode, type WipeOptions } from './wipe.js'
 
 t.setTimeout(600_000)
@@ -136,6 +137,12 @@ t.test('the method is what is true, not what sounds best', (t) => {
   const all = { isKeyLeft: false, findingCount: 0, isComplete: true, mediumType: 'solid state' }
   t.equal(methodOf(all), 'Purge')
   t.equal(methodOf({ ...all, mediumType: 'unknown' }), 'Clear', 'nobody knows what overwriting does there')
+  t.equal(methodOf({ ...all, mediumType: 'virtual' }), 'Clear', 'nor what lies below a virtual disk')
+  t.same(
+    [isVirtual('vda', '0x1af4'), isVirtual('sda', 'QEMU'), isVirtual('loop0'), isVirtual('sda', 'ATA')],
+    [true, true, true, false],
+  )
+  t.equal(isVirtual('nvme0n1'), false)
   t.equal(methodOf({ ...all, isComplete: false }), 'Clear', 'a copy of the keys may be somewhere')
   t.equal(methodOf({ ...all, isComplete: false, findingCount: 1 }), 'Cryptographic erase')
   t.equal(methodOf({ ...all, isComplete: false, findingCount: 1, isKeyLeft: true }), 'none')

@@ -42,6 +42,8 @@ export interface WipeOptions {
   certificatePath: string
   /** Store password, for the signature; the caller zeroes it. Without it the certificate is unsigned. */
   password?: Uint8Array
+  /** Of the password's slot, where it needs one; zeroed by the caller too. */
+  secondSecret?: Uint8Array
   /** In the place of the password: the identity of a node that obeys governance. The caller destroys it. */
   identity?: NodeIdentity
   /** Height of the governance order. */
@@ -138,11 +140,15 @@ function earlierRun(options: WipeOptions): CertificateFile | undefined {
 const isOrdered = ({ revocationHeight }: WipeOptions): boolean => revocationHeight !== undefined
 
 /** Undefined without a password, or when nothing is left that it could open. */
-async function openIdentity({ folder, password }: WipeOptions): Promise<NodeIdentity | undefined> {
+async function openIdentity({
+  folder,
+  password,
+  secondSecret,
+}: WipeOptions): Promise<NodeIdentity | undefined> {
   if (!password) return undefined
   const files = nodeFiles(folder)
   try {
-    const dataKey = await openKeyslot(files.keyslots, password)
+    const dataKey = await openKeyslot(files.keyslots, password, { secondSecret })
     try {
       const bytes = readSealedFile(files.identity, dataKey)
       if (!bytes) return undefined

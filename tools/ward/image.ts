@@ -94,7 +94,7 @@ function compile(project: string): void {
   }
 }
 
-function madeFrom({ commit = '', dirty }: ImageManifest): string {
+export function madeFrom({ commit = '', dirty }: ImageManifest): string {
   if (commit === '') return 'of an unknown commit'
   return `commit ${commit.slice(0, 12)}${dirty ? ' WITH CHANGES that are not committed' : ''}`
 }

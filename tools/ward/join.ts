@@ -131,7 +131,8 @@ async function follow(options: JoinCommandOptions, password: Uint8Array): Promis
       `it does not vote yet: an administrator says \`ward network validator add --dir ${dir} --as <name>\`\n`,
     )
   process.stdout.write(
-    `its page: http://127.0.0.1:${options.apiPort}  It runs here until Ctrl-C; later: ward node --dir ${dir}\n`,
+    `its page: http://127.0.0.1:${options.apiPort}  It runs here until Ctrl-C. Later: ward node --dir ${dir},\n` +
+      `or as a service that starts with the machine: ward service install --dir ${dir}\n`,
   )
 }
 

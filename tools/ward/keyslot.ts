@@ -101,6 +101,11 @@ async function add(options: KeyslotChoice & { kind: string; kdf: string; with?: 
   const slot = { kind, cost, secondSecret, open: openOf(options) }
   const id = await forgetting([present, added], () => addKeyslot(path, present, added, slot))
   process.stdout.write(`slot ${id} (${kind}) was added. Every present password goes on to work.\n`)
+  if (options.with !== undefined)
+    process.stdout.write(
+      `This password opens nothing without ${options.with}: keep that file, and a copy, outside this machine.\n` +
+        '`ward node`, `ward keyslot` and `ward wipe` take it with --second-secret <file>; the others need another password.\n',
+    )
 }
 
 async function change(options: KeyslotChoice): Promise<void> {
@@ -188,7 +193,7 @@ async function peers(options: KeyslotChoice): Promise<void> {
 const openOf = ({ secondSecret }: KeyslotChoice): { secondSecret?: Uint8Array } =>
   secondSecret === undefined ? {} : { secondSecret: readSecret(secondSecret) }
 
-function readSecret(file: string): Uint8Array {
+export function readSecret(file: string): Uint8Array {
   const bytes = existsSync(file) ? readFileSync(file) : usage(`there is no file ${file}`)
   return bytes.length >= 32 ? bytes : usage(`${file} is shorter than 32 bytes: anyone could guess it`)
 }

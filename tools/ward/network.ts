@@ -135,7 +135,8 @@ async function runTicket(
   process.stdout.write(
     `ticket for ${args.uses} ${role}${args.uses > 1 ? 's' : ''}, good until ` +
       `${new Date(ticket.expires).toISOString()}: ${options.out}\n` +
-      'Whoever has this file can use it. Hand it over like a key and delete it afterwards.\n',
+      'Whoever has this file can use it. Hand it over like a key and delete it afterwards.\n' +
+      'Next, on the new computer: ward join <this file> --dir <folder> --name <name>, or ward reflash --ticket.\n',
   )
 }
 

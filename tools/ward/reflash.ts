@@ -12,7 +12,7 @@ import { nodeFiles } from '../../host/node/node-config.js'
 import { NodeError } from '../../host/node/node-error.js'
 import type { KeyQuorum } from '../../runtime/protocol/index.js'
 import { CommandError, exitStatus } from './command-error.js'
-import { collect, ownInstallation, wholeNumber } from './image.js'
+import { collect, madeFrom, ownInstallation, wholeNumber } from './image.js'
 import { addNewNodeOptions, type NewNodeOptions } from './join.js'
 import { createProgress } from './progress.js'
 
@@ -74,8 +74,11 @@ async function runReflash(options: ReflashOptions): Promise<void> {
     onProgress: progress.show.bind(progress),
   })
   progress.end()
-  const name = `${manifest.name} ${manifest.version} build ${manifest.build}`
+  const name = `${manifest.name} ${manifest.version} build ${manifest.build}, ${madeFrom(manifest)}`
   process.stdout.write(`${name}: installed in ${options.dir}, read back, every file as signed.\n`)
+  process.stdout.write(
+    `\`ward\` of this installation: node ${path.resolve(options.dir, 'dist/tools/ward.js')}\n`,
+  )
   if (manifest.platform === 'any' && ticket) {
     process.stdout.write(
       `It holds no npm packages: without them beside it, it cannot start (\`npm ci\`).\n`,

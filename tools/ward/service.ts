@@ -1,5 +1,6 @@
 // `ward service install | uninstall`: the node as a systemd service.
-import { accessSync, constants } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { installUnit, serviceUnit, uninstallUnit } from '../../host/appliance/service-unit.js'
@@ -56,12 +57,35 @@ function install(options: InstallChoice): void {
   }
   checkWritable(options.unitDir)
   const file = installUnit(unit, options.unitDir)
+  const next = [...accountSteps(options.user, folder), 'systemctl daemon-reload']
   process.stdout.write(
-    `${file} was written. Next: systemctl daemon-reload && systemctl enable --now ${options.name}\n` +
+    `${file} was written. Next:\n` +
+      [...next, `systemctl enable --now ${options.name}`].map((step) => `  ${step}\n`).join('') +
       (options.credential === undefined
         ? 'The node starts sealed: unlock it on its page. After a crash it comes back by itself.\n'
-        : 'The node opens its store by the credential at each start.\n'),
+        : 'The node opens its store by the credential at each start.\n') +
+      `Its log, without patient data: journalctl -u ${options.name}. The journal rotates it (SystemMaxUse= in\n` +
+      `journald.conf bounds it). How it is: ward status --dir ${folder}\n`,
   )
+}
+
+/** Without its account, or without its folder, the service ends at once with a number that says little. */
+function accountSteps(user: string, folder: string): string[] {
+  const uid = uidOf(user)
+  const chown = `chown -R ${user}: ${folder}`
+  if (uid === undefined)
+    return [`useradd --system --user-group --no-create-home --shell /usr/sbin/nologin ${user}`, chown]
+  return statSync(folder).uid === uid ? [] : [chown]
+}
+
+function uidOf(user: string): number | undefined {
+  try {
+    return Number(
+      execFileSync('id', ['-u', user], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+    )
+  } catch {
+    return undefined
+  }
 }
 
 function uninstall(options: ServiceChoice): void {

@@ -3,7 +3,8 @@ import type { StoreError } from '../../host/store/index.js'
 
 const advice: Readonly<Partial<Record<StoreError['code'], string>>> = {
   KEYSLOT_REJECTED:
-    'Nothing was changed. Type the password again; any other slot (`ward keyslot list`) opens the same store.',
+    'Nothing was changed. Type the password again; any other slot (`ward keyslot list`) opens the same store. ' +
+    'A slot with a second secret opens only with its file: --second-secret <file>.',
   KEYSLOT_DAMAGED:
     'Put back a copy of the file `keyslots`; if there is none, wipe this node and join anew.',
   KEYSLOT_MISSING: 'Put back a copy of the file `keyslots`; after a wipe this is what you want to see.',

@@ -31,10 +31,17 @@ t.test('the phrase decides, the certificate proves', async (t) => {
   )
   t.match(await ward(['certificate', absent]), { status: 1, stderr: /no such file.*FILE_ABSENT/ })
 
+  const stick = path.join(folder, 'stick')
+  writeFileSync(stick, Buffer.alloc(32, 7))
+  const add = ['keyslot', 'add', '--dir', dir, '--kdf', 'floor', '--with', stick]
+  const added = await ward(add, [storePassword, 'a password with a stick'])
+  t.match(added, { status: 0, stdout: /opens nothing without .*stick/ }, added.stderr)
+  const bare = await ward(['wipe', '--dir', dir], ['wipe test-node', 'a password with a stick'])
+  t.match(bare, { status: 1, stderr: /--second-secret <file>.*KEYSLOT_REJECTED/ })
   const stated = ['--asset', 'M-17', '--verifier', 'Second\u202ePerson']
   const wiped = await ward(
-    ['wipe', '--dir', dir, '--no-copy-left', ...stated],
-    ['wipe test-node', storePassword],
+    ['wipe', '--dir', dir, '--no-copy-left', '--second-secret', stick, ...stated],
+    ['wipe test-node', 'a password with a stick'],
   )
   t.equal(wiped.status, 0, wiped.stderr)
   t.match(wiped.stdout, /signed by the node\nresult: complete/)

@@ -14,11 +14,14 @@ import {
   type CertificateStatements,
   type SanitisationCertificate,
 } from '../../host/appliance/sanitisation-certificate.js'
+import { holdNode } from '../../host/appliance/node-hold.js'
+import { readCertificate } from '../../host/appliance/wipe-papers.js'
 import { wipeNode } from '../../host/appliance/wipe.js'
 import { readCard } from '../../host/founding/cards.js'
 import { nodeFiles, readNodeConfig } from '../../host/node/node-config.js'
 import { ask } from './ask.js'
 import { CommandError, exitStatus } from './command-error.js'
+import { readSecret } from './keyslot.js'
 import { readPassword } from './password.js'
 import { createProgress } from './progress.js'
 import { visibleText } from './visible-text.js'
@@ -38,6 +41,7 @@ interface WipeChoice {
   contact?: string
   verifier?: string
   verifierContact?: string
+  secondSecret?: string
   unsigned?: boolean
   json?: boolean
 }
@@ -64,6 +68,7 @@ export function addWipeCommands(program: Command): void {
     .option('--contact <text>', 'telephone or address of whoever does this')
     .option('--verifier <name>', 'who checks the wipe, if it is somebody else')
     .option('--verifier-contact <text>', 'telephone or address of the verifier')
+    .option('--second-secret <file>', 'second secret of the slot that the password opens')
     .option('--unsigned', 'do not ask for the store password; the certificate will be unsigned')
     .option('--json', 'print the certificate')
     .addHelpText(
@@ -88,7 +93,10 @@ async function runWipe(options: WipeChoice): Promise<void> {
   }
   if (!options.copyLeft && options.otherCopy.length > 0)
     usage('--no-copy-left and --other-copy exclude each other')
-  if (!existsSync(folder) && !existsSync(certificatePath)) throw new ApplianceError('NODE_ABSENT', folder)
+  if (!existsSync(folder)) assertBegun(folder, certificatePath)
+  // Before a phrase and a password are asked for.
+  else holdNode(folder, { forWipe: true }).release()
+  const second = options.secondSecret === undefined ? undefined : readSecret(options.secondSecret)
   const name = nameOf(folder, certificatePath)
   await confirm(name, folder)
   const password = options.unsigned ? undefined : await passwordFor(folder)
@@ -100,6 +108,7 @@ async function runWipe(options: WipeChoice): Promise<void> {
       folder,
       certificatePath,
       password,
+      secondSecret: second,
       keyslotCopies: options.keyslotCopy.map((copy) => path.resolve(copy)),
       otherCopies: options.copyLeft ? noted : 'none',
       persons: options.person.map(parsePerson),
@@ -119,7 +128,16 @@ async function runWipe(options: WipeChoice): Promise<void> {
     if (findings.length > 0) throw new ApplianceError('WIPE_INCOMPLETE', findings.join('; '))
   } finally {
     password?.fill(0)
+    second?.fill(0)
   }
+}
+
+/** Nothing is there: a wipe that was begun may still have its papers to end. */
+function assertBegun(folder: string, certificatePath: string): void {
+  const certificate = readCertificate(certificatePath)?.certificate
+  if (certificate?.state === 'begun') return
+  const wiped = certificate ? `; ${certificatePath}: it was wiped, ended ${certificate.endedAt ?? ''}` : ''
+  throw new ApplianceError('NODE_ABSENT', `${folder}${wiped}`)
 }
 
 async function confirm(name: string, folder: string): Promise<void> {
@@ -161,14 +179,18 @@ function ownVersion(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-function describe({ certificate, signatures }: CertificateFile, certificatePath: string): string {
+function describe(file: CertificateFile, certificatePath: string): string {
+  const { certificate, signatures, begun } = file
+  const unsigned = begun
+    ? 'UNSIGNED: the key that signs is gone since the first run, whose signed beginning it holds'
+    : 'UNSIGNED'
   const { keys, files, verification } = certificate
   const lines = [
     `keys: ${keys.keyslotFilesDestroyed} keyslot file(s) destroyed; the data cannot be opened with any password`,
     `files: ${files.filter((file) => file.outcome !== 'failed').length} of ${files.length} destroyed`,
     `verification: ${verification.result}`,
     ...describeMethod(certificate),
-    `certificate: ${certificatePath}, ${signatures.length > 0 ? 'signed by the node' : 'UNSIGNED'}`,
+    `certificate: ${certificatePath}, ${signatures.length > 0 ? 'signed by the node' : unsigned}`,
   ]
   if (keys.copiesStatement === 'outstanding') {
     lines.push(
@@ -216,7 +238,10 @@ function runCheck(file: string, options: { card?: string }): void {
   const isSigned = checkCertificate(certificate, card?.type === 'node' ? card.voteKey : undefined)
   const { state, result, node } = certificate.certificate
   const words = isSigned ? `signed by ${node.name} (key ${node.voteKey.slice(0, 16)})` : 'UNSIGNED'
-  process.stdout.write(`certificate ${certificate.certificate.id}: ${state}, ${result}, ${words}\n`)
+  const stands = state === 'ended' ? `ended, ${result}` : 'begun, NOT ended'
+  process.stdout.write(`certificate ${certificate.certificate.id}: ${stands}, ${words}\n`)
+  if (state === 'begun')
+    process.stdout.write('its wipe was cut off: give the same `ward wipe` command again, and it goes on\n')
   if (state === 'ended') process.stdout.write(`${describeMethod(certificate.certificate).join('\n')}\n`)
   if (!isSigned && certificate.begun) process.stdout.write('its beginning is signed; the end is not\n')
   if (!isSigned && card) throw new ApplianceError('CERTIFICATE_INVALID', 'it is not signed')
