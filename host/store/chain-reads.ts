@@ -189,8 +189,8 @@ export class ChainReads implements ChainReader {
     return { height: Number(view.getBigUint64(0)), index: view.getUint32(8) }
   }
 
-  note(name: string): Uint8Array | undefined {
-    return this.point(table.note, Buffer.from(name, 'utf8'))
+  note(name: string, isMissVouchedFor = false): Uint8Array | undefined {
+    return this.point(table.note, Buffer.from(name, 'utf8'), isMissVouchedFor)
   }
 }
 

@@ -6,6 +6,7 @@ import { encodeOrderedKey, encodePointKey } from '../../runtime/state/index.js'
 import type { Result } from '../../runtime/protocol/result.js'
 import { BlockApplier, wrappingIdKey } from './chain-apply.js'
 import { ChainReads } from './chain-reads.js'
+import type { StoredRecord } from './complete-range.js'
 import { DataKey } from './data-key.js'
 import { PatientKeys } from './patient-keys.js'
 import { SealedEnvironment, type SpaceReport } from './sealed-environment.js'
@@ -20,7 +21,7 @@ import type {
   ImportBatch,
   StoredBlock,
 } from './store-types.js'
-import { chainTables, table } from './tables.js'
+import { chainTables, table, type TableId } from './tables.js'
 import { UndoJournals, type UndoLimits } from './undo-journal.js'
 
 export interface ChainStoreOptions {
@@ -131,8 +132,7 @@ export class ChainStore implements ChainStoreReads {
 
   *pages(): Generator<{ id: Uint8Array; page: Uint8Array }> {
     const sealer = this.#environment.sealer(table.treePage)
-    const start = Buffer.from([table.treePage])
-    for (const { storedKey, record } of this.#environment.range(start, Buffer.from([table.treePage + 1]))) {
+    for (const { storedKey, record } of this.#ofTree(table.treePage)) {
       const { trueKey, value } = sealer.openEntry(storedKey, record)
       yield { id: trueKey, page: value }
     }
@@ -140,11 +140,15 @@ export class ChainStore implements ChainStoreReads {
 
   *redoRecords(): Generator<{ sequence: number; record: Uint8Array }> {
     const sealer = this.#environment.sealer(table.treeRedo)
-    const start = Buffer.from([table.treeRedo])
-    for (const { storedKey, record } of this.#environment.range(start, Buffer.from([table.treeRedo + 1]))) {
+    for (const { storedKey, record } of this.#ofTree(table.treeRedo)) {
       const { value } = sealer.openEntry(storedKey, record)
       yield { sequence: Number(storedKey.readBigUInt64BE(1)), record: value }
     }
+  }
+
+  /** The certified root proves the tree: damage to what merely lies beside it refuses no start. */
+  #ofTree(id: TableId): Generator<StoredRecord> {
+    return this.#environment.range(Buffer.from([id]), Buffer.from([id + 1]), { isVouchedFor: true })
   }
 
   applied(): Applied | undefined {
@@ -167,8 +171,9 @@ export class ChainStore implements ChainStoreReads {
     return this.#reads.transactionLocation(id)
   }
 
-  note(name: string): Uint8Array | undefined {
-    return this.#reads.note(name)
+  /** See `SealedEnvironment.get` for `isMissVouchedFor`. */
+  note(name: string, isMissVouchedFor = false): Uint8Array | undefined {
+    return this.#reads.note(name, isMissVouchedFor)
   }
 
   /** The undo journal of a block; undefined when it is not kept (any more). */

@@ -6,17 +6,19 @@ import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { StateTree } from '../../runtime/state/index.js'
 import {
   applyNext,
   bodyContent,
   createBed,
+  leafSalt,
   patientOf,
   temporaryFolder,
   utf8,
 } from './chain-store.fixture.js'
 import { compactClosed, openChainStore, openVotesStore, type ChainStore, type DataKey } from './index.js'
 import { checkEngineTree } from './engine-check.js'
-import { sha256 } from './sodium.js'
+import { createScratchHash, sha256 } from './sodium.js'
 import { chainTables, table } from './tables.js'
 
 const flips = Number(process.env['WARD_KEY_FLIPS'] ?? 80)
@@ -248,6 +250,54 @@ t.test('a record that was cut out with its place in a page is missed', async (t)
   }
   t.ok(missed > 0)
   bed.dataKey.close()
+})
+
+t.test('damage beside the tree refuses no start, and has its right name', async (t) => {
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  const bed = await createBed(folder)
+  t.teardown(() => bed.dataKey.close())
+  for (let height = 0; height < 3; height += 1) applyNext(bed)
+  const root = Buffer.from(bed.tree.root)
+  const { environment } = bed.store
+  const rows = (id: number): { storedKey: Buffer; record: Buffer }[] =>
+    [...environment.range(Buffer.from([id]), Buffer.from([id + 1]))].map(({ storedKey, record }) => ({
+      storedKey: Buffer.from(storedKey),
+      record: Buffer.from(record),
+    }))
+  const treeOf = (): StateTree => StateTree.open(bed.store, createScratchHash(), leafSalt)
+  const beside = [rows(table.index).at(-1), rows(table.block)[0], rows(table.undo).at(-1)]
+  t.ok(rows(table.treeRedo).length > 0)
+  for (const row of beside.filter((found) => found !== undefined)) {
+    // The version byte, then the seal.
+    for (const place of [0, row.record.length - 1]) {
+      const record = Buffer.from(row.record)
+      record[place] ^= 1
+      environment.putRecords([{ storedKey: row.storedKey, record }])
+      t.same(Buffer.from(treeOf().root), root, `table ${row.storedKey[0]}`)
+      // Nobody is told to start a newer version for a record that was not asked for.
+      if (row.storedKey[0] !== table.undo) t.throws(() => rows(table.treePage), { code: 'RECORD_ALTERED' })
+      environment.putRecords([row])
+    }
+  }
+  // A page under another key is not missed in silence.
+  const [page] = rows(table.treePage)
+  const moved = Buffer.from(page.storedKey)
+  moved[5] ^= 1
+  environment.write(() => environment.remove(page.storedKey))
+  environment.putRecords([{ ...page, storedKey: moved }])
+  t.throws(treeOf, { code: 'RECORD_ALTERED' })
+  environment.write(() => {
+    environment.remove(moved)
+    for (const { storedKey } of rows(table.treeRedo)) environment.remove(storedKey)
+  })
+  t.notSame(Buffer.from(treeOf().root), root, 'nor is one that is gone: the root tells')
+  // A walk that is cut short by the end of the store speaks of that, not of damage.
+  const walk = environment.range(Buffer.from([table.block]), Buffer.from([table.block + 1]))
+  for (let height = 0; height < 3; height += 1) walk.next()
+  const closed = bed.store.close()
+  t.throws(() => walk.next(), { code: 'STORE_CLOSED' })
+  await closed
 })
 
 t.test('a vote that lies under an altered key is not forgotten', async (t) => {

@@ -20,6 +20,7 @@ import { isPadded, type TableId } from './tables.js'
 export const formatVersion = 2
 const firstVersion = 1
 const sharedViewsMax = 64
+const strangeCodes: ReadonlySet<string> = new Set(['STORE_CLOSED', 'RECORD_UNKNOWN_VERSION'])
 const pageBytes = 4_096
 
 /** An LMDB read transaction; every read takes one or uses the engine's own newest. */
@@ -228,10 +229,13 @@ export class SealedEnvironment {
   readonly #authenticate = (storedKey: Uint8Array, record: Uint8Array): void => {
     // The label is compared when the file is opened.
     if (storedKey.length === labelKey.length && storedKey[0] === labelKey[0]) return
+    if (this.#isClosed) throw new StoreError('STORE_CLOSED', 'the store is closed')
     try {
       this.sealer(storedKey[0] as TableId).openEntry(storedKey, record)
     } catch (error) {
-      if (error instanceof StoreError && error.code !== 'STORE_CLOSED') throw error
+      // A table or a version that is not known: of a record that nobody asked for it is damage.
+      const isSaid = error instanceof StoreError && !strangeCodes.has(error.code)
+      if (isSaid) throw error
       throw new StoreError('RECORD_ALTERED', `the key ${hex(storedKey)} is none of this store`, error)
     }
   }
