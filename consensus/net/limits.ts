@@ -129,11 +129,12 @@ export const blocksWelcomeMs = 10000
  */
 export const pinnedDialsPerQuery = 3
 /**
- * Messages with a wrong signature that one connection may bring. An honest peer brings none, or a few
- * around the
- * change of a key; a forger costs a signature check each.
+ * Messages with a wrong signature that one connection may bring at once. An honest peer brings a few around
+ * the change of a key; a forger costs a signature check each.
  */
 export const badSignaturesMax = 256
+/** A node that catches up over the change of a key hears 5 heartbeats a second that do not fit. */
+export const badSignaturesForgivenPerS = 10
 /** Requests to services that one peer may have open: an honest one has one, or a few while it syncs. */
 export const openRequestsMax = 8
 /** What this node has open at one peer, given up ones included: always less than would cut it off. */

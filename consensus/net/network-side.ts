@@ -20,7 +20,6 @@ import {
 import { Gossip, packBundles } from './gossip.js'
 import { Inbox, type InboxItem } from './inbox.js'
 import {
-  badSignaturesMax,
   blocksAnswerCountMax,
   gossipQueueBytesMax,
   relayHeartbeatMs,
@@ -28,7 +27,7 @@ import {
   subscribersMax,
 } from './limits.js'
 import { PeerClocks } from './peer-clocks.js'
-import { PeerTable, type PeerEntry } from './peer-table.js'
+import { isForger, PeerTable, type PeerEntry } from './peer-table.js'
 import type { DriverPorts, FinalBlock, Reception, Urgency, ValidatorSet } from './ports.js'
 import { Services } from './services.js'
 import { OtherEpochs } from './other-epochs.js'
@@ -276,33 +275,32 @@ export class NetworkSide implements RunnerEffects, TransportListener {
       case 'body':
         return { type: 'message', now, from: entry.coreId, message }
       case 'evidence':
-        if (!this.#isSigned(message.first) || !this.#isSigned(message.second)) {
-          return this.#onBadSignature(entry, item)
-        }
+        if (!this.#isSigned(entry, message.first, item)) return null
+        if (!this.#isSigned(entry, message.second, item)) return null
         return { type: 'message', now, from: entry.coreId, message }
       default:
-        if (!this.#isSigned(message)) return this.#onBadSignature(entry, item)
+        if (!this.#isSigned(entry, message, item)) return null
         this.#onSigned(entry, message, item)
         return { type: 'message', now, from: entry.coreId, message }
     }
   }
 
-  #onBadSignature(entry: PeerEntry, item: InboxItem): null {
-    this.#ports.metrics?.count('peer_refused', { peer: entry.peer, code: 'BAD_SIGNATURE' })
-    entry.badSignatures += 1
-    if (entry.badSignatures > badSignaturesMax) this.#misbehaved(item, 'BAD_SIGNATURES')
-    return null
-  }
-
   /** Unverified votes never reach the core (network.md 8); strangers' are not even checked. */
-  #isSigned(message: SignedMessage): boolean {
+  #isSigned(entry: PeerEntry, message: SignedMessage, item: InboxItem): boolean {
     const runner = this.#runner
     if (runner === null) return false
-    // A member that is one height behind still signs with the key that it had there.
+    // A member that is one height behind still signs with the key that it had there. A sender without a key
+    // speaks against nobody: the bringer may know a set that this node does not know yet, or knew before.
     const key = senderKey(runner.core, message)
     if (key === null) return false
     const bytes = signingBytes(message, this.#options.chainId, this.#ports.hash)
-    return this.#ports.signature.verify(key, bytes, message.signature)
+    if (this.#ports.signature.verify(key, bytes, message.signature)) return true
+    // Of another height it may be signed with a key that changed meanwhile: that accuses nobody either.
+    const { peer } = entry
+    if (message.height === runner.core.height)
+      this.#ports.metrics?.count('peer_refused', { peer, code: 'BAD_SIGNATURE' })
+    if (isForger(entry, performance.now())) this.#misbehaved(item, 'BAD_SIGNATURES')
+    return false
   }
 
   #onSigned(entry: PeerEntry, message: SignedMessage, item: InboxItem): void {

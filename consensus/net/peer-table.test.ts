@@ -1,5 +1,6 @@
 import t from 'tap'
-import { PeerTable } from './peer-table.js'
+import { badSignaturesForgivenPerS, badSignaturesMax } from './limits.js'
+import { isForger, PeerTable } from './peer-table.js'
 import { identity } from './network.fixture.js'
 import type { Hello } from './wire.js'
 
@@ -49,4 +50,15 @@ t.test('the claimed height leaves out as many of the highest claims as there may
   t.equal(table.claimedHeight(entries), 50)
   t.equal(table.claimedHeight(entries.slice(0, 1)), 50, 'a single source is all there is')
   t.equal(table.claimedHeight([]), 0)
+})
+
+t.test('wrong signatures: a flood ends the connection, a few a second never do', async (t) => {
+  const table = new PeerTable(setOf(1, 0, 1, 2, 3))
+  const steady = table.up(identity(0).peer, helloOf(0))
+  const gapMs = 1_000 / badSignaturesForgivenPerS
+  for (let count = 0; count < 4 * badSignaturesMax; count += 1)
+    if (isForger(steady, count * gapMs)) t.fail(`the ${count}th one`)
+  const flood = table.up(identity(1).peer, helloOf(1))
+  for (let count = 0; count < badSignaturesMax; count += 1) t.notOk(isForger(flood, 5_000))
+  t.ok(isForger(flood, 5_000))
 })

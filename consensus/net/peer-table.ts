@@ -5,6 +5,7 @@ import { bytesToHex, equalBytes } from '../../runtime/protocol/bytes.js'
 import { faultsTolerated } from '../pbft/index.js'
 import type { ValidatorSet } from '../pbft/types.js'
 import type { Subscription } from './frames.js'
+import { badSignaturesForgivenPerS, badSignaturesMax } from './limits.js'
 import type { PeerId } from './transport.js'
 import type { Hello } from './wire.js'
 
@@ -24,7 +25,9 @@ export interface PeerEntry {
   isServed: boolean
   /** Blocks from this peer are taken until then, on the clock of `performance.now()`. */
   blocksWelcomeUntil: number
+  /** Wrong signatures that were not yet forgiven, and since when, on the clock of `performance.now()`. */
   badSignatures: number
+  badSignatureAt: number
 }
 
 const nothing: Subscription = { blocks: false, transactions: false }
@@ -50,6 +53,7 @@ export class PeerTable {
       isServed: false,
       blocksWelcomeUntil: 0,
       badSignatures: 0,
+      badSignatureAt: 0,
     }
     this.#entries.set(peer, entry)
     this.#index()
@@ -110,4 +114,12 @@ export class PeerTable {
     const faults = faultsTolerated(this.#validators.members.length)
     return claims[Math.min(faults, claims.length - 1)] ?? 0
   }
+}
+
+/** One more wrong signature, at `now`: true when they come faster than any honest peer brings them. */
+export function isForger(entry: PeerEntry, now: number): boolean {
+  const forgiven = ((now - entry.badSignatureAt) * badSignaturesForgivenPerS) / 1_000
+  entry.badSignatures = Math.max(0, entry.badSignatures - forgiven) + 1
+  entry.badSignatureAt = now
+  return entry.badSignatures > badSignaturesMax
 }

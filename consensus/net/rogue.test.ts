@@ -112,7 +112,7 @@ t.test('an observer that never gives credit back costs a bounded queue', async (
 })
 
 t.test('garbage of an observer costs its own connection, and it may come back', async (t) => {
-  const { replicas, rogue, dial } = await startWithRogue(t, 'observer')
+  const { replicas, rogue, dial, frameOf } = await startWithRogue(t, 'observer')
   const [first, second, third] = dial
   rogue.transport.send(first, Uint8Array.of(99), 0)
   rogue.transport.send(second, encodeConsensusFrame(Uint8Array.of(1, 2, 3)), 0)
@@ -124,6 +124,12 @@ t.test('garbage of an observer costs its own connection, and it may come back', 
     'each is closed with its reason',
   )
   await until(() => rogue.up.size === 3, patienceMs, 'it may come back')
+  // Votes of somebody whom the receiver does not know speak against nobody: there is more than it forgives.
+  const ofStranger = frameOf({
+    ...({ type: 'commit', epoch: 0, height: 1, view: 0, sender: new Uint8Array(32).fill(9) } as const),
+    ...{ signature: new Uint8Array(64), blockHash: new Uint8Array(32), resultHash: new Uint8Array(32) },
+  })
+  for (let count = 0; count < 300; count++) rogue.transport.send(first, ofStranger, 0)
   const bundle = newBundle()
   rogue.transport.send(first, encodeTransactionsFrame([bundle]), 1)
   const key = Buffer.from(bundle).toString('hex')
@@ -132,6 +138,7 @@ t.test('garbage of an observer costs its own connection, and it may come back', 
     patienceMs,
     'its transaction is final',
   )
+  t.notOk(replicas[0].closed.includes('BAD_SIGNATURES'))
   const forged = encodeTransactionsFrame(Array.from({ length: 300 }, () => Uint8Array.of(1)))
   const isSentAway = () => replicas[0].closed.includes('FORGED_TRANSACTIONS')
   for (let turn = 0; turn < 1_000 && !isSentAway(); turn += 1) {

@@ -7,7 +7,7 @@ import { writeSync } from 'node:fs'
 import type { Worker } from 'node:worker_threads'
 import { readNote } from '../executor/execution-note.js'
 import { createNodeLogger } from './node-logger.js'
-import { until } from './patience.fixture.js'
+import { patienceMs, until } from './patience.fixture.js'
 import type { RunningNode } from './running-node.js'
 import { personPassword, storePassword } from './single-node.fixture.js'
 import { WardNode } from './ward-node.js'
@@ -22,8 +22,23 @@ const { executor } = running
 const { note, worker } = executor as unknown as { note: SharedArrayBuffer; worker: Worker }
 const ends = running.submitMany(bundles.map((bundle) => Buffer.from(bundle, 'hex')))
 ends.catch(() => undefined)
-while (readNote(note)?.contract !== 'acme/burn') await new Promise(setImmediate)
+const runs = (): string | undefined => {
+  const frame = readNote(note)
+  return frame?.contract === 'acme/burn' ? frame.transaction : undefined
+}
+const deadline = Date.now() + patienceMs
+const inTime = (what: string): void => {
+  if (Date.now() > deadline) throw new Error(`waited ${patienceMs} ms in vain: ${what}`)
+}
+for (; runs() === undefined; await new Promise(setImmediate)) inTime('the contract runs')
 if (how === 'kill') process.kill(process.pid, 'SIGKILL')
+// The thread is to end inside a contract, and the note is empty between two: the next one has just begun.
+const first = runs()
+const turn = new Int32Array(new SharedArrayBuffer(4))
+for (let next = first; next === undefined || next === first; next = runs()) {
+  inTime('the next one runs')
+  Atomics.wait(turn, 0, 0, 1)
+}
 await worker.terminate()
 await until('the death is told', () => node.status().fault !== undefined)
 const session = await node.signIn(person, personPassword.slice())

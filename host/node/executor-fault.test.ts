@@ -18,7 +18,7 @@ import { during, patienceMs, until } from './patience.fixture.js'
 import type { RunningNode } from './running-node.js'
 import { createSingleNode, type SingleNode } from './single-node.fixture.js'
 
-t.setTimeout(2 * patienceMs)
+t.setTimeout(4 * patienceMs)
 
 const child = fileURLToPath(new URL('./executor-fault-child.fixture.js', import.meta.url))
 const secret = 'Wonderland'
@@ -157,16 +157,24 @@ interface Ended {
   told: string
 }
 
+/** The child gives up before: it waits for two things in turn, each with the usual patience. */
+const lifeMs = 3 * patienceMs
+
 async function life(folder: string, ...args: string[]): Promise<Ended> {
   const process_ = spawn(process.execPath, [child, folder, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  // Whatever ends this test, its processes end with it.
+  const kill = (): void => void process_.kill('SIGKILL')
+  t.teardown(kill)
+  const limit = setTimeout(kill, lifeMs)
   let told = ''
   process_.stdout.on('data', (bytes: Buffer) => (told += bytes.toString()))
   const [, signal] = (await during(`a life of the node, ${args[0]}`, once(process_, 'close'))) as [
     number | null,
     string | null,
   ]
+  clearTimeout(limit)
   return { signal, told }
 }
 

@@ -28,6 +28,8 @@ const endedMax = 64
 
 export class NetworkBook {
   private nodes: NodeEntry[] = []
+  /** Names of listed nodes by transport key. */
+  private names = new Map<PeerId, string>()
   private named: readonly Uint8Array[] = []
   private tickets: NetworkView['tickets'] = []
   /** Tickets that ended a moment ago: their holders still wait for the answer to their last request. */
@@ -44,6 +46,7 @@ export class NetworkBook {
 
   update({ nodes, tickets }: NetworkView): void {
     this.nodes = nodes
+    this.names = new Map(this.listed.map(({ transportKey, name }) => [bytesToHex(transportKey), name]))
     const isIn = (list: readonly { publicKey: Uint8Array }[], key: Uint8Array): boolean =>
       list.some(({ publicKey }) => equalBytes(publicKey, key))
     const until = this.now() + graceMs
@@ -90,6 +93,11 @@ export class NetworkBook {
 
   nameOf(entity: string): string | undefined {
     return this.nodes.find((node) => bytesToHex(node.entity) === entity)?.name
+  }
+
+  /** Cheap: it is asked for each frame of a flood. */
+  nameOfPeer(peer: PeerId): string | undefined {
+    return this.names.get(peer)
   }
 
   /** Everybody dials every validator: a follower too, or it could not say whether a quorum is there. */

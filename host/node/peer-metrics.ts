@@ -1,7 +1,6 @@
 // What peers did that an honest one does not do, by name: who floods, lies or is broken is seen from outside.
 import { Counter, type Registry } from 'prom-client'
 import type { Metrics } from '../../consensus/net/ports.js'
-import { bytesToHex } from '../../runtime/protocol/index.js'
 import type { NetworkBook } from './network-book.js'
 
 export class PeerMetrics {
@@ -17,13 +16,12 @@ export class PeerMetrics {
   }
 
   /** The driver's counters that name a peer. Names are those of the chain's list, so that there are few. */
-  of(book: Pick<NetworkBook, 'listed'>): Metrics {
+  of(book: Pick<NetworkBook, 'nameOfPeer'>): Metrics {
     return {
       count: (name, labels = {}, by = 1) => {
         if (name !== 'peer_refused') return
-        const { peer: key, code } = labels
-        const peer = book.listed.find(({ transportKey }) => bytesToHex(transportKey) === key)?.name
-        this.refused.inc({ peer: peer ?? 'not listed', code }, by)
+        const { peer, code } = labels
+        this.refused.inc({ peer: book.nameOfPeer(peer) ?? 'not listed', code }, by)
       },
       observe: () => undefined,
     }
