@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t from 'tap'
-import { denyCoreDumps } from './core-dumps.js'
+import { denyCoreDumps, mayLeaveDump } from './core-dumps.js'
 
 const child = new URL('./core-dumps.fixture.js', import.meta.url).pathname
 const needle = 'tervaskanto'.repeat(20).split('').reverse().join('')
@@ -49,5 +49,20 @@ t.test('a daemon that was started by hand leaves no dump', (t) => {
 
 t.test('a node that is supervised needs no tool for it', (t) => {
   t.match(denyCoreDumps(), { withoutMemory: true })
+  t.end()
+})
+
+t.test('the limit of files is no protection from a program that takes dumps', (t) => {
+  const [none, onlyFile] = [
+    { withoutMemory: false, withoutFile: false },
+    { withoutMemory: false, withoutFile: true },
+  ]
+  const patterns = ['core\n', '|/usr/share/apport/apport -p%p\n', '@/run/dumps.socket\n']
+  t.same(
+    patterns.map((pattern) => mayLeaveDump(onlyFile, pattern)),
+    [false, true, true],
+  )
+  t.equal(mayLeaveDump(none, 'core\n'), true)
+  t.equal(mayLeaveDump({ withoutMemory: true, withoutFile: false }, patterns[1]), false)
   t.end()
 })

@@ -28,6 +28,18 @@ export function denyCoreDumps(): DumpState {
   return { withoutMemory: hasNoMemory(), withoutFile: hasNoFile() }
 }
 
+/**
+ * One of the two protections is enough, but the limit is none where dumps are handed to a program (`|`) or a
+ * socket (`@`): it counts for files alone (core(5)).
+ */
+export function mayLeaveDump(
+  { withoutMemory, withoutFile }: DumpState,
+  corePattern = attempt(() => readFileSync('/proc/sys/kernel/core_pattern', 'utf8')),
+): boolean {
+  const isFile = corePattern !== undefined && !/^[|@]/.test(corePattern)
+  return !withoutMemory && !(withoutFile && isFile)
+}
+
 const hasNoMemory = (): boolean => {
   const filter = attempt(() => readFileSync(filterPath, 'utf8'))
   return filter !== undefined && /^0+\s*$/.test(filter)

@@ -11,30 +11,46 @@ export interface HeapUse {
   limitBytes: number
 }
 
-/** A round of the store's upkeep each 3 s: a minute. The collector runs more often than that. */
-const keptCount = 20
+/** The collector runs more often than that. */
+const windowMs = 60_000
 const highShare = 0.8
 
+/** One thread's looks: each kept one used less than all after it, so the first is the least. */
+interface Looks {
+  /** Since when there was no minute without a look. */
+  sinceMs: number
+  kept: { atMs: number; usedBytes: number }[]
+}
+
 export class HeapWatch {
-  private readonly uses = new Map<HeapView['thread'], number[]>()
+  private readonly uses = new Map<HeapView['thread'], Looks>()
   private readonly high = new Set<HeapView['thread']>()
 
   constructor(
     private readonly logger: Pick<NodeLogger, 'warn' | 'info'>,
     private readonly ownUse: () => HeapUse = ownHeap,
+    /** Monotonic milliseconds. */
+    private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Once a round, with what the executor said of itself. */
+  /**
+   * With what the executor said of itself. Rounds of the store's upkeep are 3 s apart, and 50 ms while it is
+   * busy: a minute is measured, not counted in rounds.
+   */
   look(executor: HeapUse): HeapView[] {
     return [this.note('executor', executor), this.note('main', this.ownUse())]
   }
 
   private note(thread: HeapView['thread'], { usedBytes, limitBytes }: HeapUse): HeapView {
-    const kept = [...(this.uses.get(thread) ?? []), usedBytes].slice(-keptCount)
-    this.uses.set(thread, kept)
-    const least = Math.min(...kept)
-    // Not by the first looks: a start makes more garbage than anything that follows.
-    const isHigh = kept.length === keptCount && least > highShare * limitBytes
+    const atMs = this.now()
+    const before = this.uses.get(thread)
+    const recent = (before?.kept ?? []).filter((look) => look.atMs > atMs - windowMs)
+    const sinceMs = before && recent.length > 0 ? before.sinceMs : atMs
+    const kept = [...recent.filter((look) => look.usedBytes < usedBytes), { atMs, usedBytes }]
+    this.uses.set(thread, { sinceMs, kept })
+    const least = kept[0].usedBytes
+    // Not in the first minute: a start makes more garbage than anything that follows.
+    const isHigh = atMs - sinceMs >= windowMs && least > highShare * limitBytes
     if (isHigh !== this.high.has(thread)) this.tell(thread, isHigh, { usedBytes: least, limitBytes })
     return { thread, usedBytes: least, limitBytes, isHigh }
   }

@@ -54,7 +54,7 @@ export class StoreUpkeep {
   readonly #heap: HeapWatch
 
   constructor(private readonly ports: UpkeepPorts) {
-    this.#heap = new HeapWatch(ports.logger)
+    this.#heap = new HeapWatch(ports.logger, undefined, ports.now)
   }
 
   /** What `ward status` tells; undefined before the first round. */

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net'
 import type { Command } from 'commander'
 import { startApi } from '../../host/api/server.js'
-import { denyCoreDumps, dumpAdvice } from '../../host/appliance/core-dumps.js'
+import { denyCoreDumps, dumpAdvice, mayLeaveDump } from '../../host/appliance/core-dumps.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
 import { notifyOf, Supervisor } from '../../host/appliance/supervisor.js'
 import { readNodeConfig } from '../../host/node/node-config.js'
@@ -58,8 +58,7 @@ export async function startDaemon(options: DaemonOptions): Promise<WardNode> {
   await assertApiPortFree(apiPort, `Change "apiPort" in ${options.dir}/node.json, or end what has it.`)
   const logger = createNodeLogger(name, options.log)
   const dumps = denyCoreDumps()
-  if (!dumps.withoutMemory && !dumps.withoutFile)
-    logger.warn({ code: 'CORE_DUMPS_ON', ...dumps }, dumpAdvice)
+  if (mayLeaveDump(dumps)) logger.warn({ code: 'CORE_DUMPS_ON', ...dumps }, dumpAdvice)
   const { secondSecret } = options
   const node = new WardNode(options.dir, logger, Date.now, {
     places: placesOf(process.env),
