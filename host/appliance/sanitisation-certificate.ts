@@ -45,33 +45,60 @@ export const statementsOf = (
 /**
  * `Purge`: all copies of the keys are stated to be gone, every file was overwritten and read back, and it is
  * known what kind of device that was. `Clear`: every file was, and the rest is not known.
- * `Cryptographic erase`: keys are gone, files are left. `none`: a key is left.
+ * `Cryptographic erase`: keys are gone, all copies too, files are left. `none`: files are left, and a key or
+ * maybe a copy of it.
  */
 export type SanitisationMethod = 'Purge' | 'Clear' | 'Cryptographic erase' | 'none'
+
+/** What the operator says of copies of the keys elsewhere. */
+export type CopiesStatement = 'none exist' | 'outstanding' | 'not stated'
 
 export function methodOf(wipe: {
   isKeyLeft: boolean
   findingCount: number
-  isComplete: boolean
+  copiesStatement: CopiesStatement
   mediumType: string
 }): SanitisationMethod {
+  const isCopyFree = wipe.copiesStatement === 'none exist'
   if (wipe.isKeyLeft) return 'none'
-  if (wipe.findingCount > 0) return 'Cryptographic erase'
-  return wipe.isComplete && isKnownKind(wipe.mediumType) ? 'Purge' : 'Clear'
+  // Without its keys a file is destroyed only if nobody has them.
+  if (wipe.findingCount > 0) return isCopyFree ? 'Cryptographic erase' : 'none'
+  return isCopyFree && isKnownKind(wipe.mediumType) ? 'Purge' : 'Clear'
 }
 
 const isKnownKind = (mediumType: string): boolean => ['solid state', 'rotating'].includes(mediumType)
 
+/** What the verification says of a key that opens; its file's name stands before it. */
+export const keyLeftFinding = 'is still a keyslot file'
+
 /** Why a certificate does not say Purge, for whoever holds it in the hand; empty when it does. */
-export function methodReason({ method, keys, medium, files }: SanitisationCertificate): string {
+export function methodReason(certificate: SanitisationCertificate): string {
+  const { method, keys, medium, files, verification } = certificate
   if (method === 'Purge') return ''
-  if (method === 'none') return 'a key is left, so the data can still be opened'
-  if (method === 'Cryptographic erase') {
-    const left = files.filter((file) => file.outcome === 'failed').length
-    return `the keys are gone; ${left === 0 ? 'something was found left' : `${left} sealed file(s) are left`}`
-  }
-  if (keys.copiesStatement !== 'none exist') return 'not Purge: a copy of the keys may exist elsewhere'
-  return `not Purge: what kind of device the folder lies on does not show (${medium.type})`
+  const left = files.filter((file) => file.outcome === 'failed').length
+  const whatIsLeft = left === 0 ? 'something was found left' : `${left} sealed file(s) are left`
+  const isCopyFree = keys.copiesStatement === 'none exist'
+  if (method === 'Clear')
+    return isCopyFree
+      ? `not Purge: what kind of device the folder lies on does not show (${medium.type})`
+      : 'not Purge: a copy of the keys may exist elsewhere'
+  const isKeyFound = verification.findings.some((finding) => finding.endsWith(keyLeftFinding))
+  if (method === 'none' && (isCopyFree || isKeyFound))
+    return 'a key is left, so the data can still be opened'
+  return isCopyFree
+    ? `the keys are gone; ${whatIsLeft}`
+    : `${whatIsLeft}, and a copy of the keys, if there is one, opens what is left`
+}
+
+/** What has become of the keys, as far as it is known. */
+export function keysFate({ keys }: SanitisationCertificate): string {
+  const destroyed = `${keys.keyslotFilesDestroyed} keyslot file(s) destroyed`
+  if (keys.copiesStatement === 'none exist')
+    return `${destroyed}; the data cannot be opened with any password`
+  const what = 'what is left of the data, or was copied earlier'
+  return keys.copiesStatement === 'outstanding'
+    ? `${destroyed}; the copies that are outstanding still open ${what}`
+    : `${destroyed}; a copy of the keyslot file, if there is one, still opens ${what}`
 }
 
 export interface SanitisationCertificate {
@@ -93,7 +120,7 @@ export interface SanitisationCertificate {
     keyslotFilesDestroyed: number
     /** Copies that the operator knows of and that are not destroyed. */
     copiesOutstanding: string[]
-    copiesStatement: 'none exist' | 'outstanding' | 'not stated'
+    copiesStatement: CopiesStatement
   }
   files: SanitisedFile[]
   verification: { method: string; result: 'passed' | 'failed' | 'not yet'; findings: string[] }

@@ -18,10 +18,14 @@ import { storePassword, temporaryFolder, workedNode } from './appliance.fixture.
 import {
   checkCertificate,
   decodeCertificateFile,
+  keyLeftFinding,
+  keysFate,
   methodOf,
+  methodReason,
   type CertificateFile,
+  type CopiesStatement,
 } from './sanitisation-certificate.js'
-import { isVirtual } from './medium.js'
+import { isVirtual, mediumOf } from './medium.js'
 import { wipeNode, type WipeOptions } from './wipe.js'
 
 t.setTimeout(600_000)
@@ -130,22 +134,94 @@ t.test(
     await openChainStore(nodeFiles(original).chain, dataKey).close()
     const unstated = await wipeNode(options(original, path.join(folder, 'd'), { otherCopies: undefined }))
     t.match(unstated.certificate, { result: 'incomplete', keys: { copiesStatement: 'not stated' } })
+    t.match(
+      keysFate(unstated.certificate),
+      /1 keyslot file.* a copy of the keyslot file, if .* still opens/,
+    )
+    t.match(keysFate(file.certificate), /the copies that are outstanding still open/)
+    const isLeft = { ...file.certificate, method: 'none' as const }
+    t.match(methodReason(isLeft), /a copy of the keys, if there is one, opens what is left/)
+    isLeft.verification = { ...isLeft.verification, findings: [`a ${keyLeftFinding}`] }
+    t.match(methodReason(isLeft), 'a key is left, so the data can still be opened')
   },
 )
 
 t.test('the method is what is true, not what sounds best', (t) => {
-  const all = { isKeyLeft: false, findingCount: 0, isComplete: true, mediumType: 'solid state' }
+  const all = {
+    isKeyLeft: false,
+    findingCount: 0,
+    copiesStatement: 'none exist' as CopiesStatement,
+    mediumType: 'solid state',
+  }
   t.equal(methodOf(all), 'Purge')
   t.equal(methodOf({ ...all, mediumType: 'unknown' }), 'Clear', 'nobody knows what overwriting does there')
   t.equal(methodOf({ ...all, mediumType: 'virtual' }), 'Clear', 'nor what lies below a virtual disk')
+  t.equal(
+    methodOf({ ...all, copiesStatement: 'not stated' }),
+    'Clear',
+    'a copy of the keys may be somewhere',
+  )
+  const left = { ...all, findingCount: 1 }
+  t.equal(methodOf(left), 'Cryptographic erase')
+  t.equal(methodOf({ ...left, copiesStatement: 'outstanding' }), 'none', 'a copy opens what is left')
+  t.equal(methodOf({ ...left, copiesStatement: 'not stated' }), 'none')
+  t.equal(methodOf({ ...left, isKeyLeft: true }), 'none')
+  t.end()
+})
+
+t.test('a kind of disk is known only where all disks below tell it', (t) => {
   t.same(
     [isVirtual('vda', '0x1af4'), isVirtual('sda', 'QEMU'), isVirtual('loop0'), isVirtual('sda', 'ATA')],
     [true, true, true, false],
   )
-  t.equal(isVirtual('nvme0n1'), false)
-  t.equal(methodOf({ ...all, isComplete: false }), 'Clear', 'a copy of the keys may be somewhere')
-  t.equal(methodOf({ ...all, isComplete: false, findingCount: 1 }), 'Cryptographic erase')
-  t.equal(methodOf({ ...all, isComplete: false, findingCount: 1, isKeyLeft: true }), 'none')
+  t.equal(isVirtual('nvme0n1', undefined, 'SAMSUNG MZVL2512HCJQ-00B00'), false)
+  const clouds = [
+    'Amazon Elastic Block Store',
+    'nvme_card-pd',
+    'QEMU NVMe Ctrl',
+    'VMware Virtual NVMe Disk',
+  ]
+  for (const model of clouds) t.equal(isVirtual('nvme0n1', undefined, model), true, model)
+  const { folder, remove } = temporaryFolder()
+  t.teardown(remove)
+  // As /sys lays it out: each device a folder, `slaves` links to what is below it.
+  const device = (name: string, files: Record<string, string>, below: string[] = []): string => {
+    const place = path.join(folder, name)
+    for (const [file, text] of Object.entries(files)) {
+      mkdirSync(path.dirname(path.join(place, file)), { recursive: true })
+      writeFileSync(path.join(place, file), `${text}\n`)
+    }
+    mkdirSync(path.join(place, 'slaves'), { recursive: true })
+    for (const lower of below)
+      symlinkSync(path.join(folder, lower), path.join(place, 'slaves', path.basename(lower)))
+    return place
+  }
+  const solid = { 'queue/rotational': '0', size: '100' }
+  const real = { ...solid, 'device/model': 'MZVL2512' }
+  const nvme = device('nvme0n1', { ...real, 'device/serial': 'S1' })
+  device('nvme0n1/nvme0n1p2', { partition: '2' })
+  const rotating = device('sda', {
+    'queue/rotational': '1',
+    'device/model': 'ST2000',
+    'device/vendor': 'ATA',
+  })
+  const bare = device('nvme1n1', solid)
+  device('vda', { ...solid, 'device/vendor': '0x1af4' })
+  const crypt = device('dm-0', { ...solid, size: '90' }, ['nvme0n1/nvme0n1p2'])
+  const volume = device('dm-1', solid, ['dm-0'])
+  const expected = { type: 'solid state', model: 'MZVL2512', serial: 'S1' }
+  t.match(mediumOf(nvme), { ...expected, device: 'nvme0n1', capacityBytes: 51_200 })
+  t.match(mediumOf(path.join(nvme, 'nvme0n1p2')), { ...expected, device: 'nvme0n1p2' })
+  t.match(mediumOf(crypt), { ...expected, device: 'dm-0', capacityBytes: 46_080 })
+  t.match(mediumOf(volume), { ...expected, device: 'dm-1' }, 'a volume in an encrypted partition')
+  t.match(mediumOf(rotating), { type: 'rotating', make: 'ATA', serial: 'unknown' })
+  t.match(mediumOf(bare), { type: 'unknown' }, 'a cloud may tell no model')
+  t.match(mediumOf(device('dm-2', solid, ['vda'])), { type: 'virtual' }, 'encrypted, on a virtual disk')
+  t.match(mediumOf(device('md0', solid, ['nvme0n1', 'vda'])), { type: 'virtual' }, 'one of two')
+  t.match(mediumOf(device('md1', solid, ['nvme0n1', 'sda'])), {
+    type: 'unknown',
+    model: 'MZVL2512; ST2000',
+  })
   t.end()
 })
 

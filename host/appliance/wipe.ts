@@ -22,6 +22,7 @@ import { describeMedium } from './medium.js'
 import { holdNode } from './node-hold.js'
 import {
   certificateFormat,
+  keyLeftFinding,
   methodOf,
   signCertificate,
   statementsOf,
@@ -254,7 +255,7 @@ class Wipe {
     certificate.method = methodOf({
       isKeyLeft: this.keysLeft.length > 0,
       findingCount: findings.length,
-      isComplete,
+      copiesStatement: certificate.keys.copiesStatement,
       mediumType: certificate.medium.type,
     })
     const file = signCertificate(certificate, this.identity?.vote)
@@ -328,7 +329,7 @@ class Wipe {
       if (outcome === 'failed') findings.push(`${file}: ${detail}`)
     }
     for (const file of [nodeFiles(folder).keyslots, ...this.copies]) {
-      if (opens(file)) findings.push(`${file} is still a keyslot file`)
+      if (opens(file)) findings.push(`${file} ${keyLeftFinding}`)
     }
     for (const target of this.filesLeft([])) findings.push(`${this.shown(target.path)} is still there`)
     return [...new Set(findings)]

@@ -6,6 +6,7 @@ import { ApplianceError } from '../../host/appliance/appliance-error.js'
 import {
   checkCertificate,
   decodeCertificateFile,
+  keysFate,
   methodReason,
   notStated,
   statementNames,
@@ -186,7 +187,7 @@ function describe(file: CertificateFile, certificatePath: string): string {
     : 'UNSIGNED'
   const { keys, files, verification } = certificate
   const lines = [
-    `keys: ${keys.keyslotFilesDestroyed} keyslot file(s) destroyed; the data cannot be opened with any password`,
+    `keys: ${keysFate(certificate)}`,
     `files: ${files.filter((file) => file.outcome !== 'failed').length} of ${files.length} destroyed`,
     `verification: ${verification.result}`,
     ...describeMethod(certificate),
