@@ -5,7 +5,7 @@ import { startApi } from '../../host/api/server.js'
 import { createNodeLogger } from '../../host/node/node-logger.js'
 import { createSingleNode } from '../../host/node/single-node.fixture.js'
 import { patienceMs, ward } from './appliance.fixture.js'
-import { recordQueryOf } from './query.js'
+import { boundsText, recordQueryOf } from './query.js'
 
 t.setTimeout(patienceMs)
 
@@ -22,7 +22,14 @@ t.test('options become one question', (t) => {
   const from = Date.UTC(2026, 10, 23, 8)
   t.match(asked, { from, to: from + 3_600_000, pinned: 77 })
   t.match(recordQueryOf({ ...plain, from: '2026-11-23' }), { from: Date.UTC(2026, 10, 23) })
-  t.match(recordQueryOf({ ...plain, by: 'arrival', from: '3', to: '9' }), { by: 'arrival', from: 3, to: 9 })
+  const day = recordQueryOf({ ...plain, from: '2026-11-23', to: '2026-11-23' })
+  t.match(day, { to: Date.UTC(2026, 10, 24) - 1 }, 'a day to its end')
+  t.equal(boundsText(day), ', effective from 2026-11-23 00:00:00.000Z to 2026-11-23 23:59:59.999Z,')
+  t.match(recordQueryOf({ ...plain, from: '1795420800000' }), { from: 1_795_420_800_000 })
+  const arrived = recordQueryOf({ ...plain, by: 'arrival', from: '3', to: '9' })
+  t.match(arrived, { by: 'arrival', from: 3, to: 9 })
+  t.equal(boundsText(arrived), ', arrival from #3 to #9,')
+  t.equal(boundsText(recordQueryOf(plain)), '')
   t.end()
 })
 
@@ -32,6 +39,11 @@ t.test('what cannot be meant is refused before anybody signs in', (t) => {
     { by: 'name' },
     { from: 'yesterday' },
     { from: '2026-11-23T08:00' },
+    { from: '2026' },
+    { to: '20261123' },
+    { to: '202611230800' },
+    { from: '2026-02-30' },
+    { to: '2026-11-23T25:00Z' },
     { by: 'arrival', from: '2026-11-23T08:00Z' },
     { atHeight: '-1' },
     { limit: '0' },
@@ -77,7 +89,12 @@ t.test('by author, time, arrival and height, on a real node', async (t) => {
   t.same((await list('--by', 'arrival')).values, ['80', '90'], 'the last to arrive first')
   const { number } = all.records[0]
   t.same((await list('--by', 'arrival', '--to', String(number))).values, ['90'])
-  t.same((await list('--from', '2026-01-01T08:30Z')).values, ['90'])
+  const since = await list('--from', '2026-01-01T08:30Z', '--to', '2026-01-01')
+  t.same(since.values, ['90'], 'of a day with all its hours')
+  t.match(
+    since.note,
+    /1 record\(s\), effective from 2026-01-01 08:30:00\.000Z to 2026-01-01 23:59:59\.999Z, of 1/,
+  )
   t.same((await list('--to', '2026-01-01T09:30+01:00')).values, ['80'])
   t.same((await list('--author', 'Test doctor')).values, ['80'])
   t.same((await list('--author', author.entity)).values, ['80'])

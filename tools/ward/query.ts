@@ -41,9 +41,9 @@ export function addQueryCommands(program: Command): void {
     .option('--by <clock>', 'order and bounds: effective (when it was so) or arrival', 'effective')
     .option(
       '--from <when>',
-      "first effective time, e.g. 2026-11-23T08:00Z; by arrival: the record's # of its patient",
+      "first effective time (2026-11-23T08:00Z) or day (UTC); by arrival: the record's # of its patient",
     )
-    .option('--to <when>', 'last one, as --from')
+    .option('--to <when>', 'last one, as --from; a day with all its hours')
     .option(
       '--at-height <height>',
       'as this final height had it; else all patients at one height, the newest',
@@ -76,7 +76,8 @@ async function listRecords(options: QueryOptions): Promise<void> {
   // Not among the records: what a pipe takes is records only.
   const at = pinned === undefined ? 'nobody is admitted' : `as of height ${pinned}`
   const more = isCut ? `; there are more: --limit (at most ${recordLimitMax}), --from, --to` : ''
-  process.stderr.write(`${count} record(s) of ${patients.length} patient(s), ${at}${more}\n`)
+  const which = `${count} record(s)${boundsText(query)} of ${patients.length} patient(s)`
+  process.stderr.write(`${which}, ${at}${more}\n`)
 }
 
 async function authorOf(client: ApiClient, author: string | undefined): Promise<string | undefined> {
@@ -91,13 +92,11 @@ export function recordQueryOf({ kind, code, limit, by = 'effective', ...rest }: 
   if (!(kind in recordKind)) usage(`--kind must be one of ${Object.keys(recordKind).join(', ')}`)
   if (by !== 'effective' && by !== 'arrival') usage('--by must be effective or arrival')
   const clock: 'effective' | 'arrival' = by
-  const bound = (text: string | undefined, option: string): number | undefined => {
+  const bound = (text: string | undefined, option: '--from' | '--to'): number | undefined => {
     if (text === undefined) return undefined
-    // A time without a zone would mean another one on each machine.
-    const isTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text)
-    const value = by === 'arrival' || !isTime ? wholeOf(text) : Date.parse(text)
-    const expected = by === 'arrival' ? 'a whole number' : 'a time with its zone, as 2026-11-23T08:00Z,'
-    return Number.isSafeInteger(value) ? value : usage(`${option}: ${expected} expected`)
+    if (by === 'effective') return timeBound(text, option)
+    const value = wholeOf(text)
+    return Number.isNaN(value) ? usage(`${option}: a whole number expected`) : value
   }
   return {
     kind: kind as RecordKindName,
@@ -108,6 +107,41 @@ export function recordQueryOf({ kind, code, limit, by = 'effective', ...rest }: 
     to: bound(rest.to, '--to'),
     pinned: rest.atHeight === undefined ? undefined : bounded(rest.atHeight, '--at-height', 0, 2 ** 53 - 1),
   }
+}
+
+const dayMs = 86_400_000
+
+/**
+ * ms since 1970. A time without a zone would mean another one on each machine, so it is refused; a day is one
+ * of UTC, as all times here are printed, and `--to` a day means its end.
+ */
+function timeBound(text: string, option: '--from' | '--to'): number {
+  const [, day, time] =
+    /^(\d{4}-\d\d-\d\d)(T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d))?$/.exec(text) ?? []
+  if (day !== undefined) {
+    // `Date.parse` takes the 30th of February for the 2nd of March.
+    const begin = Date.parse(day)
+    const isDay = !Number.isNaN(begin) && new Date(begin).toISOString().startsWith(day)
+    const value = time === undefined ? begin + (option === '--to' ? dayMs - 1 : 0) : Date.parse(text)
+    return isDay && !Number.isNaN(value) ? value : usage(`${option} ${text}: there is no such time`)
+  }
+  // 2026 and 20261123 are years and days to whoever types them; so many ms are a moment of January 1970.
+  if (/^\d{13}$/.test(text)) return Number(text)
+  const number = /^\d+$/.test(text) ? '; a plain number is taken as ms since 1970 if it has 13 digits' : ''
+  return usage(
+    `${option} ${text}: a time with its zone (2026-11-23T08:00Z) or a day (2026-11-23) expected${number}`,
+  )
+}
+
+/** The bounds as they were understood: a slip shows here, not as records that are missing. */
+export function boundsText({ by, from, to }: ReturnType<typeof recordQueryOf>): string {
+  const shown = (bound: number): string =>
+    by === 'arrival' ? `#${bound}` : new Date(bound).toISOString().replace('T', ' ')
+  const words = [
+    from === undefined ? '' : ` from ${shown(from)}`,
+    to === undefined ? '' : ` to ${shown(to)}`,
+  ]
+  return from === undefined && to === undefined ? '' : `, ${by}${words.join('')},`
 }
 
 const wholeOf = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : NaN)
