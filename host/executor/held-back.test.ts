@@ -1,5 +1,5 @@
 // The list of what a node does not propose: bounded, kept over starts, and never in the way of a full disk.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
@@ -24,7 +24,10 @@ t.test('the oldest are let go beyond the bound, and not before', async (t) => {
   held.add(blockOf(2, 10, bundlesMax - 10))
   t.equal(held.count, bundlesMax)
   t.ok(held.has(hashOf(0)), 'all of them fit')
-  held.add(blockOf(3, bundlesMax, 1))
+  t.same(
+    held.add(blockOf(3, bundlesMax, 1)),
+    Array.from({ length: 10 }, (_, index) => hashOf(index)),
+  )
   t.equal(held.count, bundlesMax - 9, 'the oldest block went')
   t.same([held.has(hashOf(9)), held.has(hashOf(10)), held.has(hashOf(bundlesMax))], [false, true, true])
 })
@@ -45,6 +48,24 @@ t.test('it outlives the process; what is dropped is gone', async (t) => {
   t.equal(new HeldBack(file).count, 0)
 })
 
+t.test('what blocks take out is written beside them, together, and never over a newer list', async (t) => {
+  const file = path.join(folderOf(t), 'held-back.json')
+  const held = new HeldBack(file)
+  held.add(blockOf(1, 0, 500))
+  const { ino } = statSync(file)
+  for (let index = 0; index < 400; index += 1) held.dropSoon([hashOf(index)])
+  t.equal(statSync(file).ino, ino, 'nobody waited for the disk')
+  t.equal(held.count, 100)
+  await held.settled()
+  t.equal(new HeldBack(file).count, 100)
+  held.dropSoon([hashOf(400)])
+  held.add(blockOf(2, 500, 1))
+  t.equal(new HeldBack(file).count, 100, 'what comes is there at once')
+  await held.settled()
+  t.equal(new HeldBack(file).count, 100)
+  t.same(readdirSync(path.dirname(file)), ['held-back.json'])
+})
+
 t.test('a disk that refuses it is told once, and written when there is room', async (t) => {
   const folder = path.join(folderOf(t), 'not-yet')
   const file = path.join(folder, 'held-back.json')
@@ -55,6 +76,7 @@ t.test('a disk that refuses it is told once, and written when there is room', as
   t.same([held.count, held.isSaved, troubles], [2, false, 1], 'held back in memory meanwhile')
   mkdirSync(folder)
   held.saveAgain()
+  await held.settled()
   t.equal(held.isSaved, true)
   t.equal(new HeldBack(file).count, 2)
 })

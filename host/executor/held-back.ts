@@ -3,9 +3,14 @@
 // any other. They stay held back over any number of starts, until they are final, can no longer become final,
 // or an administrator releases them (`ward tx release`).
 //
-// Kept in a small JSON file, written whole at each change: hashes, ids and names only, nothing of a patient.
+// Kept in a small JSON file, written whole: hashes, ids and names only, nothing of a patient. What comes to
+// the list, and what a person takes out, is on the disk at once; what blocks take out is written soon after,
+// beside the blocks, and all of it together.
+import { readFileSync, renameSync } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { replaceFile } from '../store/durable-file.js'
-import { readFileSync } from 'node:fs'
 import type { RunningFrame } from './execution-note.js'
 
 export type HeldReason = 'EXECUTOR_DIED' | 'UNFINISHED_TWICE' | 'RESULT_SPLIT'
@@ -38,6 +43,10 @@ export class HeldBack {
   private readonly byHash = new Map<string, HeldBundle>()
   /** The file says something else than this: the disk refused it. */
   private isUnsaved = false
+  /** Counts changes, and says up to which of them the file has them. */
+  private changes = 0
+  private changesSaved = 0
+  private saving: Promise<void> | undefined
 
   /** Without a path nothing outlives this object. `onTrouble`: the file could not be read or written. */
   constructor(
@@ -60,15 +69,22 @@ export class HeldBack {
     return this.byHash.has(hash)
   }
 
-  /** What is held back already stays where it is. */
-  add(block: HeldBlock): void {
+  /** What is held back already stays where it is. The hashes that were let go for want of room. */
+  add(block: HeldBlock): string[] {
     for (const { hash, transaction } of block.bundles) this.learn(hash, transaction)
     const bundles = block.bundles.filter(({ hash }) => !this.byHash.has(hash))
-    if (bundles.length === 0) return
+    if (bundles.length === 0) return []
     this.kept.push({ ...block, bundles })
-    while (this.kept.length > 1 && this.countKept() > bundlesMax) this.kept.shift()
-    this.index()
+    for (const bundle of bundles) this.byHash.set(bundle.hash, bundle)
+    const letGo: string[] = []
+    while (this.kept.length > 1 && this.byHash.size > bundlesMax)
+      for (const { hash } of this.kept.shift()?.bundles ?? []) {
+        this.byHash.delete(hash)
+        letGo.push(hash)
+      }
+    this.changes += 1
     this.save()
+    return letGo
   }
 
   /** The transaction of this hash has been seen. */
@@ -77,47 +93,108 @@ export class HeldBack {
     if (bundle !== undefined && transaction !== '') bundle.transaction = transaction
   }
 
-  /** Takes these out; which of them were held back. */
+  /** Takes these out, on the disk too; which of them were held back. */
   drop(hashes: readonly string[]): string[] {
-    const dropped = new Set(hashes.filter((hash) => this.byHash.has(hash)))
-    if (dropped.size === 0) return []
-    for (const block of this.kept) block.bundles = block.bundles.filter(({ hash }) => !dropped.has(hash))
+    const dropped = this.takeOut(hashes)
+    if (dropped.length > 0) this.save()
+    return dropped
+  }
+
+  /** As `drop`, but the disk follows beside what goes on: for the thread that the blocks wait for. */
+  dropSoon(hashes: readonly string[]): void {
+    if (this.takeOut(hashes).length > 0) this.saveSoon()
+  }
+
+  private takeOut(hashes: readonly string[]): string[] {
+    const dropped = hashes.filter((hash) => this.byHash.delete(hash))
+    if (dropped.length === 0) return []
+    for (const block of this.kept) block.bundles = block.bundles.filter(({ hash }) => this.byHash.has(hash))
     const left = this.kept.filter(({ bundles }) => bundles.length > 0)
     this.kept.splice(0, this.kept.length, ...left)
-    this.index()
-    this.save()
-    return [...dropped]
+    this.changes += 1
+    return dropped
   }
 
   /** Once more what the disk refused. */
   saveAgain(): void {
-    if (this.isUnsaved) this.save()
+    if (this.isUnsaved) this.saveSoon()
   }
 
-  /** Whether the file says the same: what it does not say is forgotten with this process. */
+  /** Whether the file says the same, or soon will: what the disk refused is forgotten with this process. */
   get isSaved(): boolean {
     return !this.isUnsaved
+  }
+
+  /** When what was to be written soon has been written, or refused by the disk. */
+  async settled(): Promise<void> {
+    await this.saving
+  }
+
+  private text(): Buffer {
+    return Buffer.from(`${JSON.stringify({ version: 1, blocks: this.kept })}\n`)
   }
 
   private save(): void {
     if (this.path === undefined) return
     try {
-      replaceFile(this.path, Buffer.from(`${JSON.stringify({ version: 1, blocks: this.kept })}\n`))
-      this.isUnsaved = false
+      replaceFile(this.path, this.text())
+      this.saved(this.changes)
     } catch (error) {
-      // A full disk must not end what goes on: it is held back in memory, and written when there is room.
-      if (!this.isUnsaved) this.onTrouble(error)
-      this.isUnsaved = true
+      this.notSaved(error)
     }
   }
 
-  private index(): void {
-    this.byHash.clear()
-    for (const { bundles } of this.kept) for (const bundle of bundles) this.byHash.set(bundle.hash, bundle)
+  private saveSoon(): void {
+    const { path } = this
+    if (path === undefined) return
+    this.saving ??= this.saveBeside(path).finally(() => (this.saving = undefined))
   }
 
-  private countKept(): number {
-    return this.kept.reduce((sum, { bundles }) => sum + bundles.length, 0)
+  /** Until the file says the same, or the disk refuses it. */
+  private async saveBeside(path: string): Promise<void> {
+    const temporary = `${path}.soon`
+    try {
+      // All that one block takes out is written once.
+      await setImmediate()
+      while (this.changesSaved < this.changes) {
+        const { changes } = this
+        await syncPath(temporary, this.text())
+        // A later one may have been written at once meanwhile: an older text never replaces it.
+        if (this.changesSaved >= changes) continue
+        renameSync(temporary, path)
+        this.saved(changes)
+        await syncPath(dirname(path))
+      }
+    } catch (error) {
+      this.notSaved(error)
+    }
+    await rm(temporary, { force: true }).catch(() => undefined)
+  }
+
+  private saved(changes: number): void {
+    this.changesSaved = changes
+    this.isUnsaved = false
+  }
+
+  /** A full disk must not end what goes on: it is held back in memory, and written when there is room. */
+  private notSaved(error: unknown): void {
+    if (!this.isUnsaved) this.onTrouble(error)
+    this.isUnsaved = true
+  }
+
+  private index(): void {
+    for (const { bundles } of this.kept) for (const bundle of bundles) this.byHash.set(bundle.hash, bundle)
+  }
+}
+
+/** A file with these bytes, or a folder as it is: on the disk when this resolves. */
+async function syncPath(path: string, bytes?: Uint8Array): Promise<void> {
+  const file = await (bytes === undefined ? open(path, 'r') : open(path, 'w', 0o600))
+  try {
+    if (bytes !== undefined) await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
   }
 }
 

@@ -146,6 +146,7 @@ t.test('what another leader proposes is executed, and held back no more', async 
   Object.assign(pool, { buildPayload: build, waiting })
   t.ok(end.ok)
   t.match(heldAt(single), [{ transactions: [{ bundle: hashOf(lost.bundle) }] }], 'the other one still is')
+  await pool.held.settled()
   t.match(JSON.parse(readFileSync(nodeFiles(single.folder).held, 'utf8')), {
     blocks: [{ bundles: [{ hash: hashOf(lost.bundle) }] }],
   })

@@ -432,7 +432,7 @@ export class RunningNode {
       () => this.readers.close(),
       () => this.executor.close(keepsOutline),
       () => this.votes?.close(),
-      () => this.journal.close(),
+      () => this.pool.held.settled().finally(() => this.journal.close()),
       () => destroyIdentity(this.identity),
     ])
   }

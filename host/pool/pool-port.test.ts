@@ -1,9 +1,11 @@
 // What the pool asks of the executor and tells the network, with the executor's answers given.
 import t from 'tap'
-import { encodePayload, type ErrorCode, type Lane } from '../../runtime/protocol/index.js'
+import { bytesToHex, encodePayload, type ErrorCode, type Lane } from '../../runtime/protocol/index.js'
 import type { Block } from '../../consensus/net/ports.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
+import { bundlesMax, type HeldBlock } from '../executor/held-back.js'
 import type { AdmitReply, CommitReply, SenderCredit } from '../executor/messages.js'
+import { sha256 } from '../keys/crypto.js'
 import { PoolPort } from './pool-port.js'
 import { WakeTimer } from './wake-timer.js'
 
@@ -15,6 +17,7 @@ function port(now: () => number) {
   const dropped: [string, ErrorCode][] = []
   const credits = new Map<string, SenderCredit>()
   const lanes = new Map<string, Lane>()
+  const ends = new Map<string, number>()
   const asked: number[] = []
   const admit = (bundle: Uint8Array): AdmitReply => {
     const id = `${bundle[0]}`
@@ -23,7 +26,8 @@ function port(now: () => number) {
     const slot = `key${id}:0:1`
     const sender = `sender${id}`
     const credit = credits.get(id) ?? { cost: 1, left: 100, burst: 100, perSecond: 10 }
-    return { ok: true, id, lane: lanes.get(id) ?? 2, slot, sender, sequence: 1, validUntil: null, credit }
+    const validUntil = ends.get(id) ?? null
+    return { ok: true, id, lane: lanes.get(id) ?? 2, slot, sender, sequence: 1, validUntil, credit }
   }
   const hooks = { build: (): Promise<unknown> => Promise.resolve() }
   /** What `refusals` names is left out; the payload says with its bytes what is in. */
@@ -57,10 +61,15 @@ function port(now: () => number) {
     pool.settle({ height, blockTime: now(), receipts, keyChanges } as unknown as CommitReply)
     return ids
   }
-  return { pool, refusals, dropped, asked, credits, lanes, wakes, hooks, block }
+  return { pool, refusals, dropped, asked, credits, lanes, ends, wakes, hooks, block }
 }
 
 const bundle = (id: number, length = 100): Uint8Array => new Uint8Array(length).fill(id)
+/** A block of these, held back. */
+const heldOf = (bundles: Uint8Array[]): HeldBlock => ({
+  ...{ since: 0, reason: 'EXECUTOR_DIED', height: 1 },
+  bundles: bundles.map((bytes) => ({ hash: bytesToHex(sha256(bytes)), transaction: '' })),
+})
 const idsOf = (bundles: readonly Uint8Array[]): number[] => bundles.map((bytes) => bytes[0])
 
 t.test('a block of an epoch that ended is taken back, but for what is final meanwhile', async (t) => {
@@ -114,6 +123,51 @@ t.test('asking again is bounded', async (t) => {
   now = 60_000
   await pool.recheck()
   t.same(asked, [16, 16, 16, 16, 1, 16, 16, 16, 16], 'in chunks: others have their turn between them')
+})
+
+t.test('what is held back takes no place of those that are asked about again', async (t) => {
+  let now = 0
+  const { pool, refusals, dropped } = port(() => now)
+  const held = Array.from({ length: 64 }, (_, index) => bundle(index + 1))
+  pool.held.add(heldOf(held))
+  await pool.admit([...held, bundle(65)])
+  now = 11_000
+  refusals.set('65', 'KEY_UNKNOWN')
+  t.ok(pool.hasOverdue(10_000))
+  await pool.recheck()
+  t.same(dropped, [['65', 'KEY_UNKNOWN']])
+  t.notOk(pool.hasOverdue(10_000), 'nobody is blamed')
+})
+
+t.test('however many held ones expire in a block, the list changes once', async (t) => {
+  const { pool, dropped, ends, block } = port(() => 5_000)
+  const held = Array.from({ length: 100 }, (_, index) => bundle(index + 1))
+  for (const [id] of held) ends.set(`${id}`, id === 100 ? 5_001 : 5_000)
+  pool.held.add(heldOf(held))
+  await pool.admit([...held, bundle(101)])
+  const dropSoon = pool.held.dropSoon.bind(pool.held)
+  const changes: number[] = []
+  pool.held.dropSoon = (hashes) => {
+    if (hashes.length > 0) changes.push(hashes.length)
+    dropSoon(hashes)
+  }
+  t.same(await block(), [101])
+  t.same([changes, dropped.length, pool.held.count, pool.size], [[99], 99, 1, 1])
+})
+
+t.test('what the list lets go for want of room is proposed again', async (t) => {
+  const { pool, block } = port(() => 0)
+  pool.held.add(heldOf([bundle(1)]))
+  await pool.admit([bundle(1)])
+  t.equal(await block(), null, 'held back')
+  const full = Array.from({ length: bundlesMax - 1 }, (_, index) => ({
+    ...{ hash: index.toString(16).padStart(64, '0'), transaction: '' },
+  }))
+  pool.held.add({ ...heldOf([]), bundles: full })
+  t.equal(pool.held.count, bundlesMax)
+  const payload = encodePayload({ lanes: [[], [], [bundle(2)], [], []] })
+  pool.setAside({ header: { height: 9 }, payload } as unknown as Block)
+  t.same([await block(), pool.held.count], [[1], bundlesMax])
 })
 
 t.test('the pool is full for one key, not for the next', async (t) => {

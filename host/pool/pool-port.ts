@@ -18,7 +18,7 @@ import type {
 } from '../../consensus/net/ports.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import { heldBundles } from '../executor/crash-journal.js'
-import { HeldBack } from '../executor/held-back.js'
+import { HeldBack, type HeldBlock } from '../executor/held-back.js'
 import { deadInWindow } from '../executor/key-changes.js'
 import type { AdmitReply, CommitReply } from '../executor/messages.js'
 import { sha256 } from '../keys/crypto.js'
@@ -190,11 +190,13 @@ export class PoolPort implements TransactionPort {
     const bundles = picked.map((entry) => entry.bundle)
     const { arrivals } = this
     const built = await this.executor.call('build', { bundles, height: request.height, time: request.time })
+    const dead = new Map<string, ErrorCode>()
     for (const { id, code } of built.dropped) {
-      if (isForGood(code)) this.drop(id, code)
+      if (isForGood(code)) dead.set(id, code)
       else if (code === 'CREDIT_EXHAUSTED' || this.pool.get(id)?.lane === lanes.emergency)
         this.pool.excuse(id, this.now())
     }
+    this.dropAll(dead)
     if (built.count === 0 && !request.due) {
       // The core forgets what came meanwhile, an emergency too: it is told again.
       if (this.pool.size > 0) this.later(this.arrivals > arrivals ? 1 : emptyRetryMs)
@@ -251,7 +253,8 @@ export class PoolPort implements TransactionPort {
   /** The result of this block was split: nobody knows why yet (R18). */
   setAside({ header, payload }: Block): void {
     const bundles = heldBundles(payload)
-    this.held.add({ since: this.now(), reason: 'RESULT_SPLIT', height: header.height, bundles })
+    const block: HeldBlock = { since: this.now(), reason: 'RESULT_SPLIT', height: header.height, bundles }
+    this.putBack(this.held.add(block))
     for (const { id, bundle } of this.pool.all()) if (this.isAside(bundle)) this.pool.setAside(id)
   }
 
@@ -261,21 +264,26 @@ export class PoolPort implements TransactionPort {
 
   /** Bundles by the hex of their SHA-256: from now on they may be proposed again. How many were held back. */
   release(hashes: readonly string[]): number {
-    const released = new Set(this.held.drop(hashes))
+    const released = this.held.drop(hashes)
+    this.putBack(released)
+    return released.length
+  }
+
+  /** What left the list although it may still become final is proposed as any other. */
+  private putBack(hashes: readonly string[]): void {
+    if (hashes.length === 0) return
+    const free = new Set(hashes)
     for (const { id, bundle } of [...this.pool.all()])
-      if (this.pool.isAside(id) && released.has(bytesToHex(sha256(bundle))))
-        this.pool.putBack(id, this.now())
-    if (released.size === 0) return 0
+      if (this.pool.isAside(id) && free.has(bytesToHex(sha256(bundle)))) this.pool.putBack(id, this.now())
     this.arrivals += 1
     this.later(1)
-    return released.size
   }
 
   /** Whoever proposed them: what is final is held back no more. */
   becameFinal({ payload }: Pick<Block, 'payload'>): void {
-    if (this.held.count === 0) return
     this.held.saveAgain()
-    this.held.drop(heldBundles(payload).map(({ hash }) => hash))
+    if (this.held.count === 0) return
+    this.held.dropSoon(heldBundles(payload).map(({ hash }) => hash))
   }
 
   async takeBack(block: Block): Promise<void> {
@@ -291,6 +299,7 @@ export class PoolPort implements TransactionPort {
    */
   settle(commit: Pick<CommitReply, 'height' | 'receipts' | 'blockTime' | 'keyChanges'>): void {
     const now = this.now()
+    const dead = new Map<string, ErrorCode>()
     this.pace.final(commit.height, now)
     for (const { id } of commit.receipts) {
       const lane = this.pool.get(id)?.lane
@@ -301,13 +310,14 @@ export class PoolPort implements TransactionPort {
       for (const entry of this.pool.ofKey(bytesToHex(window.keyId))) {
         const { stream, sequence } = slotParts(entry.slot)
         const code = stream === window.stream ? deadInWindow(window, sequence) : undefined
-        if (code !== undefined) this.drop(entry.id, code)
+        if (code !== undefined) dead.set(entry.id, code)
       }
     }
     for (const keyId of commit.keyChanges.revoked)
-      for (const entry of this.pool.ofKey(keyId)) this.drop(entry.id, 'KEY_REVOKED')
+      for (const entry of this.pool.ofKey(keyId)) dead.set(entry.id, 'KEY_REVOKED')
     for (const { id, validUntil } of this.pool.all())
-      if (validUntil !== null && validUntil <= commit.blockTime) this.drop(id, 'EXPIRED')
+      if (validUntil !== null && validUntil <= commit.blockTime) dead.set(id, 'EXPIRED')
+    this.dropAll(dead)
   }
 
   /**
@@ -319,24 +329,33 @@ export class PoolPort implements TransactionPort {
     const old: PoolEntry[] = []
     for (const entry of this.pool.all()) {
       if (this.now() - entry.receivedAt <= recheckAfterMs || old.length >= recheckCountMax) break
+      // No leader is blamed for these, and they may wait for days: they take no place of the others.
+      if (this.pool.isAside(entry.id)) continue
       if (!this.pool.isExcused(entry, this.now(), recheckAfterMs)) old.push(entry)
     }
     if (old.length === 0) return
     const bundles = old.map((entry) => entry.bundle)
     const replies = await this.admission.run(bundles)
+    const dead = new Map<string, ErrorCode>()
     replies.forEach((reply, index) => {
       const { id } = old[index]
-      if (!reply.ok && isForGood(reply.code)) this.drop(id, reply.code)
+      if (!reply.ok && isForGood(reply.code)) dead.set(id, reply.code)
       else if (isPoor(reply)) this.pool.excuse(id, this.now())
     })
+    this.dropAll(dead)
   }
 
-  private drop(id: string, code: ErrorCode): void {
-    const entry = this.pool.get(id)
-    if (!entry) return
-    if (this.pool.isAside(id)) this.held.drop([bytesToHex(sha256(entry.bundle))])
-    this.pool.remove(id)
-    this.onDropped(id, code)
+  /** What can no longer become final is held back no more either: one change of the list for all of them. */
+  private dropAll(dead: ReadonlyMap<string, ErrorCode>): void {
+    const hashes: string[] = []
+    for (const [id, code] of dead) {
+      const entry = this.pool.get(id)
+      if (!entry) continue
+      if (this.pool.isAside(id)) hashes.push(bytesToHex(sha256(entry.bundle)))
+      this.pool.remove(id)
+      this.onDropped(id, code)
+    }
+    this.held.dropSoon(hashes)
   }
 }
 
