@@ -35,7 +35,7 @@ import { fired, isOn } from './faults.js'
 import { distribute } from './delivery.js'
 import { chooseTransactions, endsAtCap } from './ledger.js'
 import { genesisTip, tipFromDisk } from './tips.js'
-import { checkSuspicion, checkTimer, placeOf } from './timing-checker.js'
+import { checkStep, checkTimer, placeOf } from './timing-checker.js'
 import { after, clockOf, PrefixEnd, SimFailure, trace, type SimNode, type World } from './world.js'
 
 export const simChainId = fakeHash(new Uint8Array([1, 2, 3]))
@@ -235,7 +235,7 @@ function pump(world: World, node: SimNode): void {
     noteVersion(world, node, event)
     const before = placeOf(node.core)
     node.actions = step(node.core, event)
-    checkSuspicion(world, node, event, before)
+    checkStep(world, node, event, before)
     onStepped(world, node)
     runActions(world, node)
   }

@@ -361,7 +361,7 @@ export const mutations: readonly Mutation[] = [
     edits: [
       ["    if (prepared !== null)\n        return { phase: 'prepare', certificate: prepared };\n", ''],
     ],
-    options: [],
+    options: ['--only', 'F2,F1'],
   },
   {
     name: 'votes-in-a-closed-epoch',
