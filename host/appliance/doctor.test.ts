@@ -14,6 +14,7 @@ import { nodeFiles } from '../node/node-config.js'
 import { createNodeLogger } from '../node/node-logger.js'
 import { createSingleNode, storePassword } from '../node/single-node.fixture.js'
 import { openChainStore, openKeyslot, writeSealedFile, type ChainStore } from '../store/index.js'
+import { pointStoredKey } from '../store/chain-keys.js'
 import { SealedEnvironment } from '../store/sealed-environment.js'
 import { table, tableName, votesTables } from '../store/tables.js'
 import { compareNodes, divergenceReport, type Comparison } from './compare.js'
@@ -91,6 +92,23 @@ t.test('a node that worked is whole; what is damaged is named', async (t) => {
     await again.close()
     return findings
   }
+  /** Keeps a note whose place is the next one above that of this note, which is not there. */
+  const noteBeside = async (name: string): Promise<Buffer> => {
+    const store = openChainStore(nodeFiles(single.folder).chain, dataKey)
+    const sealer = store.environment.sealer(table.note)
+    const placeOf = (note: string): Buffer =>
+      Buffer.from(pointStoredKey(table.note, sealer, Buffer.from(note)))
+    const place = placeOf(name)
+    const above = records(store, table.note).find(({ storedKey }) => storedKey.compare(place) > 0)
+    const isBeside = (note: string): boolean =>
+      placeOf(note).compare(place) > 0 && (!above || placeOf(note).compare(above.storedKey) < 0)
+    let number = 0
+    while (!isBeside(`beside ${number}`)) number += 1
+    store.putNote(`beside ${number}`, new Uint8Array(1))
+    const found = placeOf(`beside ${number}`)
+    await store.close()
+    return found
+  }
   const removed = (at: number) => (store: ChainStore, rows: ReturnType<typeof records>) =>
     store.environment.write(() => store.environment.remove(rows.at(at)?.storedKey ?? Buffer.alloc(0)))
 
@@ -122,6 +140,25 @@ t.test('a node that worked is whole; what is damaged is named', async (t) => {
   }
   t.match(await examineWith(table.block, forge(-1)), [{ code: 'RECORD_ALTERED', message: /block 2: / }])
   t.match(await examineWith(table.block, forge(80)), [{ code: 'RECORD_ALTERED', message: /block 2: / }])
+  const bent = (row: ReturnType<typeof records>[number], at: number) => {
+    const record = Buffer.from(row.record)
+    record[at] ^= 1
+    return [{ storedKey: row.storedKey, record }]
+  }
+  // The record of block 0 lies beside the tree: its own damage is named, and the tree is not blamed.
+  const first = await examineWith(table.block, (store, rows) =>
+    store.environment.putRecords(bent(rows[0], 0)),
+  )
+  t.ok(first.some((finding) => finding.table === 'block' && finding.storedKey !== ''))
+  t.notOk(first.some(({ message }) => /root of the last certified/.test(message)))
+  // A damaged note beside the place of one that is not there.
+  const beside = await noteBeside('first-block')
+  const noted = await examineWith(table.note, (store, rows) => {
+    const row = rows.find(({ storedKey }) => storedKey.equals(beside))
+    store.environment.putRecords(row === undefined ? [] : bent(row, row.record.length - 1))
+  })
+  t.ok(noted.some(({ table, storedKey }) => table === 'note' && storedKey === beside.toString('hex')))
+  t.ok(noted.some(({ message }) => /first-payload cannot be read/.test(message)))
   t.same((await examine()).findings, [], 'all damage was put back')
 
   const { identity } = nodeFiles(single.folder)

@@ -31,7 +31,7 @@ import {
   type Finding,
 } from '../store/index.js'
 import { SealedEnvironment } from '../store/sealed-environment.js'
-import { chainTables, tableName, votesTables, type TableId } from '../store/tables.js'
+import { chainTables, table, tableName, votesTables, type TableId } from '../store/tables.js'
 import { ApplianceError } from './appliance-error.js'
 import { readManifests } from '../executor/recovery-book.js'
 import { BlockCheck } from './block-check.js'
@@ -161,9 +161,13 @@ function examineStore(
   const genesis = decodeGenesis(genesisBytes)
   if (!genesis.ok) throw new ApplianceError('GENESIS_UNKNOWN', genesis.code)
   const sets = [genesisValidators(genesis.value), ...knownSets(store)]
-  const blocks = new BlockCheck(store, genesisBytes, sets, store.firstPayload(), readManifests(store))
+  const noteFindings: DoctorFinding[] = []
+  const firstPayload = noted(noteFindings, 'first-payload', 0, () => store.firstPayload())
+  const manifests = noted(noteFindings, 'recoveries', [], () => readManifests(store))
+  const blocks = new BlockCheck(store, genesisBytes, sets, firstPayload, manifests)
   const totals = recordTotals(store)
-  const height = store.applied()?.height ?? 0
+  // That it cannot be read is a finding of `verifyChainStore`.
+  const height = noted([], 'applied', 0, () => store.applied()?.height ?? 0)
   const verified = verifyChainStore(store, {
     hash: sha256,
     leafSalt: genesis.value.leafSalt,
@@ -171,7 +175,9 @@ function examineStore(
       onProgress?.(`checking ${table}`, checked, totals.get(table) ?? height),
     checkBlock: (block) => blocks.check(block),
   })
-  const findings: DoctorFinding[] = [...verified.findings, ...rootFinding(store, verified.stateRoot)]
+  const findings: DoctorFinding[] = [...verified.findings, ...noteFindings]
+  // What ends the opening of the tree is a finding of its own: there is no root to compare.
+  if (verified.isTreeOpen) findings.push(...rootFinding(store, verified.stateRoot))
   const ledgerTotal = totals.get('index') ?? 0
   const index = checkRecordIndex(store, (done) => onProgress?.('looking records up', 4 * done, ledgerTotal))
   findings.push(...index.findings)
@@ -182,8 +188,20 @@ function examineStore(
     transactions: blocks.transactions,
     certificatesChecked: blocks.certificatesChecked,
     certificatesUnknown: blocks.certificatesUnknown,
-    prunedBelow: store.firstPayload(),
+    prunedBelow: firstPayload,
     findings,
+  }
+}
+
+/** A note, or what stands for it when it, or what lies beside its place, is damaged. */
+function noted<T>(findings: DoctorFinding[], name: string, otherwise: T, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error
+    const message = `${name} cannot be read and is taken as not there: ${error.message}`
+    findings.push({ table: tableName(table.note), storedKey: '', code: error.code, message })
+    return otherwise
   }
 }
 
@@ -225,7 +243,8 @@ function rootFinding(store: ChainStore, root: Uint8Array): DoctorFinding[] {
     const result = block && decodeResult(block.result)
     if (result?.ok && equalBytes(result.value.stateRoot, root)) return []
   } catch {
-    // Said below.
+    // The finding of the record that cannot be read.
+    return []
   }
   const message = 'the state does not have the root of the last certified result'
   return [{ table: 'outcome', storedKey: '', code: 'STORE_DAMAGED', message }]
@@ -238,8 +257,8 @@ function sealedFiles(folder: string, dataKey: DataKey): { names: string[]; findi
   const names: string[] = []
   const attempt = (file: string, work: () => void): void => {
     try {
-      if (existsSync(file)) names.push(path.relative(folder, file))
       work()
+      if (existsSync(file)) names.push(path.relative(folder, file))
     } catch (error) {
       const { code = 'STORE_DAMAGED', message } = error as { code?: string; message: string }
       findings.push({ table: path.relative(folder, file), storedKey: '', code, message })

@@ -77,7 +77,7 @@ export function* untilDamage(store: ChainStore, id: number): Generator<StoredRec
   try {
     yield* store.environment.range(Buffer.from([id]), Buffer.from([id + 1]))
   } catch (error) {
-    if (!(error instanceof StoreError) || error.code !== 'RECORD_ALTERED') throw error
+    if (!(error instanceof StoreError)) throw error
   }
 }
 

@@ -30,6 +30,8 @@ export interface VerifyReport {
   /** Records by key epoch: an epoch without records can be dropped. */
   epochCounts: number[]
   stateRoot: Uint8Array
+  /** False: the tree did not open, a finding says why, and `stateRoot` is none. */
+  isTreeOpen: boolean
   findings: Finding[]
 }
 
@@ -70,6 +72,7 @@ class Verification {
       recordCounts: {},
       epochCounts: [],
       stateRoot: new Uint8Array(32),
+      isTreeOpen: false,
       findings: [],
     }
   }
@@ -103,6 +106,9 @@ class Verification {
 
   /** The tree opens, has the applied root, and agrees with every state record; none is missing. */
   tree(): void {
+    this.#attempt(table.meta, undefined, () => {
+      this.report.height = this.#store.applied()?.height ?? -1
+    })
     this.#attempt(table.treePage, undefined, () => {
       const tree = StateTree.open(
         this.#store,
@@ -110,9 +116,9 @@ class Verification {
         this.#options.leafSalt,
         this.#options.tree,
       )
-      const applied = this.#store.applied()
-      this.report.height = applied?.height ?? -1
       this.report.stateRoot = tree.root
+      this.report.isTreeOpen = true
+      const applied = this.#store.applied()
       if (applied !== undefined && Buffer.compare(applied.stateRoot, tree.root) !== 0) {
         throw new StoreError('STORE_DAMAGED', 'the tree pages do not give the applied state root')
       }
@@ -149,7 +155,7 @@ class Verification {
 
   /** Every height up to the applied one is there, and passes the host's own check. */
   blocks(): void {
-    const first = this.#store.firstBlock()
+    const first = this.#firstBlock()
     for (let height = first; height <= this.report.height; height += 1) {
       if (height % progressEvery === 0) this.#options.onProgress?.({ table: 'block', checked: height })
       this.#attempt(table.block, undefined, () => {
@@ -159,6 +165,19 @@ class Verification {
         if (wrong !== undefined) throw new StoreError('RECORD_ALTERED', `block ${height}: ${wrong}`)
       })
     }
+  }
+
+  /** By the note; where it, or what lies beside its place, is damaged: the lowest that is here. */
+  #firstBlock(): number {
+    try {
+      return this.#store.firstBlock()
+    } catch (error) {
+      this.#find(table.note, '', error)
+    }
+    const [start, end] = [Buffer.from([table.block]), Buffer.from([table.block + 1])]
+    for (const { storedKey } of this.#store.environment.range(start, end, { isVouchedFor: true, limit: 1 }))
+      return Number(storedKey.readBigUInt64BE(1))
+    return 0
   }
 
   #countState(trueKey: Uint8Array): void {
