@@ -44,10 +44,11 @@ const deaths: Record<string, () => unknown> = {
 
 parentPort?.on('message', ({ id, method, argument }: ExecutorRequest) => {
   const death = typeof argument === 'string' ? deaths[argument] : undefined
-  if (argument === 'caught') {
+  if (argument === 'caught' || argument === 'damaged') {
     note.tell(frame)
     const running = readNote(memory)
-    return parentPort?.postMessage({ id, ok: false, code: 'EXECUTOR_FAULT', message: 'TypeError', running })
+    const code = argument === 'caught' ? 'EXECUTOR_FAULT' : 'NEIGHBOUR_ALTERED'
+    return parentPort?.postMessage({ id, ok: false, code, message: 'TypeError', running })
   }
   if (death !== undefined) {
     note.tell(frame)

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads'
 import { within } from '../../consensus/net/within.js'
 import { isNodeErrorCode, NodeError } from '../node/node-error.js'
+import { isStoreCode } from '../store/index.js'
 import { lendKey } from './lent-key.js'
 import { crashText } from './crash-dump.js'
 import { createNoteMemory, readNote, type RunningFrame } from './execution-note.js'
@@ -26,6 +27,8 @@ const closeMsMax = 60_000
 
 /** Faults of the engine inside a contract: the thread lives, and what it ran must not run again here. */
 const engineFaults: readonly string[] = ['NATIVE_FAILURE', 'ENGINE_DISAGREES']
+
+const isOfStore = (code: string): boolean => isStoreCode(code) || code.startsWith('TREE_PAGE_')
 
 /**
  * Requests that run what others have written; opening, taking or switching a store may take as long as its
@@ -141,9 +144,11 @@ export class ExecutorClient {
     const { code, message, running } = reply
     if (isNodeErrorCode(code)) return waiting.reject(new NodeError(code, message))
     const error = new NodeError('EXECUTOR_FAILED', `${code}: ${message}`)
-    const blames = running !== undefined && runsBlocks(waiting.method)
-    if (blames || engineFaults.includes(code))
-      this.onFault({ error, reason: code, request: waiting.method, running })
+    const stops = running !== undefined && runsBlocks(waiting.method)
+    // A damaged store speaks against no contract, whichever ran when it was read.
+    const blamed = isOfStore(code) ? undefined : running
+    if (stops || engineFaults.includes(code))
+      this.onFault({ error, reason: code, request: waiting.method, running: blamed })
     waiting.reject(error)
   }
 

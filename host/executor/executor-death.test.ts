@@ -77,6 +77,9 @@ t.test('an exception that the thread outlives is a fault too, when a contract ra
   t.same(faults, [], 'a question that fails stops nothing')
   await t.rejects(client.call('execute', 'caught' as never), { code: 'EXECUTOR_FAILED' })
   t.match(faults, [{ reason: 'EXECUTOR_FAULT', request: 'execute', running: { contract: 'acme/killer' } }])
+  await t.rejects(client.call('execute', 'damaged' as never), { code: 'EXECUTOR_FAILED' })
+  t.match(faults[1], { reason: 'NEIGHBOUR_ALTERED', request: 'execute' })
+  t.equal(faults[1].running, undefined, 'a damaged store speaks against no contract')
   t.equal(client.isDead, false)
 })
 

@@ -28,6 +28,10 @@ export interface ReaderOptions {
   program?: URL
 }
 
+const besideAdvice =
+  'NEIGHBOUR_ALTERED: what lies beside the rows asked for is damaged, so whether they are all of them cannot be ' +
+  'shown here; another computer shows them'
+
 export class ReadError extends Error {
   constructor(
     readonly code: 'READ_FAILED' | 'READ_TOO_LONG',
@@ -38,6 +42,7 @@ export class ReadError extends Error {
 
   /** What a person may be told: the engine opens no file where it cannot write. Else the code says all. */
   get advice(): string | undefined {
+    if (this.detail.startsWith('NEIGHBOUR_ALTERED')) return besideAdvice
     return /STORE_READ_ONLY|STORE_FULL/.exec(this.detail) === null
       ? undefined
       : "this computer's disk is full or read only: free space, or make it writable (`mount -o remount,rw`)"

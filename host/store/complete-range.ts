@@ -30,7 +30,8 @@ export interface RangeOptions {
 
 /**
  * Records with start <= key < end. `authenticate` throws when a record is not the one that was sealed under
- * its key; the records that are given out are for the caller to open. Throws RECORD_ALTERED.
+ * its key; the records that are given out are for the caller to open. Throws RECORD_ALTERED, and
+ * NEIGHBOUR_ALTERED where what was asked for may be whole.
  */
 export function* completeRange(
   engine: Engine,
@@ -52,18 +53,32 @@ export function* completeRange(
       if ((beside !== undefined && !key.equals(beside)) || (descending ? order < 0 : order > 0))
         throw misplaced(key)
       if (descending || order < 0) {
-        authenticate(key, value)
+        asNeighbour(key, value, authenticate)
         continue
       }
     } else if (!isNext(key, previous, descending, count === 0)) throw misplaced(key)
     if (descending ? Buffer.compare(key, start) < 0 : Buffer.compare(key, end) >= 0) {
-      if (!isVouchedFor) authenticate(key, value)
+      if (!isVouchedFor) asNeighbour(key, value, authenticate)
       return
     }
     yield { storedKey: key, record: value }
     previous = key
     count += 1
     if (count >= limit) return
+  }
+}
+
+function asNeighbour(
+  key: Buffer,
+  record: Buffer,
+  authenticate: (key: Buffer, record: Buffer) => void,
+): void {
+  try {
+    authenticate(key, record)
+  } catch (error) {
+    if (!(error instanceof StoreError) || error.code !== 'RECORD_ALTERED') throw error
+    const words = 'lies beside what was asked for and is damaged: whether that is all cannot be shown'
+    throw new StoreError('NEIGHBOUR_ALTERED', `the record ${key.toString('hex')} ${words}`, error)
   }
 }
 

@@ -16,6 +16,8 @@ const advice: Readonly<Partial<Record<StoreError['code'], string>>> = {
   STORE_READ_ONLY: 'Nothing was changed. Mend the mount or the owner of the folder, then do it again.',
   RECORD_ALTERED:
     'Keep the folder and check it with `ward doctor`; restore a backup, or wipe and join anew.',
+  NEIGHBOUR_ALTERED:
+    'Keep the folder and check it with `ward doctor`; restore a backup, or wipe and join anew.',
   RECORD_UNKNOWN_VERSION:
     'Nothing was changed. Use the newest copy of the file `keyslots` and the newest version of this software.',
   KEYSLOT_EPOCHS:
