@@ -1,7 +1,8 @@
 // Transactions that this node keeps out of its fresh proposals (R18): those of a block that crashed its
 // executor, and of one whose result was split. A block that another leader proposes is executed with them as
-// any other. They stay held back over any number of starts, until they are final, can no longer become final,
-// or an administrator releases them (`ward tx release`).
+// any other. They stay held back over any number of starts, until they are final,
+// are seen to be over (in the pool, or when they are brought again), or an administrator releases them
+// (`ward tx release`). What nobody brings again after it is over stays in the list until then.
 //
 // Kept in a small JSON file, written whole: hashes, ids and names only, nothing of a patient. What comes to
 // the list, and what a person takes out, is on the disk at once; what blocks take out is written soon after,

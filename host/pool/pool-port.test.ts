@@ -155,6 +155,15 @@ t.test('however many held ones expire in a block, the list changes once', async 
   t.same([changes, dropped.length, pool.held.count, pool.size], [[99], 99, 1, 1])
 })
 
+t.test('a held one that is brought again when it is over leaves the list', async (t) => {
+  const { pool, refusals } = port(() => 0)
+  const held = [1, 2, 3, 4].map((id) => bundle(id))
+  pool.held.add(heldOf(held))
+  refusals.set('1', 'EXPIRED').set('2', 'SEQUENCE_REUSED').set('3', 'KEY_UNKNOWN')
+  await pool.admit(held)
+  t.equal(pool.held.count, 2, 'a node that is behind may not know the key yet')
+})
+
 t.test('what the list lets go for want of room is proposed again', async (t) => {
   const { pool, block } = port(() => 0)
   pool.held.add(heldOf([bundle(1)]))

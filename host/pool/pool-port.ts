@@ -104,7 +104,12 @@ export class PoolPort implements TransactionPort {
   }
 
   private keep(reply: AdmitReply, bundle: Uint8Array): SubmitOutcome {
-    if (!reply.ok) return { ok: false, id: reply.id, code: reply.code, detail: reply.detail }
+    if (!reply.ok) {
+      // Brought again after its end: nothing of it is to be decided any more.
+      if (over.includes(reply.code) && this.isAside(bundle))
+        this.held.dropSoon([bytesToHex(sha256(bundle))])
+      return { ok: false, id: reply.id, code: reply.code, detail: reply.detail }
+    }
     const { id, lane, slot, sender, validUntil } = reply
     const poor = this.refuseCredit(reply)
     if (poor !== undefined) return poor
@@ -367,6 +372,9 @@ const forgedCodes: readonly ErrorCode[] = [
   'ATTACHMENT_MISMATCH',
   'SIGNATURE_INVALID',
 ]
+
+/** No later state takes these back, not even for a node that is behind. */
+const over: readonly ErrorCode[] = ['EXPIRED', 'SEQUENCE_REUSED', 'KEY_REVOKED']
 
 /** Time heals these: a transaction with them may still enter a later block. */
 const healing: readonly ErrorCode[] = ['VALID_TOO_LONG', 'SEQUENCE_JUMP', 'CREDIT_EXHAUSTED']

@@ -18,7 +18,8 @@ interface ReleaseOptions extends NodeChoice {
 const help = `
 A node whose executor died in a block keeps the transactions of that block out of its own proposals (so does
 one that saw a block's result split). It takes part in blocks of other leaders that hold them. They are let go
-when they are final, when they can no longer become final, or by an administrator, here:
+when they are final, when they expire while they wait or are brought again later, or by an administrator (what
+nobody brings again stays in the list, and harms nothing), here:
   ward tx held --dir ./ward-1
   ward tx release --others --dir ./ward-1 --as "Test admin" --reason "only the rule's reading is bad"
   ward tx release 5f0c... --dir ./ward-1 --as "Test admin" --reason "acme/rule was rolled back"
