@@ -81,6 +81,14 @@ t.test('a block that killed the thread is set aside at once', async (t) => {
   idle.executorDied()
   idle.close()
   t.same(start(file), [], 'nothing ran')
+  const due = new CrashJournal(file)
+  const entry = due.begin(payload)
+  due.diedOfDueWork()
+  due.end(entry)
+  due.executorDied()
+  due.close()
+  t.same(start(file), [], 'none of its transactions did it')
+  t.equal(new CrashJournal(file).unfinished, undefined)
 })
 
 t.test('a start that fails takes nothing away', async (t) => {

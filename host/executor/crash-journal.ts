@@ -118,6 +118,14 @@ export class CrashJournal {
     this.hasDied = true
   }
 
+  /** It died of what no transaction of the running block led to: the next start finds nobody to blame. */
+  diedOfDueWork(): void {
+    if (this.hasDied) return
+    this.executing.length = 0
+    this.write('unfinished')
+    this.hasDied = true
+  }
+
   /** Leaves what is unfinished in the file, for the next start to find. */
   close(): void {
     if (!this.isClosed) closeSync(this.file)

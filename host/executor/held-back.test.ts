@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { bundlesMax, HeldBack, type HeldBlock } from './held-back.js'
+import { bundlesMax, canHaveLedTo, HeldBack, type HeldBlock } from './held-back.js'
 
 function folderOf(t: Test): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'wardchain-held-'))
@@ -89,4 +89,19 @@ t.test('a damaged list is told and holds nothing back', async (t) => {
     const held = new HeldBack(file, () => (troubles += 1))
     t.same([held.count, troubles], [0, 1], text)
   }
+})
+
+t.test('a timer that ended the executor speaks against no transaction of the block', async (t) => {
+  const names = { height: 7, contract: 'acme/deep', address: hashOf(9), method: 'go', depth: 0 }
+  const ran = (transaction: string, cause: string) => ({ ...names, transaction, cause })
+  const bundles = [1, 2].map((number) => ({ hash: hashOf(number), transaction: hashOf(100 + number) }))
+  const [own, timers, derived] = [hashOf(101), hashOf(500), hashOf(501)]
+  t.ok(canHaveLedTo(ran(own, own), bundles), 'a signed one')
+  t.ok(canHaveLedTo(ran(derived, hashOf(102)), bundles), 'what a signed one set off')
+  t.notOk(canHaveLedTo(ran(timers, ''), bundles), 'a timer')
+  t.notOk(canHaveLedTo(ran(derived, timers), bundles), 'what was carried over')
+  t.notOk(canHaveLedTo(ran(timers, ''), []), 'a block of due work alone')
+  t.ok(canHaveLedTo(undefined, bundles), 'no contract is known')
+  t.ok(canHaveLedTo(ran('', ''), bundles), 'a module that was made ready')
+  t.ok(canHaveLedTo(ran(timers, ''), [{ hash: hashOf(1), transaction: '' }]), 'ids that are not known')
 })

@@ -39,6 +39,19 @@ export interface HeldBlock {
 export const bundlesMax = 20_000
 const hashPattern = /^[0-9a-f]{64}$/
 
+/**
+ * Whether one of these can have led to what ran. Everything that a signed transaction sets off in its block
+ * names it as its cause; a timer, a run that was carried over and the switch of a version that was ordered
+ * in an earlier block do not. What is not known speaks for nobody.
+ */
+export function canHaveLedTo(running: RunningFrame | undefined, bundles: readonly HeldBundle[]): boolean {
+  if (running === undefined || running.transaction === '') return true
+  return bundles.some(
+    ({ transaction }) =>
+      transaction === '' || transaction === running.transaction || transaction === running.cause,
+  )
+}
+
 export class HeldBack {
   private readonly kept: HeldBlock[]
   private readonly byHash = new Map<string, HeldBundle>()

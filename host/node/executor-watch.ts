@@ -4,7 +4,7 @@ import { CrashJournal } from '../executor/crash-journal.js'
 import { crashText, writeCrashDump } from '../executor/crash-dump.js'
 import { readNoteFile, type RunningFrame } from '../executor/execution-note.js'
 import { ExecutorClient } from '../executor/executor-client.js'
-import { HeldBack } from '../executor/held-back.js'
+import { canHaveLedTo, HeldBack } from '../executor/held-back.js'
 import { nodeFiles } from './node-config.js'
 import type { RunningOptions } from './running-node.js'
 
@@ -38,8 +38,10 @@ export function startExecutor(options: WatchOptions): CrashWatch {
       const executes = request === 'execute' || request === 'tentative'
       const blames = executes && (running !== undefined || executor.isDead)
       const { height, bundles } = blames ? journal.running : { height: 0, bundles: [] }
+      const isDueWork = blames && request === 'execute' && !canHaveLedTo(running, bundles)
       const dump = writeCrashDump(folder, { time: now(), reason, request, running, bundles })
-      if (blames) {
+      if (isDueWork) journal.diedOfDueWork()
+      else if (blames) {
         journal.executorDied()
         held.add({
           since: now(),
@@ -49,7 +51,8 @@ export function startExecutor(options: WatchOptions): CrashWatch {
           bundles,
         })
       }
-      const text = crashText({ reason, request, running })
+      const what = crashText({ reason, request, running })
+      const text = isDueWork ? `${what}; no transaction of its block led to it: none is held back` : what
       onFault('EXECUTOR_FAILED', dump === undefined ? text : `${text} (${dump})`)
     },
     { heapMiBMax: config?.heapMiB, ...options.executor, notePath: files.executingNote },

@@ -139,7 +139,9 @@ function successorProblem(
   if (!isRecent) return refused('NOT_AT_TIP', `it stood at ${change.height}, this is ${height}`)
   // It stood there with the state that the quorum has, or its votes would be of no use to anybody.
   const result = recentResult(kernel.overlay, Number(change.height))
-  return result !== undefined && equalBytes(result, change.resultHash)
+  if (result === undefined)
+    return refused('RESULT_DIFFERS', `the result of ${change.height} is not known here`)
+  return equalBytes(result, change.resultHash)
     ? undefined
     : refused('RESULT_DIFFERS', `at ${change.height}`)
 }
