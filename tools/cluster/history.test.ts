@@ -1,4 +1,5 @@
-// What clients of a real network were told, as the simulator's history checker sees it: each kind of lie shows.
+// What clients of a real network were told, as the simulator's history checker sees it: each kind of lie
+// shows.
 
 import t from 'tap'
 import { checkHistory } from '../../consensus/sim/history.js'
