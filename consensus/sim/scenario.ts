@@ -33,7 +33,7 @@ export interface Actor {
   app: AppState
   overlays: Map<string, Outcome | null>
   timers: Map<TimerId, { token: number; at: number }>
-  execution: 'right' | 'wrong' | 'refused'
+  execution: 'right' | 'wrong' | 'refused' | 'none'
   halted: string
   readonly inbox: CoreEvent[]
   readonly alarms: Set<string>
@@ -217,8 +217,9 @@ const commands: Record<string, Command> = {
       actor.overlays.clear()
     }
   },
-  start: (stage, [who]) => {
-    for (const actor of chosen(stage, who)) start(stage, actor)
+  /** `start 0`; `start 0 leaves`: its host saw that the proposal on its disk ended the executor (R18). */
+  start: (stage, [who, how]) => {
+    for (const actor of chosen(stage, who)) start(stage, actor, how === 'leaves')
   },
   /** `forget 2`: the safety record of a crashed node is lost, and its host knows it. */
   forget: (stage, [who]) => {
@@ -227,7 +228,7 @@ const commands: Record<string, Command> = {
       actor.disk.isRecordLost = true
     }
   },
-  /** `execution 3 wrong|refused|right`: what the executor of this node gives from now on. */
+  /** `execution 3 wrong|refused|none|right`: what the executor of this node gives from now on. */
   execution: (stage, [who, how]) => {
     for (const actor of chosen(stage, who)) actor.execution = how as Actor['execution']
   },
@@ -306,7 +307,7 @@ function isGenuine({ core }: Actor, message: SignedMessage): boolean {
   return key !== null && fakeVerify(key, signingBytes(message, simChainId, fakeHash), message.signature)
 }
 
-function start(stage: Stage, actor: Actor): void {
+function start(stage: Stage, actor: Actor, leavesProposal = false): void {
   if (actor.core !== null) throw new ScenarioFailure(`node ${actor.index} runs already`)
   const config = { ...configOf(entityOf(actor.index)), ...handoverOf(stage) }
   actor.core = createCore(config, {
@@ -326,6 +327,7 @@ function start(stage: Stage, actor: Actor): void {
     tip,
     validators: validatorSetOf(actor.app.next),
     waiting: { normal: false, emergency: false },
+    leavesProposal,
   })
 }
 
@@ -415,6 +417,7 @@ function nextPayload(stage: Stage, action: Extract<Action, { type: 'buildPayload
 }
 
 function execute(stage: Stage, actor: Actor, action: Extract<Action, { type: 'execute' }>): void {
+  if (actor.execution === 'none') return
   const { blockHash } = action
   const right = executeBlock(actor.app, action.block.header, action.block.payload)
   const refused = actor.execution === 'refused' || right === null
