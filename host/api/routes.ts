@@ -252,7 +252,7 @@ function addSigningRoutes(app: FastifyInstance, { node }: RouteContext): void {
   )
 }
 
-const batchRequestBytesMax = 4 * 1_048_576
+export const batchRequestBytesMax = 4 * 1_048_576
 const batchCountMax = 1_000
 
 function bundlesOf(body: Uint8Array): Uint8Array[] | undefined {
