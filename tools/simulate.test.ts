@@ -5,19 +5,8 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { mutations, type Mutation } from './simulation/planted-bugs.js'
+import { rowsOf, type Row } from './simulation/planted-table.js'
 import { Scratch } from './simulation/scratch.js'
-
-interface Row {
-  readonly name: string
-  readonly breaks: string
-  readonly seed: string
-}
-
-/** Rows of the table: name, what it does, what it breaks, first seed that finds it. */
-function rowsOf(readme: string): Row[] {
-  const cells = /^\| `([a-z-]+)` +\|[^|]+\| (\S+) +\| (\S+) +\|$/gm
-  return [...readme.matchAll(cells)].map(([, name, breaks, seed]) => ({ name, breaks, seed }))
-}
 
 const rows = rowsOf(readFileSync('consensus/README.md', 'utf8'))
 const bugOf = (name: string): Mutation => mutations.find((bug) => bug.name === name)!
