@@ -57,7 +57,7 @@ export const applianceErrorSentences = {
     'This is not a whole backup. Nothing was restored. Copy it again from where it was taken, or use an earlier one.',
   BACKUP_TORN: 'A patient was erased while the backup was taken. Nothing was kept. Take it again.',
   STORE_NOT_COMPACTED:
-    'The node could not make its store smaller. Nothing was lost and it goes on. `ward status` tells why; free some disk and ask again.',
+    'The node could not make its store smaller. Nothing was lost and it goes on. `ward status` tells why; mend that, then ask again.',
   REPORT_UNUSABLE:
     'What one node did in this block cannot be told, so nothing was compared. Nothing was changed. Give the folder of another node, or what `ward doctor --report` wrote of it.',
   GENESIS_UNKNOWN:

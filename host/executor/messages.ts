@@ -351,6 +351,8 @@ export interface CareReply {
   compaction: 'none' | 'copying' | 'copied' | 'failed'
   /** Of this thread; what is used counts garbage that was not collected yet. */
   heap: { usedBytes: number; limitBytes: number }
+  /** What kept pruning from its work; null: nothing. */
+  damage: { code: string; detail: string } | null
 }
 
 /** Whose a key is or was, and the key itself; null for an unknown one. */

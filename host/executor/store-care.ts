@@ -1,7 +1,7 @@
 // The store's own housekeeping, in short slices between blocks: old payloads are pruned, records of a former
 // key epoch are sealed anew, and a compacted copy takes the file's place when somebody asked for one.
 import { getHeapStatistics } from 'node:v8'
-import { Reseal, type ChainStore } from '../store/index.js'
+import { isDamage, Reseal, StoreError, type ChainStore } from '../store/index.js'
 import type { CareReply, CareRequest } from './messages.js'
 
 /** Blocks of one pruning transaction, and records of one re-sealing transaction: a few milliseconds each. */
@@ -22,10 +22,12 @@ export class StoreCare {
   step({ budgetMs, keepBlocks, compact }: CareRequest): CareReply {
     const end = performance.now() + budgetMs
     const below = this.#below(keepBlocks)
-    while (this.#prune(below) && performance.now() < end);
+    const damage = this.#tried(() => {
+      while (this.#prune(below) && performance.now() < end);
+    })
     while (this.#reseal.progress !== undefined && performance.now() < end) this.#reseal.step(resealCount)
     if (compact && this.#store.compactionState === 'none') this.#store.beginCompaction()
-    const first = this.#store.firstPayload()
+    const first = damage === null ? this.#store.firstPayload() : 0
     const { used_heap_size: usedBytes, heap_size_limit: limitBytes } = getHeapStatistics()
     const from = this.#pruneFrom
     return {
@@ -35,6 +37,19 @@ export class StoreCare {
       resealing: this.#reseal.progress ?? null,
       compaction: this.#store.compactionState,
       heap: { usedBytes, limitBytes },
+      damage,
+    }
+  }
+
+  /** Pruning that meets damage waits until it is mended; the other kinds of care go on. */
+  #tried(work: () => void): CareReply['damage'] {
+    try {
+      work()
+      return null
+    } catch (error) {
+      if (!(error instanceof StoreError) || !isDamage(error.code)) throw error
+      this.#pruneFrom = undefined
+      return { code: error.code, detail: error.message }
     }
   }
 

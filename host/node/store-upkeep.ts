@@ -8,10 +8,11 @@ import type { StoreView } from '../api/history-port.js'
 import type { CareReply } from '../executor/messages.js'
 import type { ExecutorClient } from '../executor/executor-client.js'
 import { ReaderClient } from '../executor/reader-client.js'
-import type { DataKey } from '../store/index.js'
+import { isDamage, type DataKey } from '../store/index.js'
 import { diskOf, type DiskView } from './disk-space.js'
 import { HeapWatch } from './heap-watch.js'
 import { nodeFiles, readNodeConfig, type NodeConfig } from './node-config.js'
+import { NodeError } from './node-error.js'
 import type { NodeLogger } from './node-logger.js'
 
 const sliceMs = 20
@@ -43,6 +44,10 @@ export function storeThreads(
   const withoutReaders: UpkeepPorts['withoutReaders'] = (work) => readers.without(work)
   return { readers, upkeep: new StoreUpkeep({ folder, logger, executor, withoutReaders }) }
 }
+
+/** The code and words of the executor's thread: its own sentence is of a thread that stopped. */
+const wordsOf = (error: unknown): string[] =>
+  (error instanceof NodeError ? /^([A-Z_]+): (.*)$/s.exec(error.detail) : null) ?? []
 
 export class StoreUpkeep {
   #timer: NodeJS.Timeout | undefined
@@ -93,13 +98,19 @@ export class StoreUpkeep {
       const keepBlocks = readNodeConfig(this.ports.folder).keepBlocks ?? null
       care = await executor.call('care', { budgetMs: sliceMs, keepBlocks, compact: this.#wantsCompact() })
       if (care.compaction === 'copied' || care.compaction === 'failed') care = await this.#finish(care)
-      else this.#failure = null
+      else if (!this.#isDamaged) this.#failure = null
+      if (care.damage !== null) this.#failure = care.damage
     } catch (error) {
       return this.#failed(error)
     }
     this.#tell(care)
     const isBusy = care.pruning !== null || care.resealing !== null || care.compaction === 'copying'
     return isBusy ? Math.max(restMsMin, restTimes * (now() - begun)) : idleMs
+  }
+
+  /** Stays until a compaction has read every record, or the node starts anew. */
+  get #isDamaged(): boolean {
+    return this.#failure !== null && isDamage(this.#failure.code)
   }
 
   #wantsCompact(): boolean {
@@ -116,11 +127,13 @@ export class StoreUpkeep {
     return { ...care, space, compaction: 'none' }
   }
 
-  /** A full disk, for instance: nothing was lost, and it is tried again later. */
+  /** A full disk, for instance: nothing was lost, and it is tried again later. Damage stays. */
   #failed(error: unknown): number {
     const detail = error instanceof Error ? error.message : String(error)
     this.ports.logger.warn({ code: 'STORE_UPKEEP', error: detail }, 'housekeeping of the store failed')
-    this.#failure = { code: 'STORE_UPKEEP', detail }
+    const [, code = '', words = ''] = wordsOf(error)
+    if (isDamage(code)) this.#failure = { code, detail: words }
+    else this.#failure = { code: 'STORE_UPKEEP', detail: code === '' ? detail : `${code}: ${words}` }
     rmSync(nodeFiles(this.ports.folder).compact, { force: true })
     if (this.#view) this.#view = { ...this.#view, ...this.#disk(), failure: this.#failure }
     return 10 * idleMs

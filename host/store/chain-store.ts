@@ -40,6 +40,8 @@ export class ChainStore implements ChainStoreReads {
   readonly #snapshots: SnapshotPool
   readonly #journals: UndoJournals
   #tree: StateTree | undefined
+  /** `firstBlock` and `firstPayload`, which two proven misses tell, until something writes. */
+  #firsts: { block: number; payload: number } | undefined
 
   private constructor(
     environment: SealedEnvironment,
@@ -193,6 +195,7 @@ export class ChainStore implements ChainStoreReads {
 
   /** Writes several notes in one durable transaction, all or none. */
   putNotes(notes: readonly { name: string; value: Uint8Array | undefined }[]): void {
+    this.#firsts = undefined
     this.#environment.write(() => {
       for (const { name, value } of notes)
         this.#applier.putPoint(table.note, Buffer.from(name, 'utf8'), value)
@@ -210,16 +213,21 @@ export class ChainStore implements ChainStoreReads {
 
   /** Writes part of a snapshot into a store that has no chain yet. */
   import(batch: ImportBatch): void {
+    this.#firsts = undefined
     this.#applier.import(batch)
   }
 
   firstBlock(): number {
-    return this.#reads.firstBlock()
+    return this.#first().block
   }
 
   /** Blocks below have been pruned: header, result, certificate and receipts are here, the payload is not. */
   firstPayload(): number {
-    return this.#reads.firstPayload()
+    return this.#first().payload
+  }
+
+  #first(): { block: number; payload: number } {
+    return (this.#firsts ??= { block: this.#reads.firstBlock(), payload: this.#reads.firstPayload() })
   }
 
   /**
@@ -231,6 +239,7 @@ export class ChainStore implements ChainStoreReads {
     const end = Math.min(below, first + countMax, (this.applied()?.height ?? 0) + 1)
     if (end <= first) return 0
     let reached = first
+    this.#firsts = undefined
     this.#environment.write(() => {
       reached = this.#applier.prune(first, end)
     })

@@ -48,7 +48,7 @@ export {
   setAsideFile,
   writeSealedFile,
 } from './sealed-file.js'
-export { isStoreCode, StoreError, type StoreCode } from './store-error.js'
+export { isDamage, isStoreCode, StoreError, type StoreCode } from './store-error.js'
 export type {
   Applied,
   AttachmentWrite,

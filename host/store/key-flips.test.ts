@@ -16,6 +16,7 @@ import {
   temporaryFolder,
   utf8,
 } from './chain-store.fixture.js'
+import { StoreCare } from '../executor/store-care.js'
 import { compactClosed, openChainStore, openVotesStore, type ChainStore, type DataKey } from './index.js'
 import { checkEngineTree } from './engine-check.js'
 import { createScratchHash, sha256 } from './sodium.js'
@@ -285,6 +286,29 @@ t.test('damage beside the tree refuses no start, and has its right name', async 
       environment.putRecords([row])
     }
   }
+  // The first heights are notes that are not there: damage beside their place stops no other care, and they
+  // are looked up once.
+  const around = [rows(table.transaction).at(-1), rows(table.undo)[0]].filter((row) => row !== undefined)
+  const bend = (): void =>
+    environment.putRecords(
+      around.map((row) => {
+        const record = Buffer.from(row.record)
+        record[40] ^= 1
+        return { storedKey: row.storedKey, record }
+      }),
+    )
+  const care = { budgetMs: 20, keepBlocks: 1, compact: false }
+  bend()
+  t.match(new StoreCare(bed.store).step(care), {
+    damage: { code: 'NEIGHBOUR_ALTERED' },
+    compaction: 'none',
+  })
+  environment.putRecords(around)
+  t.equal(bed.store.firstPayload(), 0)
+  bend()
+  t.equal(bed.store.firstPayload(), 0, 'known already')
+  environment.putRecords(around)
+  t.match(new StoreCare(bed.store).step(care), { damage: null, firstPayload: 2 })
   // A page under another key is not missed in silence.
   const [page] = rows(table.treePage)
   const moved = Buffer.from(page.storedKey)

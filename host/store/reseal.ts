@@ -80,7 +80,8 @@ export class Reseal {
   constructor(store: ChainStore) {
     this.#store = store
     const { epoch } = store.environment
-    const noted = decodePlace(store.note(resealNote))
+    // Without its place it begins anew: a note that is not found costs work and nothing else.
+    const noted = decodePlace(store.note(resealNote, true))
     // Nothing was ever sealed before the first epoch.
     const fresh = { epoch, seen: 0, cursor: undefined, isDone: epoch === 0 }
     this.#place = noted?.epoch === epoch ? noted : fresh

@@ -30,6 +30,11 @@ export type StoreCode = (typeof storeCodes)[number]
 /** Of an error that came from another thread as a code and words. */
 export const isStoreCode = (code: string): boolean => (storeCodes as readonly string[]).includes(code)
 
+const damageCodes = ['RECORD_ALTERED', 'NEIGHBOUR_ALTERED', 'RECORD_UNKNOWN_VERSION', 'STORE_DAMAGED']
+
+/** It does not go away by trying again. */
+export const isDamage = (code: string): boolean => damageCodes.includes(code)
+
 export class StoreError extends Error {
   readonly code: StoreCode
   constructor(code: StoreCode, message: string, cause?: unknown) {

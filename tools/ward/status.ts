@@ -5,6 +5,7 @@ import { isDiskFault } from '../../host/node/disk-return.js'
 import { errorTable } from '../../runtime/protocol/index.js'
 import { connect, must, type NodeChoice } from './connect.js'
 import { timeText } from './rule-versions.js'
+import { isDamage } from '../../host/store/index.js'
 
 export function addStatusCommand(program: Command): void {
   program
@@ -120,6 +121,10 @@ const silence: [string, string] = [
 
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
+const damageAdvice =
+  'a record of this store is damaged; the node goes on. Stop it when others vote, check it with `ward doctor`,\n' +
+  `${' '.repeat(12)}then restore a backup, or wipe and join anew`
+
 /** Disk, and what the node's housekeeping is doing. */
 export function storeLines(store: NodeStatus['store']): [string, string][] {
   if (store === undefined) return []
@@ -144,8 +149,8 @@ export function storeLines(store: NodeStatus['store']): [string, string][] {
     const used = `${Math.floor((100 * usedBytes) / limitBytes)} % of ${mib(limitBytes)} in use`
     if (isHigh) lines.push(['HEAP', `${thread}: ${used}. ${errorTable.HEAP_HIGH.sentence} [HEAP_HIGH]`])
   }
-  if (failure)
-    lines.push(['STORE', `${failure.code}: ${failure.detail}; nothing was lost, it is tried again`])
+  const next = failure && isDamage(failure.code) ? damageAdvice : 'nothing was lost, it is tried again'
+  if (failure) lines.push(['STORE', `${failure.code}: ${failure.detail}; ${next}`])
   return lines
 }
 

@@ -84,6 +84,8 @@ t.test('a running node prunes, seals anew after a key change, and gives disk bac
     ['store', /MiB/],
     ['re-sealing', /25 %/],
   ])
+  const failure = { code: 'RECORD_ALTERED', detail: 'record 06' }
+  t.match(storeLines({ ...pruned, failure }), [['store'], ['STORE', /record 06; .* `ward doctor`/]])
   t.equal(node.status().height, height)
   const compacted = await ward(['store', 'compact', '--dir', folder])
   t.match(compacted, { status: 0, stdout: /compacted by the running node/ }, compacted.stderr)
