@@ -195,10 +195,10 @@ export class ChainStore implements ChainStoreReads {
 
   /** Writes several notes in one durable transaction, all or none. */
   putNotes(notes: readonly { name: string; value: Uint8Array | undefined }[]): void {
-    this.#firsts = undefined
     this.#environment.write(() => {
       for (const { name, value } of notes)
         this.#applier.putPoint(table.note, Buffer.from(name, 'utf8'), value)
+      this.#firsts = undefined
     })
   }
 
@@ -213,8 +213,11 @@ export class ChainStore implements ChainStoreReads {
 
   /** Writes part of a snapshot into a store that has no chain yet. */
   import(batch: ImportBatch): void {
-    this.#firsts = undefined
-    this.#applier.import(batch)
+    try {
+      this.#applier.import(batch)
+    } finally {
+      this.#firsts = undefined
+    }
   }
 
   firstBlock(): number {
@@ -239,9 +242,9 @@ export class ChainStore implements ChainStoreReads {
     const end = Math.min(below, first + countMax, (this.applied()?.height ?? 0) + 1)
     if (end <= first) return 0
     let reached = first
-    this.#firsts = undefined
     this.#environment.write(() => {
       reached = this.#applier.prune(first, end)
+      this.#firsts = undefined
     })
     return reached - first
   }
