@@ -6,6 +6,7 @@ import {
   type Manifest,
   type Schema,
 } from '../../runtime/protocol/index.js'
+import { manifestOf } from '../../runtime/execution/test-contracts.fixture.js'
 import { createAssembler } from '../conformance/assembler.js'
 
 const text = '(module (memory (export "memory") 1) (func (export "get")) (func (export "migrate")))'
@@ -20,27 +21,11 @@ export const brokenCode = assembler.assemble(new TextEncoder().encode(brokenText
 /** `get` answers; what a version is is in its manifest. */
 export function version(alias: string, number: string, fields: Partial<Manifest> = {}): GenesisContract {
   const method = { fuel: 1_000_000, input: none, output: none }
-  const manifest = encodeManifest({
-    alias,
-    version: number,
-    type: 'contract',
-    title: 'test',
-    purpose: 'test',
-    population: 'none',
-    reviewer: 'nobody',
-    evidence: [],
-    compiler: 'wabt',
-    migrateVersion: 1,
-    reads: [],
-    emits: [],
-    calls: [],
-    subscriptions: [],
-    methods: [
-      { ...method, name: 'get', kind: 'view' },
-      { ...method, name: 'migrate', kind: 'system' },
-    ],
-    ...fields,
-  })
+  const methods: Manifest['methods'] = [
+    { ...method, name: 'get', kind: 'view' },
+    { ...method, name: 'migrate', kind: 'system' },
+  ]
+  const manifest = encodeManifest(manifestOf({ alias, version: number, methods, ...fields }))
   return { manifest, code }
 }
 
